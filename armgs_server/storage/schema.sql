@@ -1,0 +1,289 @@
+-- The schema, readable as documentation. One text serves both engines: PostgreSQL gets it with
+-- INTEGER -> BIGINT, BLOB -> BYTEA, TEXT -> TEXT COLLATE "C" and without "WITHOUT ROWID".
+-- Every key leads with the owner (a principal's id), so that rows of one owner lie together and a
+-- distributed PostgreSQL can spread them; blobs, which owners share, are spread by their hash.
+-- Times are microseconds since 1970 UTC. JSON is kept as TEXT and never queried into.
+
+-- What every owner of anything has. bytes and items are the sums over all its collections.
+CREATE TABLE account (
+  owner           INTEGER NOT NULL PRIMARY KEY,
+  next_collection INTEGER NOT NULL,
+  items           INTEGER NOT NULL,
+  bytes           INTEGER NOT NULL,
+  quota           INTEGER NOT NULL              -- bytes; 0 = no limit
+);
+
+-- Mailbox, calendar, task list, address book, folder, chat: the same thing.
+CREATE TABLE collection (
+  owner        INTEGER NOT NULL,
+  id           INTEGER NOT NULL,
+  parent       INTEGER NOT NULL,                -- 0 = top level
+  kind         TEXT    NOT NULL,                -- mail calendar tasks addressbook files chat roster news
+  name         TEXT    NOT NULL,                -- one path segment
+  role         TEXT    NOT NULL,                -- inbox sent drafts trash junk archive default shared '' …
+  modseq       INTEGER NOT NULL,                -- the last change among its members, itself or child collections
+  changed      INTEGER NOT NULL,                -- the parent's modseq when this row was made or renamed
+  uid_next     INTEGER NOT NULL,
+  uid_validity INTEGER NOT NULL,
+  items        INTEGER NOT NULL,
+  bytes        INTEGER NOT NULL,
+  unseen       INTEGER NOT NULL,
+  subscribed   INTEGER NOT NULL,                -- IMAP SUBSCRIBE: 0 or 1
+  data         TEXT    NOT NULL,                -- JSON object: display name, colour, components …
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX collection_name ON collection (owner, kind, parent, name);
+
+CREATE TABLE item (
+  owner        INTEGER NOT NULL,
+  collection   INTEGER NOT NULL,
+  uid          INTEGER NOT NULL,                -- never reused within the collection
+  name         TEXT,                            -- NULL for mail; a path segment elsewhere
+  blob         BLOB    NOT NULL,                -- SHA-256 of the bytes, blob.hash
+  size         INTEGER NOT NULL,
+  content_type TEXT    NOT NULL,
+  modseq       INTEGER NOT NULL,
+  created      INTEGER NOT NULL,                -- IMAP INTERNALDATE, DAV creationdate
+  modified     INTEGER NOT NULL,                -- when the bytes last changed; DAV getlastmodified
+  flags        INTEGER NOT NULL,                -- bits: storage.items.Flags
+  keywords     TEXT    NOT NULL,                -- IMAP keywords, space-separated, '' for none
+  PRIMARY KEY (owner, collection, uid)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX item_name ON item (owner, collection, name);
+CREATE INDEX item_modseq ON item (owner, collection, modseq);
+
+-- What was removed, for whoever asks "what changed since N". uid 0 = a child collection.
+CREATE TABLE tombstone (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  modseq     INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  name       TEXT    NOT NULL,                  -- '' for mail
+  PRIMARY KEY (owner, collection, modseq, uid, name)
+) WITHOUT ROWID;
+
+-- Bytes, once each. data is NULL when they lie in the blob engine (a file, or an object in S3).
+CREATE TABLE blob (
+  hash    BLOB    NOT NULL PRIMARY KEY,
+  size    INTEGER NOT NULL,
+  refs    INTEGER NOT NULL,
+  touched INTEGER NOT NULL,                     -- when refs last changed: the collector waits an hour after it
+  data    BLOB
+);
+CREATE INDEX blob_unreferenced ON blob (touched) WHERE refs = 0;
+
+-- Small values an owner has one of: vcard-temp, private XML, block list, sieve script …
+CREATE TABLE document (
+  owner  INTEGER NOT NULL,
+  name   TEXT    NOT NULL,
+  value  BLOB    NOT NULL,
+  modseq INTEGER NOT NULL,
+  PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+
+-- What IMAP needs of a message to answer fast, made once when it arrives.
+CREATE TABLE message (
+  owner         INTEGER NOT NULL,
+  collection    INTEGER NOT NULL,
+  uid           INTEGER NOT NULL,
+  envelope      BLOB    NOT NULL,               -- RFC 9051 envelope, ready to send
+  bodystructure BLOB    NOT NULL,               -- RFC 9051 BODYSTRUCTURE, ready to send
+  body          BLOB    NOT NULL,               -- the same without extension data: BODY
+  parts         BLOB    NOT NULL,               -- formats.mime part offsets, packed
+  header_size   INTEGER NOT NULL,
+  sent          INTEGER NOT NULL,               -- Date: header, or created where it has none that parses
+  subject       TEXT    NOT NULL,               -- decoded, for SEARCH and SORT
+  sender        TEXT    NOT NULL,               -- decoded From:
+  recipients    TEXT    NOT NULL,               -- decoded To:
+  cc            TEXT    NOT NULL,
+  bcc           TEXT    NOT NULL,
+  message_id    TEXT    NOT NULL,
+  refs          TEXT    NOT NULL,               -- References: and In-Reply-To:, space-separated
+  PRIMARY KEY (owner, collection, uid)
+) WITHOUT ROWID;
+
+-- Dead properties (RFC 4918 §15) and client-set live ones. uid 0 = the collection itself.
+CREATE TABLE property (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  name       TEXT    NOT NULL,                  -- {namespace}local
+  value      TEXT    NOT NULL,                  -- the element, as canonical XML
+  PRIMARY KEY (owner, collection, uid, name)
+) WITHOUT ROWID;
+
+-- WebDAV locks (RFC 4918 §6). uid 0 = the collection itself.
+CREATE TABLE lock (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  token      TEXT    NOT NULL,
+  scope      TEXT    NOT NULL,                  -- exclusive shared
+  deep       INTEGER NOT NULL,                  -- 1 = Depth: infinity
+  principal  INTEGER NOT NULL,                  -- who took it
+  holder     TEXT    NOT NULL,                  -- the client's DAV:owner element
+  expires    INTEGER NOT NULL,
+  root       TEXT    NOT NULL,                  -- href the lock was taken on
+  PRIMARY KEY (owner, collection, uid, token)
+) WITHOUT ROWID;
+
+-- Calendar components: what queries, scheduling and listings ask of an object, read once at PUT.
+CREATE TABLE event (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  component  TEXT    NOT NULL,                  -- VEVENT VTODO VJOURNAL VFREEBUSY VAVAILABILITY
+  ical_uid   TEXT    NOT NULL,
+  summary    TEXT    NOT NULL,
+  starts     INTEGER,                           -- bounds over all instances; NULL = unbounded or none
+  ends       INTEGER,
+  recurring  INTEGER NOT NULL,
+  expanded   INTEGER,                           -- instances are in the table up to here; NULL = all of them
+  PRIMARY KEY (owner, collection, uid)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX event_ical_uid ON event (owner, collection, ical_uid);
+
+CREATE TABLE instance (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  starts     INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  ends       INTEGER NOT NULL,
+  busy       TEXT    NOT NULL,                  -- RFC 5545 FBTYPE, or FREE when transparent
+  PRIMARY KEY (owner, collection, starts, uid)
+) WITHOUT ROWID;
+CREATE INDEX instance_uid ON instance (owner, collection, uid);
+
+CREATE TABLE card (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  card_uid   TEXT    NOT NULL,
+  fn         TEXT    NOT NULL,
+  search     TEXT    NOT NULL,                  -- names, addresses, numbers; casefolded, newline-separated
+  PRIMARY KEY (owner, collection, uid)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX card_uid ON card (owner, collection, card_uid);
+
+-- XEP-0313: one row for each owner of the conversation; id is the archive id.
+CREATE TABLE archive (
+  owner     INTEGER NOT NULL,
+  id        INTEGER NOT NULL,
+  peer      TEXT    NOT NULL,                   -- bare JID of the other side; occupant's nick in a room
+  sent      INTEGER NOT NULL,
+  stanza_id TEXT    NOT NULL,                   -- the sender's id or origin-id
+  stanza    BLOB    NOT NULL,                   -- the <message/> as delivered
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX archive_peer ON archive (owner, peer, id);
+CREATE INDEX archive_sent ON archive (owner, sent);
+
+-- XEP-0160: messages no session of the owner took yet.
+CREATE TABLE offline (
+  owner  INTEGER NOT NULL,
+  id     INTEGER NOT NULL,
+  sent   INTEGER NOT NULL,
+  stanza BLOB    NOT NULL,
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+
+-- RFC 6121 §2; versions are the modseq of the owner's collection of kind roster.
+CREATE TABLE roster (
+  owner        INTEGER NOT NULL,
+  jid          TEXT    NOT NULL,
+  name         TEXT    NOT NULL,
+  subscription TEXT    NOT NULL,                -- none to from both remove
+  ask          INTEGER NOT NULL,                -- 1 = subscribe sent, not yet answered
+  approved     INTEGER NOT NULL,
+  pending      BLOB,                            -- an inbound subscribe not yet answered
+  groups       TEXT    NOT NULL,                -- JSON array
+  modseq       INTEGER NOT NULL,
+  PRIMARY KEY (owner, jid)
+) WITHOUT ROWID;
+
+-- XEP-0045 rooms: the room is an owner of its own (archive, configuration).
+CREATE TABLE chatroom (
+  owner   INTEGER NOT NULL PRIMARY KEY,
+  address TEXT    NOT NULL UNIQUE,              -- room@conference.domain
+  subject BLOB    NOT NULL,                     -- last subject <message/>, or empty
+  data    TEXT    NOT NULL                      -- JSON: the configuration form's values
+);
+CREATE TABLE affiliation (
+  owner       INTEGER NOT NULL,                 -- the room
+  jid         TEXT    NOT NULL,                 -- bare JID
+  affiliation TEXT    NOT NULL,                 -- owner admin member outcast
+  nick        TEXT    NOT NULL,
+  reason      TEXT    NOT NULL,
+  PRIMARY KEY (owner, jid)
+) WITHOUT ROWID;
+
+-- Mail on its way to other domains: one row for each recipient.
+CREATE TABLE queue (
+  owner        INTEGER NOT NULL,                -- who sent it; 0 = the server
+  id           INTEGER NOT NULL,
+  sender       TEXT    NOT NULL,                -- reverse-path; '' = null
+  recipient    TEXT    NOT NULL,
+  domain       TEXT    NOT NULL,
+  blob         BLOB    NOT NULL,
+  created      INTEGER NOT NULL,
+  next_attempt INTEGER NOT NULL,
+  attempts     INTEGER NOT NULL,
+  expires      INTEGER NOT NULL,
+  last_error   TEXT    NOT NULL,
+  data         TEXT    NOT NULL,                -- JSON: DSN parameters, SMTPUTF8, BODY …
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX queue_next ON queue (next_attempt);
+
+-- The directory: everything that has a name and may own, belong or be allowed.
+CREATE TABLE principal (
+  id         INTEGER NOT NULL PRIMARY KEY,
+  kind       TEXT    NOT NULL,                  -- department unit person group room equipment chatroom
+  address    TEXT    UNIQUE,                    -- casefolded; NULL for units without one
+  name       TEXT    NOT NULL,
+  department INTEGER NOT NULL,                  -- the department it belongs to (itself for a department)
+  unit       INTEGER NOT NULL,                  -- 0 = directly under the department; parent for a unit
+  post       TEXT    NOT NULL,
+  disabled   INTEGER NOT NULL,
+  data       TEXT    NOT NULL                   -- JSON: telephone, capacity, head, aliases …
+);
+CREATE INDEX principal_unit ON principal (department, unit, kind);
+CREATE TABLE domain (
+  name       TEXT    NOT NULL PRIMARY KEY,
+  department INTEGER NOT NULL
+);
+CREATE TABLE alias (
+  address   TEXT    NOT NULL PRIMARY KEY,
+  principal INTEGER NOT NULL
+);
+CREATE TABLE member (
+  principal INTEGER NOT NULL,                   -- the group
+  member    INTEGER NOT NULL,                   -- a person or another group
+  PRIMARY KEY (principal, member)
+) WITHOUT ROWID;
+CREATE INDEX member_of ON member (member);
+CREATE TABLE credential (
+  principal INTEGER NOT NULL,
+  kind      TEXT    NOT NULL,                   -- argon2 scram-sha-1 scram-sha-256 app
+  name      TEXT    NOT NULL,                   -- '' or the device's name of an app password
+  value     TEXT    NOT NULL,
+  created   INTEGER NOT NULL,
+  last_used INTEGER NOT NULL,
+  PRIMARY KEY (principal, kind, name)
+) WITHOUT ROWID;
+
+-- Who may do what on a collection and below it. rights: bits of directory.access.Rights.
+CREATE TABLE grant_ (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  grantee    INTEGER NOT NULL,                  -- a principal; 0 = everybody who is logged in
+  rights     INTEGER NOT NULL,
+  PRIMARY KEY (owner, collection, grantee)
+) WITHOUT ROWID;
+CREATE INDEX grant_grantee ON grant_ (grantee);
+
+-- Numbers that belong to nobody: next principal id, schema version, server secrets.
+CREATE TABLE meta (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+);
