@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All settings of the daemon, as typed, documented data.
+
+`load(path)` reads `armgs.toml`; `describe(config)` writes the commented sample that is kept as
+`etc/armgs.toml`. Paths are relative to the folder of the configuration file (`Config.path`).
+Sizes are bytes, times are seconds. Frozen: a reload makes a new Config.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from armgs_server.errors import Invalid
+from armgs_server.settings import describe_section, parse_section, read_toml, setting, unknown_key
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+SERVICES = ("smtp", "imap", "xmpp", "http")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What this server is called and where it listens."""
+
+    data_dir: str = setting("data", doc="Folder of the store, relative to this file.")
+    domains: tuple[str, ...] = setting((), doc="Mail and XMPP domains served here, the main one first.")
+    hostname: str = setting("localhost", doc="The name clients connect to.")
+    port_offset: int = setting(
+        0, doc="Added to every standard port (25 143 443 ...).", minimum=0, maximum=59000
+    )
+    workers: int = setting(1, doc="Processes that share the sockets; only 1 in this version.", minimum=1)
+    listen: tuple[str, ...] = setting(
+        ("0.0.0.0", "::"), doc="Addresses to listen on, where systemd hands over no sockets."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where everything is kept."""
+
+    url: str = setting("sqlite", doc='"sqlite", or "postgresql://user@host/database".')
+    inline_limit: int = setting(
+        64 * KIB, doc="Bodies up to this size live in the database, larger ones in files.", maximum=MIB
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SecuritySettings:
+    """Who may log in, and how."""
+
+    allow_plaintext: bool = setting(
+        False, doc="Permit log-in without TLS. For tests and load runs on loopback only."
+    )
+    password_length: int = setting(8, doc="Shortest password that may be set.", minimum=1, maximum=128)
+    login_failures: int = setting(
+        10, doc="Failed log-ins of one account, or from one address, before it must wait.", minimum=1
+    )
+    login_window: float = setting(600.0, doc="Failed log-ins are forgotten after this time.", minimum=1)
+    login_timeout: float = setting(60.0, doc="A client must have logged in after this time.", minimum=1)
+    argon2_memory: int = setting(
+        19 * MIB, doc="Memory of one password hash (argon2id).", minimum=64 * KIB, maximum=GIB
+    )
+    argon2_passes: int = setting(2, doc="Passes of one password hash (argon2id).", minimum=1, maximum=100)
+    hashes_at_once: int = setting(2, doc="Password hashes computed at the same time.", minimum=1, maximum=64)
+    scram_iterations: int = setting(
+        10000, doc="PBKDF2 iterations of the SCRAM keys (RFC 7677).", minimum=4096, maximum=1000000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Certificates, PEM. Empty: `armgs init` has made them in the folder tls."""
+
+    certificate: str = setting("tls/server.crt", doc="The server's certificate and its chain.")
+    key: str = setting("tls/server.key", doc="The certificate's private key.")
+    ca: str = setting("tls/ca.crt", doc="A CA that clients must trust first; offered on the start page.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is written to the log (standard error; systemd keeps it in the journal)."""
+
+    level: str = setting(
+        "info", doc="The least level that is written.", choices=("debug", "info", "warning", "error")
+    )
+    trace: tuple[str, ...] = setting(
+        (), doc="Services whose conversations are traced, credentials masked.", choices=SERVICES
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Bounds over all services."""
+
+    connections: int = setting(20000, doc="Connections at the same time.", minimum=1)
+    connections_per_host: int = setting(
+        500, doc="Connections at the same time from one address (one /64 for IPv6).", minimum=1
+    )
+    tls_timeout: float = setting(15.0, doc="A TLS handshake must be done after this time.", minimum=0.1)
+    write_timeout: float = setting(
+        60.0, doc="A peer that takes no byte for this time is disconnected.", minimum=0.1
+    )
+    write_buffer: int = setting(
+        256 * KIB, doc="Unsent bytes above which a connection waits for its peer.", minimum=KIB
+    )
+    read_buffer: int = setting(
+        128 * KIB, doc="Unread bytes above which a connection reads no more.", minimum=KIB
+    )
+    shutdown_timeout: float = setting(
+        20.0, doc="Time connections have to end at a graceful stop.", minimum=0.1
+    )
+    quota: int = setting(10 * GIB, doc="Quota of a new account, over all kinds; 0 is no limit.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """Mail in and out."""
+
+    message_size: int = setting(50 * MIB, doc="Largest message taken (SIZE).", minimum=64 * KIB)
+    recipients: int = setting(1000, doc="Recipients of one message (RFC 5321 §4.5.3.1.8).", minimum=100)
+    line_length: int = setting(2000, doc="Longest command line.", minimum=512)
+    command_timeout: float = setting(300.0, doc="Wait for a command (RFC 5321 §4.5.3.2).", minimum=1)
+    data_timeout: float = setting(180.0, doc="Wait for the next bytes of a message.", minimum=1)
+    errors: int = setting(20, doc="Wrong commands before the connection is closed.", minimum=1)
+    relay_host: str = setting("", doc="Host, or host:port, that takes all mail for others; empty: MX.")
+    relay_tls: str = setting(
+        "opportunistic", doc="TLS towards other servers.", choices=("opportunistic", "required", "none")
+    )
+    queue_lifetime: float = setting(
+        432000.0, doc="Mail that cannot be sent is returned after this.", minimum=60
+    )
+    queue_first_retry: float = setting(300.0, doc="Wait before the second attempt; doubles after.", minimum=1)
+    queue_longest_retry: float = setting(14400.0, doc="The longest wait between attempts.", minimum=1)
+    queue_parallel: int = setting(20, doc="Messages being sent at the same time.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    """Mailboxes."""
+
+    line_length: int = setting(64 * KIB, doc="Longest command line without its literals.", minimum=8192)
+    literal_size: int = setting(64 * KIB, doc="Largest literal that is not a message.", minimum=4096)
+    message_size: int = setting(50 * MIB, doc="Largest message APPEND takes (APPENDLIMIT).", minimum=64 * KIB)
+    idle_timeout: float = setting(1800.0, doc="A silent client is logged out (RFC 9051 §5.4).", minimum=60)
+    errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class XmppSettings:
+    """Chat."""
+
+    stanza_size: int = setting(256 * KIB, doc="Largest stanza of a logged-in client.", minimum=10000)
+    stanza_size_before_login: int = setting(
+        16 * KIB, doc="Largest element before log-in (RFC 6120 §13.12).", minimum=10000
+    )
+    resume_time: float = setting(
+        600.0, doc="A dropped stream can be resumed for this time (XEP-0198).", minimum=0
+    )
+    unacknowledged: int = setting(
+        2000, doc="Stanzas kept for a client that does not acknowledge.", minimum=10
+    )
+    idle_timeout: float = setting(
+        900.0, doc="A silent client is asked for a sign of life after this time.", minimum=10
+    )
+    offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
+    archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
+    room_occupants: int = setting(1000, doc="Occupants of one room.", minimum=2)
+    room_history: int = setting(50, doc="Messages shown to who enters a room.", minimum=0)
+    upload_size: int = setting(100 * MIB, doc="Largest uploaded file (XEP-0363).", minimum=KIB)
+
+
+@dataclass(frozen=True, slots=True)
+class DavSettings:
+    """Files, calendars and contacts."""
+
+    file_size: int = setting(10 * GIB, doc="Largest file.", minimum=KIB)
+    calendar_size: int = setting(MIB, doc="Largest calendar object (max-resource-size).", minimum=KIB)
+    card_size: int = setting(MIB, doc="Largest address object (max-resource-size).", minimum=KIB)
+    request_size: int = setting(MIB, doc="Largest XML request body.", minimum=KIB)
+    instances: int = setting(1000, doc="Most instances of one recurring event (max-instances).", minimum=1)
+    lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
+    depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The HTTP server under DAV, uploads and the start page."""
+
+    line_length: int = setting(8 * KIB, doc="Longest request line: 414 above it.", minimum=1024)
+    header_size: int = setting(32 * KIB, doc="All header fields together: 431 above it.", minimum=4096)
+    header_count: int = setting(100, doc="Number of header fields: 431 above it.", minimum=10)
+    header_timeout: float = setting(
+        20.0, doc="A request's header must be there after this: 408.", minimum=0.1
+    )
+    body_timeout: float = setting(60.0, doc="Wait for the next bytes of a body: 408.", minimum=0.1)
+    keep_alive: float = setting(120.0, doc="A connection without a request is closed.", minimum=0.1)
+    pipeline: int = setting(16, doc="Requests read ahead on one connection.", minimum=1, maximum=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One reading of armgs.toml."""
+
+    directory: Path
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    security: SecuritySettings = SecuritySettings()
+    tls: TlsSettings = TlsSettings()
+    log: LogSettings = LogSettings()
+    limits: LimitSettings = LimitSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    imap: ImapSettings = ImapSettings()
+    xmpp: XmppSettings = XmppSettings()
+    dav: DavSettings = DavSettings()
+    http: HttpSettings = HttpSettings()
+
+    def path(self, value: str) -> Path:
+        """A path of the configuration, relative to its file."""
+        return self.directory / value
+
+    @property
+    def data_dir(self) -> Path:
+        return self.path(self.server.data_dir)
+
+    def port(self, standard: int) -> int:
+        """The port a service listens on: the standard one plus the offset."""
+        return standard + self.server.port_offset
+
+
+SECTIONS: dict[str, Any] = {
+    field.name: field.type for field in dataclasses.fields(Config) if field.name != "directory"
+}
+
+
+def load(path: Path) -> Config:
+    """Reads and checks the configuration file; Invalid says what is wrong and where."""
+    tables = read_toml(path)
+    try:
+        for name in tables:
+            if name not in SECTIONS:
+                raise unknown_key(name, list(SECTIONS))
+        sections = {name: parse_section(SECTIONS[name], name, table) for name, table in tables.items()}
+        config = Config(directory=path.absolute().parent, **sections)
+        _check_together(config)
+    except Invalid as error:
+        raise Invalid(f"{path}: {error.text}") from error
+    return config
+
+
+def describe(config: Config) -> str:
+    """The whole configuration as commented TOML."""
+    return _HEAD + "\n".join(describe_section(name, getattr(config, name)) for name in SECTIONS)
+
+
+def _check_together(config: Config) -> None:
+    if not config.server.listen:
+        raise Invalid("server.listen names no address")
+    for domain in config.server.domains:
+        if domain != domain.lower() or not domain.strip(".") or "@" in domain:
+            raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
+
+
+_HEAD = """\
+# Settings of armgs_server. Every value below is the default: keep only the lines you change.
+# Written by `armgs config describe`; sizes are bytes, times are seconds.
+
+"""
