@@ -244,10 +244,12 @@ CREATE TABLE principal (
   department INTEGER NOT NULL,                  -- the department it belongs to (itself for a department)
   unit       INTEGER NOT NULL,                  -- 0 = directly under the department; parent for a unit
   post       TEXT    NOT NULL,
+  head       INTEGER NOT NULL,                  -- 1 = leads the unit, or the department where unit is 0
   disabled   INTEGER NOT NULL,
-  data       TEXT    NOT NULL                   -- JSON: telephone, capacity, head, aliases …
+  data       TEXT    NOT NULL                   -- JSON: telephone, capacity …
 );
 CREATE INDEX principal_unit ON principal (department, unit, kind);
+CREATE INDEX principal_head ON principal (department, unit) WHERE head = 1;
 CREATE TABLE domain (
   name       TEXT    NOT NULL PRIMARY KEY,
   department INTEGER NOT NULL
