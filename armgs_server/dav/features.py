@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a specification adds itself to the engine: properties, reports, methods and kinds as data.
+
+Each module that implements one (`acl`, `quota`, `sync`, `caldav`, `carddav` …) exports `FEATURE`;
+`dav/__init__.py` lists them by hand. The `DAV:` and `Allow` headers, supported-report-set, allprop and
+propname are computed from these tables and written nowhere else.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from armgs_server.storage.tx import Tx
+
+if TYPE_CHECKING:
+    from armgs_server.dav.call import Call
+    from armgs_server.dav.resources import CollectionResource, Resource
+    from armgs_server.dav.view import View
+    from armgs_server.dav.xml import Element
+    from armgs_server.net.http import Response
+    from armgs_server.storage.collections import Collection
+    from armgs_server.storage.items import Item
+
+
+class Shape(Flag):
+    """What a resource is, as far as methods and properties differ by it."""
+
+    ROOT = auto()  # /, /dav/ and the folders of the URL space that hold no data
+    PRINCIPAL = auto()  # /dav/principals/…/ADDRESS/
+    HOME = auto()  # /dav/calendars/ADDRESS/, /dav/addressbooks/ADDRESS/
+    FILES = auto()  # a folder of files
+    CALENDAR = auto()  # a calendar or a task list
+    ADDRESSBOOK = auto()
+    INBOX = auto()  # scheduling collections of a home (RFC 6638)
+    OUTBOX = auto()
+    FILE = auto()
+    EVENT = auto()  # a calendar object resource
+    CARD = auto()  # an address object resource
+    UNMAPPED = auto()  # nothing is there yet
+
+    COLLECTION = FILES | CALENDAR | ADDRESSBOOK
+    MEMBER = FILE | EVENT | CARD
+    FOLDER = ROOT | PRINCIPAL | HOME | INBOX | OUTBOX | COLLECTION
+    ANY = FOLDER | MEMBER
+
+
+Render: TypeAlias = "Callable[[View, Resource], str | None]"
+Prepare: TypeAlias = "Callable[[View, Sequence[Resource]], Awaitable[None]]"
+Change: TypeAlias = "Callable[[dict[str, Any], Element | None], None]"
+MethodHandler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
+ReportHandler: TypeAlias = "Callable[[Call, Element], Awaitable[Response]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A live property.
+
+    `render` gives the whole element as text, or None where this resource has none; it must not wait.
+    `prepare` runs once for all resources of a slice before them and puts what they need into
+    `view.cache`. `change` makes it settable on collections: it edits the `data` of the collection for
+    a set (the element) or a remove (None), or raises DavError. One with `stored` is settable and kept
+    with the dead properties; `render` then only gives the default. Otherwise it is protected.
+    """
+
+    name: str
+    on: Shape
+    render: Render
+    prepare: Prepare | None = None
+    change: Change | None = None
+    stored: bool = False
+    allprop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An HTTP method and the shapes it may be used on (Allow is computed from it)."""
+
+    name: str
+    on: Shape
+    handle: MethodHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report by the name of its root element (RFC 3253 §3.6)."""
+
+    name: str
+    on: Shape
+    handle: ReportHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What a kind checks before a member is written: the body whole, nothing stored yet."""
+
+    call: "Call"
+    collection: "CollectionResource"
+    name: str
+    content_type: str
+    data: bytes
+
+
+Check: TypeAlias = "Callable[[Put], Awaitable[Any]]"
+Index: TypeAlias = "Callable[[Tx, Collection, Item, Any], Awaitable[None]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the engine needs to know of a kind of collection.
+
+    `check` gets every body that is to become a member (PUT, COPY and MOVE from another collection)
+    and raises DavError or Invalid; what it returns goes to `index` inside the same transaction that
+    adds or replaces the item; `index` may raise DavError as well, then nothing is written. Without
+    `check` bodies are streamed to the store and never read.
+    """
+
+    name: str  # of the storage: calendar, tasks, addressbook, files
+    home: str  # second segment of its paths: calendars, addressbooks, files
+    shape: Shape
+    member: Shape
+    resource_type: str  # the content of DAV:resourcetype
+    content_type: str  # of a member whose PUT named none
+    size_limit: Callable[[Any], int]  # of one member, from Config
+    nested: bool = False  # whether MKCOL works inside, and where no collection is named by its type
+    check: Check | None = None
+    index: Index | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Everything one module adds. `compliance` are its tokens in the DAV: header."""
+
+    compliance: tuple[str, ...] = ()
+    properties: tuple[Property, ...] = ()
+    methods: tuple[Method, ...] = ()
+    reports: tuple[Report, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All features put together; a name given twice is a programming error."""
+
+    compliance: tuple[str, ...]
+    properties: Mapping[str, Property]
+    methods: Mapping[str, Method]
+    reports: Mapping[str, Report]
+    kinds: Mapping[str, Kind]
+    allow: Mapping[Shape, str] = field(default_factory=dict)
+
+
+def build_tables(features: Iterable[Feature]) -> Tables:
+    """The tables of the engine from its features, in their order."""
+    features = list(features)
+    tables = Tables(
+        compliance=tuple(dict.fromkeys(token for feature in features for token in feature.compliance)),
+        properties=_unique((prop.name, prop) for feature in features for prop in feature.properties),
+        methods=_unique((method.name, method) for feature in features for method in feature.methods),
+        reports=_unique((report.name, report) for feature in features for report in feature.reports),
+        kinds=_unique((kind.name, kind) for feature in features for kind in feature.kinds),
+    )
+    allow = {
+        shape: ", ".join(method.name for method in tables.methods.values() if shape in method.on)
+        for shape in Shape
+    }
+    return Tables(tables.compliance, tables.properties, tables.methods, tables.reports, tables.kinds, allow)
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for name, value in pairs:
+        assert name not in table, name
+        table[name] = value
+    return table

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Request bodies of WebDAV: bytes to dataclasses (RFC 4918 §14, RFC 5689 §5, RFC 3253 §3.6).
+
+Pure. Documents with a DTD are refused, so there are no entities to expand; unknown elements are
+ignored where RFC 4918 §17 says so. Every failure is a DavError 400.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from lxml import etree
+
+from armgs_server.dav.errors import DavError
+from armgs_server.dav.names import dav
+
+Element: TypeAlias = etree._Element
+
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+@dataclass(frozen=True, slots=True)
+class PropFind:
+    """DAV:propfind, and DAV:prop of a report: which properties are asked for.
+
+    `elements` holds the asked element itself, for properties that take parameters inside.
+    """
+
+    kind: Literal["prop", "allprop", "propname"]
+    names: tuple[str, ...] = ()
+    elements: Mapping[str, Element] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChange:
+    """One property to set, or to remove where `element` is None."""
+
+    name: str
+    element: Element | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """DAV:lockinfo: what lock is wanted; `holder` is the DAV:owner element as text, or ''."""
+
+    scope: Literal["exclusive", "shared"]
+    holder: str
+
+
+def parse_document(body: bytes) -> Element:
+    """The root element of a well-formed document without DTD."""
+    # resolve_entities=False leaves references alone; huge_tree=False keeps libxml2's bounds on depth.
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=False,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise DavError(400, f"The body is no well-formed XML: {error}") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise DavError(400, "A document type declaration is not accepted.")
+    return root
+
+
+def parse_propfind(body: bytes) -> PropFind:
+    """RFC 4918 §9.1: an empty body asks for all properties."""
+    if not body:
+        return PropFind("allprop")
+    root = parse_document(body)
+    if root.tag != dav("propfind"):
+        raise DavError(400, "DAV:propfind expected.")
+    return parse_propfind_element(root)
+
+
+def parse_propfind_element(root: Element) -> PropFind:
+    """What is asked for: one of DAV:prop, DAV:allprop (with DAV:include), DAV:propname inside `root`."""
+    asked = [child for child in root if child.tag in (dav("prop"), dav("allprop"), dav("propname"))]
+    if len(asked) != 1:
+        raise DavError(400, "Exactly one of DAV:prop, DAV:allprop and DAV:propname expected.")
+    if asked[0].tag == dav("propname"):
+        return PropFind("propname")
+    if asked[0].tag == dav("prop"):
+        elements = {name_of(child): child for child in asked[0]}
+        return PropFind("prop", tuple(elements), elements)
+    include = root.find(dav("include"))  # RFC 4918 §14.8
+    elements = {name_of(child): child for child in include} if include is not None else {}
+    return PropFind("allprop", tuple(elements), elements)
+
+
+def parse_propertyupdate(body: bytes) -> list[PropertyChange]:
+    """RFC 4918 §14.19: the changes in document order."""
+    root = parse_document(body)
+    if root.tag != dav("propertyupdate"):
+        raise DavError(400, "DAV:propertyupdate expected.")
+    changes = list(parse_property_changes(root))
+    if not changes:
+        raise DavError(400, "DAV:propertyupdate changes nothing.")
+    return changes
+
+
+def parse_property_changes(root: Element) -> Iterator[PropertyChange]:
+    """The DAV:set and DAV:remove elements inside `root`."""
+    for instruction in root:
+        if instruction.tag not in (dav("set"), dav("remove")):
+            continue
+        for prop in instruction.findall(dav("prop")):
+            for child in prop:
+                _inherit_language(child)
+                is_set = instruction.tag == dav("set")
+                yield PropertyChange(name_of(child), child if is_set else None)
+
+
+def parse_lockinfo(body: bytes) -> LockInfo | None:
+    """RFC 4918 §14.11; None for an empty body, which is a refresh (§9.10.2)."""
+    if not body:
+        return None
+    root = parse_document(body)
+    scope = root.find(dav("lockscope"))
+    kind = root.find(dav("locktype"))
+    if root.tag != dav("lockinfo") or scope is None or kind is None or kind.find(dav("write")) is None:
+        raise DavError(400, "DAV:lockinfo with DAV:lockscope and DAV:locktype expected.")
+    holder = root.find(dav("owner"))
+    text = canonical(holder) if holder is not None else ""
+    if scope.find(dav("exclusive")) is not None:
+        return LockInfo("exclusive", text)
+    if scope.find(dav("shared")) is not None:
+        return LockInfo("shared", text)
+    raise DavError(400, "DAV:exclusive or DAV:shared expected.")
+
+
+def parse_mkcol(body: bytes, root_name: str) -> list[PropertyChange]:
+    """RFC 5689 §3 and RFC 4791 §5.3.1: the properties of the new collection, DAV:resourcetype included."""
+    root = parse_document(body)
+    if root.tag != root_name:
+        raise DavError(415, "This body is not understood.")  # RFC 4918 §9.3.1
+    return list(parse_property_changes(root))
+
+
+def name_of(child: Element) -> str:
+    """The name of an element that stands for a property."""
+    if not isinstance(child.tag, str):
+        raise DavError(400, "An entity reference is not accepted.")
+    return child.tag
+
+
+def canonical(child: Element) -> str:
+    """The element as canonical XML with every namespace in scope, so that it stands alone anywhere."""
+    try:
+        return etree.tostring(child, method="c14n", with_tail=False).decode()
+    except (etree.C14NError, ValueError) as error:
+        raise DavError(400, f"The element {child.tag} cannot be kept: {error}") from error
+
+
+def text_of(child: Element) -> str:
+    """All text inside an element, trimmed."""
+    return "".join(str(part) for part in child.itertext()).strip()
+
+
+def hrefs_of(root: Element) -> list[str]:
+    """The DAV:href children's text, in order."""
+    return [(child.text or "").strip() for child in root.findall(dav("href"))]
+
+
+def _inherit_language(child: Element) -> None:
+    # RFC 4918 §4.3: xml:lang in scope belongs to the property.
+    if child.get(XML_LANG) is not None:
+        return
+    for ancestor in child.iterancestors():
+        language = ancestor.get(XML_LANG)
+        if language is not None:
+            child.set(XML_LANG, language)
+            return
