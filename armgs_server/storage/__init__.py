@@ -1,1 +1,148 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The one store: items in collections that belong to somebody, for every protocol.
+
+On disk, below the data directory: `store.db` (SQLite with its write-ahead log; absent with PostgreSQL),
+`store.lock` (whose turn it is to write), `blobs/` (bytes above the inline limit, named by their hash).
+
+Invariants: what `write` returned is durable; every change moves its collection's modseq, its counts and
+its owner's account in the same transaction; hints leave on the bus after the commit only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import TypeVar
+
+from armgs_server.errors import DomainError
+from armgs_server.storage import clock, migrations
+from armgs_server.storage.blobs import Blobs, Files
+from armgs_server.storage.bus import Bus, LocalBus
+from armgs_server.storage.postgresql import PostgresEngine
+from armgs_server.storage.sqlite import SqliteEngine
+from armgs_server.storage.tx import Engine, Tx, Work
+
+__all__ = ["Store"]
+
+T = TypeVar("T")
+
+INLINE_LIMIT = 65536
+# How often a daemon looks for hints that other processes (the command line) left in the store.
+HINT_INTERVAL = 1.0
+HINT_LIFETIME = clock.MINUTE
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """An open store. Used from one loop."""
+
+    bus: Bus
+    blobs: Blobs
+
+    def __init__(
+        self, engine: Engine, bus: Bus, directory: Path, inline_limit: int, *, visiting: bool
+    ) -> None:
+        self._engine = engine
+        self._visiting = visiting
+        self._watcher: asyncio.Task[None] | None = None
+        self.bus = bus
+        self.blobs = Blobs(self, Files(directory / "blobs"), inline_limit)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        directory: Path,
+        *,
+        bus: Bus | None = None,
+        inline_limit: int = INLINE_LIMIT,
+        visiting: bool = False,
+    ) -> Store:
+        """Opens `"sqlite"` or `"postgresql://…"`, making or migrating the schema.
+
+        `visiting` is for a command that works beside a running daemon: what it would publish is left in
+        the store as well, where the daemon's `watch` finds it within HINT_INTERVAL.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        used = bus or LocalBus()
+
+        def publish(messages: list[tuple[str, bytes]]) -> None:
+            for topic, data in messages:
+                used.publish(topic, data)
+
+        engine: Engine
+        if url == "sqlite":
+            engine = SqliteEngine(directory / "store.db", publish)
+        elif url.startswith(("postgresql://", "postgres://")):
+            engine = await PostgresEngine.open(url, publish)
+        else:
+            raise ValueError(f"no such store: {url!r}; it is 'sqlite' or 'postgresql://…'")
+        try:
+            await migrations.prepare(engine)
+        except BaseException:
+            await engine.close()
+            raise
+        return cls(engine, used, directory, inline_limit, visiting=visiting)
+
+    async def read(self, work: Work[T]) -> T:
+        """Runs `work(tx)` on a snapshot. On SQLite inline: keep it short, page long scans."""
+        return await self._engine.read(work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs `work(tx)`; durable when it returns. See Engine.write for errors."""
+        if not self._visiting:
+            return await self._engine.write(work)
+
+        async def leaving_hints(tx: Tx) -> T:
+            result = await work(tx)
+            await tx.executemany(
+                "INSERT INTO hint (id, topic, data) VALUES (?, ?, ?)",
+                [(clock.unique_id(), topic, data) for topic, data in tx.outgoing()],
+            )
+            return result
+
+        return await self._engine.write(leaving_hints)
+
+    def watch(self) -> None:
+        """Begins to hear what commands beside this process change; until `close`."""
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="store-watch")
+
+    async def _watch(self) -> None:
+        last = clock.now() << 10
+        while True:
+            await asyncio.sleep(HINT_INTERVAL)
+            try:
+                last = await self._hear(last)
+            except DomainError as error:
+                _log.warning("store cannot be watched error=%s", error)
+
+    async def _hear(self, last: int) -> int:
+        """Publishes hints after `last`; the newest one's id. Ids go by time, so late ones are looked for."""
+
+        async def work(tx: Tx) -> list[tuple[int, str, bytes]]:
+            rows = await tx.rows("SELECT id, topic, data FROM hint WHERE id > ? ORDER BY id", last)
+            return [(row[0], row[1], row[2]) for row in rows]
+
+        hints = await self.read(work)
+        for _, topic, data in hints:
+            self.bus.publish(topic, data)
+        if not hints:
+            return last
+        before = (clock.now() - HINT_LIFETIME) << 10
+
+        async def sweep(tx: Tx) -> None:
+            await tx.execute("DELETE FROM hint WHERE id < ?", before)
+
+        await self._engine.write(sweep)
+        return hints[-1][0]
+
+    async def close(self) -> None:
+        """Commits what is queued and closes."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        await self._engine.close()

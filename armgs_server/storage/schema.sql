@@ -289,3 +289,10 @@ CREATE TABLE meta (
   name  TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 );
+
+-- What a command beside the daemon changed, for the daemon to publish; id = clock.unique_id().
+CREATE TABLE hint (
+  id    INTEGER NOT NULL PRIMARY KEY,
+  topic TEXT    NOT NULL,
+  data  BLOB    NOT NULL
+);

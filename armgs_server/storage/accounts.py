@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts: what every owner of collections has, and the standard collections of each kind of owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from armgs_server.errors import NotFound, OverQuota
+from armgs_server.storage import collections
+from armgs_server.storage.tx import Tx
+
+# Role and name of a person's mailboxes (RFC 6154 names the roles).
+MAILBOXES = (
+    ("inbox", "INBOX"),
+    ("sent", "Sent"),
+    ("drafts", "Drafts"),
+    ("trash", "Trash"),
+    ("junk", "Junk"),
+    ("archive", "Archive"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums over all collections of an owner; `quota` 0 means no limit. Bytes."""
+
+    items: int
+    bytes: int
+    quota: int
+
+
+async def create(tx: Tx, owner: int, quota: int = 0) -> None:
+    """An account without collections. AlreadyExists."""
+    await tx.execute(
+        "INSERT INTO account (owner, next_collection, items, bytes, quota) VALUES (?, 1, 0, 0, ?)",
+        owner,
+        quota,
+    )
+
+
+async def provision(tx: Tx, owner: int, quota: int = 0) -> None:
+    """The account of a person: mailboxes, calendar, tasks, contacts, files, roster, chat."""
+    await create(tx, owner, quota)
+    for role, name in MAILBOXES:
+        await collections.create(tx, owner, "mail", name, role=role, subscribed=1)
+    await provision_calendar(tx, owner)
+    await collections.create(tx, owner, "tasks", "tasks", role="default")
+    await collections.create(tx, owner, "addressbook", "contacts", role="default")
+    await collections.create(tx, owner, "files", "", role="root")
+    await collections.create(tx, owner, "roster", "")
+    await collections.create(tx, owner, "chat", "")
+
+
+async def provision_calendar(tx: Tx, owner: int) -> None:
+    """The default calendar; rooms and equipment have no more than this."""
+    await collections.create(tx, owner, "calendar", "default", role="default")
+
+
+async def usage(tx: Tx, owner: int) -> Usage:
+    """NotFound where the owner has no account."""
+    row = await tx.row("SELECT items, bytes, quota FROM account WHERE owner = ?", owner)
+    if row is None:
+        raise NotFound()
+    return Usage(*row)
+
+
+async def set_quota(tx: Tx, owner: int, quota: int) -> None:
+    """Bytes; 0 = no limit. What is there already stays, even above the limit."""
+    if not await tx.execute("UPDATE account SET quota = ? WHERE owner = ?", quota, owner):
+        raise NotFound()
+
+
+async def charge(tx: Tx, owner: int, items: int, size: int) -> None:
+    """Adds to the sums (negative: gives back). OverQuota when growing beyond the limit."""
+    touched = await tx.execute(
+        "UPDATE account SET items = items + ?, bytes = bytes + ? WHERE owner = ?"
+        " AND (CAST(? AS BIGINT) <= 0 OR quota = 0 OR bytes + ? <= quota)",
+        items,
+        size,
+        owner,
+        size,
+        size,
+    )
+    if not touched:
+        if await tx.row("SELECT 1 FROM account WHERE owner = ?", owner) is None:
+            raise NotFound()
+        raise OverQuota()
+
+
+async def delete(tx: Tx, owner: int) -> None:
+    """The account with everything in it."""
+    for table in ("document", "archive", "offline", "roster", "queue"):
+        await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
+    for collection in await collections.roots(tx, owner):
+        await collections.delete(tx, collection)
+    await tx.execute("DELETE FROM tombstone WHERE owner = ?", owner)
+    await tx.execute("DELETE FROM account WHERE owner = ?", owner)

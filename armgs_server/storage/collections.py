@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collections: mailboxes, calendars, address books, folders and chats are the same thing here.
+
+`modseq` is a collection's one clock. It moves when a member, a child collection or the collection's own
+data changes; `bump` moves it and, on PostgreSQL, locks the row until the commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from armgs_server.errors import AlreadyExists, Conflict, NotFound
+from armgs_server.storage import clock
+from armgs_server.storage.tx import Row, Tx
+
+COLUMNS = (
+    "owner, id, parent, kind, name, role, modseq, changed, uid_next, uid_validity,"
+    " items, bytes, unseen, subscribed, data"
+)
+# Deeper trees are refused: paths are walked step by step.
+MAX_DEPTH = 64
+# What a kind keeps beside its items; emptied and copied with them.
+INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
+    "mail": ("message",),
+    "calendar": ("event", "instance", "property"),
+    "tasks": ("event", "instance", "property"),
+    "addressbook": ("card", "property"),
+    "files": ("property",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One row of `collection`; `data` holds what only its kind knows (display name, colour …)."""
+
+    owner: int
+    id: int
+    parent: int
+    kind: str
+    name: str
+    role: str
+    modseq: int
+    changed: int
+    uid_next: int
+    uid_validity: int
+    items: int
+    bytes: int
+    unseen: int
+    subscribed: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def from_row(row: Row) -> Collection:
+    """A Collection from COLUMNS."""
+    *plain, data = row
+    return Collection(*plain, json.loads(data))
+
+
+async def create(
+    tx: Tx,
+    owner: int,
+    kind: str,
+    name: str,
+    *,
+    parent: int = 0,
+    role: str = "",
+    data: Mapping[str, Any] | None = None,
+    subscribed: int = 0,
+) -> Collection:
+    """A new, empty collection. AlreadyExists when the parent has a child or an item of that name."""
+    changed = 0
+    if parent:
+        above = await get(tx, owner, parent)
+        if await tx.row(
+            "SELECT 1 FROM item WHERE owner = ? AND collection = ? AND name = ?", owner, parent, name
+        ):
+            raise AlreadyExists()
+        changed = await bump(tx, above.owner, above.id)
+    if await find(tx, owner, kind, name, parent) is not None:
+        raise AlreadyExists()
+    number = await tx.value(
+        "UPDATE account SET next_collection = next_collection + 1 WHERE owner = ? RETURNING next_collection",
+        owner,
+    )
+    if number is None:
+        raise NotFound()
+    made = Collection(
+        owner=owner,
+        id=number - 1,
+        parent=parent,
+        kind=kind,
+        name=name,
+        role=role,
+        modseq=1,
+        changed=changed,
+        uid_next=1,
+        uid_validity=clock.now() // clock.SECOND,
+        items=0,
+        bytes=0,
+        unseen=0,
+        subscribed=subscribed,
+        data=dict(data or {}),
+    )
+    await tx.execute(
+        f"INSERT INTO collection ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
+        made.owner,
+        made.id,
+        made.parent,
+        made.kind,
+        made.name,
+        made.role,
+        made.modseq,
+        made.changed,
+        made.uid_next,
+        made.uid_validity,
+        made.subscribed,
+        json.dumps(made.data, ensure_ascii=False),
+    )
+    tx.changed(owner, made.id, made.modseq)
+    return made
+
+
+async def bump(tx: Tx, owner: int, collection: int) -> int:
+    """Moves the clock by one; the new modseq."""
+    modseq = await tx.value(
+        "UPDATE collection SET modseq = modseq + 1 WHERE owner = ? AND id = ? RETURNING modseq",
+        owner,
+        collection,
+    )
+    if modseq is None:
+        raise NotFound()
+    tx.changed(owner, collection, modseq)
+    return int(modseq)
+
+
+async def get(tx: Tx, owner: int, number: int) -> Collection:
+    """NotFound."""
+    row = await tx.row(f"SELECT {COLUMNS} FROM collection WHERE owner = ? AND id = ?", owner, number)
+    if row is None:
+        raise NotFound()
+    return from_row(row)
+
+
+async def find(tx: Tx, owner: int, kind: str, name: str, parent: int = 0) -> Collection | None:
+    """The child of `parent` with that name, exactly as spelled."""
+    row = await tx.row(
+        f"SELECT {COLUMNS} FROM collection WHERE owner = ? AND kind = ? AND parent = ? AND name = ?",
+        owner,
+        kind,
+        parent,
+        name,
+    )
+    return None if row is None else from_row(row)
+
+
+async def by_role(tx: Tx, owner: int, kind: str, role: str) -> Collection | None:
+    """The owner's collection of a kind that plays a role (RFC 6154 and our own)."""
+    row = await tx.row(
+        f"SELECT {COLUMNS} FROM collection WHERE owner = ? AND kind = ? AND role = ? ORDER BY id LIMIT 1",
+        owner,
+        kind,
+        role,
+    )
+    return None if row is None else from_row(row)
+
+
+async def by_path(
+    tx: Tx, owner: int, kind: str, segments: Sequence[str], start: int = 0
+) -> Collection | None:
+    """Walks names down from `start` (0 = top level)."""
+    found: Collection | None = None
+    for segment in segments:
+        found = await find(tx, owner, kind, segment, start)
+        if found is None:
+            return None
+        start = found.id
+    return found
+
+
+async def children(tx: Tx, owner: int, parent: int, kind: str) -> list[Collection]:
+    """In the order of their names."""
+    return [
+        from_row(row)
+        for row in await tx.rows(
+            f"SELECT {COLUMNS} FROM collection WHERE owner = ? AND kind = ? AND parent = ? ORDER BY name",
+            owner,
+            kind,
+            parent,
+        )
+    ]
+
+
+async def all_of(tx: Tx, owner: int, kind: str) -> list[Collection]:
+    """Every collection of a kind, parents and children alike, oldest first."""
+    return [
+        from_row(row)
+        for row in await tx.rows(
+            f"SELECT {COLUMNS} FROM collection WHERE owner = ? AND kind = ? ORDER BY id", owner, kind
+        )
+    ]
+
+
+async def roots(tx: Tx, owner: int) -> list[Collection]:
+    """The owner's top-level collections of every kind."""
+    return [
+        from_row(row)
+        for row in await tx.rows(
+            f"SELECT {COLUMNS} FROM collection WHERE owner = ? AND parent = 0 ORDER BY id", owner
+        )
+    ]
+
+
+async def ancestors(tx: Tx, collection: Collection) -> list[Collection]:
+    """From the collection itself up to its top-level ancestor."""
+    chain = [collection]
+    while chain[-1].parent:
+        if len(chain) > MAX_DEPTH:
+            raise Conflict("nested too deep")
+        chain.append(await get(tx, collection.owner, chain[-1].parent))
+    return chain
+
+
+async def update(
+    tx: Tx,
+    collection: Collection,
+    *,
+    data: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    subscribed: int | None = None,
+) -> Collection:
+    """Changes what is given; a change is a change of the collection, and of its parent's listing."""
+    modseq = await bump(tx, collection.owner, collection.id)
+    changed = await bump(tx, collection.owner, collection.parent) if collection.parent else 0
+    row = await tx.row(
+        f"UPDATE collection SET data = ?, role = ?, subscribed = ?, changed = ? WHERE owner = ? AND id = ?"
+        f" RETURNING {COLUMNS}",
+        json.dumps(dict(collection.data if data is None else data), ensure_ascii=False),
+        collection.role if role is None else role,
+        collection.subscribed if subscribed is None else subscribed,
+        changed,
+        collection.owner,
+        collection.id,
+    )
+    if row is None:
+        raise NotFound()
+    tx.changed(collection.owner, collection.id, modseq)
+    return from_row(row)
+
+
+async def rename(tx: Tx, collection: Collection, *, parent: int, name: str) -> Collection:
+    """Moves within the owner's tree; uids, modseq and rights go along. AlreadyExists; Conflict on a loop."""
+    owner = collection.owner
+    if parent:
+        target = await get(tx, owner, parent)
+        if any(above.id == collection.id for above in await ancestors(tx, target)):
+            raise Conflict("a collection cannot be moved into itself")
+        if await tx.row(
+            "SELECT 1 FROM item WHERE owner = ? AND collection = ? AND name = ?", owner, parent, name
+        ):
+            raise AlreadyExists()
+    if await find(tx, owner, collection.kind, name, parent) is not None:
+        raise AlreadyExists()
+    if collection.parent:
+        await bury(tx, owner, collection.parent, [(0, collection.name)])
+    changed = await bump(tx, owner, parent) if parent else 0
+    modseq = await bump(tx, owner, collection.id)
+    row = await tx.row(
+        "UPDATE collection SET parent = ?, name = ?, changed = ? WHERE owner = ? AND id = ?"
+        f" RETURNING {COLUMNS}",
+        parent,
+        name,
+        changed,
+        owner,
+        collection.id,
+    )
+    if row is None:
+        raise NotFound()
+    tx.changed(owner, collection.id, modseq)
+    return from_row(row)
+
+
+async def bury(tx: Tx, owner: int, collection: int, removed: Sequence[tuple[int, str]]) -> int:
+    """Leaves tombstones `(uid, name)` under a new modseq, which it returns."""
+    modseq = await bump(tx, owner, collection)
+    await tx.executemany(
+        "INSERT INTO tombstone (owner, collection, modseq, uid, name) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        [(owner, collection, modseq, uid, name) for uid, name in removed],
+    )
+    return modseq
+
+
+async def delete(tx: Tx, collection: Collection) -> None:
+    """The collection and everything below it."""
+    if collection.parent:
+        await bury(tx, collection.owner, collection.parent, [(0, collection.name)])
+    await _delete_tree(tx, collection, 0)
+
+
+async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Conflict("nested too deep")
+    for child in await children(tx, collection.owner, collection.id, collection.kind):
+        await _delete_tree(tx, child, depth + 1)
+    key = (collection.owner, collection.id)
+    await tx.execute(
+        "UPDATE blob SET refs = refs - (SELECT COUNT(*) FROM item WHERE item.owner = ?"
+        " AND item.collection = ? AND item.blob = blob.hash), touched = ?"
+        " WHERE hash IN (SELECT blob FROM item WHERE owner = ? AND collection = ?)",
+        *key,
+        clock.now(),
+        *key,
+    )
+    await tx.execute(
+        "UPDATE account SET items = items - ?, bytes = bytes - ? WHERE owner = ?",
+        collection.items,
+        collection.bytes,
+        collection.owner,
+    )
+    for table in (*INDEX_TABLES.get(collection.kind, ()), "item", "tombstone", "lock", "grant_"):
+        await tx.execute(f"DELETE FROM {table} WHERE owner = ? AND collection = ?", *key)
+    await tx.execute("DELETE FROM collection WHERE owner = ? AND id = ?", *key)
+    tx.changed(*key, collection.modseq + 1)

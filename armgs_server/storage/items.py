@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Items: messages, events, cards and files are the same thing here: bytes in a collection.
+
+Each change moves the collection's `modseq` and its counts in the same transaction; a removed item leaves
+a tombstone. A uid is never reused within its collection. What a kind keeps beside its items
+(`collections.INDEX_TABLES`) is copied and removed with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+
+from armgs_server.errors import NotFound
+from armgs_server.storage import accounts, blobs, clock, collections
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import INDEX_TABLES, Collection
+from armgs_server.storage.tx import Tx
+
+COLUMNS = "owner, collection, uid, name, blob, size, content_type, modseq, created, modified, flags, keywords"
+# Columns of the index tables after (owner, collection, uid); `instance` has its key in another order.
+INDEX_COLUMNS = {
+    "message": "envelope, bodystructure, body, parts, header_size, sent, subject, sender, recipients, cc,"
+    " bcc, message_id, refs",
+    "event": "component, ical_uid, summary, starts, ends, recurring, expanded",
+    "instance": "starts, ends, busy",
+    "card": "card_uid, fn, search",
+    "property": "name, value",
+}
+# Rows named in one IN list; both engines take far more, plans stay good.
+IN_LIMIT = 500
+
+
+class Flags(IntFlag):
+    """IMAP system flags (RFC 9051 §2.3.2) as bits of `item.flags`."""
+
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    DELETED = 8
+    DRAFT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of `item`."""
+
+    owner: int
+    collection: int
+    uid: int
+    name: str | None
+    blob: bytes
+    size: int
+    content_type: str
+    modseq: int
+    created: int
+    modified: int
+    flags: int
+    keywords: str
+
+    @property
+    def etag(self) -> str:
+        """RFC 9110 §8.8.3, strong: the same bytes, the same tag."""
+        return f'"{self.blob.hex()[:32]}"'
+
+
+async def add(
+    tx: Tx,
+    collection: Collection,
+    ref: BlobRef,
+    *,
+    name: str | None = None,
+    content_type: str = "",
+    created: int | None = None,
+    modified: int | None = None,
+    flags: int = 0,
+    keywords: str = "",
+) -> Item:
+    """A new item. AlreadyExists when the name is taken, OverQuota, NotFound when the collection is gone."""
+    owner, number = collection.owner, collection.id
+    unseen = int(collection.kind == "mail" and not flags & Flags.SEEN)
+    row = await tx.row(
+        "UPDATE collection SET uid_next = uid_next + 1, modseq = modseq + 1, items = items + 1,"
+        " bytes = bytes + ?, unseen = unseen + ? WHERE owner = ? AND id = ? RETURNING uid_next, modseq",
+        ref.size,
+        unseen,
+        owner,
+        number,
+    )
+    if row is None:
+        raise NotFound()
+    await accounts.charge(tx, owner, 1, ref.size)
+    await blobs.retain(tx, ref)
+    now = clock.now()
+    item = Item(
+        owner,
+        number,
+        row[0] - 1,
+        name,
+        ref.hash,
+        ref.size,
+        content_type,
+        row[1],
+        now if created is None else created,
+        now if modified is None else modified,
+        flags,
+        keywords,
+    )
+    await _insert(tx, item)
+    tx.changed(owner, number, item.modseq)
+    return item
+
+
+async def _insert(tx: Tx, item: Item) -> None:
+    await tx.execute(
+        f"INSERT INTO item ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        item.owner,
+        item.collection,
+        item.uid,
+        item.name,
+        item.blob,
+        item.size,
+        item.content_type,
+        item.modseq,
+        item.created,
+        item.modified,
+        item.flags,
+        item.keywords,
+    )
+
+
+async def replace(tx: Tx, item: Item, ref: BlobRef, content_type: str) -> Item:
+    """New bytes under the same uid and name. OverQuota; NotFound when it is gone."""
+    growth = ref.size - item.size
+    modseq = await tx.value(
+        "UPDATE collection SET modseq = modseq + 1, bytes = bytes + ? WHERE owner = ? AND id = ?"
+        " RETURNING modseq",
+        growth,
+        item.owner,
+        item.collection,
+    )
+    await accounts.charge(tx, item.owner, 0, growth)
+    await blobs.retain(tx, ref)
+    await blobs.release(tx, [item.blob])
+    row = await tx.row(
+        "UPDATE item SET blob = ?, size = ?, content_type = ?, modseq = ?, modified = ?"
+        f" WHERE owner = ? AND collection = ? AND uid = ? AND blob = ? RETURNING {COLUMNS}",
+        ref.hash,
+        ref.size,
+        content_type,
+        modseq,
+        clock.now(),
+        item.owner,
+        item.collection,
+        item.uid,
+        item.blob,
+    )
+    if row is None:
+        raise NotFound()
+    tx.changed(item.owner, item.collection, modseq)
+    return Item(*row)
+
+
+async def touch(tx: Tx, item: Item) -> Item:
+    """Says that something beside the bytes changed (a property, a lock that others must see)."""
+    modseq = await collections.bump(tx, item.owner, item.collection)
+    row = await tx.row(
+        f"UPDATE item SET modseq = ? WHERE owner = ? AND collection = ? AND uid = ? RETURNING {COLUMNS}",
+        modseq,
+        item.owner,
+        item.collection,
+        item.uid,
+    )
+    if row is None:
+        raise NotFound()
+    return Item(*row)
+
+
+async def get(tx: Tx, owner: int, collection: int, uid: int) -> Item | None:
+    """By uid."""
+    row = await tx.row(
+        f"SELECT {COLUMNS} FROM item WHERE owner = ? AND collection = ? AND uid = ?", owner, collection, uid
+    )
+    return None if row is None else Item(*row)
+
+
+async def by_name(tx: Tx, owner: int, collection: int, name: str) -> Item | None:
+    """By name, exactly as spelled."""
+    row = await tx.row(
+        f"SELECT {COLUMNS} FROM item WHERE owner = ? AND collection = ? AND name = ?", owner, collection, name
+    )
+    return None if row is None else Item(*row)
+
+
+async def scan(tx: Tx, owner: int, collection: int, after_uid: int = 0, limit: int = 1000) -> list[Item]:
+    """A page in the order of uids."""
+    rows = await tx.rows(
+        f"SELECT {COLUMNS} FROM item WHERE owner = ? AND collection = ? AND uid > ? ORDER BY uid LIMIT ?",
+        owner,
+        collection,
+        after_uid,
+        limit,
+    )
+    return [Item(*row) for row in rows]
+
+
+async def by_uids(tx: Tx, owner: int, collection: int, uids: Sequence[int]) -> list[Item]:
+    """Those of the uids that are there, in their order."""
+    found: list[Item] = []
+    for part in _parts(sorted(uids)):
+        rows = await tx.rows(
+            f"SELECT {COLUMNS} FROM item WHERE owner = ? AND collection = ?"
+            f" AND uid IN ({_places(part)}) ORDER BY uid",
+            owner,
+            collection,
+            *part,
+        )
+        found += (Item(*row) for row in rows)
+    return found
+
+
+async def remove(tx: Tx, collection: Collection, uids: Sequence[int]) -> int:
+    """Removes those that are there, with index rows, properties and locks; the modseq after it."""
+    gone = await by_uids(tx, collection.owner, collection.id, uids)
+    if not gone:
+        return (await collections.get(tx, collection.owner, collection.id)).modseq
+    modseq = await _leave(tx, collection, gone)
+    await blobs.release(tx, [item.blob for item in gone])
+    await accounts.charge(tx, collection.owner, -len(gone), -sum(item.size for item in gone))
+    return modseq
+
+
+async def _leave(tx: Tx, collection: Collection, gone: Sequence[Item]) -> int:
+    """Takes items out of a collection, leaving tombstones; blobs and the account stay as they are."""
+    owner, number = collection.owner, collection.id
+    modseq = await collections.bury(tx, owner, number, [(item.uid, item.name or "") for item in gone])
+    await _count(tx, collection, -len(gone), -sum(item.size for item in gone), -_unseen(collection, gone))
+    tables = (*INDEX_TABLES.get(collection.kind, ()), "item", "lock")
+    for part in _parts([item.uid for item in gone]):
+        for table in tables:
+            await tx.execute(
+                f"DELETE FROM {table} WHERE owner = ? AND collection = ? AND uid IN ({_places(part)})",
+                owner,
+                number,
+                *part,
+            )
+    return modseq
+
+
+async def set_flags(tx: Tx, collection: Collection, changes: Sequence[tuple[int, int, str]]) -> int:
+    """Sets `(uid, flags, keywords)`, all under one new modseq, which it returns."""
+    owner, number = collection.owner, collection.id
+    modseq = await collections.bump(tx, owner, number)
+    before = await _seen_among(tx, collection, [uid for uid, _, _ in changes])
+    await tx.executemany(
+        "UPDATE item SET flags = ?, keywords = ?, modseq = ? WHERE owner = ? AND collection = ? AND uid = ?",
+        [(flags, keywords, modseq, owner, number, uid) for uid, flags, keywords in changes],
+    )
+    after = await _seen_among(tx, collection, [uid for uid, _, _ in changes])
+    if before != after:
+        await _count(tx, collection, 0, 0, before - after)
+    return modseq
+
+
+async def _seen_among(tx: Tx, collection: Collection, uids: Sequence[int]) -> int:
+    if collection.kind != "mail":
+        return 0
+    seen = 0
+    for part in _parts(uids):
+        seen += await tx.value(
+            "SELECT COUNT(*) FROM item WHERE owner = ? AND collection = ?"
+            f" AND uid IN ({_places(part)}) AND (flags & 1) = 1",
+            collection.owner,
+            collection.id,
+            *part,
+        )
+    return seen
+
+
+async def rename(tx: Tx, item: Item, name: str) -> Item:
+    """Another name in the same collection; uid, properties and bytes stay. AlreadyExists."""
+    modseq = await collections.bury(tx, item.owner, item.collection, [(item.uid, item.name or "")])
+    row = await tx.row(
+        "UPDATE item SET name = ?, modseq = ? WHERE owner = ? AND collection = ? AND uid = ?"
+        f" RETURNING {COLUMNS}",
+        name,
+        modseq,
+        item.owner,
+        item.collection,
+        item.uid,
+    )
+    if row is None:
+        raise NotFound()
+    return Item(*row)
+
+
+async def copy(
+    tx: Tx, source: Sequence[Item], target: Collection, names: Sequence[str | None] | None = None
+) -> list[Item]:
+    """Copies by reference, index rows and properties included; the new items in the order of `source`.
+
+    OverQuota; AlreadyExists when a name is taken. Another owner's account is charged by what it gets.
+    """
+    if not source:
+        return []
+    await accounts.charge(tx, target.owner, len(source), sum(item.size for item in source))
+    await blobs.retain_existing(tx, [item.blob for item in source])
+    return await _arrive(tx, source, target, names)
+
+
+async def move(
+    tx: Tx,
+    source: Sequence[Item],
+    origin: Collection,
+    target: Collection,
+    names: Sequence[str | None] | None = None,
+) -> list[Item]:
+    """Moves to another collection under new uids; the bytes stay where they are (RFC 6851, DAV MOVE)."""
+    if not source:
+        return []
+    size = sum(item.size for item in source)
+    if target.owner != origin.owner:
+        await accounts.charge(tx, target.owner, len(source), size)
+        await accounts.charge(tx, origin.owner, -len(source), -size)
+    arrived = await _arrive(tx, source, target, names)
+    await _leave(tx, origin, source)
+    return arrived
+
+
+async def _arrive(
+    tx: Tx, source: Sequence[Item], target: Collection, names: Sequence[str | None] | None
+) -> list[Item]:
+    row = await tx.row(
+        "UPDATE collection SET uid_next = uid_next + ?, modseq = modseq + 1, items = items + ?,"
+        " bytes = bytes + ?, unseen = unseen + ? WHERE owner = ? AND id = ? RETURNING uid_next, modseq",
+        len(source),
+        len(source),
+        sum(item.size for item in source),
+        _unseen(target, source),
+        target.owner,
+        target.id,
+    )
+    if row is None:
+        raise NotFound()
+    uid, modseq = row[0] - len(source), row[1]
+    made: list[Item] = []
+    for place, item in enumerate(source):
+        name = item.name if names is None else names[place]
+        copied = Item(
+            target.owner,
+            target.id,
+            uid + place,
+            name,
+            item.blob,
+            item.size,
+            item.content_type,
+            modseq,
+            item.created,
+            item.modified,
+            item.flags,
+            item.keywords,
+        )
+        await _insert(tx, copied)
+        made.append(copied)
+    for table in INDEX_TABLES.get(target.kind, ()):
+        columns = INDEX_COLUMNS[table]
+        await tx.executemany(
+            f"INSERT INTO {table} (owner, collection, uid, {columns})"
+            f" SELECT CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), {columns} FROM {table}"
+            " WHERE owner = ? AND collection = ? AND uid = ?",
+            [
+                (new.owner, new.collection, new.uid, old.owner, old.collection, old.uid)
+                for old, new in zip(source, made, strict=True)
+            ],
+        )
+    tx.changed(target.owner, target.id, modseq)
+    return made
+
+
+async def _count(tx: Tx, collection: Collection, items: int, size: int, unseen: int) -> None:
+    await tx.execute(
+        "UPDATE collection SET items = items + ?, bytes = bytes + ?, unseen = unseen + ?"
+        " WHERE owner = ? AND id = ?",
+        items,
+        size,
+        unseen,
+        collection.owner,
+        collection.id,
+    )
+
+
+def _unseen(collection: Collection, items: Iterable[Item]) -> int:
+    return sum(not item.flags & Flags.SEEN for item in items) if collection.kind == "mail" else 0
+
+
+def _parts(uids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (uids[at : at + IN_LIMIT] for at in range(0, len(uids), IN_LIMIT))
+
+
+def _places(part: Sequence[int]) -> str:
+    return ", ".join("?" * len(part))

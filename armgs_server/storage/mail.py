@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages: an item of a mailbox with what IMAP asks of it, read once from the bytes when it arrives."""
+
+from __future__ import annotations
+
+from armgs_server.formats.mime import MessageIndex
+from armgs_server.storage import clock, items
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
+from armgs_server.storage.tx import Tx
+
+CONTENT_TYPE = "message/rfc822"
+
+
+async def append(
+    tx: Tx,
+    collection: Collection,
+    ref: BlobRef,
+    index: MessageIndex,
+    *,
+    flags: int = 0,
+    keywords: str = "",
+    created: int | None = None,
+) -> Item:
+    """Adds a message to a mailbox. `created` is its INTERNALDATE, now by default. OverQuota, NotFound."""
+    arrived = clock.now() if created is None else created
+    item = await items.add(
+        tx, collection, ref, content_type=CONTENT_TYPE, created=arrived, flags=flags, keywords=keywords
+    )
+    await tx.execute(
+        f"INSERT INTO message (owner, collection, uid, {items.INDEX_COLUMNS['message']})"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        item.owner,
+        item.collection,
+        item.uid,
+        index.envelope,
+        index.bodystructure,
+        index.body,
+        index.parts,
+        index.header_size,
+        arrived if index.sent is None else index.sent,
+        index.subject,
+        index.sender,
+        index.recipients,
+        index.cc,
+        index.bcc,
+        index.message_id,
+        index.refs,
+    )
+    return item

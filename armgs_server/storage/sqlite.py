@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQLite engine: reads inline on the loop, writes on one thread with group commit.
+
+Invariants:
+- One writer thread a process; it takes everything that waits, runs it in one transaction and commits
+  once (one fsync). A blocking file lock around the transaction makes writers of several processes take
+  turns: SQLite's own busy-waiting is unfair.
+- A work's future is resolved after the commit, never before.
+- Each work has a savepoint of its own; one that raises undoes itself alone.
+- The works' awaits never suspend, so `send(None)` drives a work to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
+
+import apsw
+
+from armgs_server.errors import AlreadyExists, Temporary
+from armgs_server.storage.tx import Engine, Publish, Row, Tx, Value, Work
+
+T = TypeVar("T")
+
+# Works committed together at the most: bounds how long the first of them waits for the last.
+BATCH_LIMIT = 256
+# Pages in the write-ahead log before it is folded into the database (4 KB each).
+CHECKPOINT_PAGES = 4000
+STATEMENT_CACHE = 512
+
+_log = logging.getLogger(__name__)
+_STORE_CANNOT_WRITE = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.ProtocolError,
+)
+
+
+class SqliteTx(Tx):
+    """A transaction on one connection; its coroutines never suspend."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: apsw.Connection) -> None:
+        super().__init__()
+        self._db = db
+
+    async def rows(self, sql: str, *args: Value) -> list[Row]:
+        """See Tx.rows."""
+        return cast("list[Row]", self._db.execute(sql, args).fetchall())
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        """See Tx.execute."""
+        try:
+            self._db.execute(sql, args).fetchall()
+        except apsw.ConstraintError as error:
+            raise AlreadyExists() from error
+        return self._db.changes()
+
+    async def executemany(self, sql: str, rows: Iterable[tuple[Value, ...]]) -> None:
+        """See Tx.executemany."""
+        try:
+            for _ in self._db.executemany(sql, rows):
+                pass
+        except apsw.ConstraintError as error:
+            raise AlreadyExists() from error
+
+
+def _drive(work: Work[T], tx: Tx) -> T:
+    """Runs a work whose awaits never suspend."""
+    coroutine = cast("Coroutine[Any, Any, T]", _awaited(work, tx))
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    coroutine.close()
+    raise RuntimeError("a work awaited something other than its transaction")
+
+
+async def _awaited(work: Work[T], tx: Tx) -> T:
+    return await work(tx)
+
+
+def _open(path: Path, *, writer: bool) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    db = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENT_CACHE)
+    db.set_busy_timeout(10_000)
+    db.execute("PRAGMA journal_mode=WAL").fetchall()
+    db.execute("PRAGMA synchronous=FULL").fetchall()
+    db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if writer else 0}").fetchall()
+    db.execute("PRAGMA temp_store=MEMORY").fetchall()
+    db.execute("PRAGMA cache_size=-32768").fetchall()
+    if not writer:
+        db.execute("PRAGMA query_only=1").fetchall()
+    return db
+
+
+class _Job:
+    """One queued work and where its outcome goes."""
+
+    __slots__ = ("error", "future", "outgoing", "result", "work")
+
+    def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.outgoing: list[tuple[str, bytes]] = []
+
+
+class SqliteEngine(Engine):
+    """See the module's docstring."""
+
+    def __init__(self, path: Path, publish: Publish) -> None:
+        self._publish = publish
+        self._loop = asyncio.get_running_loop()
+        self._writer_db = _open(path, writer=True)
+        self._reader_db = _open(path, writer=False)
+        self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
+        self._thread.start()
+        self._closed = False
+
+    async def read(self, work: Work[T]) -> T:
+        """Runs inline: a cached read takes microseconds, a hand-over to a thread takes more."""
+        db = self._reader_db
+        db.execute("BEGIN")
+        try:
+            return _drive(work, SqliteTx(db))
+        except _STORE_CANNOT_WRITE as error:
+            raise Temporary("the store cannot be read now") from error
+        finally:
+            db.execute("COMMIT")
+
+    async def write(self, work: Work[T]) -> T:
+        """Queues the work for the writer thread and waits for the commit."""
+        if self._closed:
+            raise Temporary("the store is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Job(work, future))
+        return await future
+
+    async def script(self, statements: Iterable[str]) -> None:
+        """Runs the statements as they are: the schema is written in SQLite's words."""
+        todo = list(statements)
+
+        async def work(tx: Tx) -> None:
+            for statement in todo:
+                await tx.execute(statement)
+
+        await self.write(work)
+
+    async def close(self) -> None:
+        """Commits what waits, then closes both connections."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reader_db.close()
+        self._writer_db.close()
+        os.close(self._lock_file)
+
+    # The writer thread.
+
+    def _write_loop(self) -> None:
+        while True:
+            job = self._queue.get()
+            batch: list[_Job] = []
+            while job is not None:
+                batch.append(job)
+                if len(batch) == BATCH_LIMIT:
+                    break
+                try:
+                    job = self._queue.get_nowait()
+                except Empty:
+                    break
+            if batch:
+                self._commit(batch)
+                self._loop.call_soon_threadsafe(self._resolve, batch)
+            if job is None:
+                return
+
+    def _commit(self, batch: list[_Job]) -> None:
+        """Runs the batch in one transaction; on return every job has its result or its error."""
+        db = self._writer_db
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                for job in batch:
+                    self._run(job, alone=len(batch) == 1)
+                if not db.getautocommit():
+                    db.execute("COMMIT")
+            finally:
+                if not db.getautocommit():
+                    db.execute("ROLLBACK")
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        except Exception as error:
+            # Nothing of this batch is on disk: none of it may be acknowledged.
+            if not isinstance(error, _StoreFailed):
+                _log.exception("store cannot commit")
+            cause = error.__cause__ if isinstance(error, _StoreFailed) else error
+            for job in batch:
+                if job.error is None:
+                    job.error = Temporary("the store cannot write now")
+                    job.error.__cause__ = cause
+
+    def _run(self, job: _Job, *, alone: bool) -> None:
+        db = self._writer_db
+        tx = SqliteTx(db)
+        if not alone:
+            db.execute("SAVEPOINT work")
+        try:
+            job.result = _drive(job.work, tx)
+            job.outgoing = tx.outgoing()
+        except _STORE_CANNOT_WRITE as error:
+            _log.error("store cannot write error=%s", error)
+            raise _StoreFailed() from error
+        except BaseException as error:
+            job.error = error
+            db.execute("ROLLBACK" if alone else "ROLLBACK TO work")
+        if not alone:
+            db.execute("RELEASE work")
+
+    def _resolve(self, batch: list[_Job]) -> None:
+        """On the loop, after the commit: publish, then wake the waiters."""
+        for job in batch:
+            if job.error is None and job.outgoing:
+                self._publish(job.outgoing)
+            if job.future.done():  # the waiter was cancelled; its work is committed all the same
+                continue
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+
+
+class _StoreFailed(Exception):
+    """The engine refused a write: the whole transaction is void."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a unit of work sees of an engine: one transaction, the same on SQLite and PostgreSQL.
+
+SQL is the subset both engines share: `?` places, integers, text and bytes only, `RETURNING` and
+`ON CONFLICT` allowed; a place whose type cannot be seen from a column is written `CAST(? AS BIGINT)`.
+A work awaits nothing but these methods and functions that do so, has no side effect but through them,
+and does not catch their errors: PostgreSQL's transaction is void after one, and a work may be run again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeAlias, TypeVar
+
+Value: TypeAlias = int | str | bytes | None
+Row: TypeAlias = tuple[Any, ...]
+T = TypeVar("T")
+Work: TypeAlias = "Callable[[Tx], Awaitable[T]]"
+Publish: TypeAlias = "Callable[[list[tuple[str, bytes]]], None]"
+
+
+class Tx(ABC):
+    """One transaction. What it publishes leaves after the commit, and never if there is none."""
+
+    __slots__ = ("changes", "messages")
+
+    def __init__(self) -> None:
+        self.changes: dict[tuple[int, int], int] = {}
+        self.messages: list[tuple[str, bytes]] = []
+
+    @abstractmethod
+    async def rows(self, sql: str, *args: Value) -> list[Row]:
+        """All rows of a query, or of a statement with RETURNING."""
+
+    @abstractmethod
+    async def execute(self, sql: str, *args: Value) -> int:
+        """Runs a statement; the number of rows it touched."""
+
+    @abstractmethod
+    async def executemany(self, sql: str, rows: Iterable[tuple[Value, ...]]) -> None:
+        """Runs a statement once for each row of arguments."""
+
+    async def row(self, sql: str, *args: Value) -> Row | None:
+        """The first row, or None."""
+        found = await self.rows(sql, *args)
+        return found[0] if found else None
+
+    async def value(self, sql: str, *args: Value) -> Any:
+        """The first column of the first row, or None."""
+        found = await self.rows(sql, *args)
+        return found[0][0] if found else None
+
+    def changed(self, owner: int, collection: int, modseq: int) -> None:
+        """Notes that a collection now stands at `modseq`; the hint goes to the bus after the commit."""
+        self.changes[owner, collection] = modseq
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """Sends `data` on the bus after the commit."""
+        self.messages.append((topic, data))
+
+    def outgoing(self) -> list[tuple[str, bytes]]:
+        """Everything to publish: the hints first, then the messages in their order."""
+        hints = [
+            (f"changes:{owner}", b"%d %d" % (collection, modseq))
+            for (owner, collection), modseq in self.changes.items()
+        ]
+        return hints + self.messages
+
+
+class Engine(ABC):
+    """A database that runs works. Opened on the running loop, used from it alone."""
+
+    @abstractmethod
+    async def read(self, work: Work[T]) -> T:
+        """Runs `work` on a consistent snapshot that it cannot change."""
+
+    @abstractmethod
+    async def write(self, work: Work[T]) -> T:
+        """Runs `work`, commits durably, publishes what it noted, and returns its result.
+
+        Raises what the work raised (its changes are undone, those of others stay), or Temporary
+        when the engine cannot write. Whoever is cancelled while waiting does not cancel the work.
+        """
+
+    @abstractmethod
+    async def script(self, statements: Iterable[str]) -> None:
+        """Runs schema statements, written for SQLite, in one transaction."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finishes what is queued and lets go of the database."""
