@@ -19,6 +19,8 @@ from armgs_server.formats.addresses import Address
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
 # A-d-l = At-domain *( "," At-domain ), obsolete: accepted and ignored (RFC 5321 §4.1.1.3, appendix C)
 _SOURCE_ROUTE = re.compile(r"@[^@,:\s]+(?:,@[^@,:\s]+)*:")
+# chunk-size = 1*DIGIT
+_CHUNK = re.compile(r"([0-9]{1,20})(?: +(LAST) *)?", re.IGNORECASE)
 # xchar = any ASCII CHAR between "!" (33) and "~" (126), except for "+" and "="; hexchar = "+" 2(hex)
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
@@ -44,7 +46,7 @@ class Path:
 def parse_reverse_path(argument: str) -> Path:
     """`FROM:<reverse-path> [parameters]`, RFC 5321 §4.1.1.2."""
     text, parameters = _split_path(argument, "FROM:")
-    return Path(_parse_mailbox(text) if text else None, parameters)
+    return Path(addresses.parse(text) if text else None, parameters)
 
 
 def parse_forward_path(argument: str, own_domain: str) -> Path:
@@ -54,7 +56,7 @@ def parse_forward_path(argument: str, own_domain: str) -> Path:
         text = f"{text}@{own_domain}"
     if not text:
         raise Invalid("the forward-path is empty")
-    return Path(_parse_mailbox(text), parameters)
+    return Path(addresses.parse(text), parameters)
 
 
 def parse_domain(argument: str) -> str:
@@ -70,13 +72,10 @@ def parse_domain(argument: str) -> str:
 
 def parse_chunk(argument: str) -> tuple[int, bool]:
     """`chunk-size [SP "LAST"]` of BDAT, RFC 3030 §2."""
-    size, _, last = argument.partition(" ")
-    if not (size.isascii() and size.isdigit() and len(size) <= 20) or last.strip().upper() not in (
-        "",
-        "LAST",
-    ):
+    match = _CHUNK.fullmatch(argument)
+    if match is None:
         raise Invalid("BDAT needs a size in octets, and then LAST or nothing")
-    return int(size), bool(last.strip())
+    return int(match[1]), match[2] is not None
 
 
 def parse_xtext(text: str) -> str:
@@ -157,7 +156,3 @@ def _parse_parameters(text: str) -> Parameters:
             raise Invalid(f"parameter {keyword} is given twice")
         parameters[keyword] = match[2]
     return parameters
-
-
-def _parse_mailbox(text: str) -> Address:
-    return addresses.parse(text)
