@@ -55,17 +55,41 @@ class SecuritySettings:
     )
     password_length: int = setting(8, doc="Shortest password that may be set.", minimum=1, maximum=128)
     login_failures: int = setting(
-        10, doc="Failed log-ins of one account, or from one address, before it must wait.", minimum=1
+        10, doc="Failed log-ins of one account, from one address, before it must wait.", minimum=1
+    )
+    login_failures_address: int = setting(
+        50, doc="Failed log-ins from one address, over all accounts, before it must wait.", minimum=1
+    )
+    login_failures_network: int = setting(
+        200, doc="Failed log-ins from one network (IPv4 /24, IPv6 /64) before it must wait.", minimum=1
     )
     login_window: float = setting(600.0, doc="Failed log-ins are forgotten after this time.", minimum=1)
+    login_wait: float = setting(
+        2.0, doc="The first wait after too many failures; each further failure doubles it.", minimum=0.01
+    )
+    login_longest_wait: float = setting(900.0, doc="The longest such wait.", minimum=1)
+    login_tracked: int = setting(
+        100_000, doc="Accounts, addresses and networks whose failures are remembered.", minimum=1000
+    )
     login_timeout: float = setting(60.0, doc="A client must have logged in after this time.", minimum=1)
     argon2_memory: int = setting(
         19 * MIB, doc="Memory of one password hash (argon2id).", minimum=64 * KIB, maximum=GIB
     )
     argon2_passes: int = setting(2, doc="Passes of one password hash (argon2id).", minimum=1, maximum=100)
     hashes_at_once: int = setting(2, doc="Password hashes computed at the same time.", minimum=1, maximum=64)
+    hashes_waiting: int = setting(
+        500, doc="Log-ins waiting for their hash; more are told to come back later.", minimum=1
+    )
     scram_iterations: int = setting(
         10000, doc="PBKDF2 iterations of the SCRAM keys (RFC 7677).", minimum=4096, maximum=1000000
+    )
+    verified_passwords: int = setting(
+        20000, doc="Passwords remembered as right (as keyed hashes, in memory only).", minimum=0
+    )
+    verified_time: float = setting(3600.0, doc="For how long a password is remembered as right.", minimum=0)
+    directory_cache: int = setting(50000, doc="Principals and lists kept in memory.", minimum=100)
+    roster_limit: int = setting(
+        200, doc="Colleagues and heads that a person sees without asking.", minimum=0, maximum=10000
     )
 
 
@@ -196,6 +220,9 @@ class HttpSettings:
     )
     body_timeout: float = setting(60.0, doc="Wait for the next bytes of a body: 408.", minimum=0.1)
     keep_alive: float = setting(120.0, doc="A connection without a request is closed.", minimum=0.1)
+    linger: float = setting(
+        10.0, doc="After an answer that left the body unread, the time the client has to stop.", minimum=0.1
+    )
     pipeline: int = setting(16, doc="Requests read ahead on one connection.", minimum=1, maximum=1000)
 
 
