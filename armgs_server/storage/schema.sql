@@ -165,7 +165,8 @@ CREATE TABLE card (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX card_uid ON card (owner, collection, card_uid);
 
--- XEP-0313: one row for each owner of the conversation; id is the archive id.
+-- XEP-0313: one row for each owner of the conversation. id is the archive id, in the order of time:
+-- microseconds << 10 and ten random bits (storage.archive).
 CREATE TABLE archive (
   owner     INTEGER NOT NULL,
   id        INTEGER NOT NULL,
@@ -176,7 +177,6 @@ CREATE TABLE archive (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX archive_peer ON archive (owner, peer, id);
-CREATE INDEX archive_sent ON archive (owner, sent);
 
 -- XEP-0160: messages no session of the owner took yet.
 CREATE TABLE offline (
@@ -187,12 +187,24 @@ CREATE TABLE offline (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 
+-- XEP-0363: the links given out for files shared in chat. uid 0 = not uploaded yet.
+CREATE TABLE upload (
+  token      TEXT    NOT NULL PRIMARY KEY,      -- 192 random bits: who has the link may read
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  name       TEXT    NOT NULL,
+  size       INTEGER NOT NULL,                  -- what the slot was asked for
+  type       TEXT    NOT NULL,
+  expires    INTEGER NOT NULL                   -- until when the file may be put
+) WITHOUT ROWID;
+
 -- RFC 6121 §2; versions are the modseq of the owner's collection of kind roster.
 CREATE TABLE roster (
   owner        INTEGER NOT NULL,
   jid          TEXT    NOT NULL,
   name         TEXT    NOT NULL,
-  subscription TEXT    NOT NULL,                -- none to from both remove
+  subscription TEXT    NOT NULL,                -- none to from both remove; '' = not listed, only pending or approved
   ask          INTEGER NOT NULL,                -- 1 = subscribe sent, not yet answered
   approved     INTEGER NOT NULL,
   pending      BLOB,                            -- an inbound subscribe not yet answered

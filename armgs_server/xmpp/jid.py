@@ -24,7 +24,9 @@ _CACHE = 16384  # addresses a server sees again and again; about 200 bytes each
 # RFC 7622 §3.3.1: excluded from the localpart besides what the profile excludes.
 _LOCAL_EXCLUDED = frozenset("\"&'/:<>@")
 _ASCII_LOCAL = re.compile(r"[a-z0-9!#$%()*+,\-.;=?\[\\\]^_`{|}~]+")
-_ASCII_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)*")
+_ASCII_DOMAIN = re.compile(
+    r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)*"
+)
 _ASCII_RESOURCE = re.compile(r"[ -~]+")
 
 # RFC 8264 §9: the classes allowed in IdentifierClass (LetterDigits), and the exceptions of §9.6.

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0313: the message archive of a person or a room.
+
+An id carries the time its message was archived (microseconds << 10, then ten random bits), so the order
+of ids is the order of time, and a time range is a range of ids: paging, `start` and `end` all read the
+primary key. Ids are drawn inside the transaction, so a reader who has seen an id has seen all before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from armgs_server.storage import clock
+from armgs_server.storage.tx import Row, Tx, Value
+
+_TIME_SHIFT = 10  # clock.unique_id
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMessage:
+    """One row: `stanza` is the `<message/>` as delivered, with from, to and xmlns."""
+
+    id: int
+    sent: int
+    peer: str
+    stanza: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveQuery:
+    """Which messages: all that are given must hold. Ids are exclusive bounds, times inclusive ones."""
+
+    peer: str = ""
+    start: int | None = None
+    end: int | None = None
+    after: int | None = None
+    before: int | None = None
+    ids: tuple[int, ...] = ()
+    backwards: bool = False  # the page next to the upper bound, not to the lower one
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages in order of time; `complete` when nothing of the query lies beyond the page."""
+
+    messages: tuple[ArchivedMessage, ...]
+    complete: bool
+
+
+async def append(tx: Tx, owner: int, peer: str, stanza_id: str, stanza: bytes, sent: int = 0) -> int:
+    """Archives one message; its archive id. With `sent`, one of the past (an import)."""
+    id_ = clock.unique_id()
+    if sent:
+        id_ = sent << _TIME_SHIFT | (id_ & ((1 << _TIME_SHIFT) - 1))
+    await tx.execute(
+        "INSERT INTO archive (owner, id, peer, sent, stanza_id, stanza) VALUES (?, ?, ?, ?, ?, ?)",
+        owner,
+        id_,
+        peer,
+        sent or id_ >> _TIME_SHIFT,
+        stanza_id,
+        stanza,
+    )
+    return id_
+
+
+async def page(tx: Tx, owner: int, query: ArchiveQuery) -> Page:
+    """One page of what the query selects."""
+    where, args = _where(owner, query)
+    order = "DESC" if query.backwards else "ASC"
+    rows = await tx.rows(
+        f"SELECT id, sent, peer, stanza FROM archive WHERE {where} ORDER BY id {order} LIMIT ?",
+        *args,
+        query.limit + 1,
+    )
+    complete = len(rows) <= query.limit
+    rows = rows[: query.limit]
+    if query.backwards:
+        rows.reverse()
+    return Page(tuple(_from_row(row) for row in rows), complete)
+
+
+async def count(tx: Tx, owner: int, query: ArchiveQuery) -> int:
+    """How many messages the query selects."""
+    where, args = _where(owner, query)
+    return int(await tx.value(f"SELECT COUNT(*) FROM archive WHERE {where}", *args))
+
+
+async def contains(tx: Tx, owner: int, ids: Sequence[int]) -> bool:
+    """Whether every one of the ids is in the archive."""
+    places = ", ".join("?" * len(ids))
+    found = await tx.value(
+        f"SELECT COUNT(*) FROM archive WHERE owner = ? AND id IN ({places})", owner, *set(ids)
+    )
+    return int(found) == len(set(ids))
+
+
+async def bounds(tx: Tx, owner: int) -> tuple[ArchivedMessage, ArchivedMessage] | None:
+    """The first and the last message; None for an empty archive."""
+    found = []
+    for order in ("ASC", "DESC"):
+        row = await tx.row(
+            f"SELECT id, sent, peer, stanza FROM archive WHERE owner = ? ORDER BY id {order} LIMIT 1", owner
+        )
+        if row is None:
+            return None
+        found.append(_from_row(row))
+    return found[0], found[1]
+
+
+async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
+    """Puts a tombstone in the place of a message; whether it was there."""
+    changed = await tx.execute("UPDATE archive SET stanza = ? WHERE owner = ? AND id = ?", stanza, owner, id_)
+    return changed > 0
+
+
+def _from_row(row: Row) -> ArchivedMessage:
+    id_, sent, peer, stanza = row
+    return ArchivedMessage(id_, sent, peer, bytes(stanza))
+
+
+def _where(owner: int, query: ArchiveQuery) -> tuple[str, list[Value]]:
+    where = ["owner = ?"]
+    conditions: list[tuple[str, Value]] = [
+        ("peer = ?", query.peer or None),
+        ("id >= ?", None if query.start is None else query.start << _TIME_SHIFT),
+        ("id < ?", None if query.end is None else (query.end + 1) << _TIME_SHIFT),
+        ("id > ?", query.after),
+        ("id < ?", query.before),
+    ]
+    values: list[Value] = [owner]
+    for condition, value in conditions:
+        if value is not None:
+            where.append(condition)
+            values.append(value)
+    if query.ids:
+        where.append(f"id IN ({', '.join('?' * len(query.ids))})")
+        values.extend(query.ids)
+    return " AND ".join(where), values
