@@ -13,8 +13,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -118,11 +117,15 @@ class Files:
         if path.exists() and path.stat().st_mtime < before:
             path.unlink()
 
-    def sweep(self, before: float) -> None:
-        """Removes unfinished uploads that nobody writes any more."""
-        for path in self._new.iterdir():
-            if path.stat().st_mtime < before:
+    def sweep(self, before: float) -> list[bytes]:
+        """Removes unfinished uploads that nobody writes any more; the hashes of all other old files."""
+        old = [
+            path for path in self._directory.rglob("*") if path.is_file() and path.stat().st_mtime < before
+        ]
+        for path in old:
+            if path.parent == self._new:
                 path.unlink(missing_ok=True)
+        return [bytes.fromhex(path.name) for path in old if path.parent != self._new]
 
 
 class BlobWriter:
@@ -216,25 +219,12 @@ class Blobs:
     async def read(self, digest: bytes, start: int = 0, end: int | None = None) -> bytes:
         """The bytes, or a part of them. NotFound."""
 
-        async def work(tx: Tx) -> tuple[int, bytes | None]:
-            if start == 0 and end is None:
-                row = await tx.row("SELECT size, data FROM blob WHERE hash = ?", digest)
-            else:
-                row = await tx.row(
-                    "SELECT size, SUBSTR(data, CAST(? AS INTEGER), CAST(? AS INTEGER))"
-                    " FROM blob WHERE hash = ?",
-                    start + 1,
-                    (0x7FFFFFFF if end is None else end) - start,
-                    digest,
-                )
-            if row is None:
-                raise NotFound("no such blob")
-            return row[0], row[1]
-
-        size, data = await self._store.read(work)
-        if data is not None:
-            return data
-        stop = size if end is None else min(end, size)
+        row = await self._store.read(lambda tx: tx.row("SELECT size, data FROM blob WHERE hash = ?", digest))
+        if row is None:
+            raise NotFound("no such blob")
+        stop = row[0] if end is None else min(end, row[0])
+        if row[1] is not None:
+            return bytes(row[1][start : max(start, stop)])
         return await asyncio.to_thread(self._files.read, digest, start, max(start, stop))
 
     async def stream(self, digest: bytes, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -246,7 +236,8 @@ class Blobs:
             raise NotFound("no such blob")
         stop = row[0] if end is None else min(end, row[0])
         if row[1]:
-            yield await self.read(digest, start, stop)
+            if start < stop:
+                yield await self.read(digest, start, stop)
             return
         while start < stop:
             chunk = await asyncio.to_thread(self._files.read, digest, start, min(start + CHUNK, stop))
@@ -279,5 +270,19 @@ class Blobs:
             removed += count
             if count < COLLECT_BATCH:
                 break
-        await asyncio.to_thread(self._files.sweep, time.time() - GRACE / clock.SECOND)
+        await self._collect_orphans(before)
         return removed
+
+    async def _collect_orphans(self, before: int) -> None:
+        """Removes old files without a row: their transaction never came."""
+        old = await asyncio.to_thread(self._files.sweep, before / clock.SECOND)
+        for at in range(0, len(old), COLLECT_BATCH):
+            batch = old[at : at + COLLECT_BATCH]
+
+            async def work(tx: Tx, batch: Sequence[bytes] = batch) -> None:
+                places = ", ".join("?" * len(batch))
+                rows = await tx.rows(f"SELECT hash FROM blob WHERE hash IN ({places})", *batch)
+                for digest in set(batch) - {row[0] for row in rows}:
+                    self._files.unlink_older(digest, before / clock.SECOND)
+
+            await self._store.write(work)

@@ -56,7 +56,7 @@ class Collection:
 def from_row(row: Row) -> Collection:
     """A Collection from COLUMNS."""
     *plain, data = row
-    return Collection(*plain, json.loads(data))
+    return Collection(*(*plain, json.loads(data)))
 
 
 async def create(
@@ -314,13 +314,17 @@ async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
         clock.now(),
         *key,
     )
-    await tx.execute(
-        "UPDATE account SET items = items - ?, bytes = bytes - ? WHERE owner = ?",
-        collection.items,
-        collection.bytes,
-        collection.owner,
-    )
     for table in (*INDEX_TABLES.get(collection.kind, ()), "item", "tombstone", "lock", "grant_"):
         await tx.execute(f"DELETE FROM {table} WHERE owner = ? AND collection = ?", *key)
-    await tx.execute("DELETE FROM collection WHERE owner = ? AND id = ?", *key)
-    tx.changed(*key, collection.modseq + 1)
+    gone = await tx.row(
+        "DELETE FROM collection WHERE owner = ? AND id = ? RETURNING items, bytes, modseq", *key
+    )
+    if gone is None:
+        raise NotFound()
+    await tx.execute(
+        "UPDATE account SET items = items - ?, bytes = bytes - ? WHERE owner = ?",
+        gone[0],
+        gone[1],
+        collection.owner,
+    )
+    tx.changed(*key, gone[2] + 1)

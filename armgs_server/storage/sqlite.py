@@ -36,16 +36,15 @@ CHECKPOINT_PAGES = 4000
 STATEMENT_CACHE = 512
 
 _log = logging.getLogger(__name__)
-_STORE_CANNOT_WRITE = (
-    apsw.FullError,
+_STORE_CANNOT_READ = (
     apsw.IOError,
-    apsw.ReadOnlyError,
     apsw.CantOpenError,
     apsw.BusyError,
     apsw.LockedError,
     apsw.NoMemError,
     apsw.ProtocolError,
 )
+_STORE_CANNOT_WRITE = (*_STORE_CANNOT_READ, apsw.FullError, apsw.ReadOnlyError)
 
 
 class SqliteTx(Tx):
@@ -59,7 +58,10 @@ class SqliteTx(Tx):
 
     async def rows(self, sql: str, *args: Value) -> list[Row]:
         """See Tx.rows."""
-        return cast("list[Row]", self._db.execute(sql, args).fetchall())
+        try:
+            return cast("list[Row]", self._db.execute(sql, args).fetchall())
+        except apsw.ConstraintError as error:
+            raise AlreadyExists() from error
 
     async def execute(self, sql: str, *args: Value) -> int:
         """See Tx.execute."""
@@ -140,7 +142,7 @@ class SqliteEngine(Engine):
         db.execute("BEGIN")
         try:
             return _drive(work, SqliteTx(db))
-        except _STORE_CANNOT_WRITE as error:
+        except _STORE_CANNOT_READ as error:
             raise Temporary("the store cannot be read now") from error
         finally:
             db.execute("COMMIT")

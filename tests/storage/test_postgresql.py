@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PostgreSQL engine: places, types, races that are run again, a server that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from armgs_server.errors import Temporary
+from armgs_server.storage import Store, accounts, collections, items
+from armgs_server.storage.postgresql import numbered, translated
+from armgs_server.storage.tx import Tx
+
+
+def test_places_become_numbers() -> None:
+    assert numbered("SELECT ? WHERE a = ? AND b IN (?, ?)") == "SELECT $1 WHERE a = $2 AND b IN ($3, $4)"
+
+
+def test_the_schema_is_translated() -> None:
+    assert (
+        translated("CREATE TABLE t (a INTEGER NOT NULL, b TEXT, c BLOB) WITHOUT ROWID")
+        == 'CREATE TABLE t (a BIGINT NOT NULL, b TEXT COLLATE "C", c BYTEA)'
+    )
+
+
+@pytest.mark.postgres
+async def test_writers_of_one_collection_take_turns(postgresql_url: str, tmp_path: Path) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    await store.write(lambda tx: accounts.provision(tx, 1))
+    inbox = await store.read(lambda tx: collections.by_role(tx, 1, "mail", "inbox"))
+    assert inbox is not None
+    ref = store.blobs.small(b"hello")
+    added = await asyncio.gather(*(store.write(lambda tx: items.add(tx, inbox, ref)) for _ in range(40)))
+    assert sorted(item.uid for item in added) == list(range(1, 41))
+    now = await store.read(lambda tx: collections.get(tx, 1, inbox.id))
+    assert (now.items, now.bytes, now.modseq) == (40, 200, max(item.modseq for item in added))
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_a_deadlock_is_run_again(postgresql_url: str, tmp_path: Path) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    for owner in (1, 2):
+        await store.write(lambda tx, owner=owner: accounts.create(tx, owner))
+    met = asyncio.Barrier(2)
+    waits = 2
+
+    async def charge(tx: Tx, first: int, second: int) -> None:
+        nonlocal waits
+        await accounts.charge(tx, first, 1, 1)
+        if waits:
+            waits -= 1
+            await met.wait()
+        await accounts.charge(tx, second, 1, 1)
+
+    await asyncio.gather(
+        store.write(lambda tx: charge(tx, 1, 2)),
+        store.write(lambda tx: charge(tx, 2, 1)),
+    )
+    assert [(await store.read(lambda tx, o=o: accounts.usage(tx, o))).items for o in (1, 2)] == [2, 2]
+    await store.close()
+
+
+async def test_a_server_that_is_not_there_is_temporary(tmp_path: Path) -> None:
+    with pytest.raises(Temporary):
+        await Store.open("postgresql://nobody@127.0.0.1:1/none", tmp_path)
