@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Request and Response, and the request's target as a path (RFC 9110 §4, RFC 9112 §3.2)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from armgs_server.errors import Invalid, TooLarge
+from armgs_server.net.http.body import Body
+
+Handler = Callable[["Request"], Awaitable["Response"]]
+ResponseBody = bytes | Sequence[bytes] | AsyncIterator[bytes]
+
+
+class Request:
+    """One request. `path` is percent-decoded and normalised; `target` is what was sent."""
+
+    __slots__ = (
+        "_body",
+        "_index",
+        "content_length",
+        "headers",
+        "is_tls",
+        "keep_alive",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "target",
+        "version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        peer: str,
+        is_tls: bool,
+        version: str = "1.1",
+        keep_alive: bool = True,
+        content_length: int | None = 0,
+        body: Body | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path, self.query = split_target(target)
+        self.headers = headers  # names in lower case
+        self.peer = peer
+        self.is_tls = is_tls
+        self.version = version
+        self.keep_alive = keep_alive
+        self.content_length = content_length  # None: chunked
+        self._body = body
+        self._index: dict[bytes, bytes] | None = None
+
+    def header(self, name: str) -> str | None:
+        """A header field's value; several of one name are joined by commas (RFC 9110 §5.2)."""
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for key, value in self.headers:
+                index[key] = index[key] + b", " + value if key in index else value
+        found = index.get(name.lower().encode("latin-1"))
+        return found.decode("latin-1") if found is not None else None
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body; TooLarge above `limit` bytes."""
+        if self.content_length is not None and self.content_length > limit:
+            raise TooLarge(f"the body is larger than {limit} bytes")
+        if self._body is None:
+            return b""
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self._body.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"the body is larger than {limit} bytes")
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives; the client is slowed down to the pace of the reader."""
+        if self._body is not None:
+            async for chunk in self._body.chunks():
+                yield chunk
+
+
+@dataclass(slots=True)
+class Response:
+    """One answer. With an iterator as its body and no `length` it is sent chunked."""
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: ResponseBody = b""
+    length: int | None = None
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """The path, decoded and normalised, and the query of a request target; Invalid when it has none."""
+    if not target.startswith("/"):
+        if target == "*":
+            return "*", ""
+        scheme, separator, rest = target.partition("://")
+        if not separator or scheme.lower() not in ("http", "https"):
+            raise Invalid("the request target is no path")
+        target = rest[rest.index("/") :] if "/" in rest else "/"  # RFC 9112 §3.2.2 absolute-form
+    path, _, query = target.partition("?")
+    if "%" in path or "//" in path or "/." in path or not path.isascii() or not path.isprintable():
+        path = _normalise(path)
+    return path, query
+
+
+def _normalise(path: str) -> str:
+    try:
+        decoded = unquote_to_bytes(path.encode("latin-1")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid("the path is not UTF-8") from error
+    if any(ord(character) < 32 or ord(character) == 127 for character in decoded):
+        raise Invalid("a control character in the path")
+    segments: list[str] = []
+    parts = decoded.split("/")
+    for part in parts:
+        if part == "..":
+            if segments:
+                segments.pop()
+        elif part not in ("", "."):
+            segments.append(part)
+    is_folder = parts[-1] in ("", ".", "..") and segments
+    return "/" + "/".join(segments) + ("/" if is_folder else "")

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listening sockets: accepting, connection limits, TLS from the first byte, and the graceful stop.
+
+Each accepted connection has one task, which lives as long as the connection and is owned by the
+server: an exception in it ends this connection and no other.
+"""
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from armgs_server import log
+from armgs_server.config import Config
+from armgs_server.net.deadlines import Deadlines
+from armgs_server.net.http.connection import HttpConnection, HttpShell
+from armgs_server.net.http.router import Router
+from armgs_server.net.limits import ConnectionLimits
+from armgs_server.net.stream import Listener, Stream, is_expected_end
+from armgs_server.net.tls import TlsContexts
+
+_log = log.get("net")
+_ACCEPT_BURST = 64
+_ACCEPT_PAUSE = 0.5  # seconds to wait when the process has no more descriptors
+_SERVICE_OF = {
+    "smtp": "smtp",
+    "submission": "smtp",
+    "submissions": "smtp",
+    "imap": "imap",
+    "imaps": "imap",
+    "xmpp": "xmpp",
+    "xmpps": "xmpp",
+}
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    name: str
+    sock: socket.socket
+    serve: Callable[[socket.socket, str], Awaitable[None]]
+    refusal: bytes
+
+
+class Server:
+    """All listening sockets of a process and the connections that came through them."""
+
+    def __init__(self, config: Config, tls: TlsContexts | None) -> None:
+        self._config = config
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self.deadlines = Deadlines(self._loop)
+        self.limits = ConnectionLimits(config.limits.connections, config.limits.connections_per_host)
+        self._endpoints: list[_Endpoint] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._streams: set[Stream] = set()
+        self._shells: list[HttpShell] = []
+        self._pauses: set[asyncio.TimerHandle] = set()
+        self._counter = 0
+
+    def listen(self, listener: Listener, sock: socket.socket) -> None:
+        """Serves IMAP, SMTP or XMPP on a bound socket."""
+        service = _SERVICE_OF[listener.name]
+        tls = self._tls.for_service(service) if self._tls is not None and listener.tls != "none" else None
+        if tls is None and listener.tls == "direct":
+            raise ValueError(f"{listener.name} needs a certificate")
+        direct = tls.context if tls is not None and listener.tls == "direct" else None
+        traced = service in self._config.log.trace
+
+        async def serve(sock: socket.socket, peer: str) -> None:
+            trace = None
+            self._counter += 1
+            connection_id = f"{self._counter:x}"
+            if traced:
+                trace = log.Trace(listener.name, connection_id)
+            stream = Stream(connection_id, peer, self._config.limits, self.deadlines, tls, trace)
+            await self._connect(lambda: stream, sock, direct)
+            self._streams.add(stream)
+            try:
+                await listener.connect(stream)
+            except Exception as error:
+                _report(listener.name, stream, error)
+                stream.abort()
+            finally:
+                stream.close()
+                await stream.wait_closed()
+                self._streams.discard(stream)
+
+        refusal = b"" if direct is not None else listener.refusal
+        self._start(_Endpoint(listener.name, sock, serve, refusal))
+
+    def listen_http(self, name: str, router: Router, sock: socket.socket, *, secure: bool) -> None:
+        """Serves HTTP, under TLS or in clear, on a bound socket."""
+        context = self._tls.for_service("http").context if secure and self._tls is not None else None
+        if secure and context is None:
+            raise ValueError("https needs a certificate")
+        shell = HttpShell(self._config, self.deadlines, router, is_tls=secure)
+        self._shells.append(shell)
+
+        async def serve(sock: socket.socket, peer: str) -> None:
+            connection = HttpConnection(shell, peer)
+            await self._connect(lambda: connection, sock, context)
+            await connection.wait_closed()
+
+        self._start(_Endpoint(name, sock, serve, b""))
+
+    def close_listeners(self) -> None:
+        """Accepts no more; those who are connected stay."""
+        for endpoint in self._endpoints:
+            self._loop.remove_reader(endpoint.sock.fileno())
+            endpoint.sock.close()
+        self._endpoints.clear()
+        for pause in self._pauses:
+            pause.cancel()
+        self._pauses.clear()
+
+    async def stop(self, grace: float) -> None:
+        """Ends all connections: those that have something to finish have `grace` seconds for it."""
+        self.close_listeners()
+        for shell in self._shells:
+            shell.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        for stream in list(self._streams):
+            stream.abort()
+        for shell in self._shells:
+            shell.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self.deadlines.close()
+
+    async def _connect(
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        sock: socket.socket,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        timeout = self._config.limits.tls_timeout if context is not None else None
+        await self._loop.connect_accepted_socket(factory, sock, ssl=context, ssl_handshake_timeout=timeout)
+
+    def _start(self, endpoint: _Endpoint) -> None:
+        endpoint.sock.setblocking(False)
+        if endpoint.sock.family in (socket.AF_INET, socket.AF_INET6):  # accepted sockets inherit these
+            endpoint.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            endpoint.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._endpoints.append(endpoint)
+        self._loop.add_reader(endpoint.sock.fileno(), self._accept, endpoint)
+
+    def _accept(self, endpoint: _Endpoint) -> None:
+        for _ in range(_ACCEPT_BURST):
+            try:
+                sock, address = endpoint.sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self._pause_accepting(endpoint, error)
+                return
+            self._admit(endpoint, sock, str(address[0]))
+
+    def _pause_accepting(self, endpoint: _Endpoint, error: OSError) -> None:
+        _log.error("cannot accept", listener=endpoint.name, error=error)
+        self._loop.remove_reader(endpoint.sock.fileno())
+
+        def resume() -> None:
+            self._pauses.discard(handle)
+            self._loop.add_reader(endpoint.sock.fileno(), self._accept, endpoint)
+
+        handle = self._loop.call_later(_ACCEPT_PAUSE, resume)
+        self._pauses.add(handle)
+
+    def _admit(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
+        sock.setblocking(False)
+        if not self.limits.admit(peer):
+            _log.warning("connection refused", listener=endpoint.name, peer=peer)
+            _refuse(sock, endpoint.refusal)
+            return
+        task = self._loop.create_task(self._serve(endpoint, sock, peer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
+        try:
+            await endpoint.serve(sock, peer)
+        except Exception as error:
+            sock.close()
+            if is_expected_end(error):
+                _log.debug("connection failed", listener=endpoint.name, peer=peer, error=error)
+            else:
+                _log.exception("connection failed", listener=endpoint.name, peer=peer)
+        finally:
+            self.limits.release(peer)
+
+
+def _refuse(sock: socket.socket, refusal: bytes) -> None:
+    try:
+        if refusal:
+            sock.send(refusal)
+    except OSError as error:
+        _log.debug("refusal not sent", error=error)
+    sock.close()
+
+
+def _report(listener: str, stream: Stream, error: Exception) -> None:
+    """The one place where a session's exception ends: its connection is closed, the log has why."""
+    stream.trace("!", repr(error))
+    if is_expected_end(error):
+        _log.debug("connection ended", listener=listener, connection=stream.id, error=error)
+    else:
+        _log.exception("session failed", listener=listener, connection=stream.id, peer=stream.peer)
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A listening socket. IPv6 sockets take IPv6 only, so "0.0.0.0" and "::" can stand side by side."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+        sock.listen(1024)
+    except OSError:
+        sock.close()
+        raise
+    return sock

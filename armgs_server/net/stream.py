@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection of IMAP, SMTP or XMPP: reading and writing bytes with time-outs and back-pressure.
+
+What must hold:
+- one reader at a time; anyone may write. Writes are gathered and given to the transport once a loop
+  turn, in order; nothing is written after `close`.
+- input is bounded: above `read_buffer` unread bytes the transport reads no more.
+- output is bounded in time: a peer that takes no byte for `write_timeout` loses its connection,
+  whether somebody drains or not. Whoever pushes without draining looks at `buffered`.
+- no byte received in clear text is ever taken for one received under TLS (RFC 3207 §4.2).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from armgs_server.config import LimitSettings
+from armgs_server.log import Trace
+from armgs_server.net.deadlines import NEVER, Deadlines
+from armgs_server.net.tls import TlsContext
+
+Security = Literal["none", "starttls", "direct"]
+
+
+class InputBeforeTls(ConnectionError):
+    """The client sent commands behind STARTTLS without waiting for the handshake."""
+
+
+class Stream(asyncio.Protocol):
+    """One connection. Made by the server for each accepted socket, given to `Listener.connect`."""
+
+    __slots__ = (
+        "_deadlines",
+        "_drained",
+        "_end_point",
+        "_eof",
+        "_input",
+        "_input_size",
+        "_limits",
+        "_loop",
+        "_lost",
+        "_output",
+        "_output_size",
+        "_read_deadline",
+        "_reader",
+        "_reading_paused",
+        "_stalled_at",
+        "_tls",
+        "_trace",
+        "_transport",
+        "_write_deadline",
+        "closing",
+        "deadline",
+        "id",
+        "is_tls",
+        "peer",
+        "slot",
+    )
+
+    def __init__(
+        self,
+        connection_id: str,
+        peer: str,
+        limits: LimitSettings,
+        deadlines: Deadlines,
+        tls: TlsContext | None,
+        trace: Trace | None = None,
+    ) -> None:
+        self.id = connection_id
+        self.peer = peer
+        self.is_tls = False
+        self.closing = False
+        self.deadline = NEVER
+        self.slot = 0
+        self._limits = limits
+        self._deadlines = deadlines
+        self._tls = tls
+        self._trace = trace
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._end_point: bytes | None = None
+        self._input: list[bytes] = []
+        self._input_size = 0
+        self._reading_paused = False
+        self._eof = False
+        self._reader: asyncio.Future[None] | None = None
+        self._read_deadline = NEVER
+        self._output: list[bytes] = []
+        self._output_size = 0
+        self._drained: asyncio.Future[None] | None = None  # there while the transport wants no more
+        self._write_deadline = NEVER
+        self._stalled_at = 0
+        self._lost: asyncio.Future[None] = self._loop.create_future()
+
+    # What a session uses.
+
+    async def read(self, timeout: float) -> bytes:
+        """The next bytes as they came; b"" when the peer has ended; TimeoutError after `timeout`."""
+        if not self._input and not self._eof:
+            self._reader = self._loop.create_future()
+            self._read_deadline = self._loop.time() + timeout
+            self._watch()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+                self._read_deadline = NEVER
+        data = self._input[0] if len(self._input) == 1 else b"".join(self._input)
+        self._input.clear()
+        self._input_size = 0
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, with all others written in this turn of the loop."""
+        if not data or self.closing:
+            return
+        if not self._output:
+            self._loop.call_soon(self._flush)
+        self._output.append(data)
+        self._output_size += len(data)
+
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        """Sends several pieces of bytes."""
+        for part in parts:
+            self.write(part)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes written that the system has not taken yet."""
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self._output_size + waiting
+
+    async def drain(self) -> None:
+        """Waits while the peer is slow; TimeoutError when it takes nothing, ConnectionError when it is gone."""
+        if self._output_size > self._limits.write_buffer:
+            self._flush()
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+        if self._lost.done() and not self.closing:
+            raise ConnectionResetError("the peer has closed the connection")
+
+    async def start_tls(self) -> None:
+        """Server side of STARTTLS, after the go-ahead was written.
+
+        The session must have refused what its own parser still holds; here it is made sure that
+        nothing else has come in clear text (RFC 3207 §4.2, RFC 9051 §11.1, RFC 6120 §5.4.3.3).
+        """
+        transport = self._transport
+        if self._tls is None or transport is None:
+            raise ConnectionError("TLS is not available on this connection")
+        self._flush()
+        if self._input or self._eof:
+            self.abort()
+            raise InputBeforeTls("input behind STARTTLS before the handshake")
+        self._transport = None  # nothing may pause or write while the handshake runs
+        self._end_point = self._tls.server_end_point
+        secured = await self._loop.start_tls(
+            transport,
+            self,
+            self._tls.context,
+            server_side=True,
+            ssl_handshake_timeout=self._limits.tls_timeout,
+        )
+        if secured is None or self._lost.done():
+            raise ConnectionResetError("the connection was lost during the TLS handshake")
+        self._attach(secured)
+        if self._output:
+            self._flush()
+
+    def channel_binding(self, kind: str) -> bytes | None:
+        """The channel's binding data for SASL; only tls-server-end-point (RFC 5929 §4) can be had.
+
+        Python's ssl cannot export keying material, so tls-exporter (RFC 9266) is not offered.
+        """
+        return self._end_point if self.is_tls and kind == "tls-server-end-point" else None
+
+    @property
+    def tls_version(self) -> str:
+        """TLSv1.2, TLSv1.3, or nothing."""
+        connection = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return str(connection.version()) if connection is not None else ""
+
+    def close(self) -> None:
+        """Sends what was written, then closes."""
+        if self.closing:
+            return
+        self._flush()
+        self.closing = True
+        if self._transport is not None:
+            self._transport.close()
+            self._start_write_clock()
+
+    def abort(self) -> None:
+        """Closes at once; what was not sent is lost."""
+        self.closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Returns when the connection is gone."""
+        await asyncio.shield(self._lost)
+
+    @property
+    def is_traced(self) -> bool:
+        return self._trace is not None
+
+    def conceal(self, on: bool) -> None:
+        """While secrets are exchanged the trace shows `***` only."""
+        if self._trace is not None:
+            self._trace.concealed = on
+
+    def trace(self, direction: str, data: bytes | str) -> None:
+        """Adds to the trace: direction `=` for a state, `!` for an error."""
+        if self._trace is not None:
+            text = data.decode("utf-8", "backslashreplace") if isinstance(data, bytes) else data
+            (self._trace.error if direction == "!" else self._trace.state)(text)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._attach(cast(asyncio.Transport, transport))
+
+    def data_received(self, data: bytes) -> None:
+        if self._trace is not None:
+            self._trace.received(data)
+        self._input.append(data)
+        self._input_size += len(data)
+        if self._input_size > self._limits.read_buffer and self._transport is not None:
+            self._reading_paused = True
+            self._transport.pause_reading()
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+        return True  # half-close: what is being answered is still sent
+
+    def pause_writing(self) -> None:
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        self._start_write_clock()
+
+    def resume_writing(self) -> None:
+        self._write_deadline = NEVER
+        self._release_drain()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._deadlines.forget(self)
+        self._transport = None
+        self._output.clear()
+        self._output_size = 0
+        if self._trace is not None:
+            self._trace.state("closed")
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self._release_drain()
+        self.eof_received()
+
+    def deadline_passed(self) -> None:
+        now = self._loop.time()
+        if self._read_deadline <= now:
+            self._read_deadline = NEVER
+            if self._reader is not None and not self._reader.done():
+                self._reader.set_exception(TimeoutError("the client was silent for too long"))
+        if self._write_deadline <= now:
+            self._check_write_progress()
+        self._watch()
+
+    # Helpers.
+
+    def _attach(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=self._limits.write_buffer)
+        if transport.get_extra_info("ssl_object") is not None:
+            self.is_tls = True
+            if self._end_point is None and self._tls is not None:
+                self._end_point = self._tls.server_end_point
+            self.trace("=", self.tls_version)
+
+    def _flush(self) -> None:
+        output = self._output
+        if not output or self._transport is None:
+            return
+        data = output[0] if len(output) == 1 else b"".join(output)
+        self._output = []
+        self._output_size = 0
+        if self._trace is not None:
+            self._trace.sent(data)
+        self._transport.write(data)
+
+    def _start_write_clock(self) -> None:
+        self._stalled_at = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        self._write_deadline = self._loop.time() + self._limits.write_timeout
+        self._watch()
+
+    def _check_write_progress(self) -> None:
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() < self._stalled_at:
+            self._start_write_clock()
+            return
+        self._write_deadline = NEVER
+        if self._drained is not None:
+            drained, self._drained = self._drained, None
+            drained.set_exception(TimeoutError("the client takes nothing"))
+            drained.exception()  # seen: nobody has to be waiting
+        self.abort()
+
+    def _release_drain(self) -> None:
+        if self._drained is not None:
+            drained, self._drained = self._drained, None
+            if not drained.done():
+                drained.set_result(None)
+
+    def _watch(self) -> None:
+        deadline = min(self._read_deadline, self._write_deadline)
+        if deadline != NEVER and not self._lost.done():
+            self._deadlines.watch(self, deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where a service is reached: the standard port, how TLS begins, and who takes a connection."""
+
+    name: str  # smtp submission submissions imap imaps xmpp xmpps
+    port: int
+    tls: Security
+    connect: Callable[[Stream], Awaitable[None]]
+    refusal: bytes = b""  # said to a client for whom there is no room; not under direct TLS
+
+
+def is_expected_end(error: BaseException) -> bool:
+    """Whether this is how connections end by themselves, and no fault of ours."""
+    return isinstance(error, ConnectionError | TimeoutError | ssl.SSLError | BrokenPipeError)

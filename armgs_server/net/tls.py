@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS contexts of the listeners: TLS 1.2 or later, ALPN by service, reload without a restart.
+
+A reload tries the new files in a context of its own first, so a bad certificate leaves the old one in
+place. Connections that are there keep what they began with.
+"""
+
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from armgs_server.config import Config
+from armgs_server.errors import Invalid
+
+ALPN = {"http": ("http/1.1",), "imap": ("imap",), "smtp": ("smtp",), "xmpp": ("xmpp-client",)}
+
+
+class TlsContext:
+    """The context of one service, and the channel binding of the certificate it shows."""
+
+    __slots__ = ("context", "server_end_point")
+
+    def __init__(self, alpn: tuple[str, ...]) -> None:
+        self.context = new_context()
+        self.context.set_alpn_protocols(list(alpn))
+        self.server_end_point = b""
+
+    def load(self, certificate: Path, key: Path) -> None:
+        self.context.load_cert_chain(certificate, key)
+        self.server_end_point = server_end_point(certificate.read_bytes())
+
+
+class TlsContexts:
+    """The contexts of all services, on one certificate."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        _check(certificate, key)
+        self._by_service = {service: TlsContext(alpn) for service, alpn in ALPN.items()}
+        for context in self._by_service.values():
+            context.load(certificate, key)
+
+    def for_service(self, service: str) -> TlsContext:
+        """smtp, imap, xmpp or http."""
+        return self._by_service[service]
+
+    def reload(self, certificate: Path, key: Path) -> None:
+        """New connections get the new certificate; Invalid leaves everything as it was."""
+        _check(certificate, key)
+        for context in self._by_service.values():
+            context.load(certificate, key)
+
+
+def open_contexts(config: Config) -> TlsContexts | None:
+    """The contexts of the configured certificate; None where none is configured."""
+    if not config.tls.certificate:
+        return None
+    return TlsContexts(config.path(config.tls.certificate), config.path(config.tls.key))
+
+
+def new_context() -> ssl.SSLContext:
+    """A server context as RFC 9325 asks: TLS 1.2 or later, no compression, no renegotiation."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # TLS 1.2; those of 1.3 are not affected
+    return context
+
+
+def server_end_point(pem: bytes) -> bytes:
+    """tls-server-end-point: the hash of the certificate by its own signature's hash (RFC 5929 §4.1)."""
+    certificate = x509.load_pem_x509_certificates(pem)[0]
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None or isinstance(algorithm, hashes.MD5 | hashes.SHA1):
+        algorithm = hashes.SHA256()
+    digest = hashes.Hash(algorithm)
+    digest.update(certificate.public_bytes(Encoding.DER))
+    return digest.finalize()
+
+
+def _check(certificate: Path, key: Path) -> None:
+    try:
+        new_context().load_cert_chain(certificate, key)
+        server_end_point(certificate.read_bytes())
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise Invalid(f"certificate {certificate} with key {key}: {error}") from error
