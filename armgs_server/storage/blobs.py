@@ -15,6 +15,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -110,6 +111,11 @@ class Files:
                 return os.pread(file.fileno(), end - start, start)
         except FileNotFoundError as error:
             raise NotFound("the blob's file is missing") from error
+
+    def map(self, digest: bytes) -> mmap:
+        """A file that is there, in as much memory as is looked at."""
+        with open(self.path(digest), "rb") as file:
+            return mmap(file.fileno(), 0, access=ACCESS_READ)
 
     def unlink_older(self, digest: bytes, before: float) -> None:
         """Removes a file unless it was written after `before` (seconds since 1970)."""
@@ -211,6 +217,12 @@ class Blobs:
         writer = self.writer()
         await writer.write(data)
         return await writer.finish()
+
+    def open(self, ref: BlobRef) -> bytes | mmap:
+        """The bytes behind a reference just made, to index them; a large blob's file is mapped, not read."""
+        if ref.data is not None:
+            return ref.data
+        return self._files.map(ref.hash)
 
     def writer(self, limit: int | None = None) -> BlobWriter:
         """A writer that refuses more than `limit` bytes."""

@@ -3,14 +3,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from mmap import mmap
+
+from armgs_server.formats import mime
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.storage import clock, items
-from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.blobs import BlobRef, Blobs
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 CONTENT_TYPE = "message/rfc822"
+
+
+async def read_index(blobs: Blobs, ref: BlobRef) -> MessageIndex:
+    """Indexes a message that `blobs` has just taken; a large one off the loop, without reading it whole."""
+    if ref.data is not None:
+        return mime.index(ref.data)
+
+    def read() -> MessageIndex:
+        data = blobs.open(ref)
+        try:
+            return mime.index(data)
+        finally:
+            if isinstance(data, mmap):
+                data.close()
+
+    return await asyncio.to_thread(read)
 
 
 async def append(
