@@ -5,7 +5,7 @@
 """
 
 from armgs_server import errors
-from armgs_server.dav.names import DECLARATIONS, escape, split, text_element
+from armgs_server.dav.names import DECLARATIONS, split, text_element
 from armgs_server.dav.names import element as xml_element
 from armgs_server.dav.names import empty as xml_empty
 
@@ -105,4 +105,4 @@ def status_line(status: int) -> str:
 
 def describe(error: DavError) -> str:
     """For the log: the status and the condition's local name or the text."""
-    return f"{error.status} {split(error.condition)[1] or escape(error.text)}"
+    return f"{error.status} {split(error.condition)[1] or error.text}"

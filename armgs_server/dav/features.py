@@ -70,6 +70,7 @@ class Property:
     change: Change | None = None
     stored: bool = False
     allprop: bool = False
+    listed: bool = True  # in propname; not for what only reports may ask for
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ its root element and no default namespace, so pieces of text made anywhere can b
 """
 
 from functools import lru_cache
-from xml.sax.saxutils import escape as _escape
-from xml.sax.saxutils import quoteattr
+
+from armgs_server.formats.xmltree import escape, quote
 
 DAV = "DAV:"
 CALDAV = "urn:ietf:params:xml:ns:caldav"
@@ -41,7 +41,7 @@ def tags(name: str) -> tuple[str, str]:
     prefix = PREFIXES.get(namespace)
     if prefix is not None:
         return f"{prefix}:{local}", f"{prefix}:{local}"
-    return f"x:{local} xmlns:x={quoteattr(namespace)}", f"x:{local}"
+    return f'x:{local} xmlns:x="{quote(namespace)}"', f"x:{local}"
 
 
 @lru_cache(maxsize=4096)
@@ -59,18 +59,6 @@ def element(name: str, content: str) -> str:
 def text_element(name: str, text: str) -> str:
     """An element around text, which is escaped."""
     return element(name, escape(text))
-
-
-def escape(text: str) -> str:
-    """Text as XML content. What XML 1.0 cannot hold at all becomes U+FFFD."""
-    if text.isprintable():
-        return _escape(text) if "&" in text or "<" in text or ">" in text else text
-    return _escape("".join(c if _is_char(c) else "\ufffd" for c in text)).replace("\r", "&#13;")
-
-
-def _is_char(c: str) -> bool:
-    # XML 1.0 §2.2 Char
-    return (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff") or c in "\t\n\r"
 
 
 def href(path: str) -> str:

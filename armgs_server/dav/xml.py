@@ -13,6 +13,8 @@ from lxml import etree
 
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.names import dav
+from armgs_server.errors import Invalid
+from armgs_server.formats import xmltree
 
 Element: TypeAlias = etree._Element
 
@@ -49,22 +51,10 @@ class LockInfo:
 
 def parse_document(body: bytes) -> Element:
     """The root element of a well-formed document without DTD."""
-    # resolve_entities=False leaves references alone; huge_tree=False keeps libxml2's bounds on depth.
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        huge_tree=False,
-        load_dtd=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise DavError(400, f"The body is no well-formed XML: {error}") from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise DavError(400, "A document type declaration is not accepted.")
-    return root
+        return xmltree.parse(body, max_size=max(len(body), 1))  # the size was bounded when it was read
+    except Invalid as error:
+        raise DavError(400, f"The body is not acceptable XML: {error}") from error
 
 
 def parse_propfind(body: bytes) -> PropFind:

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""View: which properties one request asks for, and the `<response>` text of each resource.
+
+Rendering must not wait: what a property needs from the store is fetched by its `prepare`, once for a
+slice of resources, and found by `render` in `view.cache`. Live properties are functions of tables,
+everything else is looked for among the dead ones.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from armgs_server.dav import names
+from armgs_server.dav.engine import Engine
+from armgs_server.dav.errors import status_line
+from armgs_server.dav.features import Prepare, Property, Render, Shape
+from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
+from armgs_server.dav.xml import Element, PropFind
+from armgs_server.directory.model import Principal
+from armgs_server.storage import properties
+from armgs_server.storage.tx import Tx
+
+# owner, collection, uid (0 = the collection itself): where dead properties and locks hang
+Key: TypeAlias = tuple[int, int, int]
+
+_FOUND = f"</D:prop><D:status>{status_line(200)}</D:status></D:propstat>"
+_MISSING = f"</D:prop><D:status>{status_line(404)}</D:status></D:propstat>"
+
+
+def key_of(resource: Resource) -> Key | None:
+    """Where the store keeps things beside this resource; None for one that is not in it."""
+    if isinstance(resource, MemberResource):
+        return resource.item.owner, resource.item.collection, resource.item.uid
+    if isinstance(resource, CollectionResource):
+        return resource.collection.owner, resource.collection.id, 0
+    return None
+
+
+class View:
+    """One request's question. `cache` is for the features' `prepare`, by property name."""
+
+    def __init__(self, engine: Engine, person: Principal, asked: PropFind, *, minimal: bool = False) -> None:
+        self.engine = engine
+        self.person = person
+        self.asked = asked
+        self.minimal = minimal  # RFC 8144 §2: leave out what is not there
+        self.cache: dict[str, Any] = {}
+        self.dead: dict[Key, dict[str, str]] = {}
+        self._columns: dict[Shape, list[tuple[str, Render]]] = {}
+        self._prepares: dict[Prepare, None] = {}
+        self._needs_dead = asked.kind != "prop"
+        for name in asked.names:
+            prop = engine.tables.properties.get(name)
+            self._needs_dead = self._needs_dead or prop is None or prop.stored
+
+    def element(self, name: str) -> Element | None:
+        """The element by which a property was asked for, with its parameters."""
+        return self.asked.elements.get(name)
+
+    async def responses(self, resources: Sequence[Resource]) -> list[str]:
+        """The DAV:response of each resource."""
+        await self.prepare(resources)
+        return [self.response(resource) for resource in resources]
+
+    async def prepare(self, resources: Sequence[Resource]) -> None:
+        """Fetches what rendering these resources needs."""
+        for shape in {resource.shape for resource in resources}:
+            if shape not in self._columns:
+                self._columns[shape] = self._build_columns(shape)
+        if self._needs_dead:
+            self.dead = await self._load_dead(resources)
+        for prepare in self._prepares:
+            await prepare(self, resources)
+
+    def response(self, resource: Resource) -> str:
+        """One DAV:response (RFC 4918 §14.24)."""
+        return f"<D:response><D:href>{resource.href}</D:href>{self.propstats(resource)}</D:response>"
+
+    def propstats(self, resource: Resource) -> str:
+        """The DAV:propstat elements of one resource, `prepare` having run."""
+        found: list[str] = []
+        missing: list[str] = []
+        for name, render in self._columns[resource.shape]:
+            text = render(self, resource)
+            if text is not None:
+                found.append(text)
+            else:
+                missing.append(name)
+        if self.asked.kind != "prop":
+            self._add_dead(resource, found)
+            missing.clear()
+        if self.asked.kind == "propname":
+            found = [names.empty(name) for name in self._names(resource)]
+        text = f"<D:propstat><D:prop>{''.join(found)}{_FOUND}" if found or not missing else ""
+        if missing and not self.minimal:
+            text += f"<D:propstat><D:prop>{''.join(map(names.empty, missing))}{_MISSING}"
+        elif not text:
+            text = f"<D:propstat><D:prop>{_FOUND}"
+        return text
+
+    def dead_of(self, resource: Resource) -> dict[str, str]:
+        """The dead properties of one resource."""
+        key = key_of(resource)
+        return self.dead.get(key, {}) if key else {}
+
+    def _names(self, resource: Resource) -> list[str]:
+        live = [name for name, render in self._columns[resource.shape] if render(self, resource) is not None]
+        return [*live, *(name for name in self.dead_of(resource) if name not in live)]
+
+    def _add_dead(self, resource: Resource, found: list[str]) -> None:
+        shown = {name for name, _ in self._columns[resource.shape]}
+        found.extend(value for name, value in self.dead_of(resource).items() if name not in shown)
+
+    def _build_columns(self, shape: Shape) -> list[tuple[str, Render]]:
+        table = self.engine.tables.properties
+        if self.asked.kind == "prop":
+            wanted = self.asked.names
+        else:
+            whole = self.asked.kind == "propname"
+            wanted = tuple(
+                name for name, prop in table.items() if prop.allprop or name in self.asked.names
+                or (whole and prop.listed)
+            )  # fmt: skip
+            wanted += tuple(name for name in self.asked.names if name not in table)
+        columns: list[tuple[str, Render]] = []
+        for name in wanted:
+            prop = table.get(name)
+            if prop is not None and shape in prop.on:
+                if prop.prepare is not None:
+                    self._prepares[prop.prepare] = None
+                columns.append((name, _stored(prop) if prop.stored else prop.render))
+            else:
+                columns.append((name, _dead(name)))
+        return columns
+
+    async def _load_dead(self, resources: Sequence[Resource]) -> dict[Key, dict[str, str]]:
+        """Dead properties of a slice: one query for all members of a collection, one for its children."""
+        collections: dict[int, list[int]] = {}
+        members: dict[tuple[int, int], list[int]] = {}
+        for key in filter(None, map(key_of, resources)):
+            if key[2]:
+                members.setdefault(key[:2], []).append(key[2])
+            else:
+                collections.setdefault(key[0], []).append(key[1])
+
+        async def work(tx: Tx) -> dict[Key, dict[str, str]]:
+            found: dict[Key, dict[str, str]] = {}
+            for (owner, collection), uids in members.items():
+                pages = await properties.of_items(tx, owner, collection, min(uids), max(uids))
+                found.update({(owner, collection, uid): values for uid, values in pages.items()})
+            for owner, ids in collections.items():
+                by_id = await properties.of_collections(tx, owner, ids)
+                found.update({(owner, number, 0): values for number, values in by_id.items()})
+            return found
+
+        return await self.engine.store.read(work) if members or collections else {}
+
+
+def _dead(name: str) -> Render:
+    return lambda view, resource: view.dead_of(resource).get(name)
+
+
+def _stored(prop: Property) -> Render:
+    def render(view: View, resource: Resource) -> str | None:
+        value = view.dead_of(resource).get(prop.name)
+        return prop.render(view, resource) if value is None else value
+
+    return render
