@@ -49,7 +49,7 @@ CREATE TABLE item (
   keywords     TEXT    NOT NULL,                -- IMAP keywords, space-separated, '' for none
   PRIMARY KEY (owner, collection, uid)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX item_name ON item (owner, collection, name);
+CREATE UNIQUE INDEX item_name ON item (owner, collection, name) WHERE name IS NOT NULL;
 CREATE INDEX item_modseq ON item (owner, collection, modseq);
 
 -- What was removed, for whoever asks "what changed since N". uid 0 = a child collection.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blobs on both sides of the inline limit: durable, ranged, counted, collected only when nobody names them."""
+"""Blobs on both sides of the inline limit: durable, ranged, counted, collected only when unnamed."""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ from armgs_server.storage import Store
 async def main():
     store = await Store.open("sqlite", Path(sys.argv[1]))
     async def one(n):
-        await store.write(lambda tx: tx.execute("INSERT INTO meta (name, value) VALUES (?, '')", f"{sys.argv[2]}{n}"))
+        name = f"{sys.argv[2]}{n}"
+        await store.write(lambda tx: tx.execute("INSERT INTO meta (name, value) VALUES (?, '')", name))
         print(n, flush=True)
     for start in range(0, int(sys.argv[3]), 10):
         await asyncio.gather(*(one(n) for n in range(start, start + 10)))
