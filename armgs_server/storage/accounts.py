@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from armgs_server.errors import NotFound, OverQuota
-from armgs_server.storage import collections
+from armgs_server.storage import collections, queue
 from armgs_server.storage.tx import Tx
 
 # Role and name of a person's mailboxes (RFC 6154 names the roles).
@@ -89,8 +89,9 @@ async def charge(tx: Tx, owner: int, items: int, size: int) -> None:
 
 async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it."""
-    for table in ("document", "archive", "offline", "roster", "queue"):
+    for table in ("document", "archive", "offline", "roster"):
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
+    await queue.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):
         await collections.delete(tx, collection)
     await tx.execute("DELETE FROM tombstone WHERE owner = ?", owner)

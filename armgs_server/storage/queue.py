@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail on its way to other domains: one row for each recipient, the message itself a counted blob.
+
+Any number of workers may take from it: `claim` moves `next_attempt` of what it returns a lease into the
+future, so nobody else takes it meanwhile, and a worker that dies gives it back when the lease is over.
+A row leaves by `finish` only, in the transaction that records its outcome.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from armgs_server.storage import blobs, clock
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.tx import Row, Tx
+
+# Published on the bus when something new waits.
+TOPIC = "queue"
+COLUMNS = (
+    "owner, id, sender, recipient, domain, blob, created, next_attempt, attempts, expires, last_error, data"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recipient of one message. `data` holds what only SMTP knows (DSN parameters, SMTPUTF8 …)."""
+
+    owner: int
+    id: int
+    sender: str
+    recipient: str
+    domain: str
+    blob: bytes
+    created: int
+    next_attempt: int
+    attempts: int
+    expires: int
+    last_error: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A recipient to enqueue: the address, the domain to look up, and SMTP's own data."""
+
+    recipient: str
+    domain: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def enqueue(
+    tx: Tx,
+    ref: BlobRef,
+    destinations: Sequence[Destination],
+    *,
+    owner: int,
+    sender: str,
+    now: int,
+    lifetime: int,
+) -> None:
+    """Adds a message for all its destinations; due at once, given up after `lifetime`."""
+    await blobs.retain(tx, ref, len(destinations))
+    await tx.executemany(
+        f"INSERT INTO queue ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?)",
+        [
+            (
+                owner,
+                clock.unique_id(),
+                sender,
+                destination.recipient,
+                destination.domain,
+                ref.hash,
+                now,
+                now,
+                now + lifetime,
+                json.dumps(dict(destination.data), ensure_ascii=False),
+            )
+            for destination in destinations
+        ],
+    )
+    tx.publish(TOPIC, b"")
+
+
+async def claim(tx: Tx, now: int, lease: int, limit: int) -> list[Entry]:
+    """Takes up to `limit` rows that are due, the longest waiting first; they are ours for `lease`."""
+    rows = await tx.rows(
+        "UPDATE queue SET next_attempt = ?, attempts = attempts + 1 WHERE next_attempt <= ?"
+        " AND (owner, id) IN (SELECT owner, id FROM queue WHERE next_attempt <= ?"
+        " ORDER BY next_attempt LIMIT ?)"
+        f" RETURNING {COLUMNS}",
+        now + lease,
+        now,
+        now,
+        limit,
+    )
+    return sorted((_entry(row) for row in rows), key=lambda entry: entry.id)
+
+
+async def next_due(tx: Tx) -> int | None:
+    """When the next row is due; None when the queue is empty."""
+    value = await tx.value("SELECT MIN(next_attempt) FROM queue")
+    return None if value is None else int(value)
+
+
+async def postpone(tx: Tx, entries: Iterable[Entry], next_attempt: int, error: str) -> None:
+    """Gives rows back to be tried again at `next_attempt`."""
+    await tx.executemany(
+        "UPDATE queue SET next_attempt = ?, last_error = ? WHERE owner = ? AND id = ?",
+        [(next_attempt, error, entry.owner, entry.id) for entry in entries],
+    )
+
+
+async def finish(tx: Tx, entries: Iterable[Entry]) -> None:
+    """Removes rows whose message is delivered or returned; a row already gone stays gone."""
+    for entry in entries:
+        gone = await tx.execute("DELETE FROM queue WHERE owner = ? AND id = ?", entry.owner, entry.id)
+        if gone:
+            await blobs.release(tx, [entry.blob])
+
+
+async def remove_of(tx: Tx, owner: int) -> None:
+    """Drops everything a deleted owner still had to send."""
+    rows = await tx.rows("DELETE FROM queue WHERE owner = ? RETURNING blob", owner)
+    await blobs.release(tx, [row[0] for row in rows])
+
+
+def _entry(row: Row) -> Entry:
+    values: list[Any] = [*row[:-1], json.loads(row[-1])]
+    return Entry(*values)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""storage/queue.py on both engines: leases, order, and blobs counted row by row."""
+
+from __future__ import annotations
+
+import asyncio
+
+from armgs_server.storage import Store, accounts, queue
+from armgs_server.storage.queue import Destination, Entry
+
+HOUR = 3_600_000_000
+LEASE = HOUR
+
+
+async def enqueue(store: Store, *recipients: str, now: int = 1000, owner: int = 7) -> None:
+    ref = store.blobs.small(b"Subject: x\r\n\r\nbody\r\n")
+    destinations = [
+        Destination(recipient, recipient.partition("@")[2], {"utf8": True}) for recipient in recipients
+    ]
+    await store.write(
+        lambda tx: queue.enqueue(
+            tx, ref, destinations, owner=owner, sender="a@digital.example", now=now, lifetime=5 * HOUR
+        )
+    )
+
+
+async def claim(store: Store, now: int, limit: int = 10) -> list[Entry]:
+    return await store.write(lambda tx: queue.claim(tx, now, LEASE, limit))
+
+
+async def references(store: Store) -> int:
+    return int(await store.read(lambda tx: tx.value("SELECT SUM(refs) FROM blob")))
+
+
+async def test_a_row_for_each_recipient(store: Store) -> None:
+    heard: list[bytes] = []
+    store.bus.subscribe(queue.TOPIC, heard.append)
+    await enqueue(store, "b@x.example", "c@y.example")
+    assert heard == [b""]
+    first, second = await claim(store, 1000)
+    assert (first.recipient, first.domain) == ("b@x.example", "x.example")
+    assert (second.recipient, second.domain) == ("c@y.example", "y.example")
+    assert first.sender == "a@digital.example"
+    assert first.attempts == 1
+    assert first.expires == 1000 + 5 * HOUR
+    assert first.data == {"utf8": True}
+    assert await store.blobs.read(first.blob) == b"Subject: x\r\n\r\nbody\r\n"
+    assert await references(store) == 2
+
+
+async def test_what_is_claimed_is_hidden_for_the_lease(store: Store) -> None:
+    await enqueue(store, "b@x.example")
+    assert await claim(store, 999) == []
+    assert len(await claim(store, 1000)) == 1
+    assert await claim(store, 1000 + LEASE - 1) == []
+    [again] = await claim(store, 1000 + LEASE)  # the worker died
+    assert again.attempts == 2
+
+
+async def test_two_workers_never_get_the_same_row(store: Store) -> None:
+    await enqueue(store, *(f"r{number}@x.example" for number in range(20)))
+    claims = await asyncio.gather(*(claim(store, 1000, limit=7) for _ in range(4)))
+    taken = [entry.id for claimed in claims for entry in claimed]
+    assert len(taken) == len(set(taken))
+    taken += [entry.id for entry in await claim(store, 1000, limit=20)]
+    assert len(set(taken)) == 20
+
+
+async def test_the_longest_waiting_comes_first(store: Store) -> None:
+    await enqueue(store, "late@x.example", now=2000)
+    await enqueue(store, "early@x.example", now=1000)
+    assert await store.read(queue.next_due) == 1000
+    [entry] = await claim(store, 5000, limit=1)
+    assert entry.recipient == "early@x.example"
+
+
+async def test_postponed_rows_come_back_with_their_error(store: Store) -> None:
+    await enqueue(store, "b@x.example")
+    entries = await claim(store, 1000)
+    await store.write(lambda tx: queue.postpone(tx, entries, 9000, "450 later"))
+    assert await store.read(queue.next_due) == 9000
+    assert await claim(store, 8999) == []
+    [entry] = await claim(store, 9000)
+    assert entry.last_error == "450 later"
+
+
+async def test_finished_rows_let_go_of_the_blob(store: Store) -> None:
+    await enqueue(store, "b@x.example", "c@x.example")
+    entries = await claim(store, 1000)
+    await store.write(lambda tx: queue.finish(tx, entries[:1]))
+    assert await references(store) == 1
+    await store.write(lambda tx: queue.finish(tx, entries))  # the first is gone already
+    assert await references(store) == 0
+    assert await store.read(queue.next_due) is None
+
+
+async def test_a_deleted_owner_sends_no_more(store: Store) -> None:
+    await store.write(lambda tx: accounts.create(tx, 7))
+    await enqueue(store, "b@x.example", owner=7)
+    await enqueue(store, "c@x.example", owner=8)
+    await store.write(lambda tx: accounts.delete(tx, 7))
+    assert [entry.recipient for entry in await claim(store, 1000)] == ["c@x.example"]
+    assert await references(store) == 1
