@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""iCalendar (RFC 5545) as a server needs it: structure, the rules for stored objects, typed values.
+
+`check(data)` reads one calendar object resource (RFC 4791 §4.1): one VCALENDAR, one UID, components of
+one type beside VTIMEZONE, no METHOD. Bytes are never rewritten: what a client stored it gets back.
+Tolerated, as elsewhere: missing PRODID, VERSION or DTSTAMP, unknown properties and components, folding
+and line ends of any kind, DTEND before DTSTART. Refused, since clients break on it when it comes back:
+lines that are none, components not closed, no UID or DTSTART, dates and rules that cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
+
+from armgs_server.errors import Invalid
+from armgs_server.formats import recurrence_rule, timezones
+from armgs_server.formats.contentline import ContentLine, line_number, parameters, scan, unescape
+
+STORED = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VPOLL")
+EPOCH = datetime(1970, 1, 1)
+DEPTH = 8  # components within components; RFC 5545 needs 3, RFC 7953 and 9073 one more
+_DURATION = re.compile(r"([+-])?P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?$")
+_TIMES = frozenset(("DTSTART", "DTEND", "DUE", "RECURRENCE-ID"))
+
+
+class Malformed(Exception):
+    """A content line that breaks a rule; `check` turns it into Invalid with the line's number."""
+
+    def __init__(self, text: str, line: ContentLine) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+@dataclass(slots=True)
+class Component:
+    name: str
+    begin: ContentLine
+    properties: list[ContentLine] = field(default_factory=list)
+    components: list[Component] = field(default_factory=list)
+
+    def first(self, name: str) -> ContentLine | None:
+        for line in self.properties:
+            if line[0] == name:
+                return line
+        return None
+
+    def all(self, name: str) -> list[ContentLine]:
+        return [line for line in self.properties if line[0] == name]
+
+    def text(self, name: str) -> str:
+        line = self.first(name)
+        return unescape(line[2]) if line else ""
+
+    def value(self, name: str) -> str:
+        """A token such as STATUS, in upper case."""
+        line = self.first(name)
+        return line[2].strip().upper() if line else ""
+
+    def lines(self) -> Iterator[ContentLine]:
+        yield "BEGIN", "", self.name
+        yield from self.properties
+        for component in self.components:
+            yield from component.lines()
+        yield "END", "", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A DATE or DATE-TIME: local time, and the zone that makes it a moment; None = floating."""
+
+    local: datetime
+    zone: tzinfo | None
+    is_date: bool
+
+    @property
+    def micros(self) -> int:
+        """Microseconds since 1970 UTC, a floating time taken as UTC."""
+        return to_micros(self.local, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    days: int  # nominal: a day of 23 or 25 hours is one day (RFC 5545 §3.3.6)
+    time: timedelta  # exact
+
+    def after(self, local: datetime, zone: tzinfo | None) -> int:
+        return to_micros(local + timedelta(self.days), zone) + self.time // timedelta(microseconds=1)
+
+
+def to_micros(local: datetime, zone: tzinfo | None) -> int:
+    since = local - EPOCH
+    micros = (since.days * 86400 + since.seconds) * 1_000_000
+    if zone is not None and zone is not UTC:
+        offset = local.replace(tzinfo=zone).utcoffset()
+        assert offset is not None
+        micros -= (offset.days * 86400 + offset.seconds) * 1_000_000
+    return micros
+
+
+class CalendarObject:
+    """One checked calendar object resource."""
+
+    def __init__(self, calendar: Component, kind: str, uid: str, members: list[Component]) -> None:
+        self.calendar = calendar
+        self.kind = kind  # VEVENT, VTODO …
+        self.uid = uid
+        self.members = members  # the master and its overrides
+        self.master = next((member for member in members if member.first("RECURRENCE-ID") is None), None)
+        self.overrides = [member for member in members if member is not self.master]
+        self.unknown_zones: set[str] = set()
+
+    @property
+    def is_recurring(self) -> bool:
+        return bool(self.overrides) or (
+            self.master is not None and any(line[0] in ("RRULE", "RDATE") for line in self.master.properties)
+        )
+
+    @cached_property
+    def timezones(self) -> dict[str, Component]:
+        return {
+            component.text("TZID"): component
+            for component in self.calendar.components
+            if component.name == "VTIMEZONE"
+        }
+
+    def zone(self, tzid: str) -> tzinfo | None:
+        """The object's own VTIMEZONE, else the IANA or Windows name; None (floating) and noted if neither."""
+        component = self.timezones.get(tzid)
+        if component is not None:
+            found = vtimezone(component)
+            if found is not None:
+                return found
+        found = timezones.named(tzid)
+        if found is None:
+            self.unknown_zones.add(tzid)
+        return found
+
+    def moment(self, line: ContentLine, value: str | None = None) -> Moment:
+        """The date or time of a property, or of one `value` in its list; Malformed if it is none."""
+        text = (line[2] if value is None else value).strip()
+        try:
+            local = parse_local(text)
+        except ValueError as error:
+            raise Malformed(f"{line[0]} is no date or date-time: {text[:40]!r}", line) from error
+        if len(text) == 8:
+            return Moment(local, None, True)
+        if text[-1] in "Zz":
+            return Moment(local, UTC, False)
+        tzid = parameters(line[1]).get("TZID") if line[1] else None
+        return Moment(local, self.zone(tzid[0]) if tzid else None, False)
+
+
+def vtimezone(component: Component) -> tzinfo | None:
+    """The zone a VTIMEZONE defines; None when it is broken (COMPAT: its name may still be known)."""
+    observances = tuple(tuple(part.properties) for part in component.components)
+    try:
+        return timezones.defined(component.text("TZID"), observances)
+    except ValueError:
+        return None
+
+
+def parse_local(text: str) -> datetime:
+    """DATE or DATE-TIME without its zone (RFC 5545 §3.3.4, §3.3.5); ValueError if it is none."""
+    digits = text[:8] + text[9:15]
+    if not (digits.isdecimal() and digits.isascii()):
+        raise ValueError(text)
+    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
+    if len(text) == 8:
+        return datetime(year, month, day)
+    if len(digits) != 14 or text[8] not in "Tt" or text[15:] not in ("", "Z", "z"):
+        raise ValueError(text)
+    # A leap second counts as the one before (RFC 5545 §3.3.12).
+    return datetime(year, month, day, int(text[9:11]), int(text[11:13]), min(int(text[13:15]), 59))
+
+
+def parse_duration(text: str) -> Duration:
+    """RFC 5545 §3.3.6; ValueError if it is none."""
+    match = _DURATION.match(text.strip().upper())
+    if match is None or not any(match.groups()[1:]):
+        raise ValueError(text)
+    sign = -1 if match[1] == "-" else 1
+    weeks, days, hours, minutes, seconds = (int(group or 0) for group in match.groups()[1:])
+    exact = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return Duration(sign * (7 * weeks + days), sign * exact)
+
+
+def parse(lines: Sequence[ContentLine]) -> list[Component]:
+    """The components at the top; Malformed at the line where the nesting breaks."""
+    top: list[Component] = []
+    open_: list[Component] = []
+    for line in lines:
+        name = line[0]
+        if name == "BEGIN":
+            component = Component(line[2].strip().upper(), line)
+            (open_[-1].components if open_ else top).append(component)
+            open_.append(component)
+            if len(open_) > DEPTH:
+                raise Malformed("components nested too deeply", line)
+        elif name == "END":
+            if not open_ or open_.pop().name != line[2].strip().upper():
+                raise Malformed(f"END:{line[2]} without its BEGIN", line)
+        elif open_:
+            open_[-1].properties.append(line)
+        else:
+            raise Malformed(f"{name} outside a component", line)
+    if open_:
+        raise Malformed(f"{open_[-1].name} has no END", open_[-1].begin)
+    return top
+
+
+def check(data: bytes) -> CalendarObject:
+    """The one object in `data`, fit to be stored (RFC 4791 §4.1); else Invalid with the line."""
+    lines = scan(data)
+    try:
+        return check_lines(lines)
+    except Malformed as error:
+        index = next(index for index, line in enumerate(lines) if line is error.line)
+        raise Invalid(str(error), line_number(data, index)) from error
+
+
+def check_lines(lines: Sequence[ContentLine]) -> CalendarObject:
+    top = parse(lines)
+    if not top or top[0].name != "VCALENDAR":
+        if not lines:
+            raise Invalid("empty", 1)
+        raise Malformed("not a VCALENDAR", lines[0])
+    if len(top) > 1:
+        raise Malformed("more than one VCALENDAR", top[1].begin)
+    calendar = top[0]
+    for line in calendar.properties:
+        if line[0] == "METHOD":  # RFC 4791 §4.1
+            raise Malformed("METHOD in a stored object", line)
+        if line[0] == "VERSION" and line[2].strip() != "2.0":
+            raise Malformed(f"VERSION is {line[2]}", line)
+    members = [component for component in calendar.components if component.name in STORED]
+    if not members:
+        raise Malformed("no event, task or journal entry", calendar.begin)
+    kind, uid = members[0].name, _uid(members[0])
+    for member in members[1:]:
+        if member.name != kind:
+            raise Malformed(f"{member.name} beside {kind}", member.begin)
+        if _uid(member) != uid:
+            raise Malformed(f"a second UID beside {uid}", member.first("UID") or member.begin)
+    found = CalendarObject(calendar, kind, uid, members)
+    masters = [member for member in members if member.first("RECURRENCE-ID") is None]
+    if len(masters) > 1:
+        raise Malformed("a second component without RECURRENCE-ID", masters[1].begin)
+    for member in members:
+        _check_member(found, member)
+    return found
+
+
+def _uid(component: Component) -> str:
+    line = component.first("UID")
+    if line is None or not line[2].strip():
+        raise Malformed(f"{component.name} without UID", line or component.begin)
+    return unescape(line[2]).strip()
+
+
+def _check_member(found: CalendarObject, member: Component) -> None:
+    """The values that queries, recurrence and clients stand on."""
+    start = False
+    for line in member.properties:
+        name = line[0]
+        if name in _TIMES:
+            found.moment(line)
+            start = start or name == "DTSTART"
+        elif name == "RRULE" or name == "EXRULE":
+            try:
+                recurrence_rule.parse(line[2])
+            except ValueError as error:
+                raise Malformed(f"{name}: {error}", line) from error
+        elif name == "RDATE" or name == "EXDATE":
+            for value in line[2].split(","):
+                if value.strip():  # COMPAT an empty list
+                    found.moment(line, value.split("/")[0])
+        elif name == "DURATION":
+            try:
+                parse_duration(line[2])
+            except ValueError as error:
+                raise Malformed(f"DURATION is no duration: {line[2][:40]!r}", line) from error
+    # RFC 5545 §3.6.1; without METHOD it is required, and nothing can show an event without it.
+    if not start and member.name == "VEVENT":
+        raise Malformed("VEVENT without DTSTART", member.begin)
