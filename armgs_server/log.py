@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any
 
-_ROOT = "armgs"
+_ROOT = "armgs_server"
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
 _SECRET_NAMES = ("password", "secret", "token", "credential", "authorization")

@@ -136,7 +136,7 @@ class Stream(asyncio.Protocol):
         return self._output_size + waiting
 
     async def drain(self) -> None:
-        """Waits while the peer is slow; TimeoutError when it takes nothing, ConnectionError when it is gone."""
+        """Waits while the peer is slow. TimeoutError: it takes nothing; ConnectionError: it is gone."""
         if self._output_size > self._limits.write_buffer:
             self._flush()
         if self._drained is not None:
@@ -171,6 +171,11 @@ class Stream(asyncio.Protocol):
         self._attach(secured)
         if self._output:
             self._flush()
+
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether STARTTLS may be offered now."""
+        return self._tls is not None and not self.is_tls
 
     def channel_binding(self, kind: str) -> bytes | None:
         """The channel's binding data for SASL; only tls-server-end-point (RFC 5929 §4) can be had.

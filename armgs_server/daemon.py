@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: the one file that knows every service. Starts them, listens, reloads, stops.
+
+Order of the start: store, directory, services, listeners, READY; the stop is the same backwards: no
+new connections, goodbyes, at most `shutdown_timeout` for what is being done, then the store. Nothing is
+acknowledged before it is durable, so a kill at any moment loses nothing that was acknowledged.
+"""
+
+import asyncio
+import errno
+import gc
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from armgs_server import config as configuration
+from armgs_server import dav, imap, log, portal, smtp, xmpp
+from armgs_server.config import Config
+from armgs_server.directory import Directory
+from armgs_server.errors import DomainError, Invalid, Temporary
+from armgs_server.net.http import Router
+from armgs_server.net.redirect import redirect_to_https
+from armgs_server.net.server import Server, bind
+from armgs_server.net.stream import Listener
+from armgs_server.net.systemd import Notifier, listen_sockets
+from armgs_server.net.tls import open_contexts
+from armgs_server.service import Core, Service
+from armgs_server.storage import Store
+
+_log = log.get("daemon")
+
+HTTP, HTTPS = 80, 443
+# What a client may fetch before it has any reason to trust our certificate; all else is redirected.
+_OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
+# The store's writer thread and the loop share the interpreter: a long wait for it is a long answer.
+_SWITCH_INTERVAL = 0.001
+_GC_THRESHOLD = 20000  # young objects before a collection: sessions live long, garbage is rarely cyclic
+
+
+def run(config_path: Path) -> int:
+    """Serves until SIGTERM or SIGINT; the exit status of the process."""
+    try:
+        config = configuration.load(config_path)
+        if config.server.workers != 1:
+            raise Invalid("server.workers: only 1 is possible in this version")
+    except Invalid as error:
+        print(error.text, file=sys.stderr)
+        return 2
+    log.setup(config.log.level)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    gc.set_threshold(_GC_THRESHOLD)
+    _raise_descriptor_limit()
+    try:
+        uvloop.run(_serve(config, config_path))
+    except (DomainError, OSError) as error:
+        _log.error("cannot start", error=error)
+        return 1
+    return 0
+
+
+async def _serve(config: Config, config_path: Path) -> None:
+    daemon = Daemon(config, config_path)
+    notifier = Notifier()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+
+    def reload() -> None:
+        notifier.reloading()
+        daemon.reload()
+        notifier.ready()
+
+    try:
+        await daemon.start(listen_sockets())
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        gc.collect()
+        gc.freeze()
+        notifier.start_watchdog()
+        notifier.ready()
+        await stop.wait()
+        notifier.stopping()
+    finally:
+        await daemon.stop()
+        notifier.close()
+
+
+class Daemon:
+    """One running server. Also started inside tests, on their loop."""
+
+    def __init__(self, config: Config, config_path: Path) -> None:
+        self._config = config
+        self._config_path = config_path
+        self._tls = open_contexts(config)
+        self._store: Store | None = None
+        self._directory: Directory | None = None
+        self._server: Server | None = None
+        self._services: list[Service] = []
+        self._sockets: dict[int, list[socket.socket]] = {}
+
+    async def start(self, sockets: list[tuple[str, socket.socket]]) -> None:
+        """Opens everything and listens; `sockets` are those of systemd, if any."""
+        config = self._config
+        self._store = await Store.open(
+            config.store.url, config.data_dir, inline_limit=config.store.inline_limit
+        )
+        self._directory = await Directory.open(self._store, config)
+        self._store.watch()
+        core = Core(config, self._store, self._directory, self._tls)
+        self._server = Server(config, self._tls)
+        packages = (smtp, imap, xmpp, dav, portal)
+        services = [package.service(core) for package in packages if hasattr(package, "service")]
+        listeners = {listener.port: listener for service in services for listener in service.listeners}
+        self._sockets = _by_port(sockets, config) if sockets else _bind_all(config, [*listeners, HTTP, HTTPS])
+        for service in services:
+            self._services.append(service)
+            await service.start()
+        for listener in listeners.values():
+            self._listen(self._server, listener)
+        self._listen_http(self._server, services)
+        _log.info("ready", hostname=config.server.hostname, ports=" ".join(map(str, self.ports)))
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that are listened on, offset included."""
+        return [self._config.port(port) for port in sorted(self._sockets)]
+
+    def reload(self) -> None:
+        """Reads configuration and certificates again; what is wrong is logged and changes nothing."""
+        try:
+            config = configuration.load(self._config_path)
+            if self._tls is not None and config.tls.certificate:
+                self._tls.reload(config.path(config.tls.certificate), config.path(config.tls.key))
+        except Invalid as error:
+            _log.error("reload refused, nothing was changed", error=error)
+            return
+        log.setup(config.log.level)
+        waiting = [
+            name
+            for name in configuration.SECTIONS
+            if name not in ("tls", "log") and getattr(config, name) != getattr(self._config, name)
+        ]
+        _log.info("reloaded", needs_restart=",".join(waiting) or "nothing")
+
+    async def stop(self) -> None:
+        """Ends in order; may be called after a start that failed half-way."""
+        grace = self._config.limits.shutdown_timeout
+        if self._server is not None:
+            self._server.close_listeners()
+        for service in reversed(self._services):
+            try:
+                await asyncio.wait_for(service.stop(), grace)
+            except Exception:
+                _log.exception("a service did not stop cleanly", service=type(service).__name__)
+        if self._server is not None:
+            await self._server.stop(grace)
+        for sock in (sock for sockets in self._sockets.values() for sock in sockets):
+            sock.close()
+        if self._directory is not None:
+            await self._directory.close()
+        if self._store is not None:
+            await self._store.close()
+        _log.info("stopped")
+
+    def _listen(self, server: Server, listener: Listener) -> None:
+        if listener.tls == "direct" and self._tls is None:
+            _log.warning("no certificate, so not served", listener=listener.name)
+            return
+        for sock in self._sockets.get(listener.port, ()):
+            server.listen(listener, sock)
+
+    def _listen_http(self, server: Server, services: list[Service]) -> None:
+        routes = [route for service in services for route in service.routes]
+        if self._tls is not None:
+            secure = Router()
+            for prefix, handler in routes:
+                secure.add(prefix, handler)
+            for sock in self._sockets.get(HTTPS, ()):
+                server.listen_http("https", secure, sock, secure=True)
+        plain = Router()
+        if self._config.security.allow_plaintext:
+            for prefix, handler in routes:
+                plain.add(prefix, handler)
+        else:
+            plain.add("/", redirect_to_https(self._config.port(HTTPS), self._config.server.hostname))
+            for prefix, handler in routes:
+                if prefix in _OPEN_ROUTES:
+                    plain.add(prefix, handler)
+        for sock in self._sockets.get(HTTP, ()):
+            server.listen_http("http", plain, sock, secure=False)
+
+
+def _bind_all(config: Config, ports: list[int]) -> dict[int, list[socket.socket]]:
+    bound: dict[int, list[socket.socket]] = {}
+    try:
+        for port in ports:
+            bound[port] = _bind_one(config, port)
+    except BaseException:
+        for sock in (sock for sockets in bound.values() for sock in sockets):
+            sock.close()
+        raise
+    return bound
+
+
+def _bind_one(config: Config, port: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    for address in config.server.listen:
+        try:
+            sockets.append(bind(address, config.port(port)))
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(config.server.listen) > 1:
+                _log.debug("address not available", address=address)
+                continue
+            for sock in sockets:
+                sock.close()
+            raise Temporary(
+                f"cannot listen on {address} port {config.port(port)}: {error.strerror}"
+            ) from error
+    return sockets
+
+
+def _by_port(given: list[tuple[str, socket.socket]], config: Config) -> dict[int, list[socket.socket]]:
+    """systemd's sockets by standard port: what a socket serves is told by the port it is bound to."""
+    sockets: dict[int, list[socket.socket]] = {}
+    for _, sock in given:
+        port = sock.getsockname()[1] - config.server.port_offset
+        sockets.setdefault(port, []).append(sock)
+    return sockets
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
