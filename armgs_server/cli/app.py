@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `armgs`: its subcommands, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from armgs_server import __version__
+from armgs_server.cli import exit as exit_codes
+from armgs_server.cli.backup import backup, restore
+from armgs_server.cli.check import check
+from armgs_server.cli.config_commands import config
+from armgs_server.cli.demo.command import demo
+from armgs_server.cli.export import export
+from armgs_server.cli.groups import group
+from armgs_server.cli.imports import import_
+from armgs_server.cli.init import init
+from armgs_server.cli.resources import equipment, room
+from armgs_server.cli.serve import serve
+from armgs_server.cli.users import user
+from armgs_server.errors import DomainError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="armgs")
+def armgs() -> None:
+    """Mail, chat, calendars, contacts and files for a workplace, in one daemon."""
+
+
+for command in (
+    init,
+    serve,
+    demo,
+    check,
+    user,
+    group,
+    room,
+    equipment,
+    import_,
+    export,
+    backup,
+    restore,
+    config,
+):
+    armgs.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; its exit code."""
+    try:
+        code = armgs.main(arguments, prog_name="armgs", standalone_mode=False)
+    except click.exceptions.Abort:
+        return exit_codes.INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return exit_codes.USAGE
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except DomainError as error:
+        click.echo(f"armgs: {error}", err=True)
+        return exit_codes.code_for(error)
+    return code if isinstance(code, int) else exit_codes.OK

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`armgs group …`: groups, which are mail lists and may be given rights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from armgs_server.cli.output import print_record, print_records
+from armgs_server.cli.users import confirm
+from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
+from armgs_server.directory.model import Principal
+
+
+@click.group()
+def group() -> None:
+    """Groups: add, list, show, change the members, delete."""
+
+
+@group.command("add")
+@click.argument("address")
+@click.option("--name", default="", help="The group's name.")
+@click.option("--member", "members", multiple=True, metavar="ADDRESS", help="A person or a group; repeatable.")
+@config_option
+@json_option
+def add(address: str, name: str, members: tuple[str, ...], config_path: Path | None, as_json: bool) -> None:
+    """Adds a group; mail to its address goes to all its members."""
+
+    async def work(workplace: Workplace) -> dict[str, Any]:
+        numbers = await _numbers(workplace, members)
+        made = await workplace.directory.create_group(address, name or address.partition("@")[0], numbers)
+        return await _describe(workplace, made)
+
+    print_record(as_json, work_on(config_path, work))
+
+
+@group.command("list")
+@config_option
+@json_option
+def list_(config_path: Path | None, as_json: bool) -> None:
+    """Lists groups."""
+
+    async def work(workplace: Workplace) -> list[dict[str, Any]]:
+        return [
+            await _describe(workplace, found)
+            for department in await workplace.directory.departments()
+            for found in await workplace.directory.groups(department.id)
+        ]
+
+    records = work_on(config_path, work)
+    shown = records if as_json else [record | {"members": len(record["members"])} for record in records]
+    print_records(as_json, "", shown, ("address", "name", "members"))
+
+
+@group.command("show")
+@click.argument("address")
+@config_option
+@json_option
+def show(address: str, config_path: Path | None, as_json: bool) -> None:
+    """Shows a group and its members."""
+
+    async def work(workplace: Workplace) -> dict[str, Any]:
+        return await _describe(workplace, await workplace.principal(address, "group"))
+
+    print_record(as_json, work_on(config_path, work))
+
+
+@group.command("member-add")
+@click.argument("address")
+@click.argument("members", nargs=-1, required=True, metavar="MEMBER...")
+@config_option
+def member_add(address: str, members: tuple[str, ...], config_path: Path | None) -> None:
+    """Puts people or groups into a group."""
+
+    async def work(workplace: Workplace) -> None:
+        found = await workplace.principal(address, "group")
+        await workplace.directory.add_members(found, await _numbers(workplace, members))
+
+    work_on(config_path, work)
+
+
+@group.command("member-remove")
+@click.argument("address")
+@click.argument("members", nargs=-1, required=True, metavar="MEMBER...")
+@config_option
+def member_remove(address: str, members: tuple[str, ...], config_path: Path | None) -> None:
+    """Takes people or groups out of a group."""
+
+    async def work(workplace: Workplace) -> None:
+        found = await workplace.principal(address, "group")
+        await workplace.directory.remove_members(found, await _numbers(workplace, members))
+
+    work_on(config_path, work)
+
+
+@group.command("delete")
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
+@config_option
+def delete(address: str, yes: bool, config_path: Path | None) -> None:
+    """Deletes a group; its members stay."""
+    confirm(f"Delete the group {address}?", yes)
+
+    async def work(workplace: Workplace) -> None:
+        await workplace.directory.delete((await workplace.principal(address, "group")).id)
+
+    work_on(config_path, work)
+
+
+async def _numbers(workplace: Workplace, members: tuple[str, ...]) -> list[int]:
+    return [(await workplace.principal(member, "person", "group")).id for member in members]
+
+
+async def _describe(workplace: Workplace, found: Principal) -> dict[str, Any]:
+    members = await workplace.directory.direct_members(found)
+    return {"address": found.address, "name": found.name, "members": [member.address for member in members]}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People from a CSV file (RFC 4180): columns by their header, address needed, the rest as it comes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from armgs_server.cli.output import Bar
+from armgs_server.cli.report import Report
+from armgs_server.cli.users import create
+from armgs_server.cli.workplace import Workplace
+from armgs_server.errors import DomainError, Invalid, NotFound
+
+COLUMNS = ("address", "password", "name", "unit", "post", "head")
+_TRUE = ("1", "yes", "true", "да")
+
+
+async def run(workplace: Workplace, file: Path) -> Report:
+    """Adds one person a row; a row that cannot be taken is reported, the next one goes on."""
+    report = Report()
+    rows = read(file)
+    with Bar("Adding people", len(rows)) as bar:
+        for line, row in rows:
+            try:
+                await create(
+                    workplace,
+                    row["address"],
+                    row.get("password") or None,
+                    row.get("name", ""),
+                    row.get("unit", ""),
+                    row.get("post", ""),
+                    row.get("head", "").lower() in _TRUE,
+                )
+                report.accepted += 1
+            except DomainError as error:
+                report.refuse(file, line, error.text)
+            bar.advance()
+    return report
+
+
+def read(file: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows with their line numbers; Invalid where the header is wrong."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise NotFound(f"{file} does not exist") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Invalid(f"{file} is not UTF-8", line) from error
+    lines = text.splitlines()
+    if not lines:
+        raise Invalid(f"{file} is empty", 1)
+    # COMPAT Excel: it writes semicolons where the comma is the decimal sign.
+    delimiter = ";" if lines[0].count(";") > lines[0].count(",") else ","
+    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter, restval="", strict=True)
+    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    if "address" not in reader.fieldnames:
+        raise Invalid(f"{file} has no column `address` in its header", 1)
+    unknown = [name for name in reader.fieldnames if name not in COLUMNS]
+    if unknown:
+        raise Invalid(f"{file} has unknown columns: {', '.join(unknown)}; known are {', '.join(COLUMNS)}", 1)
+    rows = []
+    begin = reader.line_num + 1
+    try:
+        for row in reader:
+            if None in row:
+                raise Invalid(f"{file}: more fields than the header has", begin)
+            rows.append((begin, {key: value.strip() if key != "password" else value for key, value in row.items()}))
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise Invalid(f"{file}: {error}", reader.line_num) from error
+    return rows

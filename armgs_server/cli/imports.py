@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`armgs import …`: people, mail, calendars, contacts and files from where they were before.
+
+What cannot be taken is reported with file, line and reason; the rest goes on, and the exit code tells.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from armgs_server.cli import import_files, import_mail, import_objects, import_users
+from armgs_server.cli.report import Report
+from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
+
+_EXISTING = click.Path(path_type=Path)
+
+
+@click.group("import")
+def import_() -> None:
+    """Brings in people, mail, calendars, contacts and files."""
+
+
+@import_.command("users")
+@click.argument("file", type=_EXISTING)
+@config_option
+@json_option
+def users(file: Path, config_path: Path | None, as_json: bool) -> None:
+    """Adds the people of a CSV file with the columns address, password, name, unit, post (by header)."""
+
+    async def work(workplace: Workplace) -> Report:
+        return await import_users.run(workplace, file)
+
+    work_on(config_path, work).finish(as_json, "people")
+
+
+@import_.command("mail")
+@click.argument("address")
+@click.argument("path", type=_EXISTING)
+@click.option("--folder", default="INBOX", help="The mailbox to import into, levels divided by `/`.")
+@click.option("--crlf", is_flag=True, help="End lines with CRLF, as mail has them, where they end with LF.")
+@config_option
+@json_option
+def mail(address: str, path: Path, folder: str, crlf: bool, config_path: Path | None, as_json: bool) -> None:
+    """Adds the messages of an mbox, a Maildir or a folder of .eml files, byte for byte."""
+
+    async def work(workplace: Workplace) -> Report:
+        return await import_mail.run(workplace, address, path, folder, crlf)
+
+    work_on(config_path, work).finish(as_json, "messages")
+
+
+@import_.command("calendar")
+@click.argument("address")
+@click.argument("files", nargs=-1, required=True, type=_EXISTING)
+@click.option("--calendar", "name", default="", help="The calendar to import into, made where missing.")
+@config_option
+@json_option
+def calendar(
+    address: str, files: tuple[Path, ...], name: str, config_path: Path | None, as_json: bool
+) -> None:
+    """Adds the events and tasks of .ics files (a folder stands for those in it)."""
+
+    async def work(workplace: Workplace) -> Report:
+        return await import_objects.run_calendar(workplace, address, files, name)
+
+    work_on(config_path, work).finish(as_json, "calendar objects")
+
+
+@import_.command("contacts")
+@click.argument("address")
+@click.argument("files", nargs=-1, required=True, type=_EXISTING)
+@click.option("--book", "name", default="", help="The address book to import into, made where missing.")
+@config_option
+@json_option
+def contacts(
+    address: str, files: tuple[Path, ...], name: str, config_path: Path | None, as_json: bool
+) -> None:
+    """Adds the cards of .vcf files (a folder stands for those in it)."""
+
+    async def work(workplace: Workplace) -> Report:
+        return await import_objects.run_contacts(workplace, address, files, name)
+
+    work_on(config_path, work).finish(as_json, "contacts")
+
+
+@import_.command("files")
+@click.argument("address")
+@click.argument("path", type=_EXISTING)
+@click.option("--folder", default="", help="The folder to import into, made where missing.")
+@config_option
+@json_option
+def files(address: str, path: Path, folder: str, config_path: Path | None, as_json: bool) -> None:
+    """Adds a file, or everything in a folder. A department's domain as ADDRESS means its shared folder."""
+
+    async def work(workplace: Workplace) -> Report:
+        return await import_files.run(workplace, address, path, folder)
+
+    work_on(config_path, work).finish(as_json, "files")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`armgs init`: a new workplace in an empty place: configuration, certificates, store, one department a domain."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from armgs_server.cli import certificates
+from armgs_server.cli.output import print_record
+from armgs_server.cli.workplace import FILE_NAME, json_option, opened
+from armgs_server.config import Config, load
+from armgs_server.errors import AlreadyExists, Invalid
+from armgs_server.formats.addresses import normalise_domain
+from armgs_server.settings import toml_value
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--domain", "domains", multiple=True, required=True, help="A domain to serve; repeatable.")
+@click.option("--hostname", default="", help="The name clients connect to; this machine's by default.")
+@click.option("--port-offset", type=click.IntRange(0, 59000), default=0, help="Added to every standard port.")
+@click.option("--store", "store_url", default="", help="`postgresql://…` instead of SQLite in the folder.")
+@json_option
+def init(
+    directory: Path,
+    domains: tuple[str, ...],
+    hostname: str,
+    port_offset: int,
+    store_url: str,
+    as_json: bool,
+) -> None:
+    """Makes a new workplace in DIRECTORY, with a certificate authority of its own."""
+    names = [normalise_domain(domain) for domain in domains]
+    server = {
+        "domains": names,
+        "hostname": hostname or default_hostname(),
+        "port_offset": port_offset,
+    }
+    tables: dict[str, Mapping[str, Any]] = {"server": server}
+    if store_url:
+        tables["store"] = {"url": store_url}
+    config = create(directory, tables, {name: [name] for name in names})
+    print_record(
+        as_json,
+        {
+            "configuration": str(directory / FILE_NAME),
+            "domains": names,
+            "hostname": config.server.hostname,
+            "ca": str(config.path(config.tls.ca)),
+            "next": f"armgs user add SOMEBODY@{names[0]} --password-stdin --config {directory}",
+        },
+    )
+
+
+def create(
+    directory: Path, tables: Mapping[str, Mapping[str, Any]], departments: Mapping[str, Sequence[str]]
+) -> Config:
+    """A workplace with these settings and departments (name to domains). Leaves nothing behind when it fails."""
+    file = directory / FILE_NAME
+    if file.exists():
+        raise AlreadyExists(f"{file} exists already")
+    new_directory = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+    try:
+        certificates.write_private(file, settings_text(tables).encode())
+        made.append(file)
+        config = load(file)
+        for folder in (config.data_dir, config.path(config.tls.certificate).parent):
+            if folder.exists():
+                raise AlreadyExists(f"{folder} exists already")
+            made.append(folder)
+        certificates.create(made[-1], config.server.hostname, config.server.domains)
+        config.data_dir.mkdir(mode=0o700)
+        asyncio.run(_create_departments(config, departments))
+    except BaseException:
+        _undo(made)
+        if new_directory and not any(directory.iterdir()):
+            directory.rmdir()
+        raise
+    return config
+
+
+def settings_text(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """A configuration file with these settings only."""
+    lines = ["# Settings of this workplace. `armgs config describe` explains every setting there is.", ""]
+    for name, settings in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in settings.items()), ""]
+    return "\n".join(lines)
+
+
+def default_hostname() -> str:
+    """This machine's full name where it has one."""
+    name = socket.getfqdn().lower()
+    return name if "." in name and name != "localhost.localdomain" else "localhost"
+
+
+async def _create_departments(config: Config, departments: Mapping[str, Sequence[str]]) -> None:
+    async with opened(config, visiting=False) as workplace:
+        if workplace.directory.domains:
+            raise Invalid(f"the database {config.store.url} holds a workplace already")
+        for name, domains in departments.items():
+            await workplace.directory.create_department(name, domains)
+
+
+def _undo(made: list[Path]) -> None:
+    # A folder that was there before is the reason of the error, and not ours to remove: it is not in `made`.
+    for path in made:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workplace a command works on: its configuration, store and directory, beside a running daemon or not.
+
+Commands use the store as the daemon does, through the same functions; the store is opened as a visitor, so
+that a daemon hears of every change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from armgs_server.config import Config, load
+from armgs_server.directory.directory import Directory
+from armgs_server.directory.model import Kind, Principal
+from armgs_server.errors import NotFound
+from armgs_server.storage import Store
+
+T = TypeVar("T")
+
+FILE_NAME = "armgs.toml"
+SYSTEM_CONFIG = Path("/etc/armgs") / FILE_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    config: Config
+    store: Store
+    directory: Directory
+
+    async def principal(self, address: str, *kinds: Kind) -> Principal:
+        """Who has this address; NotFound where nobody of these kinds has."""
+        found = await self.directory.by_address(address)
+        if found is None or (kinds and found.kind not in kinds):
+            raise NotFound(f"there is no {' or '.join(kinds) or 'principal'} {address}")
+        return found
+
+    async def unit(self, department: int, name: str) -> int:
+        """The number of a department's unit by its name, made where it is missing; 0 for no name."""
+        if not name:
+            return 0
+        for unit in await self.directory.units(department):
+            if unit.name.casefold() == name.casefold():
+                return unit.id
+        return (await self.directory.create_unit(department, name)).id
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --config, which says what workplace a command is about."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        envvar="ARMGS_CONFIG",
+        help=f"The workplace's {FILE_NAME} or its folder; without it ./{FILE_NAME}, then {SYSTEM_CONFIG}.",
+    )(command)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def config_file(path: Path | None) -> Path:
+    """The configuration file that `path` means: itself, the one in that folder, or the one found."""
+    if path is not None:
+        return path / FILE_NAME if path.is_dir() else path
+    for candidate in (Path(FILE_NAME), SYSTEM_CONFIG):
+        if candidate.is_file():
+            return candidate
+    raise NotFound(f"no {FILE_NAME} here or in {SYSTEM_CONFIG.parent}: name it with --config")
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration; NotFound where there is no such file."""
+    file = config_file(path)
+    if not file.is_file():
+        raise NotFound(f"{file} does not exist: `armgs init` makes a workplace")
+    return load(file)
+
+
+@asynccontextmanager
+async def opened(config: Config, *, visiting: bool = True) -> AsyncIterator[Workplace]:
+    """The workplace of a configuration, open."""
+    store = await Store.open(
+        config.store.url, config.data_dir, inline_limit=config.store.inline_limit, visiting=visiting
+    )
+    try:
+        directory = await Directory.open(store, config)
+        try:
+            yield Workplace(config, store, directory)
+        finally:
+            await directory.close()
+    finally:
+        await store.close()
+
+
+def work_on(path: Path | None, work: Callable[[Workplace], Awaitable[T]]) -> T:
+    """Runs `work` on the workplace that --config named, to its end."""
+    config = load_config(path)
+
+    async def run() -> T:
+        async with opened(config) as workplace:
+            return await work(workplace)
+
+    return asyncio.run(run())
+
+
+def read_password() -> str:
+    """The password from the first line of standard input: never from the command line, where all can see it."""
+    password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("no password on standard input")
+    return password
