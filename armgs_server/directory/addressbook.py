@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The department's address book: one card for each person, room and piece of equipment that is in use.
+
+A card is written in vCard 3.0 (RFC 2426), which every client reads, with IMPP of RFC 4770; it is kept in the
+transaction that changes the principal and never edited through CardDAV. Its bytes depend only on the
+directory, so that an unchanged card keeps its ETag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Final
+from urllib.parse import quote
+
+from armgs_server.directory import lookup
+from armgs_server.directory.model import Principal
+from armgs_server.storage import collections, items
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.tx import Tx
+
+NAME: Final = "directory"
+CONTENT_TYPE: Final = "text/vcard;charset=utf-8"
+KINDS: Final = ("person", "room", "equipment")
+LINE_LIMIT: Final = 75  # octets without the line break, RFC 2426 §2.6
+
+_NAMESPACE: Final = uuid.UUID("5c7f4f0e-2f5b-5d0e-9d0c-7a3f6f0c5a11")
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n", "\r": None})
+
+
+async def put(tx: Tx, principal: Principal) -> None:
+    """Brings the card in step with the principal; one who is disabled has none."""
+    if principal.kind not in KINDS:
+        return
+    if principal.disabled:
+        await remove(tx, principal)
+        return
+    unit = await lookup.by_id(tx, principal.unit) if principal.unit else None
+    department = await lookup.existing(tx, principal.department)
+    aliases = await lookup.aliases(tx, principal.id)
+    text = card(principal, department.name, unit.name if unit else "", aliases)
+    ref = BlobRef(hashlib.sha256(text).digest(), len(text), text)
+    book = await collections.by_role(tx, principal.department, "addressbook", NAME)
+    if book is None:
+        return
+    item = await items.by_name(tx, book.owner, book.id, card_name(principal))
+    if item is not None and item.blob == ref.hash:
+        return
+    if item is None:
+        item = await items.add(tx, book, ref, name=card_name(principal), content_type=CONTENT_TYPE)
+    else:
+        item = await items.replace(tx, item, ref, CONTENT_TYPE)
+    search = "\n".join((principal.name, principal.address, *aliases, principal.post)).casefold()
+    await tx.execute(
+        "INSERT INTO card (owner, collection, uid, card_uid, fn, search) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, collection, uid) DO UPDATE SET fn = excluded.fn, search = excluded.search",
+        book.owner,
+        book.id,
+        item.uid,
+        card_uid(principal),
+        principal.name,
+        search,
+    )
+
+
+async def remove(tx: Tx, principal: Principal) -> None:
+    """Takes the card out of the book."""
+    book = await collections.by_role(tx, principal.department, "addressbook", NAME)
+    if book is None or principal.kind not in KINDS:
+        return
+    item = await items.by_name(tx, book.owner, book.id, card_name(principal))
+    if item is not None:
+        await items.remove(tx, book, [item.uid])
+
+
+def card_uid(principal: Principal) -> str:
+    """The card's UID: the same for the same principal, on every server that has it restored."""
+    return str(uuid.uuid5(_NAMESPACE, f"{principal.id}/{principal.address}"))
+
+
+def card_name(principal: Principal) -> str:
+    """The card's name in the collection."""
+    return f"{card_uid(principal)}.vcf"
+
+
+def card(principal: Principal, department: str, unit: str, aliases: list[str]) -> bytes:
+    """The principal as a vCard."""
+    data = principal.data
+    lines = [
+        "BEGIN:VCARD",
+        "VERSION:3.0",
+        "PRODID:-//armgs_server//directory//EN",
+        f"UID:{card_uid(principal)}",
+        f"FN:{_escape(principal.name)}",
+        # RFC 2426 §3.1.2: family, given, additional, prefixes, suffixes
+        "N:" + ";".join(_escape(part) for part in _structured_name(principal)),
+        f"EMAIL;TYPE=INTERNET,PREF:{principal.address}",
+        *(f"EMAIL;TYPE=INTERNET:{alias}" for alias in aliases),
+        f"ORG:{_escape(department)};{_escape(unit)}" if unit else f"ORG:{_escape(department)}",
+    ]
+    if principal.kind == "person":
+        lines.append(f"IMPP;TYPE=WORK,PREF:xmpp:{quote(principal.address, safe='@')}")  # RFC 5122 §2.2
+    if principal.post:
+        lines.append(f"TITLE:{_escape(principal.post)}")
+    for key, kind in (("telephone", "WORK,VOICE"), ("mobile", "CELL,VOICE")):
+        if data.get(key):
+            lines.append(f"TEL;TYPE={kind}:{_escape(str(data[key]))}")
+    if data.get("capacity"):
+        lines.append(f"X-CAPACITY:{int(data['capacity'])}")
+    if principal.kind in ("room", "equipment"):
+        lines.append(f"CATEGORIES:{principal.kind}")
+    lines.append("END:VCARD")
+    return b"".join(_fold(line) for line in lines)
+
+
+def _structured_name(principal: Principal) -> tuple[str, str, str, str, str]:
+    data = principal.data
+    if data.get("family"):
+        return str(data["family"]), str(data.get("given", "")), str(data.get("additional", "")), "", ""
+    return principal.name, "", "", "", ""
+
+
+def _escape(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+def _fold(line: str) -> bytes:
+    """The line with CRLF, folded at 75 octets between characters (RFC 2426 §2.6)."""
+    parts: list[bytes] = []
+    part = b""
+    for character in line:
+        encoded = character.encode()
+        if len(part) + len(encoded) > LINE_LIMIT:
+            parts.append(part)
+            part = b" "
+        part += encoded
+    return b"\r\n".join([*parts, part]) + b"\r\n"

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log-in: who may, and whether it is them. The same for every protocol; exchange.py drives SASL over it.
+
+Invariants:
+- Without TLS nobody logs in by any mechanism, unless `[security] allow_plaintext` is set.
+- Who fails learns nothing: an unknown name, a name without password and a wrong password take the same time
+  and give the same answer. That an account is disabled is said only to who has proven to own it.
+- Every attempt passes the throttle and leaves one line in the log. A password that was found right is
+  remembered for a while as a keyed hash whose key lives in this process only; it is forgotten at once
+  when the person is disabled, deleted or changes the password (topic `kick`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from armgs_server import log
+from armgs_server.directory import people
+from armgs_server.directory.attempts import Attempts
+from armgs_server.directory.cache import Cache
+from armgs_server.directory.exchange import Exchange
+from armgs_server.directory.model import TOPIC_KICK, Disabled, Principal
+from armgs_server.directory.passwords import APP, ARGON2, Passwords, load_secret
+from armgs_server.directory.sasl import ChannelBinding
+from armgs_server.directory.scram import Keys, parse_keys
+from armgs_server.errors import Denied, Throttled
+from armgs_server.storage import clock
+from armgs_server.storage.tx import Row, Tx
+
+if TYPE_CHECKING:
+    from armgs_server.directory.finder import Finder
+
+CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
+SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+PASSWORDS_LIMIT: Final = 32  # right passwords remembered for one person: the own one, some devices
+LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
+WRONG: Final = "the name or the password is wrong"
+
+_log = log.get("login")
+
+
+class _AlreadyVerified(Exception):
+    """While a check waited for its turn another one has found the same password right."""
+
+
+class Auth:
+    """See the module's docstring. Made by the directory, as `directory.auth`."""
+
+    def __init__(self, directory: Finder) -> None:
+        self._directory = directory
+        self._settings = directory.config.security
+        self._store = directory.store
+        self.passwords = Passwords(self._settings)
+        self.attempts = Attempts(self._settings, self._store.bus, time.monotonic)
+        self._key = secrets.token_bytes(32)
+        # person -> keyed hash of a password -> until when it is believed
+        self._verified: Cache[int, dict[bytes, float]] = Cache(max(1, self._settings.verified_passwords))
+        self._kicks = 0
+        self._unsubscribe = self._store.bus.subscribe(TOPIC_KICK, self._on_kick)
+
+    async def open(self) -> None:
+        """Loads the store's secret; nothing can be checked before it."""
+        self.passwords.open(await self._store.write(lambda tx: load_secret(tx, "login_secret")))
+
+    async def close(self) -> None:
+        """Ends the password threads."""
+        self._unsubscribe()
+        self.attempts.close()
+        self.passwords.close()
+
+    # What is offered
+
+    def is_permitted(self, is_tls: bool) -> bool:
+        """Whether anybody may log in on such a connection."""
+        return is_tls or self._settings.allow_plaintext
+
+    def channel_bindings(self, channel_binding: ChannelBinding | None) -> tuple[str, ...]:
+        """The kinds of channel binding a connection can do (XEP-0440)."""
+        if channel_binding is None:
+            return ()
+        return tuple(kind for kind in CHANNEL_BINDINGS if channel_binding(kind) is not None)
+
+    def mechanisms(
+        self,
+        is_tls: bool,
+        channel_binding: ChannelBinding | None = None,
+        *,
+        service: str = "",
+        certificate: str = "",
+    ) -> tuple[str, ...]:
+        """SASL mechanisms to offer, the best first; none where log-in is not permitted.
+
+        Give begin() the same `channel_binding`: a client that could bind the channel, but was offered no
+        -PLUS form, is refused where one could have been offered (RFC 5802 §6).
+        """
+        if not self.is_permitted(is_tls):
+            return ()
+        external = ("EXTERNAL",) if certificate else ()
+        plus = tuple(f"{name}-PLUS" for name in SCRAM) if self.channel_bindings(channel_binding) else ()
+        login = ("LOGIN",) if service == "smtp" else ()
+        return (*external, *plus, *SCRAM, "PLAIN", *login)
+
+    def begin(
+        self,
+        *,
+        service: str,
+        peer: str,
+        is_tls: bool,
+        channel_binding: ChannelBinding | None = None,
+        certificate: str = "",
+    ) -> Exchange:
+        """A SASL exchange. `certificate` is the address that a verified client certificate names."""
+        return Exchange(self, service, peer, is_tls, channel_binding, certificate)
+
+    # Name and password
+
+    async def login(self, service: str, peer: str, is_tls: bool, username: str, password: str) -> Principal:
+        """The person; Denied, Throttled, or Temporary at the limit of the store or the threads."""
+        return await self.verify(service, "password", peer, is_tls, username, password)
+
+    async def verify(
+        self, service: str, mechanism: str, peer: str, is_tls: bool, username: str, password: str
+    ) -> Principal:
+        """login(), naming the mechanism in the log."""
+        if not self.is_permitted(is_tls):
+            raise Denied("log-in needs TLS here")
+        person = await self.find(username)
+        account = account_key(person, username)
+        self._check_throttle(service, peer, account)
+        secret = hashlib.blake2b(password.encode(), key=self._key, digest_size=32).digest()
+        if person is not None and self._is_verified(person.id, secret):
+            if person.disabled:
+                raise Disabled()
+            return person
+        if not await self._is_password(person, peer, account, password, secret) or person is None:
+            self.refuse(service, mechanism, peer, person, username)
+            raise Denied(WRONG)
+        return self.admit(service, mechanism, peer, is_tls, person)
+
+    async def find(self, username: str) -> Principal | None:
+        """Who logs in by that name: an address or alias; a local part where there is one domain."""
+        if "+" in username:  # a sub-address is for mail: each would be an account of its own for the throttle
+            return None
+        found = await self._directory.resolve(username)
+        return found if found is not None and found.kind == "person" else None
+
+    async def keys(self, person: Principal | None, username: str, kind: str, size: int) -> tuple[Keys, bool]:
+        """The SCRAM keys, and whether they are real; who is unknown gets made-up ones (RFC 5802 §9)."""
+        rows = await self._credentials(person, kind)
+        if rows:
+            return parse_keys(rows[0][1]), True
+        return self.passwords.fake_keys(username, size), False
+
+    def check_throttle(self, service: str, peer: str, person: Principal | None, username: str) -> None:
+        """Raises Throttled while this account, address or network has to wait."""
+        self._check_throttle(service, peer, account_key(person, username))
+
+    def refuse(
+        self, service: str, mechanism: str, peer: str, person: Principal | None, username: str
+    ) -> None:
+        """Counts and logs a failed attempt."""
+        self.attempts.failed(account_key(person, username), peer)
+        _log.warning(
+            "log-in refused", service=service, mechanism=mechanism, peer=peer, account=username[:254]
+        )
+
+    def admit(self, service: str, mechanism: str, peer: str, is_tls: bool, person: Principal) -> Principal:
+        """Logs a success; Disabled for a disabled account."""
+        self.attempts.succeeded(account_key(person, ""), peer)
+        fields = {"service": service, "mechanism": mechanism, "peer": peer, "account": person.address}
+        if person.disabled:
+            _log.warning("log-in to a disabled account", **fields)
+            raise Disabled()
+        _log.info("log-in", **fields, tls=int(is_tls))
+        return person
+
+    # Checking
+
+    def _check_throttle(self, service: str, peer: str, account: str) -> None:
+        try:
+            self.attempts.check(account, peer)
+        except Throttled:
+            _log.warning("log-in throttled", service=service, peer=peer)
+            raise
+
+    async def _is_password(
+        self, person: Principal | None, peer: str, account: str, password: str, secret: bytes
+    ) -> bool:
+        kicks = self._kicks
+        is_right = await self._is_app_password(person, password)
+        if not is_right:
+            rows = await self._credentials(person, ARGON2)
+
+            def still() -> None:
+                self.attempts.check(account, peer)  # others may have failed while this one waited
+                if person is not None and self._is_verified(person.id, secret):
+                    raise _AlreadyVerified
+
+            try:
+                is_right = await self.passwords.is_password(password, rows[0][1] if rows else None, still)
+            except _AlreadyVerified:
+                return True
+            if is_right and person is not None and self.passwords.is_outdated(rows[0][1]):
+                await self._renew(person, password, rows[0][1])
+        if is_right and person is not None and kicks == self._kicks:
+            self._remember(person.id, secret)
+        return is_right
+
+    async def _is_app_password(self, person: Principal | None, password: str) -> bool:
+        hashed = self.passwords.app_hash(person.id, password) if person is not None else None
+        if hashed is None or person is None:
+            return False
+        now = clock.now()
+        for name, value, last_used in await self._credentials(person, APP):
+            if hmac.compare_digest(value, hashed):
+                if now - last_used > LAST_USED_STEP:
+                    await self._store.write(partial(people.use_app_password, person=person.id, name=name))
+                return True
+        return False
+
+    async def _renew(self, person: Principal, password: str, before: str) -> None:
+        """Hashes a right password anew under today's settings."""
+        credentials = await self.passwords.renewed(password)
+
+        async def work(tx: Tx) -> None:
+            unchanged = await tx.value(
+                "SELECT 1 FROM credential WHERE principal = ? AND kind = ? AND value = ?",
+                person.id,
+                ARGON2,
+                before,
+            )
+            if unchanged:
+                await people.put_credentials(tx, person.id, credentials)
+
+        await self._store.write(work)
+
+    async def _credentials(self, person: Principal | None, kind: str) -> list[Row]:
+        """Rows (name, value, last_used). Asks the store for nobody too: the time must not tell."""
+        number = person.id if person is not None else 0
+        return await self._store.read(
+            lambda tx: tx.rows(
+                "SELECT name, value, last_used FROM credential WHERE principal = ? AND kind = ?", number, kind
+            )
+        )
+
+    # Passwords found right
+
+    def _is_verified(self, person: int, secret: bytes) -> bool:
+        known = self._verified.get(person)
+        return known is not None and known.get(secret, 0.0) > time.monotonic()
+
+    def _remember(self, person: int, secret: bytes) -> None:
+        if not self._settings.verified_passwords:
+            return
+        known = self._verified.get(person)
+        if known is None or len(known) >= PASSWORDS_LIMIT:
+            known = {}
+            self._verified.put(person, known)
+        known[secret] = time.monotonic() + self._settings.verified_time
+
+    def _on_kick(self, data: bytes) -> None:
+        self._kicks += 1
+        self._verified.drop(int(data))
+
+
+def account_key(person: Principal | None, username: str) -> str:
+    """What the throttle calls an account: the same for every spelling of a name that exists."""
+    return str(person.id) if person is not None else f"?{username[:254].casefold()}"

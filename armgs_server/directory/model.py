@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Principals: everything that has a name and may own, belong or be allowed.
+
+One tree: a department has units, units have units and people; groups, rooms and equipment belong to a
+department. One address is the mail address, the JID, the calendar principal and the log-in name; it is
+kept in the spelling of `formats.addresses.normalise`. A department's address is its first domain.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from armgs_server.errors import Denied, Invalid
+from armgs_server.formats.addresses import normalise
+from armgs_server.storage.tx import Row
+
+Kind: TypeAlias = Literal["department", "unit", "person", "group", "room", "equipment", "chatroom"]
+
+# Bus topics. The data is a principal's number; what it says is "read again".
+TOPIC: Final = "directory"
+TOPIC_DOMAINS: Final = "domains"
+TOPIC_KICK: Final = "kick"
+
+COLUMNS: Final = "id, kind, address, name, department, unit, post, head, disabled, data"
+NAME_LIMIT: Final = 500  # characters of a name or a post
+DATA_LIMIT: Final = 64 * 1024  # bytes of a principal's JSON
+
+# RFC 7622 §3.3.1: these may not stand in a localpart, which every address here also is; "+" separates
+# the detail of a sub-address (RFC 5233), so no address of its own has one.
+_NOT_IN_LOCAL = re.compile(r"[\"&'/:<>@+\s]")
+
+
+class Disabled(Denied):
+    """The account is disabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One row of the directory. `address` is "" where there is none, `unit` 0 directly under the department.
+
+    `head` is true for who leads the unit, or the department where `unit` is 0.
+    """
+
+    id: int
+    kind: Kind
+    address: str
+    name: str
+    department: int
+    unit: int
+    post: str
+    head: bool
+    disabled: bool
+    data: Mapping[str, Any] = field(hash=False, compare=False)
+
+    @property
+    def domain(self) -> str:
+        """The address behind its @."""
+        return self.address.rpartition("@")[2]
+
+
+def from_row(row: Row) -> Principal:
+    """A principal from the columns of COLUMNS."""
+    id_, kind, address, name, department, unit, post, head, disabled, data = row
+    return Principal(
+        id_,
+        cast(Kind, kind),
+        address or "",
+        name,
+        department,
+        unit,
+        post,
+        head != 0,
+        disabled != 0,
+        json.loads(data),
+    )
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """A principal's data as it is kept; keys whose value is None are left out."""
+    text = json.dumps({key: value for key, value in data.items() if value is not None}, ensure_ascii=False)
+    if len(text.encode()) > DATA_LIMIT:
+        raise Invalid(f"more than {DATA_LIMIT} bytes of data")
+    return text
+
+
+def check_address(text: str) -> str:
+    """The normal spelling of an address that somebody here may have; Invalid says what is wrong with it."""
+    address = normalise(text)
+    local, at, _ = address.rpartition("@")
+    if not at or _NOT_IN_LOCAL.search(local):
+        raise Invalid(f"{text}: not an address that mail, chat and calendars can all have")
+    return address
+
+
+def check_name(text: str) -> str:
+    """A name or post without spaces around it; Invalid where it is too long or holds a control character."""
+    name = text.strip()
+    if len(name) > NAME_LIMIT or any(ord(character) < 32 or character == "\x7f" for character in name):
+        raise Invalid(f"a name has at most {NAME_LIMIT} characters, none of them a control character")
+    return name

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People, and the life of every principal after its creation: change, disable, delete.
+
+Each function is part of one transaction, which also keeps the department's address book. Whoever loses
+the right to be logged in (disabled, deleted, password changed) is named on the topic `kick`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from armgs_server.directory import addressbook, lookup
+from armgs_server.directory.model import (
+    COLUMNS,
+    TOPIC_DOMAINS,
+    TOPIC_KICK,
+    Principal,
+    check_address,
+    check_name,
+    from_row,
+    to_json,
+)
+from armgs_server.directory.structure import announce, check_unit, department_of, insert
+from armgs_server.errors import Conflict, NotFound
+from armgs_server.storage import accounts, clock
+from armgs_server.storage.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One row of the table: what proves a log-in. `name` is the device's name of an app password."""
+
+    kind: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to change of a principal; None leaves it. A value None within `data` removes that key."""
+
+    name: str | None = None
+    unit: int | None = None
+    post: str | None = None
+    head: bool | None = None
+    data: Mapping[str, Any] | None = None
+
+
+async def create(
+    tx: Tx,
+    address: str,
+    name: str,
+    *,
+    unit: int,
+    post: str,
+    head: bool,
+    data: Mapping[str, Any],
+    credentials: Sequence[Credential],
+    quota: int,
+) -> Principal:
+    """A person with an account, its standard collections and a card in the department's address book."""
+    address = check_address(address)
+    person = await insert(
+        tx,
+        "person",
+        address,
+        name or address.partition("@")[0],
+        department=await department_of(tx, address),
+        unit=unit,
+        post=post,
+        head=head,
+        data=data,
+    )
+    await accounts.provision(tx, person.id, quota)
+    await put_credentials(tx, person.id, credentials)
+    await addressbook.put(tx, person)
+    return person
+
+
+async def set_password(tx: Tx, principal_id: int, credentials: Sequence[Credential]) -> None:
+    """New credentials instead of the old password's; app passwords stay, sessions end."""
+    await lookup.existing(tx, principal_id, "person")
+    await tx.execute("DELETE FROM credential WHERE principal = ? AND kind <> 'app'", principal_id)
+    await put_credentials(tx, principal_id, credentials)
+    tx.publish(TOPIC_KICK, b"%d" % principal_id)
+
+
+async def remove_app_password(tx: Tx, principal_id: int, name: str) -> None:
+    """Shuts one device out. NotFound."""
+    if not await tx.execute(
+        "DELETE FROM credential WHERE principal = ? AND kind = 'app' AND name = ?", principal_id, name
+    ):
+        raise NotFound(f"no app password called {name}")
+    tx.publish(TOPIC_KICK, b"%d" % principal_id)
+
+
+async def app_passwords(tx: Tx, principal_id: int) -> list[tuple[str, int, int]]:
+    """Name, when made, when last used (0 = never) of each app password."""
+    rows = await tx.rows(
+        "SELECT name, created, last_used FROM credential WHERE principal = ? AND kind = 'app' ORDER BY name",
+        principal_id,
+    )
+    return [(name, created, last_used) for name, created, last_used in rows]
+
+
+async def put_credentials(tx: Tx, principal_id: int, credentials: Sequence[Credential]) -> None:
+    """Adds credentials; one of the same kind and name is replaced."""
+    for credential in credentials:
+        await tx.execute(
+            "INSERT INTO credential (principal, kind, name, value, created, last_used)"
+            " VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT (principal, kind, name)"
+            " DO UPDATE SET value = excluded.value, created = excluded.created",
+            principal_id,
+            credential.kind,
+            credential.name,
+            credential.value,
+            clock.now(),
+        )
+
+
+async def use_app_password(tx: Tx, person: int, name: str) -> None:
+    """Notes that an app password has been used now."""
+    await tx.execute(
+        "UPDATE credential SET last_used = ? WHERE principal = ? AND kind = 'app' AND name = ?",
+        clock.now(),
+        person,
+        name,
+    )
+
+
+async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
+    """Changes a principal. A unit's `unit` is its parent, and may not lie below it."""
+    before = await lookup.existing(tx, principal_id)
+    after = replace(
+        before,
+        name=before.name if change.name is None else check_name(change.name),
+        unit=before.unit if change.unit is None else change.unit,
+        post=before.post if change.post is None else check_name(change.post),
+        head=before.head if change.head is None else change.head,
+        data={**before.data, **(change.data or {})},
+    )
+    if after.unit and after.unit != before.unit:
+        await check_unit(tx, before.department, after.unit)
+        parent = await lookup.existing(tx, after.unit)
+        if before.kind == "unit" and before.id in await lookup.groups_of(tx, parent):
+            raise Conflict(f"{parent.name} lies below {before.name}")
+    await tx.execute(
+        "UPDATE principal SET name = ?, unit = ?, post = ?, head = ?, data = ? WHERE id = ?",
+        after.name,
+        after.unit,
+        after.post,
+        int(after.head),
+        to_json(after.data),
+        after.id,
+    )
+    await addressbook.put(tx, after)
+    announce(tx, after.id)
+    return after
+
+
+async def set_disabled(tx: Tx, principal_id: int, disabled: bool) -> Principal:
+    """Shuts somebody out, or lets in again; everything owned stays as it is."""
+    before = await lookup.existing(tx, principal_id, "person", "group", "room", "equipment")
+    after = replace(before, disabled=disabled)
+    await tx.execute("UPDATE principal SET disabled = ? WHERE id = ?", int(disabled), after.id)
+    await addressbook.put(tx, after)
+    announce(tx, after.id)
+    if disabled:
+        tx.publish(TOPIC_KICK, b"%d" % after.id)
+    return after
+
+
+async def delete(tx: Tx, principal_id: int) -> None:
+    """Removes a principal with everything it owns. A unit or department must be empty."""
+    principal = await lookup.existing(tx, principal_id)
+    inside = "department" if principal.kind == "department" else "unit"
+    if principal.kind in ("department", "unit") and await tx.value(
+        f"SELECT 1 FROM principal WHERE {inside} = ? AND id <> ? LIMIT 1", principal.id, principal.id
+    ):
+        raise Conflict(f"{principal.name} is not empty")
+    await addressbook.remove(tx, principal)
+    await accounts.delete(tx, principal.id)
+    for table, column in _REFERENCES:
+        await tx.execute(f"DELETE FROM {table} WHERE {column} = ?", principal.id)
+    announce(tx, principal.id)
+    tx.publish(TOPIC_KICK, b"%d" % principal.id)
+    if principal.kind == "department":
+        tx.publish(TOPIC_DOMAINS, b"%d" % principal.id)
+
+
+async def refresh_cards(tx: Tx, inside: Principal, after: int, limit: int) -> int | None:
+    """Rewrites some of the cards that show the unit's or department's name; where to go on, or None."""
+    column = "department" if inside.kind == "department" else "unit"
+    rows = await tx.rows(
+        f"SELECT {COLUMNS} FROM principal WHERE {column} = ? AND id > ? ORDER BY id LIMIT ?",
+        inside.id,
+        after,
+        limit,
+    )
+    for row in rows:
+        await addressbook.put(tx, from_row(row))
+    return int(rows[-1][0]) if len(rows) == limit else None
+
+
+_REFERENCES = (
+    ("credential", "principal"),
+    ("alias", "principal"),
+    ("member", "principal"),
+    ("member", "member"),
+    ("grant_", "grantee"),
+    ("grant_", "owner"),
+    ("domain", "department"),
+    ("principal", "id"),
+)
