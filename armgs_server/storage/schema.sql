@@ -308,3 +308,12 @@ CREATE TABLE hint (
   topic TEXT    NOT NULL,
   data  BLOB    NOT NULL
 );
+
+-- Who does a job that must run once (queue, reminders, expiry). token grows with every change of hands:
+-- a holder that was away too long finds that its token is no longer the current one.
+CREATE TABLE lease (
+  name    TEXT    NOT NULL PRIMARY KEY,
+  holder  TEXT    NOT NULL,
+  token   INTEGER NOT NULL,
+  expires INTEGER NOT NULL
+);
