@@ -44,6 +44,14 @@ class LocalBus:
 
         return unsubscribe
 
+    def hears(self, topic: str) -> bool:
+        """Whether anybody here is subscribed to the topic."""
+        return topic in self._topics
+
+    def topics(self) -> list[str]:
+        """Everything anybody here is subscribed to."""
+        return list(self._topics)
+
     def publish(self, topic: str, data: bytes) -> None:
         """See Bus.publish. A subscriber that fails does not keep the others from hearing."""
         callbacks = self._topics.get(topic)

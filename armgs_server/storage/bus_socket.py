@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bus between the workers of one host: a hub on a Unix socket, one connection for each worker.
+
+The supervisor runs the hub. A worker tells it which topics it hears; a message goes to every other worker
+that hears its topic, and to the worker's own subscribers at once without passing through the hub.
+Frames: one byte of kind, two of topic length, four of data length (big-endian), topic, data.
+A worker that is too slow to take its messages is cut off rather than let the hub grow; it connects again,
+and whoever listens to `on_gap` then looks at the store for what it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from armgs_server.storage.bus import Callback, LocalBus
+
+SUBSCRIBE, UNSUBSCRIBE, PUBLISH = b"+", b"-", b"!"
+_HEAD = struct.Struct(">cHI")
+# Unsent bytes for one worker before it is cut off: seconds of the heaviest traffic.
+HIGH_WATER = 64 * 1024 * 1024
+# One message: a stanza at its largest with room to spare.
+DATA_LIMIT = 16 * 1024 * 1024
+RECONNECT = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+def frame(kind: bytes, topic: str, data: bytes = b"") -> bytes:
+    """One frame as bytes."""
+    name = topic.encode()
+    return _HEAD.pack(kind, len(name), len(data)) + name + data
+
+
+class Frames:
+    """Cuts a byte stream into `(kind, topic, data)`; ValueError on a frame that cannot be."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, received: bytes) -> list[tuple[bytes, str, bytes]]:
+        """The frames completed by `received`."""
+        buffer = self._buffer
+        buffer += received
+        found = []
+        at = 0
+        while len(buffer) - at >= _HEAD.size:
+            kind, topic_length, data_length = _HEAD.unpack_from(buffer, at)
+            if kind not in (SUBSCRIBE, UNSUBSCRIBE, PUBLISH) or data_length > DATA_LIMIT:
+                raise ValueError("not a frame of the bus")
+            start = at + _HEAD.size
+            middle, end = start + topic_length, start + topic_length + data_length
+            if len(buffer) < end:
+                break
+            found.append((kind, buffer[start:middle].decode(), bytes(buffer[middle:end])))
+            at = end
+        del buffer[:at]
+        return found
+
+
+class _Peer(asyncio.Protocol):
+    """A worker's connection, as the hub sees it."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._frames = Frames()
+        self._topics: set[str] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._frames.feed(data)
+        except ValueError as error:
+            _log.error("bus worker cut off error=%s", error)
+            self.transport.abort()
+            return
+        for kind, topic, payload in frames:
+            if kind == PUBLISH:
+                self._hub.forward(self, topic, payload)
+            elif kind == SUBSCRIBE:
+                self._topics.add(topic)
+                self._hub.topics.setdefault(topic, set()).add(self)
+            else:
+                self._topics.discard(topic)
+                self._hub.leave(self, topic)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        for topic in self._topics:
+            self._hub.leave(self, topic)
+
+
+class Hub:
+    """The supervisor's end."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, set[_Peer]] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, path: Path) -> None:
+        """Listens on `path`, which only this user may reach."""
+        path.unlink(missing_ok=True)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: _Peer(self), str(path))
+        path.chmod(0o600)
+
+    def forward(self, origin: _Peer, topic: str, data: bytes) -> None:
+        """Sends to every worker that hears the topic, but not back."""
+        peers = self.topics.get(topic)
+        if not peers:
+            return
+        packed = frame(PUBLISH, topic, data)
+        for peer in tuple(peers):
+            if peer is origin:
+                continue
+            peer.transport.write(packed)
+            if peer.transport.get_write_buffer_size() > HIGH_WATER:
+                _log.error("bus worker cut off error=too slow")
+                peer.transport.abort()
+
+    def leave(self, peer: _Peer, topic: str) -> None:
+        """Ends one subscription."""
+        peers = self.topics.get(topic)
+        if peers is not None:
+            peers.discard(peer)
+            if not peers:
+                del self.topics[topic]
+
+    async def stop(self) -> None:
+        """Closes the socket; the workers' connections end with them."""
+        if self._server is not None:
+            self._server.close()
+
+
+class SocketBus(LocalBus):
+    """A worker's end: a LocalBus whose messages also reach the other workers."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._gap_callbacks: list[Callable[[], None]] = []
+        self._connected = asyncio.Event()
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` after each time in which messages of other workers may have been missed."""
+        self._gap_callbacks.append(callback)
+
+    async def start(self) -> None:
+        """Connects, and stays connected until `stop`."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="bus")
+        await self._connected.wait()
+
+    async def stop(self) -> None:
+        """Leaves the hub; subscribers within this process keep hearing each other."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
+        """See Bus.subscribe."""
+        if not self.hears(topic):
+            self._send(frame(SUBSCRIBE, topic))
+        unsubscribe = super().subscribe(topic, callback)
+
+        def leave() -> None:
+            heard = self.hears(topic)
+            unsubscribe()
+            if heard and not self.hears(topic):
+                self._send(frame(UNSUBSCRIBE, topic))
+
+        return leave
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """See Bus.publish."""
+        super().publish(topic, data)
+        self._send(frame(PUBLISH, topic, data))
+
+    def _send(self, packed: bytes) -> None:
+        if self._writer is not None:
+            self._writer.write(packed)
+
+    async def _run(self) -> None:
+        first = True
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(str(self._path))
+                self._writer.write(b"".join(frame(SUBSCRIBE, topic) for topic in self.topics()))
+                if not first:
+                    for callback in self._gap_callbacks:
+                        callback()
+                first = False
+                self._connected.set()
+                await self._receive(reader)
+            except (OSError, ValueError) as error:
+                _log.warning("bus lost error=%s", error)
+            finally:
+                if self._writer is not None:
+                    self._writer.close()
+                    self._writer = None
+            await asyncio.sleep(RECONNECT)
+
+    async def _receive(self, reader: asyncio.StreamReader) -> None:
+        frames = Frames()
+        while received := await reader.read(256 * 1024):
+            for _, topic, data in frames.feed(received):
+                super().publish(topic, data)
