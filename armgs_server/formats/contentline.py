@@ -23,7 +23,9 @@ _LINE = re.compile(
     r'^([A-Za-z0-9_.-]+)((?:;[A-Za-z0-9_-]+=[^\n:";]*(?:"[^"\n]*"[^\n:";]*)*)*):(.*)$', re.MULTILINE
 )
 _NOT_BLANK = re.compile(r"^[^\n]*\S[^\n]*$", re.MULTILINE)
+# What XML 1.0 cannot carry (§2.2); with DEL and lone CR, which no line of text holds.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_CONTROL_OCTETS = bytes(octet for octet in range(32) if octet not in b"\t\n") + b"\x7f"
 _PARAMETER = re.compile(r';([A-Za-z0-9_-]+)=([^";]*(?:"[^"]*"[^";]*)*)')
 _PARAMETER_VALUE = re.compile(r'(?:^|,)([^",]*(?:"[^"]*"[^",]*)*)')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -43,11 +45,16 @@ def unfold(data: bytes) -> str:
         text = whole.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid("not UTF-8", _line_of_octet(data, _folded_offset(plain, error.start))) from error
+    if len(whole.translate(None, _CONTROL_OCTETS)) != len(whole) or b"\xef\xbf" in whole:
+        _refuse_control(data, plain, text)
+    return text
+
+
+def _refuse_control(data: bytes, plain: bytes, text: str) -> None:
     control = _CONTROL.search(text)
     if control is not None:
         offset = _folded_offset(plain, len(text[: control.start()].encode()))
         raise Invalid(f"control character U+{ord(control[0]):04X}", _line_of_octet(data, offset))
-    return text
 
 
 def scan(data: bytes) -> list[ContentLine]:
@@ -63,7 +70,7 @@ def scan(data: bytes) -> list[ContentLine]:
 
 
 def scan_tolerantly(data: bytes) -> list[ContentLine]:
-    """The same, with a line that is no content line as ("", "", text): for finding the good parts of a file."""
+    """The same, a line that is no content line as ("", "", text): to find the good parts of a file."""
     lines: list[ContentLine] = []
     for line in _NOT_BLANK.findall(unfold(data)):
         match = _LINE.match(line)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from armgs_server.errors import Invalid
 from armgs_server.formats import recurrence_rule, timezones
@@ -23,8 +23,11 @@ from armgs_server.formats.contentline import ContentLine, line_number, parameter
 STORED = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VPOLL")
 EPOCH = datetime(1970, 1, 1)
 DEPTH = 8  # components within components; RFC 5545 needs 3, RFC 7953 and 9073 one more
-_DURATION = re.compile(r"([+-])?P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?$")
+_DURATION = re.compile(
+    r"([+-])?P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?$"
+)
 _TIMES = frozenset(("DTSTART", "DTEND", "DUE", "RECURRENCE-ID"))
+_CHECKED = _TIMES | {"RRULE", "EXRULE", "RDATE", "EXDATE", "DURATION"}
 
 
 class Malformed(Exception):
@@ -35,7 +38,7 @@ class Malformed(Exception):
         self.line = line
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Component:
     name: str
     begin: ContentLine
@@ -109,8 +112,8 @@ class CalendarObject:
         self.kind = kind  # VEVENT, VTODO …
         self.uid = uid
         self.members = members  # the master and its overrides
-        self.master = next((member for member in members if member.first("RECURRENCE-ID") is None), None)
-        self.overrides = [member for member in members if member is not self.master]
+        self.overrides = [member for member in members if member.first("RECURRENCE-ID") is not None]
+        self.master = next((member for member in members if member not in self.overrides), None)
         self.unknown_zones: set[str] = set()
 
     @property
@@ -150,8 +153,13 @@ class CalendarObject:
             return Moment(local, None, True)
         if text[-1] in "Zz":
             return Moment(local, UTC, False)
-        tzid = parameters(line[1]).get("TZID") if line[1] else None
-        return Moment(local, self.zone(tzid[0]) if tzid else None, False)
+        tzid = _tzid(line[1]) if line[1] else ""
+        return Moment(local, self.zone(tzid) if tzid else None, False)
+
+
+@lru_cache(maxsize=1024)
+def _tzid(text: str) -> str:
+    return next(iter(parameters(text).get("TZID", ())), "")
 
 
 def vtimezone(component: Component) -> tzinfo | None:
@@ -246,11 +254,10 @@ def check_lines(lines: Sequence[ContentLine]) -> CalendarObject:
         if _uid(member) != uid:
             raise Malformed(f"a second UID beside {uid}", member.first("UID") or member.begin)
     found = CalendarObject(calendar, kind, uid, members)
-    masters = [member for member in members if member.first("RECURRENCE-ID") is None]
-    if len(masters) > 1:
-        raise Malformed("a second component without RECURRENCE-ID", masters[1].begin)
     for member in members:
         _check_member(found, member)
+        if member is not found.master and member not in found.overrides:
+            raise Malformed("a second component without RECURRENCE-ID", member.begin)
     return found
 
 
@@ -266,6 +273,8 @@ def _check_member(found: CalendarObject, member: Component) -> None:
     start = False
     for line in member.properties:
         name = line[0]
+        if name not in _CHECKED:
+            continue
         if name in _TIMES:
             found.moment(line)
             start = start or name == "DTSTART"

@@ -14,11 +14,11 @@ from heapq import merge
 from typing import NamedTuple
 
 from armgs_server.formats import recurrence_rule
+from armgs_server.formats.contentline import ContentLine
 from armgs_server.formats.icalendar import (
     EPOCH,
     CalendarObject,
     Component,
-    ContentLine,
     Duration,
     Malformed,
     Moment,
@@ -102,8 +102,8 @@ def component_span(found: CalendarObject, component: Component) -> tuple[int, in
         due = component.first("DUE")
         if due is None:
             return None
-        moment = found.moment(due).micros
-        return moment, moment
+        moment = found.moment(due)
+        return moment.micros, moment.micros
     moment = found.moment(start)
     return moment.micros, _end(found, component, moment)
 

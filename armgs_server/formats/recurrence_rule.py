@@ -82,6 +82,9 @@ def parse(text: str) -> Rule:
     until = parts.pop("UNTIL", None)
     byday = parts.pop("BYDAY", None)
     wkst = parts.pop("WKST", "MO")
+    # RFC 7529: the calendar and the skipping that RFC 5545 means anyway.
+    if parts.pop("RSCALE", "GREGORIAN") != "GREGORIAN" or parts.pop("SKIP", "OMIT") != "OMIT":
+        raise ValueError("RSCALE or SKIP that is not supported")
     if wkst not in WEEKDAYS:
         raise ValueError(f"WKST is {wkst}")
     return Rule(
@@ -103,7 +106,7 @@ def _number(name: str, value: str, low: int, high: int) -> int:
 
 def _parse_numbers(name: str, value: str) -> Numbers:
     if name not in _NUMBERS:
-        raise ValueError(f"unknown rule part {name}")  # RSCALE (RFC 7529) among them
+        raise ValueError(f"unknown rule part {name}")
     low, high = _NUMBERS[name]
     numbers = {_number(name, number, low, high) for number in value.split(",")}
     if low < 0 and 0 in numbers:
@@ -169,7 +172,9 @@ def _completed(rule: Rule, start: datetime) -> Rule:
             by["BYMONTHDAY"] = (start.day,)
         elif rule.freq == "WEEKLY":
             byday = ((0, start.weekday()),)
-    elif rule.freq == "YEARLY" and "BYWEEKNO" in by and not (byday or by.keys() & {"BYMONTHDAY", "BYYEARDAY"}):
+    elif (
+        rule.freq == "YEARLY" and "BYWEEKNO" in by and not (byday or by.keys() & {"BYMONTHDAY", "BYYEARDAY"})
+    ):
         byday = ((0, start.weekday()),)
     return Rule(rule.freq, rule.interval, rule.count, rule.until, rule.wkst, byday, by)
 
@@ -294,7 +299,9 @@ def _day_test(rule: Rule) -> Callable[[date], bool]:
     if month_days := rule.numbers("BYMONTHDAY"):
         tests.append(lambda day: day.day in month_days or day.day - _month_length(day) - 1 in month_days)
     if year_days := rule.numbers("BYYEARDAY"):
-        tests.append(lambda day: _year_day(day) in year_days or _year_day(day) - _year_length(day) - 1 in year_days)
+        tests.append(
+            lambda day: _year_day(day) in year_days or _year_day(day) - _year_length(day) - 1 in year_days
+        )
     if weeks := rule.numbers("BYWEEKNO"):
         tests.append(lambda day: any(number in weeks for number in _week_numbers(day, rule.wkst)))
     if rule.byday and rule.freq != "WEEKLY":
