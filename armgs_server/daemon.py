@@ -110,10 +110,14 @@ class Daemon:
         )
         self._directory = await Directory.open(self._store, config)
         self._store.watch()
-        core = Core(config, self._store, self._directory, self._tls)
+        core = self.core
         self._server = Server(config, self._tls)
-        packages = (smtp, imap, xmpp, dav, portal)
-        services = [package.service(core) for package in packages if hasattr(package, "service")]
+        services = []
+        for package in (smtp, imap, xmpp, dav, portal):
+            try:
+                services.append(package.service(core))
+            except (ImportError, AttributeError, SyntaxError) as error:
+                _log.error("not served", service=package.__name__, error=error)
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = _by_port(sockets, config) if sockets else _bind_all(config, [*listeners, HTTP, HTTPS])
         for service in services:
@@ -123,6 +127,13 @@ class Daemon:
             self._listen(self._server, listener)
         self._listen_http(self._server, services)
         _log.info("ready", hostname=config.server.hostname, ports=" ".join(map(str, self.ports)))
+
+    @property
+    def core(self) -> Core:
+        """What the services stand on; only of a daemon that was started."""
+        if self._store is None or self._directory is None:
+            raise RuntimeError("the daemon is not running")
+        return Core(self._config, self._store, self._directory, self._tls)
 
     @property
     def ports(self) -> list[int]:

@@ -132,8 +132,7 @@ class Stream(asyncio.Protocol):
     @property
     def buffered(self) -> int:
         """Bytes written that the system has not taken yet."""
-        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        return self._output_size + waiting
+        return self._output_size + self._unsent()
 
     async def drain(self) -> None:
         """Waits while the peer is slow. TimeoutError: it takes nothing; ConnectionError: it is gone."""
@@ -195,10 +194,10 @@ class Stream(asyncio.Protocol):
         if self.closing:
             return
         self._flush()
-        self.closing = True
         if self._transport is not None:
-            self._transport.close()
             self._start_write_clock()
+            self._transport.close()
+        self.closing = True
 
     def abort(self) -> None:
         """Closes at once; what was not sent is lost."""
@@ -300,15 +299,20 @@ class Stream(asyncio.Protocol):
             self._trace.sent(data)
         self._transport.write(data)
 
+    def _unsent(self) -> int:
+        """What the transport holds; a closing one of asyncio's cannot be asked."""
+        transport = self._transport
+        return 0 if transport is None or transport.is_closing() else transport.get_write_buffer_size()
+
     def _start_write_clock(self) -> None:
-        self._stalled_at = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        self._stalled_at = self._unsent()
         self._write_deadline = self._loop.time() + self._limits.write_timeout
         self._watch()
 
     def _check_write_progress(self) -> None:
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size() < self._stalled_at:
+        if not self.closing and self._unsent() < self._stalled_at:
             self._start_write_clock()
             return
         self._write_deadline = NEVER

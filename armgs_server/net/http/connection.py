@@ -330,8 +330,8 @@ class HttpConnection(asyncio.Protocol):
     def _close(self) -> None:
         self._closing = True
         if self._transport is not None:
-            self._transport.close()
             self._writer.start_clock()
+            self._transport.close()
 
     def abort_transport(self) -> None:
         if self._transport is not None:

@@ -128,7 +128,7 @@ class ResponseWriter:
     def start_clock(self) -> None:
         """From now on the peer must take something every `write_timeout` seconds."""
         if self._transport is not None:
-            self._stalled_at = self._transport.get_write_buffer_size()
+            self._stalled_at = self._unsent()
             self.deadline = self._loop.time() + self._limits.write_timeout
             self._watch()
 
@@ -136,12 +136,17 @@ class ResponseWriter:
         """The deadline has come: goes on if bytes went out meanwhile, else gives the peer up."""
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size() < self._stalled_at:
+        if self._unsent() < self._stalled_at:
             self.start_clock()
             return
         self.deadline = NEVER
         self._release(TimeoutError("the client takes nothing"))
         self.abort()
+
+    def _unsent(self) -> int:
+        """What the transport holds; a closing one of asyncio's cannot be asked."""
+        transport = self._transport
+        return 0 if transport is None or transport.is_closing() else transport.get_write_buffer_size()
 
     def abort(self) -> None:
         if self._transport is not None:

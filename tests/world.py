@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A world for behaviour tests: a real daemon on a temporary store, with people to log in as.
+
+`async with World(tmp_path) as world:` runs the daemon on the test's own loop: fast, and its objects can be
+reached (`world.store`, `world.directory`). With `process=True` it is a process of its own, as in real life:
+`world.kill()` is kill -9, `world.stop()` a graceful stop, `world.start()` starts it again on the same store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from armgs_server import config as configuration
+from armgs_server.daemon import Daemon
+from armgs_server.directory import Directory
+from armgs_server.net.certificates import make_certificates
+from armgs_server.settings import toml_value
+from armgs_server.storage import Store
+
+HOST = "127.0.0.1"
+HOSTNAME = "localhost"
+DOMAINS = ("digital.example", "finance.example")
+IVANOV = "ivanov@digital.example"
+PETROVA = "petrova@digital.example"
+SIDOROV = "sidorov@finance.example"
+PEOPLE = {IVANOV: "Иванов Иван", PETROVA: "Петрова Анна", SIDOROV: "Sidorov Sergey"}
+PASSWORD = "test-password"
+PORTS = {
+    "smtp": 25,
+    "submissions": 465,
+    "submission": 587,
+    "imap": 143,
+    "imaps": 993,
+    "xmpp": 5222,
+    "xmpps": 5223,
+    "http": 80,
+    "https": 443,
+}
+START_TIMEOUT = 30.0
+# Cheap password hashes: these tests are not about them, and there are many log-ins.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "security": {
+        "allow_plaintext": True,
+        "argon2_memory": 65536,
+        "argon2_passes": 1,
+        "scram_iterations": 4096,
+    },
+    "limits": {"shutdown_timeout": 5.0},
+}
+
+
+class World:
+    """One daemon and its people. `settings` are more lines of armgs.toml, by section."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        process: bool = False,
+        store_url: str = "sqlite",
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.path = path / "world"
+        self.process = process
+        self.settings = {name: dict(values) for name, values in SETTINGS.items()}
+        for name, values in (settings or {}).items():
+            self.settings.setdefault(name, {}).update(values)
+        self.settings.setdefault("store", {}).setdefault("url", store_url)
+        self.ports: dict[str, int] = {}
+        self._daemon: Daemon | None = None
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> World:
+        self.path.mkdir(parents=True)
+        make_certificates(self.path / "tls", HOSTNAME, DOMAINS)
+        self.configure()
+        await self._populate()
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+        if kind is not None and self.log_file.exists():
+            print(self.log_file.read_text(errors="replace")[-8000:])
+
+    # What tests ask for.
+
+    @property
+    def config(self) -> configuration.Config:
+        return configuration.load(self.config_file)
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "armgs.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def ca(self) -> Path:
+        return self.path / "tls" / "ca.crt"
+
+    @property
+    def daemon(self) -> Daemon:
+        """The daemon, when it runs on this loop."""
+        assert self._daemon is not None, "the daemon is a process of its own, or stopped"
+        return self._daemon
+
+    @property
+    def store(self) -> Store:
+        return self.daemon.core.store
+
+    @property
+    def directory(self) -> Directory:
+        return self.daemon.core.directory
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None, "the daemon runs on this loop, or is stopped"
+        return self._child.pid
+
+    def url(self, path: str, *, secure: bool = False) -> str:
+        scheme = "https" if secure else "http"
+        return f"{scheme}://{HOSTNAME if secure else HOST}:{self.ports[scheme]}{path}"
+
+    def client_context(self) -> ssl.SSLContext:
+        """A client's TLS context that trusts this world's CA."""
+        return ssl.create_default_context(cafile=str(self.ca))
+
+    async def connect(
+        self, service: str, *, secure: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to a service by its name in PORTS."""
+        context = self.client_context() if secure else None
+        return await asyncio.open_connection(
+            HOST, self.ports[service], ssl=context, server_hostname=HOSTNAME if secure else None
+        )
+
+    # Life and death.
+
+    def configure(self) -> None:
+        """Writes armgs.toml, with an offset at which every port is free."""
+        offset = _free_offset()
+        self.ports = {name: port + offset for name, port in PORTS.items()}
+        server = {"domains": DOMAINS, "hostname": HOSTNAME, "port_offset": offset, "listen": (HOST,)}
+        sections = {**self.settings, "server": {**server, **self.settings.get("server", {})}}
+        lines: list[str] = []
+        for name, values in sections.items():
+            lines += [f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
+        self.config_file.write_text("\n".join(lines) + "\n")
+
+    async def start(self) -> None:
+        """Starts the daemon and returns when it is ready."""
+        if self.process:
+            await self._start_process()
+        else:
+            self._daemon = Daemon(self.config, self.config_file)
+            try:
+                await self._daemon.start([])
+            except BaseException:
+                await self._daemon.stop()
+                raise
+
+    async def stop(self) -> None:
+        """The graceful stop (SIGTERM)."""
+        if self._daemon is not None:
+            daemon, self._daemon = self._daemon, None
+            await daemon.stop()
+        if self._child is not None:
+            child, self._child = self._child, None
+            if child.returncode is None:
+                child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), START_TIMEOUT)
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+                raise
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._child is not None, "only a process can be killed"
+        child, self._child = self._child, None
+        child.kill()
+        await child.wait()
+
+    async def restart(self) -> None:
+        """kill -9 and a new start on the same store."""
+        await self.kill()
+        await self.start()
+
+    async def _start_process(self) -> None:
+        address = self.path / "notify"
+        address.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, self.log_file.open("ab") as output:
+            notify.setblocking(False)
+            notify.bind(str(address))
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))",
+                str(self.config_file),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=Path(__file__).parent.parent,
+                env={**os.environ, "NOTIFY_SOCKET": str(address)},
+            )
+            await asyncio.wait_for(self._wait_ready(notify, self._child), START_TIMEOUT)
+
+    async def _wait_ready(self, notify: socket.socket, child: asyncio.subprocess.Process) -> None:
+        """Waits for READY=1, or the child's early end."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.ensure_future(child.wait())
+        while True:
+            message = asyncio.ensure_future(loop.sock_recv(notify, 4096))
+            await asyncio.wait([message, ended], return_when=asyncio.FIRST_COMPLETED)
+            if message.done() and b"READY=1" in message.result():
+                ended.cancel()
+                return
+            if ended.done():
+                message.cancel()
+                text = self.log_file.read_text(errors="replace")
+                raise AssertionError(f"the daemon ended with {ended.result()}:\n{text}")
+
+    async def _populate(self) -> None:
+        """Two departments and their people, made as the command line makes them."""
+        config = self.config
+        store = await Store.open(config.store.url, config.data_dir, inline_limit=config.store.inline_limit)
+        try:
+            directory = await Directory.open(store, config)
+            try:
+                for domain in DOMAINS:
+                    await directory.create_department(domain.partition(".")[0].title(), [domain])
+                for address, name in PEOPLE.items():
+                    await directory.create_person(address, name, password=PASSWORD)
+            finally:
+                await directory.close()
+        finally:
+            await store.close()
+
+
+def _free_offset() -> int:
+    """An offset at which all ports can be bound now."""
+    for _ in range(100):
+        offset = random.randrange(8000, 50000)
+        if all(_is_free(port + offset) for port in (*PORTS.values(), 5269)):
+            return offset
+    raise RuntimeError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((HOST, port))
+        except OSError:
+            return False
+    return True
