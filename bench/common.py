@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all load drivers share: a daemon on a temporary store, its CPU and memory, and the table.
+
+A driver is a module `bench/NAME.py` with `async def measure() -> list[Row]`, and `main(measure)` at its
+foot. CPU is the server process's own accounting (user and system, all its threads), so the driver's
+own work does not count.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from armgs_server import config as configuration
+from armgs_server.directory import Directory
+from armgs_server.net.certificates import make_certificates
+from armgs_server.settings import toml_value
+from armgs_server.storage import Store
+
+HOST = "127.0.0.1"
+DOMAIN = "digital.example"
+PASSWORD = "bench-password"
+START_TIMEOUT = 60.0
+# Benchmarks log in often and hash once: a cheap hash keeps the preparation short, and is not measured.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "server": {"domains": (DOMAIN,), "hostname": "localhost", "listen": (HOST,)},
+    "security": {"allow_plaintext": True, "argon2_memory": 65536, "argon2_passes": 1},
+    "limits": {"connections_per_host": 20000},
+    "log": {"level": "warning"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. CPU in ms of the server for one operation, times in ms, memory in KB."""
+
+    name: str
+    unit: str  # what one operation is
+    cpu_ms: float | None = None
+    rate: float | None = None  # operations a second
+    p50: float | None = None
+    p99: float | None = None
+    memory: float | None = None
+
+
+@dataclass(slots=True)
+class BenchServer:
+    """A daemon of its own process, to be measured."""
+
+    directory: Path
+    offset: int
+    process: asyncio.subprocess.Process
+
+    def port(self, standard: int) -> int:
+        return standard + self.offset
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def cpu(self) -> float:
+        """Seconds of CPU used so far, all threads, to the nanosecond (/proc/PID/task/*/schedstat)."""
+        return cpu_of(self.process.pid)
+
+    def memory(self) -> float:
+        """Resident memory in KB (/proc/PID/smaps_rollup: what only this process has, and its share)."""
+        return memory_of(self.process.pid)
+
+    def client_context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.directory / "tls" / "ca.crt"))
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU of a process: exact where its threads live, in ticks for those that have ended."""
+    exact = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            exact += int((task / "schedstat").read_text().split()[0])
+        except FileNotFoundError:
+            continue
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return max(exact / 1e9, ticks - 0.02)
+
+
+def memory_of(pid: int) -> float:
+    """Proportional set size in KB, or the resident size where the kernel does not tell."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return float(line.split()[1])
+    except OSError as error:
+        print(f"no smaps_rollup ({error}), resident size instead", file=sys.stderr)
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+Prepare = Callable[[Store, Directory], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server(
+    people: int = 2,
+    *,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    prepare: Prepare | None = None,
+) -> AsyncIterator[BenchServer]:
+    """A daemon with people user0@…, user1@… (password PASSWORD); `prepare` fills the store first."""
+    with tempfile.TemporaryDirectory(prefix="armgs-bench-") as name:
+        directory = Path(name)
+        config_file, offset = _configure(directory, settings or {})
+        await _populate(config_file, people, prepare)
+        process = await _start(directory, config_file)
+        try:
+            yield BenchServer(directory, offset, process)
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+def address(number: int) -> str:
+    """The address of one of the people."""
+    return f"user{number}@{DOMAIN}"
+
+
+def percentile(times: Sequence[float], percent: float) -> float:
+    """A percentile of times in seconds, in ms."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] * 1000
+
+
+async def timed(
+    bench: BenchServer, name: str, unit: str, count: int, workers: Sequence[Callable[[], Awaitable[None]]]
+) -> Row:
+    """Runs `count` operations shared by the workers; each call of a worker is one operation."""
+    times: list[float] = []
+    remaining = count
+
+    async def run(operation: Callable[[], Awaitable[None]]) -> None:
+        nonlocal remaining
+        while remaining > 0:
+            remaining -= 1
+            begun = time.perf_counter()
+            await operation()
+            times.append(time.perf_counter() - begun)
+
+    cpu, started = bench.cpu(), time.perf_counter()
+    await asyncio.gather(*(run(worker) for worker in workers))
+    elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
+    return Row(
+        name,
+        unit,
+        cpu_ms=used * 1000 / count,
+        rate=count / elapsed,
+        p50=percentile(times, 50),
+        p99=percentile(times, 99),
+        memory=bench.memory(),
+    )
+
+
+async def idle_memory(
+    bench: BenchServer, name: str, count: int, connect: Callable[[int], Awaitable[object]]
+) -> Row:
+    """Memory of each of `count` connections that `connect` opened and left idle; it keeps what it returns."""
+    await connect(0)  # what the first one brings into memory is not its own
+    before, cpu, started = bench.memory(), bench.cpu(), time.perf_counter()
+    kept: list[object] = []
+    for first in range(1, count + 1, 20):
+        kept += await asyncio.gather(*(connect(n) for n in range(first, min(first + 20, count + 1))))
+    elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
+    return Row(
+        name,
+        "connection",
+        cpu_ms=used * 1000 / count,
+        rate=count / elapsed,
+        memory=(bench.memory() - before) / len(kept),
+    )
+
+
+def print_rows(rows: Sequence[Row], *, as_json: bool = False) -> None:
+    """The table, or JSON."""
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        return
+    print(f"{'what':44} {'one':12} {'CPU ms':>9} {'per s':>9} {'p50 ms':>9} {'p99 ms':>9} {'KB':>10}")
+    for row in rows:
+        figures = (_figure(row.cpu_ms), _figure(row.rate), _figure(row.p50), _figure(row.p99))
+        print(f"{row.name:44} {row.unit:12} " + " ".join(f"{text:>9}" for text in figures), end=" ")
+        print(f"{_figure(row.memory):>10}")
+
+
+def main(measure: Callable[[], Awaitable[list[Row]]]) -> None:
+    """The command line of one driver."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+
+    async def run() -> list[Row]:
+        return await measure()
+
+    print_rows(asyncio.run(run()), as_json=arguments.json)
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _configure(directory: Path, settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, int]:
+    offset = _free_offset()
+    sections = {name: dict(values) for name, values in _SETTINGS.items()}
+    sections["server"]["port_offset"] = offset
+    for name, values in settings.items():
+        sections.setdefault(name, {}).update(values)
+    lines: list[str] = []
+    for name, values in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
+    config_file = directory / "armgs.toml"
+    config_file.write_text("\n".join(lines) + "\n")
+    make_certificates(directory / "tls", "localhost", [DOMAIN])
+    return config_file, offset
+
+
+async def _populate(config_file: Path, people: int, prepare: Prepare | None) -> None:
+    config = configuration.load(config_file)
+    store = await Store.open(config.store.url, config.data_dir, inline_limit=config.store.inline_limit)
+    try:
+        directory = await Directory.open(store, config)
+        try:
+            await directory.create_department("Digital", [DOMAIN])
+            for number in range(people):
+                await directory.create_person(address(number), f"User {number}", password=PASSWORD)
+            if prepare is not None:
+                await prepare(store, directory)
+        finally:
+            await directory.close()
+    finally:
+        await store.close()
+
+
+async def _start(directory: Path, config_file: Path) -> asyncio.subprocess.Process:
+    """Starts the daemon and waits until it says READY=1, as it says it to systemd."""
+    path = directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.setblocking(False)
+        notify.bind(str(path))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "armgs_server",
+            "serve",
+            "--config",
+            str(config_file),
+            env={**os.environ, "NOTIFY_SOCKET": str(path)},
+        )
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(START_TIMEOUT):
+            while b"READY=1" not in await loop.sock_recv(notify, 4096):
+                continue
+    return process
+
+
+def _free_offset() -> int:
+    ports = (25, 80, 143, 443, 465, 587, 993, 5222, 5223)
+    for offset in range(10000 + os.getpid() % 1000 * 30, 60000, 7):
+        try:
+            for port in ports:
+                with socket.socket() as sock:
+                    sock.bind((HOST, port + offset))
+        except OSError:
+            continue
+        return offset
+    raise RuntimeError("no free ports")
