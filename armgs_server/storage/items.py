@@ -23,8 +23,8 @@ COLUMNS = "owner, collection, uid, name, blob, size, content_type, modseq, creat
 INDEX_COLUMNS = {
     "message": "envelope, bodystructure, body, parts, header_size, sent, subject, sender, recipients, cc,"
     " bcc, message_id, refs",
-    "event": "component, ical_uid, summary, starts, ends, recurring, expanded",
-    "instance": "starts, ends, busy",
+    "event": "component, ical_uid, summary, starts, ends, recurring, expanded_from, expanded",
+    "instance": "starts, ends, busy, floating",
     "card": "card_uid, fn, search",
     "property": "name, value",
 }

@@ -62,13 +62,14 @@ CREATE TABLE tombstone (
   PRIMARY KEY (owner, collection, modseq, uid, name)
 ) WITHOUT ROWID;
 
--- Bytes, once each. data is NULL when they lie in the blob engine (a file, or an object in S3).
+-- Bytes, once each: in data, or in the blob engine (a file, an object in S3) under place.
 CREATE TABLE blob (
   hash    BLOB    NOT NULL PRIMARY KEY,
   size    INTEGER NOT NULL,
   refs    INTEGER NOT NULL,
   touched INTEGER NOT NULL,                     -- when refs last changed: the collector waits an hour after it
-  data    BLOB
+  data    BLOB,
+  place   TEXT
 );
 CREATE INDEX blob_unreferenced ON blob (touched) WHERE refs = 0;
 
@@ -129,19 +130,24 @@ CREATE TABLE lock (
 
 -- Calendar components: what queries, scheduling and listings ask of an object, read once at PUT.
 CREATE TABLE event (
-  owner      INTEGER NOT NULL,
-  collection INTEGER NOT NULL,
-  uid        INTEGER NOT NULL,
-  component  TEXT    NOT NULL,                  -- VEVENT VTODO VJOURNAL VFREEBUSY VAVAILABILITY
-  ical_uid   TEXT    NOT NULL,
-  summary    TEXT    NOT NULL,
-  starts     INTEGER,                           -- bounds over all instances; NULL = unbounded or none
-  ends       INTEGER,
-  recurring  INTEGER NOT NULL,
-  expanded   INTEGER,                           -- instances are in the table up to here; NULL = all of them
+  owner         INTEGER NOT NULL,
+  collection    INTEGER NOT NULL,
+  uid           INTEGER NOT NULL,
+  component     TEXT    NOT NULL,               -- VEVENT VTODO VJOURNAL VFREEBUSY VAVAILABILITY
+  ical_uid      TEXT    NOT NULL,
+  summary       TEXT    NOT NULL,
+  starts        INTEGER,                        -- bounds over all instances; NULL = no date at all
+  ends          INTEGER,                        -- NULL = no date, or for ever
+  recurring     INTEGER NOT NULL,
+  expanded_from INTEGER,                        -- instances between these two are in the table;
+  expanded      INTEGER,                        -- NULL = all of them are
   PRIMARY KEY (owner, collection, uid)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX event_ical_uid ON event (owner, collection, ical_uid);
+CREATE INDEX event_undated ON event (owner, collection) WHERE starts IS NULL;
+CREATE INDEX event_expanded_from ON event (owner, collection, expanded_from) WHERE expanded_from IS NOT NULL;
+CREATE INDEX event_expanded ON event (owner, collection, expanded) WHERE expanded IS NOT NULL;
+CREATE INDEX event_to_expand ON event (expanded) WHERE expanded IS NOT NULL;
 
 CREATE TABLE instance (
   owner      INTEGER NOT NULL,
@@ -150,9 +156,12 @@ CREATE TABLE instance (
   uid        INTEGER NOT NULL,
   ends       INTEGER NOT NULL,
   busy       TEXT    NOT NULL,                  -- RFC 5545 FBTYPE, or FREE when transparent
+  floating   INTEGER NOT NULL,                  -- 1 = local time of whoever looks, kept as if it were UTC
   PRIMARY KEY (owner, collection, starts, uid)
 ) WITHOUT ROWID;
 CREATE INDEX instance_uid ON instance (owner, collection, uid);
+-- More than two days: what a range over starts alone would miss.
+CREATE INDEX instance_long ON instance (owner, collection, ends) WHERE ends - starts > 172800000000;
 
 CREATE TABLE card (
   owner      INTEGER NOT NULL,
