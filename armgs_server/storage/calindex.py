@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Index of calendar objects: one `event` row each, and an `instance` row for each time it takes place.
+
+Recurring objects are expanded when they are stored, from a year back to two years ahead, and `extend`
+moves that window along; `in_range` names those whose instances outside of it somebody asks for, and the
+asker expands them himself. So a month of a calendar is a range scan, and no answer ever misses one.
+Floating times lie in the table as if they were UTC, marked: they are compared with the range as the local
+clock shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from armgs_server.errors import AlreadyExists
+from armgs_server.formats.icalendar import CalendarObject, Component
+from armgs_server.formats.recurrence import DAY, Instance, bounds, expand
+from armgs_server.storage import clock
+from armgs_server.storage.items import Item
+from armgs_server.storage.tx import Tx
+
+EXPAND_BACK = 366 * DAY
+EXPAND_AHEAD = 731 * DAY
+MAX_INSTANCES = 2000  # rows for one object; the rest is expanded on demand
+SUMMARY_LENGTH = 250  # characters kept for listings
+LONG = 2 * DAY  # as in the schema's index instance_long
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index keeps of one object; made outside the transaction."""
+
+    component: str
+    ical_uid: str
+    summary: str
+    starts: int | None
+    ends: int | None
+    recurring: int
+    expanded_from: int | None
+    expanded: int | None
+    instances: tuple[tuple[int, int, str, int], ...]  # starts, ends, busy, floating
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time range: in UTC, and as the clock of the floating times' zone shows it."""
+
+    start: int
+    end: int
+    local_start: int
+    local_end: int
+
+    @property
+    def lowest(self) -> int:
+        return min(self.start, self.local_start)
+
+    @property
+    def highest(self) -> int:
+        return max(self.end, self.local_end)
+
+    def overlaps(self, starts: int, ends: int, floating: int) -> bool:
+        start, end = (self.local_start, self.local_end) if floating else (self.start, self.end)
+        # RFC 4791 §9.9: an instance without duration counts where it begins.
+        return starts < end and (ends > start or starts >= start)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Uids with an instance in the range, and those that must be read to know."""
+
+    uids: list[int]
+    unknown: list[int]
+
+
+def entry(found: CalendarObject, now: int | None = None) -> Entry:
+    """Reads an object for the index."""
+    now = clock.now() if now is None else now
+    first, last = bounds(found)
+    shown = found.master or found.overrides[0]
+    recurring = found.is_recurring
+    low, high = now - EXPAND_BACK, now + EXPAND_AHEAD
+    if first is not None and (not recurring or (last is not None and low <= first and last < high)):
+        low, high = first, (first if last is None else last) + 1
+    instances: Sequence[Instance] = ()
+    if first is not None:
+        expansion = expand(found, low, high, limit=MAX_INSTANCES)
+        instances = expansion.instances
+        high = expansion.until or high
+    whole = first is None or (first >= low and last is not None and last < high)
+    return Entry(
+        found.kind,
+        found.uid,
+        shown.text("SUMMARY")[:SUMMARY_LENGTH],
+        first,
+        last,
+        int(recurring),
+        None if whole else low,
+        None if whole else high,
+        tuple(_row(found, instance) for instance in instances),
+    )
+
+
+def _row(found: CalendarObject, instance: Instance) -> tuple[int, int, str, int]:
+    line = instance.component.first("DTSTART") or instance.component.first("DUE")
+    floating = line is not None and found.moment(line).zone is None
+    return instance.starts, instance.ends, busy_type(instance.component), int(floating)
+
+
+def busy_type(component: Component) -> str:
+    """FBTYPE of an event (RFC 4791 §7.10), FREE for one that takes no time."""
+    status = component.value("STATUS")
+    if component.name != "VEVENT" or status == "CANCELLED" or component.value("TRANSP") == "TRANSPARENT":
+        return "FREE"
+    return "BUSY-TENTATIVE" if status == "TENTATIVE" else "BUSY"
+
+
+async def put(tx: Tx, item: Item, made: Entry) -> None:
+    """The rows of an item that was added or replaced; AlreadyExists when another one has its UID."""
+    key = (item.owner, item.collection, item.uid)
+    if await holder(tx, item.owner, item.collection, made.ical_uid) not in (None, item.uid):
+        raise AlreadyExists("another object of the calendar has this UID")
+    await tx.execute("DELETE FROM instance WHERE owner = ? AND collection = ? AND uid = ?", *key)
+    await tx.execute(
+        "INSERT INTO event (owner, collection, uid, component, ical_uid, summary, starts, ends, recurring,"
+        " expanded_from, expanded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, collection, uid) DO UPDATE SET component = excluded.component,"
+        " ical_uid = excluded.ical_uid, summary = excluded.summary, starts = excluded.starts,"
+        " ends = excluded.ends, recurring = excluded.recurring, expanded_from = excluded.expanded_from,"
+        " expanded = excluded.expanded",
+        *key,
+        made.component,
+        made.ical_uid,
+        made.summary,
+        made.starts,
+        made.ends,
+        made.recurring,
+        made.expanded_from,
+        made.expanded,
+    )
+    await tx.executemany(
+        "INSERT INTO instance (owner, collection, uid, starts, ends, busy, floating)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(*key, *row) for row in made.instances],
+    )
+
+
+async def holder(tx: Tx, owner: int, collection: int, ical_uid: str) -> int | None:
+    """The item that has this UID."""
+    found: int | None = await tx.value(
+        "SELECT uid FROM event WHERE owner = ? AND collection = ? AND ical_uid = ?",
+        owner,
+        collection,
+        ical_uid,
+    )
+    return found
+
+
+async def of_component(tx: Tx, owner: int, collection: int, component: str) -> list[int]:
+    """All items of a component type, in the order of uids."""
+    rows = await tx.rows(
+        "SELECT uid FROM event WHERE owner = ? AND collection = ? AND component = ? ORDER BY uid",
+        owner,
+        collection,
+        component,
+    )
+    return [row[0] for row in rows]
+
+
+async def in_range(tx: Tx, owner: int, collection: int, window: Window) -> Found:
+    """Which items have an instance in a window; of those without dates nothing is known."""
+    rows = await busy(tx, owner, collection, window)
+    uids = {row[0] for row in rows}
+    unknown = [
+        row[0]
+        for row in await tx.rows(
+            "SELECT uid FROM event WHERE owner = ? AND collection = ? AND expanded_from > ? AND starts < ?"
+            " UNION SELECT uid FROM event WHERE owner = ? AND collection = ? AND expanded < ?"
+            " AND (ends IS NULL OR ends > ?) AND starts < ?"
+            " UNION SELECT uid FROM event WHERE owner = ? AND collection = ? AND starts IS NULL",
+            owner,
+            collection,
+            window.lowest,
+            window.highest,
+            owner,
+            collection,
+            window.highest,
+            window.lowest,
+            window.highest,
+            owner,
+            collection,
+        )
+        if row[0] not in uids
+    ]
+    return Found(sorted(uids), sorted(unknown))
+
+
+async def busy(tx: Tx, owner: int, collection: int, window: Window) -> list[tuple[int, int, int, str, int]]:
+    """The instance rows that overlap a window: uid, starts, ends, busy, floating; in order of start."""
+    rows = await tx.rows(
+        "SELECT uid, starts, ends, busy, floating FROM instance WHERE owner = ? AND collection = ?"
+        " AND starts >= ? AND starts < ? AND (ends > ? OR starts >= ?)"
+        " UNION SELECT uid, starts, ends, busy, floating FROM instance WHERE owner = ? AND collection = ?"
+        f" AND ends - starts > {LONG} AND ends > ? AND starts < ? ORDER BY 2, 1",
+        owner,
+        collection,
+        window.lowest - LONG,
+        window.highest,
+        window.lowest,
+        window.lowest,
+        owner,
+        collection,
+        window.lowest,
+        window.highest,
+    )
+    return [
+        (uid, starts, ends, kind, floating)
+        for uid, starts, ends, kind, floating in rows
+        if window.overlaps(starts, ends, floating)
+    ]
