@@ -2,7 +2,8 @@
 """The one store: items in collections that belong to somebody, for every protocol.
 
 On disk, below the data directory: `store.db` (SQLite with its write-ahead log; absent with PostgreSQL),
-`store.lock` (whose turn it is to write), `blobs/` (bytes above the inline limit, named by their hash).
+`store.lock` (whose turn it is to write), `blobs/` (bytes above the inline limit, by place; absent with
+S3), `spool/` (what is being received).
 
 Invariants: what `write` returned is durable; every change moves its collection's modseq, its counts and
 its owner's account in the same transaction; hints leave on the bus after the commit only.
@@ -18,7 +19,8 @@ from typing import TypeVar
 
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock, migrations
-from armgs_server.storage.blobs import Blobs, Files
+from armgs_server.storage.blob_files import BlobEngine, Files, Spool
+from armgs_server.storage.blobs import Blobs
 from armgs_server.storage.bus import Bus, LocalBus
 from armgs_server.storage.postgresql import PostgresEngine
 from armgs_server.storage.sqlite import SqliteEngine
@@ -43,13 +45,20 @@ class Store:
     blobs: Blobs
 
     def __init__(
-        self, engine: Engine, bus: Bus, directory: Path, inline_limit: int, *, visiting: bool
+        self,
+        engine: Engine,
+        bus: Bus,
+        blob_engine: BlobEngine,
+        spool: Spool,
+        inline_limit: int,
+        *,
+        visiting: bool,
     ) -> None:
         self._engine = engine
         self._visiting = visiting
         self._watcher: asyncio.Task[None] | None = None
         self.bus = bus
-        self.blobs = Blobs(self, Files(directory / "blobs"), inline_limit)
+        self.blobs = Blobs(self, blob_engine, spool, inline_limit)
 
     @classmethod
     async def open(
@@ -58,6 +67,7 @@ class Store:
         directory: Path,
         *,
         bus: Bus | None = None,
+        blob_engine: BlobEngine | None = None,
         inline_limit: int = INLINE_LIMIT,
         visiting: bool = False,
     ) -> Store:
@@ -85,7 +95,8 @@ class Store:
         except BaseException:
             await engine.close()
             raise
-        return cls(engine, used, directory, inline_limit, visiting=visiting)
+        files, spool = Files(directory / "blobs"), Spool(directory / "spool")
+        return cls(engine, used, blob_engine or files, spool, inline_limit, visiting=visiting)
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work(tx)` on a snapshot. On SQLite inline: keep it short, page long scans."""

@@ -2,25 +2,24 @@
 """Blobs: bytes named by their SHA-256, counted by reference, stored once for all owners.
 
 Up to `inline_limit` they lie in the database and become durable in the item's own transaction. Larger
-ones are a file, written and synced before a transaction may name them. Files that no transaction named
-(a crash, a refused PUT) are collected an hour later: `collect` never touches a younger file or row, and
-removes a file only while it holds the deletion of its row.
+ones go to the blob engine and are durable there before a transaction may name them. What no transaction
+named (a crash, a refused PUT) and what nobody refers to any more is collected an hour later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
+from itertools import islice
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from armgs_server.errors import NotFound, Temporary, TooLarge
 from armgs_server.storage import clock
+from armgs_server.storage.blob_files import BlobEngine, Spool, digest_of
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -36,23 +35,25 @@ COLLECT_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Bytes that a transaction may name; `data` is None when they are in the blob engine already."""
+    """Bytes that a transaction may name: `data` itself, or the `place` where the blob engine keeps them."""
 
     hash: bytes
     size: int
     data: bytes | None
+    place: str | None = None
 
 
 async def retain(tx: Tx, ref: BlobRef, count: int = 1) -> None:
     """Adds references; the first one inserts the row."""
     await tx.execute(
-        "INSERT INTO blob (hash, size, refs, touched, data) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO blob (hash, size, refs, touched, data, place) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (hash) DO UPDATE SET refs = blob.refs + excluded.refs, touched = excluded.touched",
         ref.hash,
         ref.size,
         count,
         clock.now(),
         ref.data,
+        ref.place,
     )
 
 
@@ -72,73 +73,12 @@ async def release(tx: Tx, digests: Iterable[bytes]) -> None:
     )
 
 
-class Files:
-    """The blob engine of one host: `blobs/ab/cd/abcd…`, and `blobs/new/` for what is being written."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._new = directory / "new"
-        self._new.mkdir(parents=True, exist_ok=True)
-
-    def path(self, digest: bytes) -> Path:
-        """Where a blob's file is, or would be."""
-        name = digest.hex()
-        return self._directory / name[:2] / name[2:4] / name
-
-    def create(self) -> tuple[Path, BinaryIO]:
-        """A file to write to, not yet named by its hash."""
-        path = self._new / secrets.token_hex(16)
-        return path, open(path, "xb", buffering=0)
-
-    def keep(self, path: Path, file: BinaryIO, digest: bytes) -> None:
-        """Makes the bytes durable and gives the file its name."""
-        os.fsync(file.fileno())
-        file.close()
-        target = self.path(digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
-        for directory in (target.parent, target.parent.parent, self._directory):
-            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-
-    def read(self, digest: bytes, start: int, end: int) -> bytes:
-        """Bytes `start` to `end`, the latter not included. NotFound."""
-        try:
-            with open(self.path(digest), "rb", buffering=0) as file:
-                return os.pread(file.fileno(), end - start, start)
-        except FileNotFoundError as error:
-            raise NotFound("the blob's file is missing") from error
-
-    def map(self, digest: bytes) -> mmap:
-        """A file that is there, in as much memory as is looked at."""
-        with open(self.path(digest), "rb") as file:
-            return mmap(file.fileno(), 0, access=ACCESS_READ)
-
-    def unlink_older(self, digest: bytes, before: float) -> None:
-        """Removes a file unless it was written after `before` (seconds since 1970)."""
-        path = self.path(digest)
-        if path.exists() and path.stat().st_mtime < before:
-            path.unlink()
-
-    def sweep(self, before: float) -> list[bytes]:
-        """Removes unfinished uploads that nobody writes any more; the hashes of all other old files."""
-        old = [
-            path for path in self._directory.rglob("*") if path.is_file() and path.stat().st_mtime < before
-        ]
-        for path in old:
-            if path.parent == self._new:
-                path.unlink(missing_ok=True)
-        return [bytes.fromhex(path.name) for path in old if path.parent != self._new]
-
-
 class BlobWriter:
     """Takes bytes as they come; memory stays below the inline limit plus one chunk."""
 
-    def __init__(self, files: Files, inline_limit: int, limit: int | None) -> None:
-        self._files = files
+    def __init__(self, engine: BlobEngine, spool: Spool, inline_limit: int, limit: int | None) -> None:
+        self._engine = engine
+        self._spool = spool
         self._inline_limit = inline_limit
         self._limit = limit
         self._hash = hashlib.sha256()
@@ -159,19 +99,20 @@ class BlobWriter:
             await self._spill()
 
     async def finish(self) -> BlobRef:
-        """The reference to name in a transaction; the bytes are durable if they are in a file."""
+        """The reference to name in a transaction; what is not in it is durable already."""
         digest = self._hash.digest()
         if self._file is None:
             return BlobRef(digest, self.size, bytes(self._buffer))
         await self._spill()
         assert self._path is not None
+        self._file.close()
         try:
-            await asyncio.to_thread(self._files.keep, self._path, self._file, digest)
+            place = await asyncio.to_thread(self._engine.keep, self._path, digest)
         except OSError as error:
             self.abort()
-            raise Temporary("the disk does not take the file") from error
+            raise Temporary("the blob engine does not take the bytes") from error
         self._file = None
-        return BlobRef(digest, self.size, None)
+        return BlobRef(digest, self.size, None, place)
 
     def abort(self) -> None:
         """Forgets what was written; harmless after finish or another abort."""
@@ -184,12 +125,12 @@ class BlobWriter:
     async def _spill(self) -> None:
         try:
             if self._file is None:
-                self._path, self._file = self._files.create()
+                self._path, self._file = self._spool.create()
             data, self._buffer = self._buffer, bytearray()
             await asyncio.to_thread(_write_all, self._file, data)
         except OSError as error:
             self.abort()
-            raise Temporary("the disk does not take the file") from error
+            raise Temporary("the disk does not take the bytes") from error
 
 
 def _write_all(file: BinaryIO, data: bytearray) -> None:
@@ -201,9 +142,10 @@ def _write_all(file: BinaryIO, data: bytearray) -> None:
 class Blobs:
     """Reading and writing of blobs outside a transaction."""
 
-    def __init__(self, store: Store, files: Files, inline_limit: int) -> None:
+    def __init__(self, store: Store, engine: BlobEngine, spool: Spool, inline_limit: int) -> None:
         self._store = store
-        self._files = files
+        self._engine = engine
+        self._spool = spool
         self._inline_limit = inline_limit
 
     def small(self, data: bytes) -> BlobRef:
@@ -219,82 +161,91 @@ class Blobs:
         return await writer.finish()
 
     def open(self, ref: BlobRef) -> bytes | mmap:
-        """The bytes behind a reference just made, to index them; a large blob's file is mapped, not read."""
+        """The bytes behind a reference just made, to index them; large ones are mapped, in a thread."""
         if ref.data is not None:
             return ref.data
-        return self._files.map(ref.hash)
+        assert ref.place is not None
+        return self._engine.map(ref.place)
 
     def writer(self, limit: int | None = None) -> BlobWriter:
         """A writer that refuses more than `limit` bytes."""
-        return BlobWriter(self._files, self._inline_limit, limit)
+        return BlobWriter(self._engine, self._spool, self._inline_limit, limit)
 
     async def read(self, digest: bytes, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes, or a part of them. NotFound."""
-
-        row = await self._store.read(lambda tx: tx.row("SELECT size, data FROM blob WHERE hash = ?", digest))
+        """The bytes, or a part of them. NotFound; Temporary when the engine cannot be reached."""
+        row = await self._store.read(
+            lambda tx: tx.row("SELECT size, data, place FROM blob WHERE hash = ?", digest)
+        )
         if row is None:
             raise NotFound("no such blob")
         stop = row[0] if end is None else min(end, row[0])
         if row[1] is not None:
             return bytes(row[1][start : max(start, stop)])
-        return await asyncio.to_thread(self._files.read, digest, start, max(start, stop))
+        return await self._read(row[2], start, stop)
 
     async def stream(self, digest: bytes, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes in chunks of at most CHUNK. NotFound before the first chunk."""
-        row = await self._store.read(
-            lambda tx: tx.row("SELECT size, data IS NOT NULL FROM blob WHERE hash = ?", digest)
-        )
+        row = await self._store.read(lambda tx: tx.row("SELECT size, place FROM blob WHERE hash = ?", digest))
         if row is None:
             raise NotFound("no such blob")
         stop = row[0] if end is None else min(end, row[0])
-        if row[1]:
+        if row[1] is None:
             if start < stop:
                 yield await self.read(digest, start, stop)
             return
         while start < stop:
-            chunk = await asyncio.to_thread(self._files.read, digest, start, min(start + CHUNK, stop))
+            chunk = await self._read(row[1], start, min(start + CHUNK, stop))
             if not chunk:
-                raise Temporary("the blob's file is shorter than its row says")
+                raise Temporary("the blob is shorter than its row says")
             yield chunk
             start += len(chunk)
+
+    async def _read(self, place: str, start: int, stop: int) -> bytes:
+        try:
+            return await asyncio.to_thread(self._engine.read, place, start, max(start, stop))
+        except OSError as error:
+            raise Temporary("the blob engine cannot be read now") from error
 
     async def collect(self) -> int:
         """Removes what nobody has named for GRACE; the number of rows removed. For a background job."""
         before = clock.now() - GRACE
         removed = 0
         while True:
-
-            async def work(tx: Tx) -> int:
-                rows = await tx.rows(
-                    "DELETE FROM blob WHERE hash IN (SELECT hash FROM blob WHERE refs = 0 AND touched < ?"
-                    " LIMIT ?) AND refs = 0 RETURNING hash, data IS NULL",
-                    before,
-                    COLLECT_BATCH,
-                )
-                for digest, in_file in rows:
-                    if in_file:
-                        # Within the transaction: whoever names the same bytes meanwhile waits for it,
-                        # and has just written the file anew, so its time is younger.
-                        self._files.unlink_older(digest, before / clock.SECOND)
-                return len(rows)
-
-            count = await self._store.write(work)
-            removed += count
-            if count < COLLECT_BATCH:
+            places = await self._store.write(lambda tx: _forget(tx, before))
+            for place in places:
+                if place is not None:
+                    await asyncio.to_thread(self._engine.remove, place)
+            removed += len(places)
+            if len(places) < COLLECT_BATCH:
                 break
-        await self._collect_orphans(before)
+        await self._sweep(before / clock.SECOND)
         return removed
 
-    async def _collect_orphans(self, before: int) -> None:
-        """Removes old files without a row: their transaction never came."""
-        old = await asyncio.to_thread(self._files.sweep, before / clock.SECOND)
-        for at in range(0, len(old), COLLECT_BATCH):
-            batch = old[at : at + COLLECT_BATCH]
+    async def _sweep(self, before: float) -> None:
+        """Removes old places that no row names: their transaction never came, or another was first."""
+        await asyncio.to_thread(self._spool.sweep, before)
+        old = self._engine.older(before)
+        while batch := await asyncio.to_thread(lambda: list(islice(old, COLLECT_BATCH))):
+            named = await self._store.read(lambda tx, batch=batch: _named(tx, batch))  # type: ignore[misc]
+            for place in batch:
+                if place not in named:
+                    await asyncio.to_thread(self._engine.remove, place)
 
-            async def work(tx: Tx, batch: Sequence[bytes] = batch) -> None:
-                places = ", ".join("?" * len(batch))
-                rows = await tx.rows(f"SELECT hash FROM blob WHERE hash IN ({places})", *batch)
-                for digest in set(batch) - {row[0] for row in rows}:
-                    self._files.unlink_older(digest, before / clock.SECOND)
 
-            await self._store.write(work)
+async def _forget(tx: Tx, before: int) -> list[str | None]:
+    """Deletes a batch of unreferenced rows; the places of their bytes."""
+    rows = await tx.rows(
+        "DELETE FROM blob WHERE hash IN (SELECT hash FROM blob WHERE refs = 0 AND touched < ? LIMIT ?)"
+        " AND refs = 0 RETURNING place",
+        before,
+        COLLECT_BATCH,
+    )
+    return [row[0] for row in rows]
+
+
+async def _named(tx: Tx, places: Sequence[str]) -> set[str]:
+    digests = {digest_of(place) for place in places}
+    rows = await tx.rows(
+        f"SELECT place FROM blob WHERE hash IN ({', '.join('?' * len(digests))})", *sorted(digests)
+    )
+    return {row[0] for row in rows}

@@ -33,7 +33,8 @@ async def test_what_goes_in_comes_out_whole_and_in_ranges(store: Store, data: by
 
     assert (ref.data is None) == (len(data) > 65536)
     assert ref.size == len(data)
-    assert await store.blobs.put(data) == ref
+    again = await store.blobs.put(data)
+    assert (again.hash, again.size, again.data) == (ref.hash, ref.size, ref.data)
     assert await store.blobs.read(ref.hash) == data
     assert await store.blobs.read(ref.hash, 10, 70_000) == data[10:70_000]
     assert await drain(store, ref.hash) == data
@@ -46,7 +47,7 @@ async def test_more_than_the_limit_leaves_nothing(store: Store, tmp_path: Path) 
     await writer.write(b"x" * 150_000)
     with pytest.raises(TooLarge):
         await writer.write(b"x" * 150_000)
-    assert list((tmp_path / "store" / "blobs" / "new").iterdir()) == []
+    assert list((tmp_path / "store" / "spool").iterdir()) == []
 
 
 async def test_an_unknown_blob(store: Store) -> None:
@@ -57,14 +58,14 @@ async def test_an_unknown_blob(store: Store) -> None:
 
 
 async def test_the_collector_waits_and_takes_only_what_nobody_names(store: Store, tmp_path: Path) -> None:
-    kept, small, large = (
-        await store.blobs.put(BIG),
+    kept, again = await store.blobs.put(BIG), await store.blobs.put(BIG)
+    small, large = (
         store.blobs.small(b"x"),
         await store.blobs.put(BIG + b"x"),
     )
     orphan = await store.blobs.put(BIG + b"never named")
     directory = tmp_path / "store" / "blobs"
-    for ref in (kept, small, large):
+    for ref in (kept, again, small, large):
         await name(store, ref)
     await store.write(lambda tx: blobs.release(tx, [small.hash, large.hash]))
 
@@ -78,8 +79,9 @@ async def test_the_collector_waits_and_takes_only_what_nobody_names(store: Store
     assert await store.blobs.collect() == 2
 
     assert await store.blobs.read(kept.hash) == BIG
+    assert kept.place is not None and kept.place != again.place
     files = [path.name for path in directory.rglob("*") if path.is_file()]
-    assert files == [kept.hash.hex()]
+    assert files == [kept.place.rpartition("/")[2]]
     for ref in (small, large, orphan):
         with pytest.raises(NotFound):
             await store.blobs.read(ref.hash)
