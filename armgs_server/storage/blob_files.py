@@ -32,6 +32,8 @@ def digest_of(place: str) -> bytes:
 class BlobEngine(Protocol):
     """Keeps bytes by place. Its methods block: they are called in threads."""
 
+    far: bool  # the bytes cross a network: their hash is checked when all of them are read
+
     def keep(self, spool: Path, digest: bytes) -> str:
         """Makes the bytes of a local file durable and takes the file away; their place. OSError."""
 
@@ -69,6 +71,8 @@ class Spool:
 
 class Files:
     """The blob engine of one host: a file for each place."""
+
+    far = False
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -181,7 +181,10 @@ class Blobs:
         stop = row[0] if end is None else min(end, row[0])
         if row[1] is not None:
             return bytes(row[1][start : max(start, stop)])
-        return await self._read(row[2], start, stop)
+        data = await self._read(row[2], start, stop)
+        if self._engine.far and len(data) == row[0] and hashlib.sha256(data).digest() != digest:
+            raise Temporary("the blob's bytes are damaged")
+        return data
 
     async def stream(self, digest: bytes, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes in chunks of at most CHUNK. NotFound before the first chunk."""
@@ -193,12 +196,17 @@ class Blobs:
             if start < stop:
                 yield await self.read(digest, start, stop)
             return
+        check = hashlib.sha256() if self._engine.far and start == 0 and stop == row[0] else None
         while start < stop:
             chunk = await self._read(row[1], start, min(start + CHUNK, stop))
+            start += len(chunk)
             if not chunk:
                 raise Temporary("the blob is shorter than its row says")
+            if check is not None:
+                check.update(chunk)
+                if start == stop and check.digest() != digest:
+                    raise Temporary("the blob's bytes are damaged")
             yield chunk
-            start += len(chunk)
 
     async def _read(self, place: str, start: int, stop: int) -> bytes:
         try:

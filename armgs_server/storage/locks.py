@@ -8,7 +8,6 @@ RFC 4918 §6.2: any number of shared locks together, an exclusive one alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection as Some
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,10 +35,9 @@ class Lock:
     expires: int
     root: str
 
-    def covers(self, chain: Some[int], uid: int) -> bool:
+    def covers(self, chain: Sequence[int], uid: int) -> bool:
         """Whether it protects the item, or with uid 0 the collection, at the end of `chain` of ids."""
-        last = next(reversed(list(chain)), 0)
-        if self.collection == last and self.uid == uid:
+        if self.collection == chain[-1] and self.uid == uid:
             return True
         return bool(self.deep) and self.uid == 0 and self.collection in chain
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from armgs_server.errors import OverQuota
 from armgs_server.storage import clock
 from armgs_server.storage.tx import Tx
 
@@ -19,10 +18,10 @@ class OfflineMessage:
     stanza: bytes
 
 
-async def append(tx: Tx, owner: int, stanza: bytes, *, limit: int, sent: int = 0) -> None:
-    """Keeps one more; OverQuota when `limit` messages wait already."""
+async def append(tx: Tx, owner: int, stanza: bytes, *, limit: int, sent: int = 0) -> bool:
+    """Keeps one more; False when `limit` messages wait already."""
     if await count(tx, owner) >= limit:
-        raise OverQuota("too many messages wait for the recipient")
+        return False
     await tx.execute(
         "INSERT INTO offline (owner, id, sent, stanza) VALUES (?, ?, ?, ?)",
         owner,
@@ -30,6 +29,7 @@ async def append(tx: Tx, owner: int, stanza: bytes, *, limit: int, sent: int = 0
         sent or clock.now(),
         stanza,
     )
+    return True
 
 
 async def count(tx: Tx, owner: int) -> int:

