@@ -9,6 +9,7 @@ acknowledged before it is durable, so a kill at any moment loses nothing that wa
 import asyncio
 import errno
 import gc
+import importlib
 import resource
 import signal
 import socket
@@ -18,7 +19,7 @@ from pathlib import Path
 import uvloop
 
 from armgs_server import config as configuration
-from armgs_server import dav, imap, log, portal, smtp, xmpp
+from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Temporary
@@ -113,11 +114,11 @@ class Daemon:
         core = self.core
         self._server = Server(config, self._tls)
         services = []
-        for package in (smtp, imap, xmpp, dav, portal):
+        for name in ("smtp", "imap", "xmpp", "dav", "portal"):
             try:
-                services.append(package.service(core))
+                services.append(importlib.import_module(f"armgs_server.{name}").service(core))
             except (ImportError, AttributeError, SyntaxError) as error:
-                _log.error("not served", service=package.__name__, error=error)
+                _log.error("not served", service=name, error=error)
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = _by_port(sockets, config) if sockets else _bind_all(config, [*listeners, HTTP, HTTPS])
         for service in services:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the portal answers to each path."""
+
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+from armgs_server.config import Config
+from armgs_server.errors import DomainError, Invalid, NotFound
+from armgs_server.formats import addresses
+from armgs_server.net.http import Handler, Request, Response
+from armgs_server.net.stream import Listener
+from armgs_server.portal import apple, autoconfig, hostmeta, pages
+from armgs_server.portal.endpoints import find_endpoints
+
+# The page needs its own style sheet and nothing else, from nowhere else.
+_SECURITY_HEADERS = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+]
+_HSTS = ("Strict-Transport-Security", "max-age=31536000")
+_ANYONE = ("Access-Control-Allow-Origin", "*")  # XEP-0156 §3.3: web clients read it from elsewhere
+
+
+class Portal:
+    """The portal's routes; it has no listeners and nothing running."""
+
+    listeners: Sequence[Listener] = ()
+
+    def __init__(self, config: Config, *, has_tls: bool) -> None:
+        self._config = config
+        self._has_tls = has_tls
+        self._endpoints = find_endpoints(config, has_tls=has_tls)
+        self._pages = pages.Pages(self._endpoints, config.server.domains, has_ca=self._ca() is not None)
+
+    @property
+    def routes(self) -> Sequence[tuple[str, Handler]]:
+        return (
+            ("/", self._read_only(self._start)),
+            ("/style.css", self._read_only(self._style)),
+            ("/ca.crt", self._read_only(self._certificate)),
+            ("/apple.mobileconfig", self._read_only(self._apple)),
+            ("/mail/", self._read_only(self._autoconfig)),
+            ("/.well-known/autoconfig/", self._read_only(self._autoconfig)),
+            ("/.well-known/host-meta", self._read_only(self._host_meta)),
+            ("/.well-known/host-meta.json", self._read_only(self._host_meta_json)),
+        )
+
+    async def start(self) -> None:
+        """Nothing runs in the background."""
+
+    async def stop(self) -> None:
+        """Nothing runs in the background."""
+
+    def _read_only(self, handler: Handler) -> Handler:
+        """Only GET and HEAD, and the headers that keep a browser safe."""
+
+        async def answer(request: Request) -> Response:
+            if request.method not in ("GET", "HEAD"):
+                return Response(405, [("Allow", "GET, HEAD")])
+            try:
+                response = await handler(request)
+            except DomainError as error:
+                status = 404 if isinstance(error, NotFound) else 400
+                response = self._html(request, status, self._pages.error(request, error.text))
+            response.headers += _SECURITY_HEADERS
+            if request.is_tls:
+                response.headers.append(_HSTS)
+            return response
+
+        return answer
+
+    async def _start(self, request: Request) -> Response:
+        if request.path != "/":
+            raise NotFound()
+        address = self._address(request, required=False)
+        return self._html(request, 200, self._pages.start(request, address))
+
+    async def _style(self, request: Request) -> Response:
+        return Response(
+            200,
+            [("Content-Type", "text/css; charset=utf-8"), ("Cache-Control", "max-age=3600")],
+            self._pages.style,
+        )
+
+    async def _certificate(self, request: Request) -> Response:
+        certificate = self._ca()
+        if certificate is None or request.path != "/ca.crt":
+            raise NotFound()
+        headers = [
+            ("Content-Type", "application/x-x509-ca-cert"),
+            ("Content-Disposition", 'attachment; filename="ca.crt"'),
+        ]
+        return Response(200, headers, certificate)
+
+    async def _autoconfig(self, request: Request) -> Response:
+        if request.path not in (
+            "/mail/config-v1.1.xml",
+            "/.well-known/autoconfig/mail/config-v1.1.xml",
+        ):
+            raise NotFound()
+        domain = self._domain(request)
+        document = autoconfig.client_config(domain, self._config.server.domains, self._endpoints)
+        return Response(200, [("Content-Type", "text/xml; charset=utf-8")], document)
+
+    async def _apple(self, request: Request) -> Response:
+        address = self._address(request, required=True)
+        profile = apple.profile(address, self._endpoints, self._ca())
+        headers = [
+            ("Content-Type", "application/x-apple-aspen-config"),
+            ("Content-Disposition", 'attachment; filename="armgs.mobileconfig"'),
+        ]
+        return Response(200, headers, profile)
+
+    async def _host_meta(self, request: Request) -> Response:
+        return Response(200, [("Content-Type", "application/xrd+xml"), _ANYONE], hostmeta.XRD)
+
+    async def _host_meta_json(self, request: Request) -> Response:
+        return Response(200, [("Content-Type", "application/json"), _ANYONE], hostmeta.JRD)
+
+    def _html(self, request: Request, status: int, page: bytes) -> Response:
+        headers = [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Language", pages.language_of(request)),
+            ("Vary", "Accept-Language"),
+            ("Cache-Control", "no-store"),
+        ]
+        return Response(status, headers, page)
+
+    def _ca(self) -> bytes | None:
+        path = self._config.path(self._config.tls.ca)
+        if not self._has_tls or not self._config.tls.ca or not path.is_file():
+            return None
+        return path.read_bytes()
+
+    def _address(self, request: Request, *, required: bool) -> str:
+        """The address the person has given; whether it exists is not looked at, and not told."""
+        given = parse_qs(request.query).get("address", [""])[0].strip()
+        if not given and not required:
+            return ""
+        try:
+            address = addresses.normalise(given)
+        except DomainError as error:
+            raise Invalid(pages.text_of(request, "address_invalid")) from error
+        if address.rpartition("@")[2] not in self._config.server.domains:
+            raise Invalid(pages.text_of(request, "address_elsewhere"))
+        return address
+
+    def _domain(self, request: Request) -> str:
+        """The domain a client asks about: that of `emailaddress`, whatever its local part, or of the host."""
+        domains = self._config.server.domains
+        given = parse_qs(request.query).get("emailaddress", [""])[0]
+        if given:
+            # COMPAT Evolution: asks for EVOLUTIONUSER@domain, so unknown local parts are never refused.
+            domain = given.rpartition("@")[2].strip().lower()
+            if domain not in domains:
+                raise NotFound()
+            return domain
+        host = (request.header("host") or "").partition(":")[0].lower().removeprefix("autoconfig.")
+        if host in domains:
+            return host
+        if not domains:
+            raise NotFound()
+        return domains[0]

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages for people, in Russian and English, rendered on the server."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+import segno
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from armgs_server.net.http import Request
+from armgs_server.portal.endpoints import Endpoints
+from armgs_server.portal.texts import TEXTS
+
+_FOLDER = Path(__file__).parent / "templates"
+_DEFAULT_LANGUAGE = "en"
+
+
+class Pages:
+    """Renders what the portal shows; the templates are read once."""
+
+    def __init__(self, endpoints: Endpoints, domains: Sequence[str], *, has_ca: bool) -> None:
+        environment = Environment(
+            loader=FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.style = (_FOLDER / "style.css").read_bytes()
+        self._start = environment.get_template("start.html")
+        self._error = environment.get_template("error.html")
+        self._endpoints = endpoints
+        self._domains = domains
+        self._has_ca = has_ca
+
+    def start(self, request: Request, address: str) -> bytes:
+        """How to connect each client; with an address, ready links and codes for it."""
+        language = language_of(request)
+        davx5 = _davx5_link(self._endpoints, address)
+        xmpp = f"xmpp:{quote(address, safe='@')}" if address else ""
+        page = self._start.render(
+            texts=TEXTS[language],
+            language=language,
+            languages=sorted(TEXTS),
+            endpoints=self._endpoints,
+            domains=self._domains,
+            has_ca=self._has_ca,
+            address=address,
+            example=address or f"ivanov@{self._domains[0] if self._domains else self._endpoints.hostname}",
+            davx5=davx5,
+            davx5_code=_code(davx5, TEXTS[language]["davx5_code"]),
+            xmpp=xmpp,
+            xmpp_code=_code(xmpp, TEXTS[language]["xmpp_code"]) if xmpp else "",
+        )
+        return page.encode()
+
+    def error(self, request: Request, text: str) -> bytes:
+        """Says what is wrong."""
+        language = language_of(request)
+        texts = TEXTS[language]
+        page = self._error.render(texts=texts, language=language, text=text or texts["not_found"])
+        return page.encode()
+
+
+def language_of(request: Request) -> str:
+    """`?lang=` or the language the browser prefers among those there are (RFC 9110 §12.5.4)."""
+    chosen = parse_qs(request.query).get("lang", [""])[0]
+    if chosen in TEXTS:
+        return chosen
+    best, best_quality = _DEFAULT_LANGUAGE, 0.0
+    for part in (request.header("accept-language") or "").split(",")[:20]:
+        tag, _, parameter = part.strip().partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        quality = _quality(parameter)
+        if language in TEXTS and quality > best_quality:
+            best, best_quality = language, quality
+    return best
+
+
+def text_of(request: Request, name: str) -> str:
+    """One text in the language of the request."""
+    return TEXTS[language_of(request)][name]
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def _davx5_link(endpoints: Endpoints, address: str) -> str:
+    """DAVx5's own link: davx5:// is https, and the user part is the log-in name."""
+    authority = endpoints.base_url.partition("://")[2]
+    user = quote(address, safe="") + "@" if address else ""
+    return f"davx5://{user}{authority}/dav/"
+
+
+def _code(link: str, title: str) -> Markup:
+    """A QR code as an SVG element of the page; `title` is what a screen reader says."""
+    code = segno.make(link, error="m", micro=False)
+    return Markup(code.svg_inline(scale=4, border=4, title=title, light="#fff", dark="#000", svgclass="code"))

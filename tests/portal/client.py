@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request to the portal over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+async def get(
+    world: World,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    secure: bool = True,
+    method: str = "GET",
+) -> Answer:
+    reader, writer = await world.connect("https" if secure else "http", secure=secure)
+    fields = {"Host": "localhost", "Connection": "close", **(headers or {})}
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    writer.write("\r\n".join(lines).encode())
+    raw = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status, *rest = head.decode("latin-1").split("\r\n")
+    answered = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
+    return Answer(int(status.split(" ")[1]), answered, body)
