@@ -1,1 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
+"""WebDAV, CalDAV and CardDAV over the one store: RFC 4918, 3744, 3253 §3, 4331, 5397, 5689, 6578, 6764.
+
+Invariants: a write is decoded and checked first, then one transaction holds conditions, locks and the
+change, then comes the answer; nothing is written in place; rights are asked of directory.access alone;
+who may not look something up is told that it does not exist.
+"""
+
+from collections.abc import Sequence
+
+from armgs_server.config import Config
+from armgs_server.dav import acl, principals, quota, sync, wellknown
+from armgs_server.dav.app import App
+from armgs_server.dav.engine import Engine
+from armgs_server.dav.features import Feature, Kind, Shape, build_tables
+from armgs_server.dav.methods import METHODS, report
+from armgs_server.dav.names import dav
+from armgs_server.dav.properties import PROPERTIES
+from armgs_server.net.http import Handler
+from armgs_server.net.stream import Listener
+from armgs_server.service import Core
+
+
+def _file_size(config: Config) -> int:
+    return config.dav.file_size
+
+
+FILES = Kind(
+    name="files",
+    home="files",
+    shape=Shape.FILES,
+    member=Shape.FILE,
+    types=(dav("collection"),),
+    content_type="application/octet-stream",
+    size_limit=_file_size,
+    nested=True,
+)
+WEBDAV = Feature(
+    compliance=("1", "2", "3"),
+    properties=(*PROPERTIES, report.PROPERTY),
+    methods=METHODS,
+    reports=(report.REPORT,),
+    kinds=(FILES,),
+)
+EXTENDED_MKCOL = Feature(compliance=("extended-mkcol",))
+FEATURES: tuple[Feature, ...] = (
+    WEBDAV,
+    acl.FEATURE,
+    EXTENDED_MKCOL,
+    quota.FEATURE,
+    sync.FEATURE,
+    principals.FEATURE,
+)
+
+
+class DavService:
+    """What the daemon runs: HTTP paths, and no background work."""
+
+    def __init__(self, core: Core, features: Sequence[Feature] = FEATURES) -> None:
+        self.engine = Engine(core, build_tables(features))
+        self._app = App(self.engine)
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        return ()
+
+    @property
+    def routes(self) -> Sequence[tuple[str, Handler]]:
+        handle = self._app.handle
+        return [
+            ("/dav", handle),
+            # COMPAT: Windows asks the root and every parent of a drive before it mounts it.
+            ("OPTIONS /", handle),
+            ("PROPFIND /", handle),
+            *((path, wellknown.redirect) for path in wellknown.PATHS),
+        ]
+
+    async def start(self) -> None:
+        """Nothing to begin."""
+
+    async def stop(self) -> None:
+        """Nothing to end: requests in flight are the HTTP shell's."""
+
+
+def service(core: Core) -> DavService:
+    """The service of this package."""
+    return DavService(core)

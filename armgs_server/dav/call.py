@@ -7,7 +7,7 @@ from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.headers import Depth, parse_depth, parse_prefer
 from armgs_server.dav.paths import Path
-from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
+from armgs_server.dav.resources import CollectionResource, MemberResource, Place, Resource
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import PropFind
 from armgs_server.directory.access import Rights
@@ -35,6 +35,7 @@ class Call:
     request: Request
     person: Principal
     path: Path
+    place: Place | None  # None for a folder of the URL space, a principal or a home
     resource: Resource
     headers: list[tuple[str, str]] = field(default_factory=list)  # to add to the answer, whatever it is
 

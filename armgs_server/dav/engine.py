@@ -85,11 +85,17 @@ class Engine:
 
     async def locate(self, person: Principal, segments: tuple[str, ...]) -> Resource:
         """The resource at a path, or an UnmappedResource. NotFound where the person may not look it up."""
+        return (await self.locate_place(person, segments))[1]
+
+    async def locate_place(
+        self, person: Principal, segments: tuple[str, ...]
+    ) -> tuple[Place | None, Resource]:
+        """The resource at a path, and its place if it has one in the store."""
         place = await self.place(person, segments)
         if isinstance(place, Resource):
-            return place
+            return None, place
         found = await self.store.read(lambda tx: walk(tx, place))
-        return await self.resource(person, place, found)
+        return place, await self.resource(person, place, found)
 
     async def resource(self, person: Principal, place: Place, found: Found) -> Resource:
         """What was found at a place, with the person's rights on it."""

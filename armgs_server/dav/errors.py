@@ -39,7 +39,7 @@ REASONS = {
 # What the domain's errors are over HTTP; the first class that fits counts.
 STATUS_OF: tuple[tuple[type[errors.DomainError], int], ...] = (
     (errors.NotFound, 404),
-    (errors.AlreadyExists, 405),
+    (errors.AlreadyExists, 409),
     (errors.Denied, 403),
     (errors.Conflict, 409),
     (errors.OverQuota, 507),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from armgs_server.dav.names import empty
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Shape(Flag):
     ANY = FOLDER | MEMBER
 
 
-Render: TypeAlias = "Callable[[View, Resource], str | None]"
+Render: TypeAlias = "Callable[[View, Any], str | None]"  # the resource is one of the shapes in `on`
 Prepare: TypeAlias = "Callable[[View, Sequence[Resource]], Awaitable[None]]"
 Change: TypeAlias = "Callable[[dict[str, Any], Element | None], None]"
 MethodHandler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
@@ -59,8 +60,9 @@ class Property:
     `render` gives the whole element as text, or None where this resource has none; it must not wait.
     `prepare` runs once for all resources of a slice before them and puts what they need into
     `view.cache`. `change` makes it settable on collections: it edits the `data` of the collection for
-    a set (the element) or a remove (None), or raises DavError. One with `stored` is settable and kept
-    with the dead properties; `render` then only gives the default. Otherwise it is protected.
+    a set (the element) or a remove (None), or raises DavError. With `stored` it is settable on all else
+    that is in the store and kept with the dead properties; `render` then only gives the default.
+    Otherwise it is protected.
     """
 
     name: str
@@ -120,12 +122,18 @@ class Kind:
     home: str  # second segment of its paths: calendars, addressbooks, files
     shape: Shape
     member: Shape
-    resource_type: str  # the content of DAV:resourcetype
+    types: tuple[str, ...]  # the names inside DAV:resourcetype
     content_type: str  # of a member whose PUT named none
     size_limit: Callable[[Any], int]  # of one member, from Config
-    nested: bool = False  # whether MKCOL works inside, and where no collection is named by its type
+    nested: bool = False  # whether collections lie inside collections
+    too_large: str = ""  # the condition violated above the limit, where a specification names one
     check: Check | None = None
     index: Index | None = None
+
+    @property
+    def resource_type(self) -> str:
+        """The content of DAV:resourcetype."""
+        return "".join(map(empty, self.types))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Header fields of WebDAV (RFC 4918 §10) and byte ranges (RFC 9110 §14): text to values. Pure."""
+"""Header fields of WebDAV (RFC 4918 §10, RFC 7240): text to values. Pure."""
 
 import re
 from typing import Literal
@@ -9,7 +9,6 @@ from armgs_server.dav.errors import DavError
 
 Depth = Literal["0", "1", "infinity"]
 
-_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*\Z", re.IGNORECASE)
 _TIMEOUT = re.compile(r"\s*(?:(?P<infinite>infinite)|second-(?P<seconds>\d{1,10}))\s*\Z", re.IGNORECASE)
 _CODED_URL = re.compile(r"\s*<(?P<url>[^<>\s]+)>\s*\Z")
 
@@ -79,29 +78,6 @@ def parse_lock_token(header: str | None) -> str:
     if match is None:
         raise DavError(400, "A Lock-Token header is needed.")
     return match["url"]
-
-
-def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one behind the last; None to send everything; 416 where nothing is left.
-
-    Several ranges at once are answered with the whole (RFC 9110 §14.2 permits to ignore Range).
-    """
-    match = _RANGE.match(header.strip())
-    if match is None or not (match[1] or match[2]):
-        return None
-    if not match[1]:
-        start, end = max(0, size - int(match[2])), size
-        satisfiable = int(match[2]) > 0 and size > 0
-    else:
-        start, end = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
-        if match[2] and int(match[2]) < start:
-            return None  # §14.1.1: an invalid range is ignored
-        satisfiable = start < size
-    if not satisfiable:
-        raise DavError(
-            416, "The range lies outside of the file.", headers=(("Content-Range", f"bytes */{size}"),)
-        )
-    return start, end
 
 
 def parse_prefer(header: str | None) -> dict[str, str]:

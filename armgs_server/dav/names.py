@@ -7,7 +7,8 @@ its root element and no default namespace, so pieces of text made anywhere can b
 
 from functools import lru_cache
 
-from armgs_server.formats.xmltree import escape, quote
+from armgs_server.formats.xmltree import escape as escape
+from armgs_server.formats.xmltree import quote
 
 DAV = "DAV:"
 CALDAV = "urn:ietf:params:xml:ns:caldav"

@@ -77,38 +77,32 @@ class View:
 
     def propstats(self, resource: Resource) -> str:
         """The DAV:propstat elements of one resource, `prepare` having run."""
-        found: list[str] = []
-        missing: list[str] = []
-        for name, render in self._columns[resource.shape]:
-            text = render(self, resource)
-            if text is not None:
-                found.append(text)
-            else:
-                missing.append(name)
-        if self.asked.kind != "prop":
-            self._add_dead(resource, found)
-            missing.clear()
+        if self.asked.kind == "prop":
+            return self.serialise_propstats(self.values(resource))
+        found = {name: text for name, text in self.values(resource) if text is not None}
+        for name, text in self.dead_of(resource).items():
+            found.setdefault(name, text)
         if self.asked.kind == "propname":
-            found = [names.empty(name) for name in self._names(resource)]
-        text = f"<D:propstat><D:prop>{''.join(found)}{_FOUND}" if found or not missing else ""
-        if missing and not self.minimal:
-            text += f"<D:propstat><D:prop>{''.join(map(names.empty, missing))}{_MISSING}"
-        elif not text:
-            text = f"<D:propstat><D:prop>{_FOUND}"
-        return text
+            found = {name: names.empty(name) for name in found}
+        return self.serialise_propstats(list(found.items()))
+
+    def values(self, resource: Resource) -> list[tuple[str, str | None]]:
+        """Each property asked for by name, and its element, or None where there is none."""
+        return [(name, render(self, resource)) for name, render in self._columns[resource.shape]]
+
+    def serialise_propstats(self, values: Sequence[tuple[str, str | None]]) -> str:
+        """DAV:propstat elements: 200 for what is there, 404 for the rest."""
+        found = "".join([text for _, text in values if text is not None])
+        missing = [] if self.minimal else [name for name, text in values if text is None]
+        result = f"<D:propstat><D:prop>{found}{_FOUND}" if found or not missing else ""
+        if missing:
+            result += f"<D:propstat><D:prop>{''.join(map(names.empty, missing))}{_MISSING}"
+        return result
 
     def dead_of(self, resource: Resource) -> dict[str, str]:
         """The dead properties of one resource."""
         key = key_of(resource)
         return self.dead.get(key, {}) if key else {}
-
-    def _names(self, resource: Resource) -> list[str]:
-        live = [name for name, render in self._columns[resource.shape] if render(self, resource) is not None]
-        return [*live, *(name for name in self.dead_of(resource) if name not in live)]
-
-    def _add_dead(self, resource: Resource, found: list[str]) -> None:
-        shown = {name for name, _ in self._columns[resource.shape]}
-        found.extend(value for name, value in self.dead_of(resource).items() if name not in shown)
 
     def _build_columns(self, shape: Shape) -> list[tuple[str, Render]]:
         table = self.engine.tables.properties

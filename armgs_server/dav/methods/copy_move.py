@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COPY and MOVE (RFC 4918 §9.8, §9.9): by reference, in one transaction; no bytes are copied.
+
+Within a kind anything may go anywhere its owner's rights allow. A member that comes into another kind of
+collection is checked and indexed like one that was PUT.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from armgs_server.dav.call import Call
+from armgs_server.dav.errors import DavError
+from armgs_server.dav.features import Method, Put, Shape
+from armgs_server.dav.guard import Guard
+from armgs_server.dav.headers import parse_destination, parse_overwrite
+from armgs_server.dav.methods.delete import check_removable, check_still, locked_below, remove
+from armgs_server.dav.methods.transfer import copy_collection, copy_member, move_collection, move_member
+from armgs_server.dav.paths import parse_path
+from armgs_server.dav.resources import (
+    CollectionResource,
+    Found,
+    HomeResource,
+    MemberResource,
+    Place,
+    Resource,
+    UnmappedResource,
+    walk,
+)
+from armgs_server.directory.access import Rights
+from armgs_server.net.http import Response
+from armgs_server.storage.locks import Lock
+from armgs_server.storage.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where it goes: the place, what is there now, and what the target kind's check returned."""
+
+    place: Place
+    resource: Resource
+    checked: Any
+
+
+async def handle_copy(call: Call) -> Response:
+    """201 for a new resource, 204 where one was overwritten."""
+    return await _transfer(call, is_move=False)
+
+
+async def handle_move(call: Call) -> Response:
+    """The same, and the source is gone."""
+    return await _transfer(call, is_move=True)
+
+
+async def _transfer(call: Call, *, is_move: bool) -> Response:
+    source, place = call.resource, call.place
+    assert isinstance(source, MemberResource | CollectionResource) and place is not None
+    depth = call.depth("infinity")
+    if depth == "1" or (is_move and depth == "0" and isinstance(source, CollectionResource)):
+        raise DavError(400, "This Depth is not possible here.")  # §9.8.3, §9.9.2
+    overwrite = parse_overwrite(call.header("overwrite"))
+    call.require(source, Rights.READ)
+    if is_move:
+        check_removable(call, source)
+    target = await _destination(call, source, overwrite=overwrite)
+    guard = await Guard.of(call)
+
+    async def work(tx: Tx) -> tuple[list[Lock], bool]:
+        origin = await walk(tx, place)
+        check_still(origin, source)
+        await guard.check(tx, origin)
+        goal = await walk(tx, target.place)
+        exists = not goal.missing
+        if exists and not overwrite:
+            raise DavError(412, "The destination exists.")
+        held = await guard.check_removal(tx, origin) if is_move else []
+        held += await _clear(tx, guard, origin, goal, is_move=is_move)
+        if held:
+            return held, exists
+        goal = await walk(tx, target.place)
+        if origin.item is None and is_move:
+            await move_collection(tx, origin.chain[-1], goal, target.place)
+        elif origin.item is None:
+            await copy_collection(tx, origin.chain[-1], goal, target.place, deep=depth == "infinity")
+        else:
+            carry = move_member if is_move else copy_member
+            await carry(tx, origin, goal, target.place.names[-1], call.engine.tables, target.checked)
+        return [], exists
+
+    held, existed = await call.engine.store.write(work)
+    if held:
+        return locked_below(held)
+    return Response(204 if existed else 201)
+
+
+async def _clear(tx: Tx, guard: Guard, origin: Found, goal: Found, *, is_move: bool) -> list[Lock]:
+    """Checks the destination's locks and removes what must go before (§9.8.4, §9.9.3)."""
+    if goal.missing:
+        await guard.check_lock(tx, goal)
+        return []
+    if goal.item is not None and origin.item is not None and not is_move:
+        await guard.check_lock(tx, goal)  # a file over a file is new bytes for the same resource
+        return []
+    held = await guard.check_removal(tx, goal)
+    if not held:
+        await remove(tx, goal)
+    return held
+
+
+async def _destination(call: Call, source: Resource, *, overwrite: bool) -> Destination:
+    """Where the Destination header points to, the rights on it checked, the bytes checked by its kind."""
+    path = parse_path(parse_destination(call.header("destination"), call.header("host")))
+    place, resource = await call.engine.locate_place(call.person, path.segments)
+    if place is None:
+        raise DavError(403, "Nothing can be put there.")
+    _check_apart(source, resource)
+    parent = _parent_of(resource)
+    if not isinstance(resource, UnmappedResource):
+        if not overwrite:
+            raise DavError(412, "The destination exists.")
+        check_removable(call, resource)
+    if isinstance(source, CollectionResource):
+        _check_collection(call, source, place, parent)
+        return Destination(place, resource, None)
+    assert isinstance(source, MemberResource)
+    if not isinstance(parent, CollectionResource):
+        raise DavError(403, "A member lies in a collection.")
+    call.require(parent, Rights.INSERT)
+    return Destination(place, resource, await _check_member(call, source, parent, place.names[-1]))
+
+
+def _check_apart(source: Resource, target: Resource) -> None:
+    """§9.8.5, §9.9.4: 403 for the resource itself, or where one lies inside the other."""
+    here, there = source.href.rstrip("/") + "/", target.href.rstrip("/") + "/"
+    if here.startswith(there) or (there.startswith(here) and isinstance(source, CollectionResource)):
+        raise DavError(403, "Source and destination are the same, or one lies in the other.")
+
+
+def _parent_of(resource: Resource) -> CollectionResource | HomeResource | None:
+    """What the destination lies in; None for the top of a tree."""
+    if isinstance(resource, MemberResource):
+        return resource.parent
+    if isinstance(resource, UnmappedResource):
+        if resource.parent is None:
+            raise DavError(409, "The collection to put it into is missing.")
+        return resource.parent
+    assert isinstance(resource, CollectionResource)
+    if len(resource.chain) < 2:
+        return None
+    return CollectionResource(resource.shape, "", resource.chain[:-1], resource.kind, resource.rights)
+
+
+def _check_collection(
+    call: Call, source: CollectionResource, place: Place, parent: CollectionResource | HomeResource | None
+) -> None:
+    if source.kind not in place.kinds:
+        raise DavError(403, "This kind of collection cannot lie there.")
+    if isinstance(parent, CollectionResource):
+        if not parent.kind.nested:
+            raise DavError(403, "Collections cannot lie there.")
+        call.require(parent, Rights.CREATE)
+
+
+async def _check_member(call: Call, source: MemberResource, parent: CollectionResource, name: str) -> Any:
+    """What the target's kind makes of the bytes; nothing to do within one collection."""
+    check = parent.kind.check
+    if check is None or source.parent.collection.id == parent.collection.id:
+        return None
+    limit = parent.kind.size_limit(call.engine.config)
+    if source.item.size > limit:
+        raise DavError(403, condition=parent.kind.too_large)
+    data = await call.engine.store.blobs.read(source.item.blob)
+    return await check(Put(call, parent, name, source.item.content_type, data))
+
+
+METHODS = (
+    Method("COPY", Shape.MEMBER | Shape.COLLECTION, handle_copy),
+    Method("MOVE", Shape.MEMBER | Shape.COLLECTION, handle_move),
+)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DELETE (RFC 4918 §9.6): a member, or a collection with everything below it; all or nothing."""
+
+from armgs_server.dav.call import Call
+from armgs_server.dav.errors import DavError
+from armgs_server.dav.features import Method, Shape
+from armgs_server.dav.guard import Guard
+from armgs_server.dav.multistatus import multistatus, status_response
+from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk
+from armgs_server.directory.access import Rights
+from armgs_server.net.http import Response
+from armgs_server.storage import collections, items
+from armgs_server.storage.locks import Lock
+from armgs_server.storage.tx import Tx
+
+
+async def handle_delete(call: Call) -> Response:
+    """204; 207 where something below is locked by somebody else, and then nothing is removed."""
+    resource, place = call.resource, call.place
+    assert place is not None
+    check_removable(call, resource)
+    if isinstance(resource, CollectionResource) and call.depth("infinity") != "infinity":
+        raise DavError(400, "DELETE of a collection needs Depth: infinity.")  # §9.6.1
+    guard = await Guard.of(call)
+
+    async def work(tx: Tx) -> list[Lock]:
+        found = await walk(tx, place)
+        check_still(found, resource)
+        await guard.check(tx, found)
+        held = await guard.check_removal(tx, found)
+        if not held:
+            await remove(tx, found)
+        return held
+
+    held = await call.engine.store.write(work)
+    return locked_below(held) if held else Response(204)
+
+
+def check_removable(call: Call, resource: object) -> None:
+    """The right to remove a resource."""
+    if isinstance(resource, MemberResource):
+        call.require(resource, Rights.DELETE_ITEMS)
+        return
+    assert isinstance(resource, CollectionResource)
+    call.require(resource, Rights.DELETE_COLLECTION)
+    if resource.collection.role:  # the root of files, the default calendar, the directory's cards …
+        raise DavError(403, "This collection belongs to the account.")
+
+
+def check_still(found: Found, resource: object) -> None:
+    """404 where what was asked for has gone or been replaced meanwhile."""
+    if isinstance(resource, MemberResource):
+        is_same = found.item is not None and not found.missing and found.item.uid == resource.item.uid
+    else:
+        assert isinstance(resource, CollectionResource)
+        is_same = bool(found.chain) and found.chain[-1].id == resource.collection.id and not found.missing
+        is_same = is_same and found.item is None
+    if not is_same:
+        raise DavError(404)
+
+
+async def remove(tx: Tx, found: Found) -> None:
+    """Removes what was found."""
+    if found.item is not None:
+        await items.remove(tx, found.chain[-1], [found.item.uid])
+    else:
+        await collections.delete(tx, found.chain[-1])
+
+
+def locked_below(held: list[Lock]) -> Response:
+    """§9.6.1: which members stood in the way."""
+    roots = dict.fromkeys(lock.root for lock in held)
+    condition = "<D:lock-token-submitted><D:href>{}</D:href></D:lock-token-submitted>"
+    return multistatus(status_response(root, 423, condition.format(root)) for root in roots)
+
+
+METHOD = Method("DELETE", Shape.MEMBER | Shape.COLLECTION, handle_delete)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OPTIONS (RFC 4918 §10.1): what a resource can do, computed from the tables."""
+
+from armgs_server.dav.call import Call
+from armgs_server.dav.features import Method, Shape
+from armgs_server.net.http import Response
+
+
+async def handle_options(call: Call) -> Response:
+    """`DAV:` and `Allow`. MS-Author-Via: COMPAT, Microsoft Office takes WebDAV for read-only without it."""
+    tables = call.engine.tables
+    return Response(
+        200,
+        [
+            ("DAV", ", ".join(tables.compliance)),
+            ("Allow", tables.allow[call.resource.shape]),
+            ("MS-Author-Via", "DAV"),
+            ("Accept-Ranges", "bytes"),
+            ("Cache-Control", "no-cache"),
+        ],
+    )
+
+
+METHOD = Method("OPTIONS", Shape.ANY | Shape.UNMAPPED, handle_options)

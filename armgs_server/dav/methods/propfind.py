@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PROPFIND (RFC 4918 §9.1): properties of a resource and of what lies in it, sent while they are read."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from armgs_server.dav.call import Call
+from armgs_server.dav.errors import DavError
+from armgs_server.dav.features import Method, Shape
+from armgs_server.dav.multistatus import SLICE, multistatus, stream
+from armgs_server.dav.names import dav
+from armgs_server.dav.resources import (
+    CollectionResource,
+    MemberResource,
+    Resource,
+    child_collection,
+    member,
+)
+from armgs_server.dav.xml import parse_propfind
+from armgs_server.directory.access import Rights
+from armgs_server.net.http import Response
+from armgs_server.storage import collections, items
+
+
+async def handle_propfind(call: Call) -> Response:
+    """Depth 0, 1, or infinity up to a limit."""
+    depth = call.depth("infinity")
+    asked = parse_propfind(await call.body())
+    view = call.view(asked)
+    if isinstance(call.resource, CollectionResource | MemberResource):
+        call.require(call.resource, Rights.READ)
+    if depth == "0" or isinstance(call.resource, MemberResource):
+        return multistatus(await view.responses([call.resource]), headers=call.headers)
+    if depth == "1":
+        return stream(view, _level(call, call.resource), headers=call.headers)
+    tree = await _tree(call, call.resource)
+    return stream(view, _levels(call, tree), headers=call.headers)
+
+
+async def _level(call: Call, resource: Resource) -> AsyncIterator[Sequence[Resource]]:
+    """The resource, its child collections, its items."""
+    below = await child_folders(call, resource)
+    yield [resource, *below]
+    if isinstance(resource, CollectionResource):
+        async for page in members(call, resource):
+            yield page
+
+
+async def _levels(call: Call, tree: Sequence[Resource]) -> AsyncIterator[Sequence[Resource]]:
+    for resource in tree:
+        yield [resource]
+        if isinstance(resource, CollectionResource):
+            async for page in members(call, resource):
+                yield page
+
+
+async def members(call: Call, parent: CollectionResource) -> AsyncIterator[Sequence[MemberResource]]:
+    """The items of a collection in slices; none where the person may not read."""
+    if Rights.READ not in parent.rights:
+        return
+    owner, number = parent.collection.owner, parent.collection.id
+    after = 0
+    while True:
+        page = await call.engine.store.read(lambda tx, a=after: items.scan(tx, owner, number, a, SLICE))  # type: ignore[misc]
+        if page:
+            yield [member(parent, item) for item in page]
+        if len(page) < SLICE:
+            return
+        after = page[-1].uid
+
+
+async def child_folders(call: Call, resource: Resource) -> list[Resource]:
+    """What lies in a resource apart from items, as far as the person may look it up."""
+    if not isinstance(resource, CollectionResource):
+        return await call.engine.children(call.person, resource)
+    if not resource.kind.nested:
+        return []
+    above = resource.collection
+    found: list[Resource] = []
+    for child in await call.engine.store.read(
+        lambda tx: collections.children(tx, above.owner, above.id, above.kind)
+    ):
+        rights = await call.engine.rights(call.person, child)
+        if Rights.LOOKUP in rights:
+            found.append(child_collection(resource, child, rights))
+    return found
+
+
+async def _tree(call: Call, resource: Resource) -> list[Resource]:
+    """All folders below a resource and itself; 403 where they hold more than the limit (§9.1)."""
+    limit = call.engine.config.dav.depth_infinity
+    tree, size = [resource], 0
+    position = 0
+    while position < len(tree):
+        folder = tree[position]
+        position += 1
+        size += 1 + (folder.collection.items if isinstance(folder, CollectionResource) else 0)
+        if size > limit:
+            raise DavError(403, condition=dav("propfind-finite-depth"))
+        tree += await child_folders(call, folder)
+    return tree
+
+
+METHOD = Method("PROPFIND", Shape.ANY, handle_propfind)

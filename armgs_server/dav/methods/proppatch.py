@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PROPPATCH (RFC 4918 §9.2): sets and removes properties, all of them or none."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from armgs_server.dav.call import Call
+from armgs_server.dav.errors import DavError, status_line
+from armgs_server.dav.features import Method, Shape, Tables
+from armgs_server.dav.guard import Guard
+from armgs_server.dav.methods.delete import check_still
+from armgs_server.dav.multistatus import multistatus
+from armgs_server.dav.names import dav, empty
+from armgs_server.dav.resources import CollectionResource, MemberResource, walk
+from armgs_server.dav.xml import PropertyChange, canonical, parse_propertyupdate
+from armgs_server.directory.access import Rights
+from armgs_server.net.http import Response
+from armgs_server.storage import collections, properties
+from armgs_server.storage.tx import Tx
+
+Failures = Mapping[str, DavError]
+
+
+async def handle_proppatch(call: Call) -> Response:
+    """207 with a propstat for each outcome."""
+    resource, place = call.resource, call.place
+    assert isinstance(resource, MemberResource | CollectionResource) and place is not None
+    changes = parse_propertyupdate(await call.body())
+    parent = call.require(resource, Rights.WRITE)
+    before = {} if isinstance(resource, MemberResource) else dict(parent.collection.data)
+    data, dead, failures = apply_changes(call.engine.tables, resource.shape, before, changes)
+    if failures:
+        return _answer(resource.href, changes, failures)
+    guard = await Guard.of(call)
+
+    async def work(tx: Tx) -> None:
+        found = await walk(tx, place)
+        check_still(found, resource)
+        await guard.check(tx, found)
+        await guard.check_lock(tx, found)
+        collection = found.chain[-1]
+        uid = found.item.uid if found.item else 0
+        await properties.change(tx, collection.owner, collection.id, uid, dead)
+        if not uid and data != before:
+            # Made again from what is there now: somebody else may have set another property meanwhile.
+            now, _, _ = apply_changes(call.engine.tables, resource.shape, dict(collection.data), changes)
+            await collections.update(tx, collection, data=now)
+
+    await call.engine.store.write(work)
+    return _answer(resource.href, changes, failures)
+
+
+def apply_changes(
+    tables: Tables, shape: Shape, data: dict[str, Any], changes: Sequence[PropertyChange]
+) -> tuple[dict[str, Any], dict[str, str | None], Failures]:
+    """The collection's data and the dead properties after the changes, and what was refused."""
+    dead: dict[str, str | None] = {}
+    failures: dict[str, DavError] = {}
+    for change in changes:
+        prop = tables.properties.get(change.name)
+        live = prop if prop is not None and shape in prop.on else None
+        try:
+            if live is not None and live.change is not None and shape in Shape.COLLECTION:
+                live.change(data, change.element)
+            elif live is None or live.stored:
+                dead[change.name] = None if change.element is None else canonical(change.element)
+            else:
+                raise DavError(403, condition=dav("cannot-modify-protected-property"))
+        except DavError as error:
+            failures[change.name] = error
+    return data, dead, failures
+
+
+def propstats(changes: Sequence[PropertyChange], failures: Failures) -> str:
+    """A DAV:propstat for each outcome: all 200, or the refusals and 424 for what fell with them (§9.2.1)."""
+    groups: dict[tuple[int, str], list[str]] = {}
+    for name in dict.fromkeys(change.name for change in changes):
+        error = failures.get(name)
+        status = error.status if error else (424 if failures else 200)
+        groups.setdefault((status, error.error_element() if error else ""), []).append(name)
+    return "".join(
+        f"<D:propstat><D:prop>{''.join(map(empty, names))}</D:prop><D:status>{status_line(status)}</D:status>"
+        f"{f'<D:error>{condition}</D:error>' if condition else ''}</D:propstat>"
+        for (status, condition), names in groups.items()
+    )
+
+
+def _answer(href: str, changes: Sequence[PropertyChange], failures: Failures) -> Response:
+    stats = propstats(changes, failures)
+    return multistatus([f"<D:response><D:href>{href}</D:href>{stats}</D:response>"])
+
+
+METHOD = Method("PROPPATCH", Shape.MEMBER | Shape.COLLECTION, handle_proppatch)

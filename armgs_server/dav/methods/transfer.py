@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What COPY and MOVE do in the store, inside their transaction (RFC 4918 §9.8, §9.9)."""
+
+from typing import Any
+
+from armgs_server.dav.errors import DavError
+from armgs_server.dav.features import Tables
+from armgs_server.dav.resources import Found, Place
+from armgs_server.storage import collections, items, locks, properties
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
+from armgs_server.storage.tx import Tx
+
+PAGE = 500
+
+
+async def copy_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any) -> None:
+    """A member with its dead properties; over another member it gives that one new bytes."""
+    source, target = origin.item, goal.chain[-1]
+    assert source is not None
+    ref = BlobRef(source.blob, source.size, None)
+    if goal.item is not None:
+        made = await items.replace(tx, goal.item, ref, source.content_type)
+    else:
+        made = await items.add(tx, target, ref, name=name, content_type=source.content_type)
+    await properties.copy(tx, _key(source), _key(made))
+    index = tables.kinds[target.kind].index
+    if index is not None:
+        if checked is None:
+            # The same collection: a second object with the same UID, which no kind permits.
+            raise DavError(403, "A copy inside the same collection would have the same UID.")
+        await index(tx, target, made, checked)
+
+
+async def move_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any) -> None:
+    """A member with its dead properties, without its locks (§7.5)."""
+    source, before, target = origin.item, origin.chain[-1], goal.chain[-1]
+    assert source is not None
+    if (before.owner, before.id) == (target.owner, target.id):
+        await locks.remove(tx, source.owner, source.collection, [source.uid])
+        await items.rename(tx, source, name)
+        return
+    kind = tables.kinds[target.kind]
+    if kind.index is None or before.kind == target.kind:
+        made = (await items.move(tx, [source], before, target, [name]))[0]
+    else:
+        ref = BlobRef(source.blob, source.size, None)
+        made = await items.add(tx, target, ref, name=name, content_type=source.content_type)
+        await properties.copy(tx, _key(source), _key(made))
+        await items.remove(tx, before, [source.uid])
+    if kind.index is not None:
+        await kind.index(tx, target, made, checked)
+
+
+async def move_collection(tx: Tx, source: Collection, goal: Found, place: Place) -> None:
+    """Within an owner's tree a rename; to another owner a copy and a removal."""
+    parent = goal.chain[-1].id if goal.chain else 0
+    if source.owner == place.owner:
+        for lock in await locks.below(tx, source.owner, source.id):
+            await locks.release(tx, lock)
+        await locks.remove(tx, source.owner, source.id, [0])
+        await collections.rename(tx, source, parent=parent, name=place.names[-1])
+    else:
+        await _copy_tree(tx, source, place.owner, parent, place.names[-1], deep=True)
+        await collections.delete(tx, source)
+
+
+async def copy_collection(tx: Tx, source: Collection, goal: Found, place: Place, *, deep: bool) -> None:
+    """The collection with its properties; deep: with everything below."""
+    parent = goal.chain[-1].id if goal.chain else 0
+    await _copy_tree(tx, source, place.owner, parent, place.names[-1], deep=deep)
+
+
+async def _copy_tree(tx: Tx, source: Collection, owner: int, parent: int, name: str, *, deep: bool) -> None:
+    made = await collections.create(tx, owner, source.kind, name, parent=parent, data=source.data)
+    await properties.copy(tx, (source.owner, source.id, 0), (made.owner, made.id, 0))
+    if not deep:
+        return
+    after = 0
+    while page := await items.scan(tx, source.owner, source.id, after, PAGE):
+        await items.copy(tx, page, made)
+        after = page[-1].uid
+    for child in await collections.children(tx, source.owner, source.id, source.kind):
+        await _copy_tree(tx, child, owner, made.id, child.name, deep=True)
+
+
+def _key(item: Item) -> tuple[int, int, int]:
+    return item.owner, item.collection, item.uid
