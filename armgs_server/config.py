@@ -143,21 +143,36 @@ class SmtpSettings:
     """Mail in and out."""
 
     message_size: int = setting(50 * MIB, doc="Largest message taken (SIZE).", minimum=64 * KIB)
-    recipients: int = setting(1000, doc="Recipients of one message (RFC 5321 §4.5.3.1.8).", minimum=100)
+    recipients: int = setting(1000, doc="RCPT commands in one transaction.", minimum=100)
     line_length: int = setting(2000, doc="Longest command line.", minimum=512)
+    hops: int = setting(
+        100, doc="Received: fields above which a message is in a loop (RFC 5321 §6.3).", minimum=10
+    )
     command_timeout: float = setting(300.0, doc="Wait for a command (RFC 5321 §4.5.3.2).", minimum=1)
     data_timeout: float = setting(180.0, doc="Wait for the next bytes of a message.", minimum=1)
+    message_timeout: float = setting(3600.0, doc="A whole message must have come after this.", minimum=1)
     errors: int = setting(20, doc="Wrong commands before the connection is closed.", minimum=1)
     relay_host: str = setting("", doc="Host, or host:port, that takes all mail for others; empty: MX.")
-    relay_tls: str = setting(
-        "opportunistic", doc="TLS towards other servers.", choices=("opportunistic", "required", "none")
+    relay_routes: tuple[str, ...] = setting(
+        (), doc='Domains with a server of their own: "example.org=host:port". They go before relay_host.'
     )
+    relay_tls: str = setting(
+        "opportunistic",
+        doc="TLS towards other servers; required also checks their certificates.",
+        choices=("opportunistic", "required", "none"),
+    )
+    relay_timeout: float = setting(
+        300.0, doc="Wait for another server's reply (RFC 5321 §4.5.3.2).", minimum=1
+    )
+    dns_servers: tuple[str, ...] = setting((), doc="Name servers for MX look-ups; empty: the system's.")
+    dns_timeout: float = setting(15.0, doc="A look-up has failed after this.", minimum=0.1)
     queue_lifetime: float = setting(
         432000.0, doc="Mail that cannot be sent is returned after this.", minimum=60
     )
     queue_first_retry: float = setting(300.0, doc="Wait before the second attempt; doubles after.", minimum=1)
     queue_longest_retry: float = setting(14400.0, doc="The longest wait between attempts.", minimum=1)
     queue_parallel: int = setting(20, doc="Messages being sent at the same time.", minimum=1)
+    queue_parallel_per_domain: int = setting(4, doc="The same, to one domain.", minimum=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +200,7 @@ class XmppSettings:
     unacknowledged: int = setting(
         2000, doc="Stanzas kept for a client that does not acknowledge.", minimum=10
     )
+    sessions: int = setting(50, doc="Sessions of one person at the same time.", minimum=1)
     idle_timeout: float = setting(
         900.0, doc="A silent client is asked for a sign of life after this time.", minimum=10
     )
