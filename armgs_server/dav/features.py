@@ -6,6 +6,8 @@ Each module that implements one (`acl`, `quota`, `sync`, `caldav`, `carddav` …
 propname are computed from these tables and written nowhere else.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
@@ -97,8 +99,8 @@ class Report:
 class Put:
     """What a kind checks before a member is written: the body whole, nothing stored yet."""
 
-    call: "Call"
-    collection: "CollectionResource"
+    call: Call
+    collection: CollectionResource
     name: str
     content_type: str
     data: bytes
