@@ -105,6 +105,7 @@ def memory_of(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
+_SERVE = "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
 Prepare = Callable[[Store, Directory], Awaitable[None]]
 
 
@@ -258,17 +259,16 @@ async def _start(directory: Path, config_file: Path) -> asyncio.subprocess.Proce
         notify.bind(str(path))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "armgs_server",
-            "serve",
-            "--config",
+            "-c",
+            _SERVE,
             str(config_file),
             env={**os.environ, "NOTIFY_SOCKET": str(path)},
         )
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(START_TIMEOUT):
             while b"READY=1" not in await loop.sock_recv(notify, 4096):
-                continue
+                if process.returncode is not None:
+                    raise RuntimeError("the daemon did not start")
     return process
 
 

@@ -46,6 +46,7 @@ PORTS = {
     "https": 443,
 }
 START_TIMEOUT = 30.0
+_SERVE = "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
 # Cheap password hashes: these tests are not about them, and there are many log-ins.
 SETTINGS: dict[str, dict[str, Any]] = {
     "security": {
@@ -210,7 +211,7 @@ class World:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
-                "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))",
+                _SERVE,
                 str(self.config_file),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
