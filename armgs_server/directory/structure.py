@@ -201,7 +201,7 @@ async def add_alias(tx: Tx, principal: Principal, address: str) -> None:
     if await lookup.by_address(tx, address) is not None:
         raise AlreadyExists(f"{address} is taken")
     await tx.execute("INSERT INTO alias (address, principal) VALUES (?, ?)", address, principal.id)
-    await addressbook.put(tx, principal)
+    await addressbook.put(tx, await lookup.existing(tx, principal.id))
     announce(tx, principal.id)
 
 
@@ -210,5 +210,5 @@ async def remove_alias(tx: Tx, principal: Principal, address: str) -> None:
     await tx.execute(
         "DELETE FROM alias WHERE address = ? AND principal = ?", check_address(address), principal.id
     )
-    await addressbook.put(tx, principal)
+    await addressbook.put(tx, await lookup.existing(tx, principal.id))
     announce(tx, principal.id)
