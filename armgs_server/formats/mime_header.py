@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -70,6 +70,11 @@ def parse_fields(header: bytes) -> dict[bytes, bytes]:
     for name, value in _FIELD.findall(header):
         fields.setdefault(name.lower(), value)
     return fields
+
+
+def iterate_fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every field in order, names as written, values still folded."""
+    return ((found[1], found[2]) for found in _FIELD.finditer(header))
 
 
 def unfold(value: bytes) -> bytes:

@@ -15,6 +15,8 @@ from armgs_server.formats.mime import Kind, Part
 from armgs_server.formats.mime_header import (
     decode_base64,
     decode_bytes,
+    decode_text,
+    iterate_fields,
     parse_fields,
     parse_media_type,
     parse_token,
@@ -78,8 +80,15 @@ def _field_filter(names: tuple[bytes, ...], negate: bool) -> Callable[[bytes], b
     return pick
 
 
+def header_text(header: bytes) -> str:
+    """All fields of a header, decoded, one a line (SEARCH TEXT)."""
+    return "\n".join(
+        f"{name.decode('ascii')}: {decode_text(value)}" for name, value in iterate_fields(header)
+    )
+
+
 def text_parts(root: Part) -> Iterator[Part]:
-    """Every part that is no multipart, in order; of a message within also the header (SEARCH TEXT)."""
+    """Every part that has no parts of its own, in order."""
     if not root.children:
         yield root
     for child in root.children:

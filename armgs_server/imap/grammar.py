@@ -27,16 +27,17 @@ _LIST = re.compile(rb"[!#$%&'*+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~\x80-\xff]+")
 # quoted = DQUOTE *QUOTED-CHAR DQUOTE. Deviation: raw UTF-8 is taken (RFC 9051 allows it).
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n]|\\["\\])*)"')
 _NUMBER = re.compile(rb"[0-9]{1,20}")
+_FETCH_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9.]*")
 # flag = "\Seen" … / flag-keyword / flag-extension
 _FLAG = re.compile(rb"\\?[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 # sequence-set = (seq-number / seq-range) *("," sequence-set); RFC 5182: "$"
-_SEQUENCE_SET = re.compile(rb"(?:(?:[0-9]{1,10}|\*)(?::(?:[0-9]{1,10}|\*))?)(?:,(?:[0-9]{1,10}|\*)(?::(?:[0-9]{1,10}|\*))?)*")
+_SEQUENCE_SET = re.compile(
+    rb"(?:(?:[0-9]{1,10}|\*)(?::(?:[0-9]{1,10}|\*))?)(?:,(?:[0-9]{1,10}|\*)(?::(?:[0-9]{1,10}|\*))?)*"
+)
 # date = date-text / DQUOTE date-text DQUOTE
 _DATE = re.compile(rb'("?)(\d{1,2})-([A-Za-z]{3})-(\d{4})\1')
 # date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE
-_DATE_TIME = re.compile(
-    rb'"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"'
-)
+_DATE_TIME = re.compile(rb'"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
 _MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
 _ESCAPED = re.compile(rb"\\(.)")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -65,14 +66,15 @@ class Cursor:
 
     # What every rule is made of.
 
-    def _match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Consumes what the pattern matches here."""
         found = pattern.match(self._text, self._position)
         if found is not None:
             self._position = found.end()
         return found
 
     def _require(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        found = self._match(pattern)
+        found = self.match(pattern)
         if found is None:
             raise bad(f"{what} expected")
         return found
@@ -126,10 +128,28 @@ class Cursor:
                 return items
             self.space()
 
+    def rest(self) -> bytes:
+        """What is left of the text."""
+        rest = self._text[self._position :]
+        self._position = len(self._text)
+        return rest
+
     # Rules.
 
     def atom(self) -> str:
         return self._require(_ATOM, "atom")[0].decode("ascii").upper()
+
+    def fetch_name(self) -> str:
+        """The name of a fetch-att, up to its section."""
+        return self._require(_FETCH_NAME, "item")[0].decode("ascii").upper()
+
+    def take_word(self, word: str) -> bool:
+        """Consumes a whole atom if it is `word`."""
+        found = _ATOM.match(self._text, self._position)
+        if found is None or found[0].upper() != word.encode("ascii"):
+            return False
+        self._position = found.end()
+        return True
 
     def literal(self) -> bytes:
         data = self._parts[self._index + 1]
@@ -148,7 +168,7 @@ class Cursor:
         return None if self.take(b"NIL") else self.string()
 
     def astring(self) -> bytes:
-        found = self._match(_ASTRING)
+        found = self.match(_ASTRING)
         return found[0] if found is not None else self.string()
 
     def mailbox(self) -> str:
@@ -157,7 +177,7 @@ class Cursor:
 
     def list_mailbox(self) -> str:
         """list-mailbox = 1*list-char / string"""
-        found = self._match(_LIST)
+        found = self.match(_LIST)
         return decode_mailbox(found[0] if found is not None else self.string())
 
     def number(self) -> int:
@@ -194,6 +214,11 @@ class Cursor:
         if bit is None:
             raise bad(f"no such flag: {name.decode('ascii')}")
         return bit, ""
+
+    def use_attribute(self) -> str:
+        """use-attr (RFC 6154 §6)"""
+        self.expect(b"\\")
+        return "\\" + self.atom()
 
     def flag_list(self) -> tuple[int, list[str]]:
         """flag-list; STORE also takes the flags without parentheses."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from armgs_server import errors
@@ -113,7 +113,7 @@ def internal_date(microseconds: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _day(number: int) -> bytes:
-    date = datetime.fromtimestamp(number * 86400, timezone.utc)
+    date = datetime.fromtimestamp(number * 86400, UTC)
     return b"%2d-%b-%04d" % (date.day, _MONTHS[date.month - 1], date.year)
 
 

@@ -1,1 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The command table (RFC 3501 §6). Capabilities are computed from it: nothing is announced that no line
+here carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from armgs_server.imap.command import Spec, State
+from armgs_server.imap.commands import (
+    append,
+    basic,
+    copy_move,
+    expunge,
+    fetch,
+    idle,
+    list,
+    login,
+    mailboxes,
+    quota,
+    search,
+    select,
+    status,
+    store,
+)
+
+_NEW = State.NOT_AUTHENTICATED
+_SELECTED = State.SELECTED
+_IN = State.AUTHENTICATED | State.SELECTED
+_ANY = _NEW | _IN
+
+COMMANDS: Mapping[str, Spec] = {
+    "CAPABILITY": Spec(basic.handle_capability, _ANY, ("IMAP4rev1", "LITERAL+")),
+    "NOOP": Spec(basic.handle_noop, _ANY),
+    "LOGOUT": Spec(basic.handle_logout, _ANY),
+    "ID": Spec(basic.handle_id, _ANY, ("ID",)),
+    "STARTTLS": Spec(login.handle_starttls, _NEW),
+    "AUTHENTICATE": Spec(login.handle_authenticate, _NEW, ("SASL-IR",)),
+    "LOGIN": Spec(login.handle_login, _NEW),
+    "ENABLE": Spec(basic.handle_enable, _IN, ("ENABLE",)),
+    "SELECT": Spec(select.handle_select, _IN, ("CONDSTORE",)),
+    "EXAMINE": Spec(select.handle_examine, _IN),
+    "CREATE": Spec(mailboxes.handle_create, _IN, ("CREATE-SPECIAL-USE",)),
+    "DELETE": Spec(mailboxes.handle_delete, _IN),
+    "RENAME": Spec(mailboxes.handle_rename, _IN),
+    "SUBSCRIBE": Spec(mailboxes.handle_subscribe, _IN),
+    "UNSUBSCRIBE": Spec(mailboxes.handle_unsubscribe, _IN),
+    "LIST": Spec(list.handle_list, _IN, ("CHILDREN", "LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE")),
+    "LSUB": Spec(list.handle_lsub, _IN),
+    "NAMESPACE": Spec(list.handle_namespace, _IN, ("NAMESPACE",)),
+    "STATUS": Spec(status.handle_status, _IN, ("STATUS=SIZE",)),
+    "APPEND": Spec(append.handle_append, _IN),
+    "IDLE": Spec(idle.handle_idle, _IN, ("IDLE",)),
+    "GETQUOTA": Spec(quota.handle_getquota, _IN, ("QUOTA", "QUOTA=RES-STORAGE")),
+    "GETQUOTAROOT": Spec(quota.handle_getquotaroot, _IN),
+    "CHECK": Spec(basic.handle_check, _SELECTED),
+    "CLOSE": Spec(select.handle_close, _SELECTED),
+    "UNSELECT": Spec(select.handle_unselect, _SELECTED, ("UNSELECT",)),
+    "EXPUNGE": Spec(expunge.handle_expunge, _SELECTED),
+    "UID EXPUNGE": Spec(expunge.handle_uid_expunge, _SELECTED, ("UIDPLUS",)),
+    "SEARCH": Spec(search.handle_search, _SELECTED, ("ESEARCH", "SEARCHRES", "WITHIN"), may_expunge=False),
+    "UID SEARCH": Spec(search.handle_uid_search, _SELECTED),
+    "FETCH": Spec(fetch.handle_fetch, _SELECTED, may_expunge=False),
+    "UID FETCH": Spec(fetch.handle_uid_fetch, _SELECTED),
+    "STORE": Spec(store.handle_store, _SELECTED, may_expunge=False),
+    "UID STORE": Spec(store.handle_uid_store, _SELECTED),
+    "COPY": Spec(copy_move.handle_copy, _SELECTED),
+    "UID COPY": Spec(copy_move.handle_uid_copy, _SELECTED),
+    "MOVE": Spec(copy_move.handle_move, _SELECTED, ("MOVE",)),
+    "UID MOVE": Spec(copy_move.handle_uid_move, _SELECTED),
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command table is made of: RFC 3501 §3 and §6."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import TYPE_CHECKING, TypeAlias
+
+from armgs_server.imap.grammar import Cursor
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+
+class State(Flag):
+    """RFC 3501 §3; a command may be allowed in several."""
+
+    NOT_AUTHENTICATED = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """A tagged OK."""
+
+    text: str
+    code: str = ""
+
+
+Handler: TypeAlias = "Callable[[Session, Cursor], Awaitable[Ok | None]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One command: who answers it, in which states, and what its being here lets the server announce.
+
+    A handler that answers None has written the tagged line itself.
+
+    `may_expunge` is false where RFC 3501 §7.4.1 forbids EXPUNGE before the tagged line.
+    """
+
+    handle: Handler
+    states: State
+    capabilities: tuple[str, ...] = ()
+    may_expunge: bool = True

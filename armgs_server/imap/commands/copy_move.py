@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COPY, MOVE and their UID forms: RFC 3501 §6.4.7, RFC 6851, COPYUID (RFC 4315 §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Rights
+from armgs_server.imap.command import Ok
+from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.responses import number_set, status
+from armgs_server.storage import collections, items
+from armgs_server.storage.tx import Tx
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+
+async def handle_copy(session: Session, cursor: Cursor) -> Ok:
+    return await _transfer(session, cursor, by_uid=False, is_move=False)
+
+
+async def handle_uid_copy(session: Session, cursor: Cursor) -> Ok:
+    return await _transfer(session, cursor, by_uid=True, is_move=False)
+
+
+async def handle_move(session: Session, cursor: Cursor) -> Ok:
+    return await _transfer(session, cursor, by_uid=False, is_move=True)
+
+
+async def handle_uid_move(session: Session, cursor: Cursor) -> Ok:
+    return await _transfer(session, cursor, by_uid=True, is_move=True)
+
+
+async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: bool) -> Ok:
+    cursor.space()
+    wanted = cursor.sequence_set()
+    cursor.space()
+    name = cursor.mailbox()
+    cursor.end()
+    origin, view = session.writable() if is_move else session.selected()
+    await session.check(
+        origin, Rights.READ | (Rights.DELETE_ITEMS | Rights.EXPUNGE if is_move else Rights(0))
+    )
+    target = await session.mailbox(name, Rights.INSERT, missing="TRYCREATE")
+    uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
+
+    # RFC 3501 §6.4.7: all or nothing, so one transaction whatever the number.
+    async def work(tx: Tx) -> tuple[Sequence[int], Sequence[int]]:
+        into = await collections.get(tx, target.owner, target.id)
+        source = await items.by_uids(tx, origin.owner, origin.id, uids)
+        arrived = await (items.move(tx, source, origin, into) if is_move else items.copy(tx, source, into))
+        return [item.uid for item in source], [item.uid for item in arrived]
+
+    source_uids, target_uids = await session.core.store.write(work)
+    if not source_uids:
+        return Ok("no messages")
+    sets = b"%b %b" % (number_set(source_uids), number_set(target_uids))
+    code = f"COPYUID {target.uid_validity} {sets.decode('ascii')}"
+    if is_move:
+        # RFC 6851 §4.3: COPYUID goes before the EXPUNGE responses
+        session.write(status(b"*", b"OK", "moved", code))
+        return Ok("MOVE completed")
+    return Ok("COPY completed", code)

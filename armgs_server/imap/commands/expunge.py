@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Rights
+from armgs_server.imap.command import Ok
+from armgs_server.imap.grammar import Cursor
+from armgs_server.storage import items, mail_query
+from armgs_server.storage.tx import Tx
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+# Messages removed in one transaction: bounds how long other writers wait.
+BATCH = 1000
+
+
+async def handle_expunge(session: Session, cursor: Cursor) -> Ok:
+    cursor.end()
+    return await _expunge(session, None)
+
+
+async def handle_uid_expunge(session: Session, cursor: Cursor) -> Ok:
+    cursor.space()
+    wanted = cursor.sequence_set()
+    cursor.end()
+    _, view = session.writable()
+    return await _expunge(session, view.uids_of(view.runs(wanted, by_uid=True)))
+
+
+async def _expunge(session: Session, uids: Iterable[int] | None) -> Ok:
+    collection, _ = session.writable()
+    await session.check(collection, Rights.EXPUNGE)
+    await expunge_deleted(session, uids)
+    return Ok("EXPUNGE completed")
+
+
+async def expunge_deleted(session: Session, uids: Iterable[int] | None) -> None:
+    """Removes what has \\Deleted, of `uids` or of all that the client knows; the update tells the numbers."""
+    collection, view = session.selected()
+    known = set(view.uids if uids is None else uids)
+    marked = await session.core.store.read(lambda tx: mail_query.deleted(tx, collection.owner, collection.id))
+    targets = [uid for uid in marked if uid in known]
+    for at in range(0, len(targets), BATCH):
+        part = targets[at : at + BATCH]
+
+        async def work(tx: Tx, part: list[int] = part) -> None:
+            rows = await mail_query.flags_of(tx, collection.owner, collection.id, part)
+            # once more under the writer's lock: another session may have taken \Deleted away
+            still = [uid for uid, flags, _, _ in rows if flags & items.Flags.DELETED]
+            if still:
+                await items.remove(tx, collection, still)
+
+        await session.core.store.write(work)

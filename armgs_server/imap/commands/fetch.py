@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FETCH, UID FETCH: RFC 3501 §6.4.5, §7.4.2, CHANGEDSINCE and MODSEQ (RFC 7162 §3.1.4).
+
+Rows are read in slices and answered by joining bytes that were made when the message arrived; between
+slices the loop goes on, and a slow client holds only its own command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Rights
+from armgs_server.imap.command import Ok
+from armgs_server.imap.commands.fetch_body import write_message
+from armgs_server.imap.commands.fetch_items import Plan, parse_items
+from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.responses import bad
+from armgs_server.imap.view import View
+from armgs_server.storage import mail_query
+from armgs_server.storage.mail_query import Selection
+from armgs_server.storage.tx import Row, Tx
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+# Rows of one slice: a few milliseconds of the loop. With bodies fewer, for they are larger.
+SLICE = 500
+BODY_SLICE = 50
+# Octets of inline bodies that one slice may bring into memory are SLICE_BODY times the inline limit.
+
+
+async def handle_fetch(session: Session, cursor: Cursor) -> Ok:
+    return await _fetch(session, cursor, by_uid=False)
+
+
+async def handle_uid_fetch(session: Session, cursor: Cursor) -> Ok:
+    return await _fetch(session, cursor, by_uid=True)
+
+
+async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
+    cursor.space()
+    wanted = cursor.sequence_set()
+    cursor.space()
+    items = parse_items(cursor)
+    changed_since = 0
+    if not cursor.is_at_end():
+        cursor.space()
+        changed_since = _changed_since(cursor)
+    cursor.end()
+    collection, view = session.selected()
+    if changed_since or items.has_modseq:
+        session.enabled.add("CONDSTORE")
+    plan = Plan.make(items, with_uid=by_uid, with_modseq=bool(changed_since))
+    # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
+    marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.rights(collection)
+    runs = view.runs(wanted, by_uid=by_uid)
+    for selection in slices(view, runs, BODY_SLICE if plan.sections else SLICE, changed_since):
+        if marks:
+            await _mark_seen(session, selection, view)
+        rows = await session.core.store.read(
+            lambda tx, selection=selection: _rows(tx, session, plan, selection)  # type: ignore[misc]
+        )
+        if plan.sections:
+            for row in rows:
+                if number := view.number(row[0]):
+                    await write_message(session, plan, number, row)
+                    await session.stream.drain()
+        else:
+            session.write(b"".join(_answers(plan, view, rows)))
+        await session.stream.drain()
+        await asyncio.sleep(0)
+    return Ok("FETCH completed")
+
+
+def _changed_since(cursor: Cursor) -> int:
+    """ "(" "CHANGEDSINCE" SP mod-sequence-value ")" """
+    cursor.expect(b"(")
+    if cursor.atom() != "CHANGEDSINCE":
+        raise bad("CHANGEDSINCE expected")
+    cursor.space()
+    since = cursor.mod_sequence()
+    cursor.expect(b")")
+    if not since:
+        raise bad("CHANGEDSINCE must be positive")
+    return since
+
+
+def slices(
+    view: View, runs: Sequence[tuple[int, int]], size: int, changed_since: int = 0
+) -> Iterator[Selection]:
+    """The runs of places in pieces of at most `size` messages: long runs as ranges, short ones gathered."""
+    uids = view.uids
+    gathered: list[int] = []
+    for first, end in runs:
+        if end - first < size // 4:
+            gathered += uids[first:end]
+            if len(gathered) >= size:
+                yield Selection(gathered[0], gathered[-1], gathered, changed_since)
+                gathered = []
+            continue
+        if gathered:
+            yield Selection(gathered[0], gathered[-1], gathered, changed_since)
+            gathered = []
+        for at in range(first, end, size):
+            yield Selection(uids[at], uids[min(at + size, end) - 1], None, changed_since)
+    if gathered:
+        yield Selection(gathered[0], gathered[-1], gathered, changed_since)
+
+
+async def _rows(tx: Tx, session: Session, plan: Plan, selection: Selection) -> list[Row]:
+    collection, _ = session.selected()
+    return await mail_query.select(
+        tx, collection.owner, collection.id, plan.columns, selection, limit=2 * SLICE
+    )
+
+
+def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
+    """One line for each row."""
+    if not rows:
+        return
+    answer = plan.answer
+    first = view.number(rows[0][0])
+    # Rows side by side in the view are numbered by counting.
+    if first and view.number(rows[-1][0]) == first + len(rows) - 1:
+        for number, row in enumerate(rows, first):
+            yield b"* %d FETCH (%b)\r\n" % (number, answer(row))
+        return
+    for row in rows:
+        if number := view.number(row[0]):
+            yield b"* %d FETCH (%b)\r\n" % (number, answer(row))
+
+
+async def _mark_seen(session: Session, selection: Selection, view: View) -> None:
+    """Before the bodies go out: RFC 3501 §6.4.5 wants the flag in the same response."""
+    collection, _ = session.selected()
+
+    async def unseen(tx: Tx) -> list[int]:
+        rows = await mail_query.select(
+            tx,
+            collection.owner,
+            collection.id,
+            "",
+            selection,
+            where=" AND (i.flags & 1) = 0",
+            limit=2 * SLICE,
+        )
+        return [row[0] for row in rows]
+
+    uids = await session.core.store.read(unseen)
+    if uids:
+        await session.core.store.write(lambda tx: mail_query.mark_seen(tx, collection, uids))

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What FETCH asks for, and how one row answers it: RFC 3501 §6.4.5, §9 (fetch-att), RFC 7162 §3.1.4.2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.responses import astring, bad, flag_list, internal_date
+from armgs_server.storage.mail_query import HEADER
+from armgs_server.storage.tx import Row
+
+Piece: TypeAlias = Callable[[Row], bytes]
+
+_MACROS = {
+    "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
+    "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
+    "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
+}
+# Attributes that are columns: the name, the columns, and the value from those columns.
+_COLUMNS: dict[str, tuple[str, Callable[..., bytes]]] = {
+    "FLAGS": ("i.flags, i.keywords", flag_list),
+    "INTERNALDATE": ("i.created", internal_date),
+    "RFC822.SIZE": ("i.size", lambda size: b"%d" % size),
+    "ENVELOPE": ("m.envelope", bytes),
+    "BODY": ("m.body", bytes),
+    "BODYSTRUCTURE": ("m.bodystructure", bytes),
+    "MODSEQ": ("i.modseq", lambda modseq: b"(%d)" % modseq),
+}
+# section-spec = section-msgtext / (section-part ["." section-text]); section-msgtext with HEADER.FIELDS
+_SECTION = re.compile(
+    rb"((?:[1-9][0-9]{0,4}(?:\.|(?=\])))*)(HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME)?",
+    re.IGNORECASE,
+)
+_PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+# Parts of one section path; deeper than any message that is split.
+MAX_PATH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """BODY[…], or one of RFC822, RFC822.HEADER, RFC822.TEXT, which are other names of sections."""
+
+    label: bytes
+    path: tuple[int, ...]
+    text: str  # "" HEADER TEXT MIME
+    fields: tuple[bytes, ...] | None  # of HEADER.FIELDS
+    negate: bool
+    partial: tuple[int, int] | None
+    peek: bool
+
+    @property
+    def is_header_only(self) -> bool:
+        """Whether the top header is enough to answer it."""
+        return not self.path and self.text == "HEADER"
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """fetch-att as asked for, in order."""
+
+    names: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+    @property
+    def has_modseq(self) -> bool:
+        return "MODSEQ" in self.names
+
+
+def parse_items(cursor: Cursor) -> Items:
+    """ "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")" """
+    names: list[str] = []
+    sections: list[Section] = []
+
+    def item() -> None:
+        name = cursor.fetch_name()
+        if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
+            sections.append(_section(cursor, peek=name == "BODY.PEEK"))
+        elif name in _COLUMNS or name == "UID":
+            names.append(name)
+        elif name in _RFC822:
+            sections.append(_RFC822[name])
+        else:
+            raise bad(f"no such item: {name}")
+
+    if cursor.peek() == b"(":
+        cursor.parenthesised(item)
+    else:
+        for macro, expanded in _MACROS.items():
+            if cursor.take_word(macro):
+                names += expanded
+                break
+        else:
+            item()
+    if not names and not sections:
+        raise bad("item expected")
+    return Items(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(sections)))
+
+
+_RFC822 = {
+    "RFC822": Section(b"RFC822", (), "", None, False, None, False),
+    "RFC822.HEADER": Section(b"RFC822.HEADER", (), "HEADER", None, False, None, True),
+    "RFC822.TEXT": Section(b"RFC822.TEXT", (), "TEXT", None, False, None, False),
+}
+
+
+def _section(cursor: Cursor, *, peek: bool) -> Section:
+    """section ["<" number "." nz-number ">"], behind the "[" """
+    found = cursor.match(_SECTION)
+    assert found is not None  # the pattern matches nothing at all, too
+    numbers, text = found[1].rstrip(b"."), (found[2] or b"").decode("ascii").upper()
+    path = tuple(int(number) for number in numbers.split(b".")) if numbers else ()
+    if len(path) > MAX_PATH or (text == "MIME" and not path) or (found[1].endswith(b".") and not text):
+        raise bad("no such section")
+    label = b".".join(piece for piece in (numbers, text.encode("ascii")) if piece)
+    fields = None
+    if text.startswith("HEADER.FIELDS"):
+        cursor.space()
+        fields = tuple(cursor.parenthesised(cursor.astring))
+        if not fields:
+            raise bad("field name expected")
+        label += b" (%b)" % b" ".join(map(astring, fields))
+    cursor.expect(b"]")
+    partial = None
+    if asked := cursor.match(_PARTIAL):
+        partial = int(asked[1]), int(asked[2])
+        if not partial[1]:
+            raise bad("partial fetch of nothing")
+    shown = b"BODY[%b]" % label + (b"<%d>" % partial[0] if partial else b"")
+    negate = text == "HEADER.FIELDS.NOT"
+    return Section(shown, path, "HEADER" if fields else text, fields, negate, partial, peek)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which columns to read, and how to answer from them. A row is (uid, *columns); with sections its last
+    five columns are the blob's hash, size, header size, parts, and bytes (or the header alone)."""
+
+    columns: str
+    answer: Piece
+    sections: tuple[Section, ...]
+    sets_seen: bool
+    has_attributes: bool
+
+    @classmethod
+    def make(cls, items: Items, *, with_uid: bool, with_modseq: bool) -> Plan:
+        """`with_uid`: RFC 3501 §6.4.8, UID is in every answer of UID FETCH."""
+        sets_seen = any(not section.peek for section in items.sections)
+        names = list(items.names)
+        if with_uid and "UID" not in names:
+            names.insert(0, "UID")
+        if sets_seen and "FLAGS" not in names:
+            names.append("FLAGS")
+        if with_modseq and "MODSEQ" not in names:
+            names.append("MODSEQ")
+        columns: list[str] = []
+        pieces: list[Piece] = []
+        for name in names:
+            if name == "UID":
+                pieces.append(lambda row: b"UID %d" % row[0])
+                continue
+            wanted, value = _COLUMNS[name]
+            pieces.append(_piece(name.encode("ascii") + b" ", value, 1 + len(columns), wanted.count(",") + 1))
+            columns += wanted.split(", ")
+        header_only = bool(items.sections) and all(section.is_header_only for section in items.sections)
+        if items.sections:
+            data = HEADER if header_only else "b.data"
+            columns += ["i.blob", "i.size", "m.header_size", "m.parts", data]
+        return cls(", ".join(columns), _joined(pieces), items.sections, sets_seen, bool(pieces))
+
+
+def _piece(label: bytes, value: Callable[..., bytes], at: int, count: int) -> Piece:
+    if value is bytes:
+        return lambda row: label + row[at]
+    if count == 1:
+        return lambda row: label + value(row[at])
+    return lambda row: label + value(*row[at : at + count])
+
+
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    return lambda row: b" ".join([piece(row) for piece in pieces])

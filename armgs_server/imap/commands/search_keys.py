@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Search keys: RFC 3501 §6.4.4, WITHIN (RFC 5032), MODSEQ (RFC 7162 §3.1.5), "$" (RFC 5182).
+
+A key becomes a function of (row, content) that says yes, no, or None where it would need the content and
+has none yet. Keys that SQL can decide alone become part of the query where they stand at the top.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from armgs_server.formats.mime_header import parse_date
+from armgs_server.imap.commands.search_content import Content
+from armgs_server.imap.grammar import Cursor, SequenceSet
+from armgs_server.imap.responses import bad, no
+from armgs_server.imap.view import View
+from armgs_server.storage import clock
+from armgs_server.storage.items import Flags
+from armgs_server.storage.tx import Row, Value
+
+Match: TypeAlias = Callable[[Row, Content | None], bool | None]
+Runs: TypeAlias = Sequence[tuple[int, int]]
+
+# Keys in one search, and how deep they may nest.
+MAX_KEYS = 500
+MAX_DEPTH = 50
+
+_FLAGS = {
+    "ANSWERED": Flags.ANSWERED,
+    "DELETED": Flags.DELETED,
+    "DRAFT": Flags.DRAFT,
+    "FLAGGED": Flags.FLAGGED,
+    "SEEN": Flags.SEEN,
+}
+# String keys and header names with a column of their own.
+_COLUMNS = {
+    "SUBJECT": "m.subject",
+    "FROM": "m.sender",
+    "TO": "m.recipients",
+    "CC": "m.cc",
+    "BCC": "m.bcc",
+}
+_SENT = "SUBSTR(m.envelope, 1, 80)"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One search key; `where` is set where SQL decides it alone, `runs` where it is a set of messages."""
+
+    match: Match
+    where: str = ""
+    arguments: tuple[Value, ...] = ()
+    runs: Runs | None = None
+
+
+@dataclass(slots=True)
+class Query:
+    """A whole search: where to look, what to read, and what decides."""
+
+    runs: Runs = ()
+    where: str = ""
+    arguments: list[Value] = field(default_factory=list)
+    match: Match = field(default=lambda row, content: True)
+    needs_body: bool = False
+    has_modseq: bool = False
+    modseq_column: int = 0
+    selected: list[str] = field(default_factory=list)
+
+    @property
+    def columns(self) -> str:
+        return ", ".join(self.selected)
+
+    def column(self, name: str) -> int:
+        """The place of a column in the rows; the uid has place 0."""
+        if name not in self.selected:
+            self.selected.append(name)
+        return self.selected.index(name) + 1
+
+
+def parse_query(cursor: Cursor, view: View, now: int) -> Query:
+    """search-program, behind its charset."""
+    query = Query()
+    keys = _Parser(cursor, view, query, now).keys()
+    runs: Runs = [(0, len(view))]
+    matches = []
+    for key in keys:
+        if key.runs is not None:
+            runs = _intersect(runs, key.runs)
+        elif key.where:
+            query.where += f" AND {key.where}"
+            query.arguments += key.arguments
+        else:
+            matches.append(key.match)
+    query.runs = runs
+    query.match = _every(matches)
+    return query
+
+
+def _intersect(first: Runs, second: Runs) -> Runs:
+    both = []
+    for low, high in first:
+        for other_low, other_high in second:
+            if max(low, other_low) < min(high, other_high):
+                both.append((max(low, other_low), min(high, other_high)))
+    return both
+
+
+def _every(matches: Sequence[Match]) -> Match:
+    if len(matches) == 1:
+        return matches[0]
+
+    def match(row: Row, content: Content | None) -> bool | None:
+        result: bool | None = True
+        for each in matches:
+            decision = each(row, content)
+            if decision is False:
+                return False
+            if decision is None:
+                result = None
+        return result
+
+    return match
+
+
+def _either(first: Match, second: Match) -> Match:
+    def match(row: Row, content: Content | None) -> bool | None:
+        decision = first(row, content)
+        if decision:
+            return True
+        other = second(row, content)
+        return True if other else None if decision is None or other is None else False
+
+    return match
+
+
+def _negated(key: Match) -> Match:
+    def match(row: Row, content: Content | None) -> bool | None:
+        decision = key(row, content)
+        return None if decision is None else not decision
+
+    return match
+
+
+def _always(row: Row, content: Content | None) -> bool:
+    return True
+
+
+def _never(row: Row, content: Content | None) -> bool:
+    return False
+
+
+class _Parser:
+    """Reads keys from a cursor; what they need is noted in the query."""
+
+    def __init__(self, cursor: Cursor, view: View, query: Query, now: int) -> None:
+        self.cursor = cursor
+        self.view = view
+        self.query = query
+        self.now = now
+        self.count = 0
+
+    def keys(self) -> list[Key]:
+        keys = [self.key(0)]
+        while not self.cursor.is_at_end():
+            self.cursor.space()
+            keys.append(self.key(0))
+        return keys
+
+    def key(self, depth: int) -> Key:
+        self.count += 1
+        if self.count > MAX_KEYS or depth > MAX_DEPTH:
+            raise no("the search is too complex", "LIMIT")
+        cursor = self.cursor
+        first = cursor.peek()
+        if first == b"(":
+            matches = [key.match for key in cursor.parenthesised(lambda: self.key(depth + 1))]
+            if not matches:
+                raise bad("search key expected")
+            return Key(_every(matches))
+        if first in b"0123456789*$" and first:
+            return self.message_set(cursor.sequence_set(), by_uid=False)
+        name = cursor.atom()
+        if name == "NOT":
+            cursor.space()
+            return Key(_negated(self.key(depth + 1).match))
+        if name == "OR":
+            cursor.space()
+            left = self.key(depth + 1)
+            cursor.space()
+            return Key(_either(left.match, self.key(depth + 1).match))
+        return self.simple(name)
+
+    def simple(self, name: str) -> Key:
+        """Every key without keys within."""
+        if name in ("ALL", "OLD"):  # no message is \Recent here
+            return Key(_always)
+        if name in ("NEW", "RECENT"):
+            return Key(_never)
+        if name in _FLAGS or name.removeprefix("UN") in _FLAGS:
+            return self.flag(_FLAGS[name.removeprefix("UN")], wanted=name in _FLAGS)
+        self.cursor.space()
+        if name in _COLUMNS:
+            return self.column_text(_COLUMNS[name], self.text())
+        if name == "UID":
+            return self.message_set(self.cursor.sequence_set(), by_uid=True)
+        for table in (self.word_key, self.number_key, self.date_key, self.content_key):
+            if (key := table(name)) is not None:
+                return key
+        raise bad(f"no such search key: {name}")
+
+    def text(self) -> str:
+        try:
+            return self.cursor.astring().decode("utf-8").casefold()
+        except UnicodeDecodeError:
+            raise no("search text is UTF-8 here", "BADCHARSET (US-ASCII UTF-8)") from None
+
+    def flag(self, bit: Flags, *, wanted: bool) -> Key:
+        place = self.query.column("i.flags")
+        where = f"(i.flags & {int(bit)}) {'<>' if wanted else '='} 0"
+        return Key(lambda row, _: bool(row[place] & bit) is wanted, where)
+
+    def message_set(self, wanted: SequenceSet, *, by_uid: bool) -> Key:
+        runs = self.view.runs(wanted, by_uid=by_uid)
+        uids = self.view.uids
+        starts = [uids[first] for first, _ in runs]
+        ends = [uids[end - 1] for _, end in runs]
+
+        def match(row: Row, content: Content | None) -> bool:
+            place = bisect_right(starts, row[0]) - 1
+            return place >= 0 and row[0] <= ends[place]
+
+        return Key(match, runs=runs)
+
+    def column_text(self, column: str, needle: str) -> Key:
+        place = self.query.column(column)
+        return Key(lambda row, _: needle in row[place].casefold())
+
+    def word_key(self, name: str) -> Key | None:
+        """KEYWORD, UNKEYWORD."""
+        if name not in ("KEYWORD", "UNKEYWORD"):
+            return None
+        place = self.query.column("i.keywords")
+        wanted = self.cursor.atom().lower()
+        positive = name == "KEYWORD"
+        return Key(lambda row, _: (wanted in row[place].lower().split()) is positive)
+
+    def number_key(self, name: str) -> Key | None:
+        """LARGER, SMALLER, OLDER, YOUNGER, MODSEQ."""
+        if name in ("LARGER", "SMALLER"):
+            place, number = self.query.column("i.size"), self.cursor.number()
+            if name == "LARGER":
+                return Key(lambda row, _: row[place] > number, "i.size > ?", (number,))
+            return Key(lambda row, _: row[place] < number, "i.size < ?", (number,))
+        if name in ("OLDER", "YOUNGER"):  # RFC 5032 §3
+            place, border = self.query.column("i.created"), self.now - self.cursor.number() * clock.SECOND
+            if name == "OLDER":
+                return Key(lambda row, _: row[place] <= border, "i.created <= ?", (border,))
+            return Key(lambda row, _: row[place] >= border, "i.created >= ?", (border,))
+        if name == "MODSEQ":
+            if self.cursor.peek() == b'"':  # entry-name and entry-type-req: one modseq stands for all
+                self.cursor.string()
+                self.cursor.space()
+                self.cursor.atom()
+                self.cursor.space()
+            place, modseq = self.query.column("i.modseq"), self.cursor.mod_sequence()
+            self.query.has_modseq, self.query.modseq_column = True, place
+            return Key(lambda row, _: row[place] >= modseq, "i.modseq >= ?", (modseq,))
+        return None
+
+    def date_key(self, name: str) -> Key | None:
+        """BEFORE, ON, SINCE by INTERNALDATE; SENTBEFORE … by the date as written, without its time."""
+        comparison = name.removeprefix("SENT")
+        if comparison not in ("BEFORE", "ON", "SINCE"):
+            return None
+        day = self.cursor.date()
+        if comparison == name:
+            place = self.query.column("i.created")
+            return Key(lambda row, _: _compare(comparison, row[place] // clock.DAY, day))
+        place, fallback = self.query.column(_SENT), self.query.column("m.sent")
+
+        def match(row: Row, content: Content | None) -> bool:
+            written = parse_date(row[place][2:])  # behind the envelope's ("
+            return _compare(comparison, written[1] if written else row[fallback] // clock.DAY, day)
+
+        return Key(match)
+
+    def content_key(self, name: str) -> Key | None:
+        """BODY, TEXT, HEADER."""
+        if name == "HEADER":
+            return self.header_key()
+        if name not in ("BODY", "TEXT"):
+            return None
+        needle = self.text()
+        self.query.needs_body = True
+        if name == "BODY":
+            return Key(lambda _, content: None if content is None else needle in content.body)
+        return Key(lambda _, content: None if content is None else content.text_has(needle))
+
+    def header_key(self) -> Key:
+        """HEADER field-name string"""
+        name = self.text()
+        self.cursor.space()
+        needle = self.text()
+        column = _COLUMNS.get(name.upper(), "m.message_id" if name == "message-id" else None)
+        if column is not None and needle:
+            return self.column_text(column, needle)
+        return Key(lambda _, content: None if content is None else content.field_has(name, needle))
+
+
+def _compare(comparison: str, value: int, day: int) -> bool:
+    if comparison == "BEFORE":
+        return value < day
+    return value == day if comparison == "ON" else value >= day

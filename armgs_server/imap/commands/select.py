@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SELECT, EXAMINE, CLOSE (RFC 3501 §6.3.1, §6.3.2, §6.4.2), UNSELECT (RFC 3691), CONDSTORE (RFC 7162)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Rights
+from armgs_server.imap.command import Ok
+from armgs_server.imap.commands.expunge import expunge_deleted
+from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.responses import SYSTEM_FLAGS, bad
+from armgs_server.imap.view import View
+from armgs_server.storage import collections, mail_query
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.tx import Tx
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+_SYSTEM = b" ".join(name for _, name in SYSTEM_FLAGS)
+
+
+async def handle_select(session: Session, cursor: Cursor) -> Ok:
+    return await _select(session, cursor, read_only=False)
+
+
+async def handle_examine(session: Session, cursor: Cursor) -> Ok:
+    return await _select(session, cursor, read_only=True)
+
+
+async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
+    cursor.space()
+    name = cursor.mailbox()
+    parameters: list[str] = []
+    if not cursor.is_at_end():
+        cursor.space()
+        parameters = cursor.parenthesised(cursor.atom)
+    cursor.end()
+    # RFC 3501 §6.3.1: whatever becomes of this command, the mailbox before it is closed.
+    await session.leave()
+    for parameter in parameters:
+        if parameter != "CONDSTORE":
+            raise bad(f"no such parameter: {parameter}")
+        session.enabled.add("CONDSTORE")
+    found = await session.mailbox(name, Rights.READ)
+
+    async def work(tx: Tx) -> tuple[Collection, list[int], int | None, list[str]]:
+        collection = await collections.get(tx, found.owner, found.id)
+        return (
+            collection,
+            await mail_query.uids(tx, found.owner, found.id),
+            await mail_query.first_unseen(tx, collection),
+            await mail_query.keywords(tx, found.owner, found.id),
+        )
+
+    collection, uids, unseen, keywords = await session.core.store.read(work)
+    view = View(uids, collection.modseq)
+    session.enter(collection, view, read_only=read_only)
+    flags = b" ".join([_SYSTEM, *(keyword.encode("ascii") for keyword in keywords)])
+    permanent = b"" if read_only else flags + b" \\*"
+    lines = [b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] kept\r\n" % (flags, permanent)]
+    lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))
+    if unseen is not None:
+        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % view.number(unseen))
+    lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % collection.uid_validity)
+    lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % collection.uid_next)
+    lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % collection.modseq)
+    session.write(b"".join(lines))
+    return Ok("selected", "READ-ONLY" if read_only else "READ-WRITE")
+
+
+async def handle_close(session: Session, cursor: Cursor) -> Ok:
+    """RFC 3501 §6.4.2: expunges without a word, where it may."""
+    cursor.end()
+    if not session.read_only:
+        collection, _ = session.selected()
+        rights = await session.rights(collection)
+        if Rights.EXPUNGE in rights:
+            await expunge_deleted(session, None)
+    await session.leave()
+    return Ok("CLOSE completed")
+
+
+async def handle_unselect(session: Session, cursor: Cursor) -> Ok:
+    """RFC 3691"""
+    cursor.end()
+    await session.leave()
+    return Ok("UNSELECT completed")

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""STORE, UID STORE: RFC 3501 §6.4.6, UNCHANGEDSINCE (RFC 7162 §3.1.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Rights
+from armgs_server.imap.command import Ok
+from armgs_server.imap.grammar import Cursor, SequenceSet
+from armgs_server.imap.responses import bad, flag_list, no, number_set
+from armgs_server.storage import items, mail_query
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Flags
+from armgs_server.storage.tx import Row, Tx
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+# Messages changed in one transaction: bounds how long other writers wait.
+BATCH = 1000
+# Octets of all keywords of one message.
+MAX_KEYWORDS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What STORE asks for; `sign` is "+", "-" or ""."""
+
+    sign: str
+    silent: bool
+    flags: int
+    keywords: Sequence[str]
+    unchanged_since: int | None
+
+    def apply(self, flags: int, keywords: str) -> tuple[int, str]:
+        """The flags after it; keywords compare without case (RFC 3501 §9: flag-keyword is an atom)."""
+        if self.sign == "":
+            return self.flags, join_keywords(self.keywords)
+        if self.sign == "+":
+            return flags | self.flags, join_keywords([*keywords.split(), *self.keywords])
+        gone = {keyword.lower() for keyword in self.keywords}
+        left = [keyword for keyword in keywords.split() if keyword.lower() not in gone]
+        return flags & ~self.flags, " ".join(left)
+
+
+def join_keywords(keywords: Iterable[str]) -> str:
+    """Keywords as they are kept: each once, in the first spelling."""
+    unique: dict[str, str] = {}
+    for keyword in keywords:
+        unique.setdefault(keyword.lower(), keyword)
+    text = " ".join(unique.values())
+    if len(text) > MAX_KEYWORDS:
+        raise no(f"keywords of one message have at most {MAX_KEYWORDS} octets", "LIMIT")
+    return text
+
+
+async def handle_store(session: Session, cursor: Cursor) -> Ok:
+    return await _store(session, cursor, by_uid=False)
+
+
+async def handle_uid_store(session: Session, cursor: Cursor) -> Ok:
+    return await _store(session, cursor, by_uid=True)
+
+
+async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
+    cursor.space()
+    wanted, change = _parse(cursor)
+    collection, view = session.writable()
+    if change.unchanged_since is not None:
+        session.enabled.add("CONDSTORE")
+    await session.check(collection, _rights(change))
+    uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
+    refused: list[int] = []
+    for at in range(0, len(uids), BATCH):
+        part = uids[at : at + BATCH]
+
+        async def work(tx: Tx, part: Sequence[int] = part) -> tuple[list[Row], list[int], int]:
+            return await _apply(tx, collection, part, change)
+
+        rows, conflicting, modseq = await session.core.store.write(work)
+        view.own.add(modseq)
+        refused += conflicting
+        _answer(session, rows, modseq, change, by_uid=by_uid)
+        await session.stream.drain()
+        await asyncio.sleep(0)
+    if not refused:
+        return Ok("STORE completed")
+    numbers = refused if by_uid else [view.number(uid) for uid in refused]
+    return Ok("some have changed meanwhile", f"MODIFIED {number_set(numbers).decode('ascii')}")
+
+
+async def _apply(
+    tx: Tx, collection: Collection, uids: Sequence[int], change: Change
+) -> tuple[list[Row], list[int], int]:
+    """Rows (uid, flags, keywords, modseq or 0 for the new one), uids spared by UNCHANGEDSINCE, new modseq."""
+    rows: list[Row] = []
+    conflicting: list[int] = []
+    changes: list[tuple[int, int, str]] = []
+    for uid, flags, keywords, modseq in await mail_query.flags_of(tx, collection.owner, collection.id, uids):
+        if change.unchanged_since is not None and modseq > change.unchanged_since:
+            conflicting.append(uid)
+            continue
+        new_flags, new_keywords = change.apply(flags, keywords)
+        is_changed = (new_flags, new_keywords) != (flags, keywords)
+        if is_changed:
+            changes.append((uid, new_flags, new_keywords))
+        rows.append((uid, new_flags, new_keywords, 0 if is_changed else modseq))
+    modseq = await items.set_flags(tx, collection, changes) if changes else 0
+    return rows, conflicting, modseq
+
+
+def _parse(cursor: Cursor) -> tuple[SequenceSet, Change]:
+    """store = "STORE" SP sequence-set [SP "(UNCHANGEDSINCE" SP n ")"] SP store-att-flags"""
+    wanted = cursor.sequence_set()
+    cursor.space()
+    unchanged_since = None
+    if cursor.take(b"("):
+        cursor.expect(b"UNCHANGEDSINCE")
+        cursor.space()
+        unchanged_since = cursor.mod_sequence()
+        cursor.expect(b")")
+        cursor.space()
+    sign = "+" if cursor.take(b"+") else "-" if cursor.take(b"-") else ""
+    name = cursor.atom()
+    if name not in ("FLAGS", "FLAGS.SILENT"):
+        raise bad("FLAGS expected")
+    cursor.space()
+    flags, keywords = cursor.flag_list()
+    cursor.end()
+    return wanted, Change(sign, name.endswith("SILENT"), flags, keywords, unchanged_since)
+
+
+def _rights(change: Change) -> Rights:
+    """RFC 4314 §4: s for \\Seen, t for \\Deleted, w for the others."""
+    rights = Rights.LOOKUP
+    flags = change.flags if change.sign else ~0
+    if flags & Flags.SEEN:
+        rights |= Rights.SEEN
+    if flags & Flags.DELETED:
+        rights |= Rights.DELETE_ITEMS
+    if flags & ~(Flags.SEEN | Flags.DELETED) or change.keywords:
+        rights |= Rights.WRITE
+    return rights
+
+
+def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, *, by_uid: bool) -> None:
+    """FETCH responses; RFC 7162 §3.1.3: MODSEQ is told even when the flags are not."""
+    view = session.selected()[1]
+    modseqs = "CONDSTORE" in session.enabled
+    if change.silent and not modseqs:
+        return
+    lines = []
+    for uid, flags, keywords, known in rows:
+        attributes = [b"UID %d" % uid] if by_uid or modseqs else []
+        if not change.silent:
+            attributes.append(b"FLAGS %b" % flag_list(flags, keywords))
+        if modseqs:
+            attributes.append(b"MODSEQ (%d)" % (known or modseq))
+        lines.append(b"* %d FETCH (%b)\r\n" % (view.number(uid), b" ".join(attributes)))
+    session.write(b"".join(lines))

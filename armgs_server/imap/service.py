@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The IMAP service: its two listeners, and the sessions that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from armgs_server.imap.session import Session
+from armgs_server.net.http import Handler
+from armgs_server.net.stream import Listener, Stream
+from armgs_server.service import Core
+
+IMAP_PORT = 143
+IMAPS_PORT = 993  # RFC 8314 §3.2
+_REFUSAL = b"* BYE [UNAVAILABLE] too many connections\r\n"
+
+
+class ImapService:
+    """See service.Service."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.has_starttls = core.tls is not None
+        self.routes: Sequence[tuple[str, Handler]] = ()
+        self.listeners = [
+            Listener("imap", IMAP_PORT, "starttls" if self.has_starttls else "none", self.connect, _REFUSAL)
+        ]
+        if self.has_starttls:
+            self.listeners.append(Listener("imaps", IMAPS_PORT, "direct", self.connect))
+        self._sessions: set[Session] = set()
+        self._people: dict[int, set[Session]] = {}
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        self._unsubscribe = self.core.store.bus.subscribe("kick", self._on_kick)
+
+    async def stop(self) -> None:
+        """RFC 3501 §7.1.5: BYE to everyone."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        for session in tuple(self._sessions):
+            session.bye("the server is shutting down")
+
+    async def connect(self, stream: Stream) -> None:
+        session = Session(self, stream)
+        self._sessions.add(session)
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+            if session.principal is not None:
+                sessions = self._people[session.principal.id]
+                sessions.discard(session)
+                if not sessions:
+                    del self._people[session.principal.id]
+
+    def logged_in(self, session: Session) -> None:
+        """The session now belongs to a person."""
+        assert session.principal is not None
+        self._people.setdefault(session.principal.id, set()).add(session)
+
+    def _on_kick(self, principal: bytes) -> None:
+        for session in tuple(self._people.get(int(principal), ())):
+            session.bye("the account was disabled, or its password changed")

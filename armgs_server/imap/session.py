@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection: states, the command table, and how errors become answers (RFC 3501 §3, §7.1).
+
+Invariants:
+- One command at a time, answered in order; its tagged line is the last of its lines.
+- Nothing is written from within a store transaction.
+- What others changed is told before each tagged line, and at once during IDLE; the bus only says when to
+  look (`updates`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from armgs_server import log
+from armgs_server.directory import Principal, Rights
+from armgs_server.errors import DomainError, NotFound
+from armgs_server.imap import protocol as framing
+from armgs_server.imap.command import Ok, Spec, State
+from armgs_server.imap.commands import COMMANDS
+from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.protocol import ImapProtocol
+from armgs_server.imap.responses import ImapError, bad, from_domain, no, status
+from armgs_server.imap.updates import Updates
+from armgs_server.imap.view import View
+from armgs_server.net.stream import Stream, is_expected_end
+from armgs_server.service import Core
+from armgs_server.storage import collections
+from armgs_server.storage.collections import Collection
+
+if TYPE_CHECKING:
+    from armgs_server.imap.service import ImapService
+
+KIND = "mail"
+
+_log = log.get("imap")
+
+
+class Session:
+    """See the module's docstring."""
+
+    def __init__(self, service: ImapService, stream: Stream) -> None:
+        self.service = service
+        self.core: Core = service.core
+        self.settings = service.core.config.imap
+        self.stream = stream
+        self.protocol = ImapProtocol(self.settings.line_length, self.settings.literal_size)
+        self.state = State.NOT_AUTHENTICATED
+        self.principal: Principal | None = None
+        self.collection: Collection | None = None
+        self.view: View | None = None
+        self.read_only = False
+        self.enabled: set[str] = set()
+        self.is_ended = False
+        self.message: framing.MessageStart | None = None  # of the APPEND being handled
+        self.updates = Updates(self)
+        self.tag = b"*"  # of the command being handled
+        self._errors = 0
+        self._login_deadline = asyncio.get_running_loop().time() + self.core.config.security.login_timeout
+
+    # The life of a connection.
+
+    async def run(self) -> None:
+        """Serves the connection until it ends."""
+        self.write(status(b"*", b"OK", "ready", f"CAPABILITY {self.capabilities()}"))
+        try:
+            while not self.is_ended:
+                await self._handle(await self.next_event(self._patience()))
+        except TimeoutError:
+            self.bye("silent for too long")
+        except EOFError:
+            pass  # the client has hung up, with or without LOGOUT
+        except Exception as error:
+            if not is_expected_end(error):
+                _log.exception("connection failed", connection=self.stream.id)
+                self.bye("internal error")
+        finally:
+            await self.leave()
+            self.stream.close()
+
+    def _patience(self) -> float:
+        if self.state is State.NOT_AUTHENTICATED:
+            return max(self._login_deadline - asyncio.get_running_loop().time(), 0.01)
+        return self.settings.idle_timeout
+
+    def bye(self, text: str) -> None:
+        """Ends the connection with an untagged BYE (RFC 3501 §7.1.5)."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.write(status(b"*", b"BYE", text))
+        self.stream.close()
+
+    def write(self, data: bytes) -> None:
+        self.stream.write(data)
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        self.stream.writelines(lines)
+
+    async def next_event(self, timeout: float) -> framing.Event:
+        """The next thing the client says. EOFError when it has hung up, TimeoutError when it is silent."""
+        while True:
+            event = next(self.protocol.events(), None)
+            self.stream.writelines(self.protocol.data_to_send())
+            if event is not None:
+                return event
+            await self.stream.drain()
+            data = await self.stream.read(timeout)
+            if not data:
+                self.protocol.receive_eof()
+                raise EOFError
+            self.protocol.receive_data(data)
+
+    async def next_line(self, prompt: bytes, timeout: float) -> bytes:
+        """Sends a continuation request and waits for the line it asks for."""
+        self.protocol.expect_line()
+        self.write(b"+ %b\r\n" % prompt)
+        event = await self.next_event(timeout)
+        if isinstance(event, framing.Line):
+            return event.data
+        assert isinstance(event, framing.Fault)
+        raise bad(event.text)
+
+    # Commands.
+
+    async def _handle(self, event: framing.Event) -> None:
+        if isinstance(event, framing.Fault):
+            self._failed(event.tag, ImapError(b"BAD", event.text, event.code))
+            return
+        command = event.command if isinstance(event, framing.MessageStart) else event
+        assert isinstance(command, framing.Command)
+        self.message = event if isinstance(event, framing.MessageStart) else None
+        self.tag = command.tag
+        spec = COMMANDS.get(command.name)
+        try:
+            if spec is None:
+                raise bad(f"no such command: {command.name}")
+            if self.state not in spec.states:
+                raise bad(f"{command.name} is not allowed now")
+            answer = await spec.handle(self, Cursor(command.parts, command.position))
+        except ImapError as error:
+            self._refuse_message()
+            await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
+            self._failed(command.tag, error)
+        except DomainError as error:
+            self._refuse_message()
+            _log.debug("refused", command=command.name, error=error.text, connection=self.stream.id)
+            await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
+            self._failed(command.tag, from_domain(error))
+        else:
+            await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
+            self._errors = 0
+            if answer is not None:
+                self.write(status(command.tag, b"OK", answer.text, answer.code))
+
+    def _refuse_message(self) -> None:
+        """An APPEND that failed before or within its message: the rest of it is no command."""
+        if self.message is not None:
+            self.protocol.refuse_message()
+            self.message = None
+
+    def _failed(self, tag: bytes, error: ImapError) -> None:
+        self.write(error.line(tag))
+        if error.condition == b"BAD":
+            self._errors += 1
+            if self._errors >= self.settings.errors:
+                self.bye("too many errors")
+
+    # Capabilities (RFC 3501 §6.1.1): computed from the table.
+
+    def capabilities(self) -> str:
+        """capability-data for the state the connection is in."""
+        names = dict.fromkeys(
+            name for spec in COMMANDS.values() if self._offers(spec) for name in spec.capabilities
+        )
+        if self.state is State.NOT_AUTHENTICATED:
+            if not self.stream.is_tls and self.service.has_starttls:
+                names["STARTTLS"] = None
+            if not self.may_login:
+                names["LOGINDISABLED"] = None
+            names |= dict.fromkeys(f"AUTH={name}" for name in self.mechanisms())
+        else:
+            names[f"APPENDLIMIT={self.settings.message_size}"] = None
+        return " ".join(names)
+
+    def _offers(self, spec: Spec) -> bool:
+        return self.state is not State.NOT_AUTHENTICATED or State.NOT_AUTHENTICATED in spec.states
+
+    @property
+    def may_login(self) -> bool:
+        return self.stream.is_tls or self.core.config.security.allow_plaintext
+
+    def mechanisms(self) -> tuple[str, ...]:
+        return self.core.directory.auth.mechanisms(self.stream.is_tls, self.stream.channel_binding)
+
+    def note_client(self, fields: Sequence[bytes | None]) -> None:
+        """What a client says about itself (RFC 2971) helps to find its faults."""
+        shown = " ".join((field or b"-").decode("utf-8", "replace")[:100] for field in fields)
+        _log.info("client", id=shown, connection=self.stream.id)
+
+    def authenticated(self, principal: Principal) -> Ok:
+        """The client is who it says it is."""
+        self.principal = principal
+        self.state = State.AUTHENTICATED
+        self.service.logged_in(self)
+        self.stream.trace("=", f"authenticated {principal.address}")
+        return Ok("logged in", f"CAPABILITY {self.capabilities()}")
+
+    @property
+    def owner(self) -> int:
+        """Whose mailboxes are meant by a name."""
+        assert self.principal is not None
+        return self.principal.id
+
+    # Mailboxes.
+
+    async def check(self, collection: Collection, rights: Rights) -> None:
+        """The one place where IMAP asks what the person may do."""
+        assert self.principal is not None
+        await self.core.directory.access.check(self.principal, collection, rights)
+
+    async def rights(self, collection: Collection) -> Rights:
+        assert self.principal is not None
+        return await self.core.directory.access.rights(self.principal, collection)
+
+    async def mailbox(self, name: str, rights: Rights, missing: str = "NONEXISTENT") -> Collection:
+        """The mailbox of a name, with rights on it. NO with the code `missing` where there is none."""
+        segments = name.split("/")
+        found = await self.core.store.read(lambda tx: collections.by_path(tx, self.owner, KIND, segments))
+        if found is None:
+            raise no("no such mailbox", missing)
+        try:
+            await self.check(found, rights)
+        except NotFound:
+            raise no("no such mailbox", missing) from None
+        return found
+
+    def selected(self) -> tuple[Collection, View]:
+        """The selected mailbox; commands that need one are allowed in that state only."""
+        assert self.collection is not None and self.view is not None
+        return self.collection, self.view
+
+    def writable(self) -> tuple[Collection, View]:
+        """The same, for commands that change it (RFC 3501 §6.3.2)."""
+        if self.read_only:
+            raise no("the mailbox is open read-only", "READ-ONLY")
+        return self.selected()
+
+    def enter(self, collection: Collection, view: View, *, read_only: bool) -> None:
+        """Selects a mailbox and begins to hear of its changes."""
+        self.collection, self.view, self.read_only = collection, view, read_only
+        self.state = State.SELECTED
+        self.updates.begin(collection)
+
+    async def leave(self) -> None:
+        """Closes the selected mailbox, without expunging (RFC 3691)."""
+        await self.updates.end()
+        self.collection = self.view = None
+        if self.state is State.SELECTED:
+            self.state = State.AUTHENTICATED

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What others changed in the selected mailbox, as untagged responses: RFC 3501 §5.2, §7.3, §7.4.
+
+The bus says only that something changed; here it is read since the modseq that the client knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from armgs_server import log
+from armgs_server.errors import DomainError
+from armgs_server.imap.responses import flag_list
+from armgs_server.imap.view import View
+from armgs_server.storage import mail_query
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.mail_query import MailChanges
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+_log = log.get("imap")
+
+
+class Updates:
+    """Watches the selected mailbox of one session.
+
+    While a command runs, the bus touches nothing but `stale`; during IDLE it starts a task that tells.
+    """
+
+    __slots__ = ("_pushing", "_session", "_unsubscribe", "is_idling", "stale")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pushing: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self.is_idling = False
+        self.stale = False  # the store may know something that the client does not
+
+    def begin(self, collection: Collection) -> None:
+        """A mailbox was selected."""
+        self.stale = True  # something may have changed since the view was read
+        topic = f"changes:{collection.owner}"
+        self._unsubscribe = self._session.core.store.bus.subscribe(topic, self._on_change)
+
+    async def end(self) -> None:
+        """No mailbox is selected any more."""
+        self.is_idling = self.stale = False
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        await self.pushed()
+
+    def _on_change(self, hint: bytes) -> None:
+        collection, _ = self._session.selected()
+        if not hint or int(hint.split(b" ", 1)[0]) == collection.id:
+            self.stale = True
+            self.push()
+
+    def push(self) -> None:
+        """During IDLE: tells at once."""
+        if self.is_idling and self.stale and self._pushing is None:
+            self._pushing = asyncio.get_running_loop().create_task(self._push(), name="imap-push")
+
+    async def pushed(self) -> None:
+        """Waits for what is being told."""
+        if self._pushing is not None:
+            await self._pushing
+
+    async def _push(self) -> None:
+        try:
+            while self.stale and self.is_idling:
+                await self._update(may_expunge=True)
+                await self._session.stream.drain()
+        except (ConnectionError, TimeoutError):
+            self._session.stream.abort()
+        except DomainError as error:  # stays stale: told with the next hint or command
+            _log.warning("cannot read changes", error=error.text, connection=self._session.stream.id)
+        finally:
+            self._pushing = None
+
+    async def tell(self, *, may_expunge: bool) -> None:
+        """Before a tagged line. What cannot be read now is told later."""
+        if not self.stale:
+            return
+        try:
+            await self._update(may_expunge=may_expunge)
+        except DomainError as error:
+            _log.warning("cannot read changes", error=error.text, connection=self._session.stream.id)
+
+    async def _update(self, *, may_expunge: bool) -> None:
+        session = self._session
+        collection, view = session.selected()
+        self.stale = False
+        try:
+            changes = await session.core.store.read(
+                lambda tx: mail_query.changes(tx, collection.owner, collection.id, view.modseq)
+            )
+        except DomainError:
+            self.stale = True
+            raise
+        if changes is None:  # RFC 2180 §3.3: the mailbox was deleted under the client
+            session.bye("the selected mailbox was deleted")
+            return
+        modseqs = "CONDSTORE" in session.enabled
+        session.writelines(serialise_updates(view, changes, may_expunge=may_expunge, modseqs=modseqs))
+        self.stale = self.stale or bool(view.gone)
+
+
+def serialise_updates(view: View, changes: MailChanges, *, may_expunge: bool, modseqs: bool) -> list[bytes]:
+    """The lines to send; brings the view to where they leave the client.
+
+    `may_expunge` is false while a FETCH, STORE or SEARCH is answered (RFC 3501 §7.4.1); `modseqs` adds
+    MODSEQ for clients that know CONDSTORE (RFC 7162 §3.2).
+    """
+    lines: list[bytes] = []
+    view.gone.update(changes.removed)
+    if may_expunge and view.gone:
+        lines += [b"* %d EXPUNGE\r\n" % number for number in view.expunge()]
+    last = view.uids[-1] if view.uids else 0
+    if view.grow(row[0] for row in changes.rows if row[0] > last):
+        lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))
+    for uid, flags, keywords, modseq in changes.rows:
+        if uid > last or modseq in view.own or not (number := view.number(uid)):
+            continue
+        ending = b" MODSEQ (%d))\r\n" % modseq if modseqs else b")\r\n"
+        lines.append(b"* %d FETCH (UID %d FLAGS %b%b" % (number, uid, flag_list(flags, keywords), ending))
+    view.modseq = changes.modseq
+    view.own.clear()
+    return lines

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client's view of the selected mailbox: RFC 3501 §2.3.1, §5.5, §7.4.1.
+
+Sequence numbers are places in `uids`, which changes only when the client is told: `grow` goes with an
+EXISTS, `expunge` with EXPUNGE lines. A message that is gone stays in the view until EXPUNGE may be sent,
+so that the numbers of a command on its way mean what the client meant.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+
+from armgs_server.imap.grammar import STAR, SequenceSet
+from armgs_server.imap.responses import bad
+
+
+class View:
+    """One selected mailbox as one client knows it; `modseq` is what it has been told."""
+
+    __slots__ = ("gone", "modseq", "own", "saved", "uids")
+
+    def __init__(self, uids: Iterable[int], modseq: int) -> None:
+        self.uids = array("I", uids)
+        self.modseq = modseq
+        self.gone: set[int] = set()  # expunged, not yet told
+        self.own: set[int] = set()  # modseqs of changes that this session has answered itself
+        self.saved: Sequence[int] = ()  # the uids of "$" (RFC 5182)
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def number(self, uid: int) -> int:
+        """The sequence number, 0 where the uid is not in view."""
+        place = bisect_left(self.uids, uid)
+        return place + 1 if place < len(self.uids) and self.uids[place] == uid else 0
+
+    def runs(self, wanted: SequenceSet, *, by_uid: bool) -> list[tuple[int, int]]:
+        """The places [first, end) that a set means, ascending, without overlap."""
+        if wanted.saved:
+            ranges = [self._uid_run(uid, uid) for uid in self.saved]
+        elif by_uid:
+            ranges = [self._uid_run(low, high) for low, high in wanted.ranges]
+        else:
+            ranges = [self._number_run(low, high) for low, high in wanted.ranges]
+        merged: list[tuple[int, int]] = []
+        for first, end in sorted(ranges):
+            if first >= end:
+                continue
+            if merged and first <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((first, end))
+        return merged
+
+    def _uid_run(self, low: int, high: int) -> tuple[int, int]:
+        """RFC 3501 §6.4.8: uids that do not exist are ignored; "*" is the largest in use, so that
+        `9999:*` always has the last message."""
+        if STAR in (low, high):
+            last = self.uids[-1] if self.uids else 0
+            low, high = (last if end == STAR else end for end in (low, high))
+        low, high = min(low, high), max(low, high)
+        return bisect_left(self.uids, low), bisect_right(self.uids, high)
+
+    def _number_run(self, low: int, high: int) -> tuple[int, int]:
+        count = len(self.uids)
+        if not count and STAR in (low, high):
+            return 0, 0
+        low, high = (count if end == STAR else end for end in (low, high))
+        low, high = min(low, high), max(low, high)
+        if high > count:
+            raise bad(f"the mailbox has {count} messages")
+        return low - 1, high
+
+    def uids_of(self, runs: Iterable[tuple[int, int]]) -> list[int]:
+        result: list[int] = []
+        for first, end in runs:
+            result += self.uids[first:end]
+        return result
+
+    def grow(self, uids: Iterable[int]) -> int:
+        """Takes up new messages, those behind the last one; how many."""
+        last = self.uids[-1] if self.uids else 0
+        before = len(self.uids)
+        self.uids.extend(uid for uid in uids if uid > last)
+        return len(self.uids) - before
+
+    def expunge(self) -> Iterator[int]:
+        """Lets go of `gone`; the numbers to tell, the last first, so that each is true when it is read."""
+        places = sorted((number - 1 for uid in self.gone if (number := self.number(uid))), reverse=True)
+        if len(places) > 50:
+            gone = self.gone
+            self.uids = array("I", (uid for uid in self.uids if uid not in gone))
+        else:
+            for place in places:
+                del self.uids[place]
+        self.gone = set()
+        return (place + 1 for place in places)
