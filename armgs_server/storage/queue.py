@@ -87,7 +87,7 @@ async def enqueue(
 async def claim(tx: Tx, now: int, lease: int, limit: int) -> list[Entry]:
     """Takes up to `limit` rows that are due, the longest waiting first; they are ours for `lease`."""
     rows = await tx.rows(
-        "UPDATE queue SET next_attempt = ?, attempts = attempts + 1 WHERE next_attempt <= ?"
+        "UPDATE queue SET next_attempt = ? WHERE next_attempt <= ?"
         " AND (owner, id) IN (SELECT owner, id FROM queue WHERE next_attempt <= ?"
         " ORDER BY next_attempt LIMIT ?)"
         f" RETURNING {COLUMNS}",
@@ -105,11 +105,22 @@ async def next_due(tx: Tx) -> int | None:
     return None if value is None else int(value)
 
 
-async def postpone(tx: Tx, entries: Iterable[Entry], next_attempt: int, error: str) -> None:
-    """Gives rows back to be tried again at `next_attempt`."""
+async def postpone(tx: Tx, entry: Entry, next_attempt: int, error: str) -> None:
+    """Gives a row back after an attempt that failed, to be tried again at `next_attempt`."""
+    await tx.execute(
+        "UPDATE queue SET next_attempt = ?, attempts = attempts + 1, last_error = ? WHERE owner = ? AND id = ?",
+        next_attempt,
+        error,
+        entry.owner,
+        entry.id,
+    )
+
+
+async def give_back(tx: Tx, entries: Iterable[Entry], next_attempt: int) -> None:
+    """Gives rows back that were not tried at all."""
     await tx.executemany(
-        "UPDATE queue SET next_attempt = ?, last_error = ? WHERE owner = ? AND id = ?",
-        [(next_attempt, error, entry.owner, entry.id) for entry in entries],
+        "UPDATE queue SET next_attempt = ? WHERE owner = ? AND id = ?",
+        [(next_attempt, entry.owner, entry.id) for entry in entries],
     )
 
 

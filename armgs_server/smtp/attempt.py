@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One attempt to deliver queued rows of one message to one domain: to its servers, or to a mailbox here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from armgs_server.errors import NotFound, OverQuota
+from armgs_server.formats import addresses, mime
+from armgs_server.formats.mime import MessageIndex
+from armgs_server.service import Core
+from armgs_server.smtp import delivery, outbound, policy
+from armgs_server.smtp.outbound import Answer, Message, Unreachable
+from armgs_server.smtp.replies import Reply
+from armgs_server.smtp.routing import NoRoute, Routing
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.queue import Entry
+from armgs_server.storage.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a row. With `index` it is yet to be put into the owner's INBOX, by `keep`."""
+
+    status: str
+    diagnostic: str
+    remote_mta: str = ""
+    is_expired: bool = False
+    owners: tuple[int, ...] = ()
+    size: int = 0
+    index: MessageIndex | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        """The next server, or a mailbox here, has it."""
+        return self.status.startswith("2.")
+
+    @property
+    def is_final(self) -> bool:
+        """No further attempt."""
+        return self.is_expired or not self.status.startswith("4.")
+
+    def given_up(self) -> Result:
+        """RFC 3464: a failure that lasted is a failure for good, with the status it had."""
+        return replace(self, is_expired=True)
+
+
+async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Mapping[int, Result]:
+    """The result for each row, by its id."""
+    first = entries[0]
+    if first.data.get("mailbox") or core.directory.is_local(first.domain):
+        return {entry.id: await _deliver_here(core, entry) for entry in entries}
+    try:
+        hosts = await routing.hosts(first.domain)
+    except NoRoute as error:
+        return {entry.id: Result(error.status, error.text) for entry in entries}
+    message = Message(
+        first.sender,
+        await core.store.blobs.read(first.blob, start=int(first.data.get("skip", 0))),
+        needs_utf8=any(_needs_utf8(entry) for entry in entries),
+        is_8bit=bool(first.data.get("8bit")),
+    )
+    recipients = {_wire_address(entry.recipient): entry for entry in entries}
+    failure = "no server of the domain answers"
+    for host in hosts:
+        try:
+            answers = await outbound.send(
+                host,
+                message,
+                list(recipients),
+                hostname=core.config.server.hostname,
+                tls=core.config.smtp.relay_tls,
+                timeout=core.config.smtp.relay_timeout,
+            )
+        except Unreachable as error:
+            failure = str(error)
+            continue
+        return {entry.id: _result(answers[address]) for address, entry in recipients.items()}
+    return {entry.id: Result("4.4.1", failure) for entry in entries}
+
+
+async def keep(tx: Tx, entry: Entry, result: Result, now: int) -> None:
+    """Puts a message into the mailboxes it has waited for. OverQuota when one has filled up meanwhile."""
+    for owner in result.owners:
+        ref = BlobRef(entry.blob, result.size, None)
+        if not await delivery.append(tx, owner, ref, result.index, now):
+            raise OverQuota()
+
+
+async def _deliver_here(core: Core, entry: Entry) -> Result:
+    """A mailbox here that could not take the message before, or a domain that is served here by now."""
+    mailbox = int(entry.data.get("mailbox", 0))
+    try:
+        text = await core.store.blobs.read(entry.blob)
+    except NotFound:
+        return Result("5.3.0", "the message is gone")
+    if mailbox:
+        owner = await core.directory.by_id(mailbox)
+        if owner is None:
+            return Result("5.1.1", "No such address here")
+        found = await policy.find_mailbox(core, addresses.parse(entry.recipient), owner, len(text))
+    else:
+        found = await policy.find_recipient(
+            core,
+            addresses.parse(entry.recipient),
+            may_relay=False,
+            is_report=not entry.sender,
+            size=len(text),
+        )
+    if isinstance(found, Reply):
+        return Result(found.enhanced, found.lines[0])
+    return Result("2.1.5", "Delivered", owners=found.owners, size=len(text), index=mime.index(text))
+
+
+def _result(answer: Answer) -> Result:
+    return Result(answer.status, answer.diagnostic, answer.host)
+
+
+def _needs_utf8(entry: Entry) -> bool:
+    """SMTPUTF8 is needed for the addresses; the message itself only where its sender said so."""
+    return bool(entry.data.get("utf8")) or not (entry.sender + _wire_address(entry.recipient)).isascii()
+
+
+def _wire_address(text: str) -> str:
+    """A peer without SMTPUTF8 can still take an ASCII local part in a domain of A-labels."""
+    address = addresses.parse(text)
+    if text.isascii() or not address.is_ascii:
+        return text
+    return f"{text.rpartition('@')[0]}@{addresses.to_ascii(address.domain)}"

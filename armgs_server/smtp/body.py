@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message on its way in: gathered in memory while small, streamed into the blob store beyond that.
+
+`inspect` sees the header once, before anything is kept: it answers with the prefixes under which the
+message is kept (one for each copy), or with the reply that refuses it. A refused message is read to its
+end and forgotten; its reply waits until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from armgs_server.errors import DomainError
+from armgs_server.formats import mime
+from armgs_server.smtp import replies
+from armgs_server.smtp.replies import Reply
+from armgs_server.storage.blobs import BlobRef, Blobs, BlobWriter
+
+Inspect: TypeAlias = Callable[[bytes], Awaitable[Sequence[bytes] | Reply]]
+
+# A header must end within this; what is held in memory before a message goes to the blob store.
+HEADER_LIMIT = mime.MAX_HEADER
+
+
+class Body:
+    """Takes the text of one message; `finish` gives references to its copies."""
+
+    def __init__(self, blobs: Blobs, limit: int, inspect: Inspect) -> None:
+        self._blobs = blobs
+        self._limit = limit
+        self._inspect = inspect
+        self._parts: list[bytes] = []
+        self._writers: list[BlobWriter] = []
+        self._refusal: Reply | None = None
+        self.size = 0
+
+    async def write(self, data: bytes) -> None:
+        """Takes a piece. Temporary when the store does not; then the message is lost and must be refused."""
+        self.size += len(data)
+        if self._refusal is not None:
+            return
+        if self.size > self._limit:
+            self._refuse(replies.TOO_LARGE_552)
+        elif self._writers:
+            for writer in self._writers:
+                await writer.write(data)
+        else:
+            self._parts.append(data)
+            if self.size > HEADER_LIMIT:
+                await self._open_writers()
+
+    async def finish(self) -> Sequence[BlobRef] | Reply:
+        """The copies in the order of the prefixes, durable or small; or why the message is refused."""
+        if self._refusal is None and not self._writers:
+            return await self._keep_small()
+        if self._refusal is not None:
+            return self._refusal
+        return [await writer.finish() for writer in self._writers]
+
+    def abort(self) -> None:
+        """Forgets everything."""
+        self._parts.clear()
+        for writer in self._writers:
+            writer.abort()
+        self._writers.clear()
+
+    def _refuse(self, reply: Reply) -> None:
+        self._refusal = reply
+        self.abort()
+
+    async def _keep_small(self) -> Sequence[BlobRef] | Reply:
+        text = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        prefixes = await self._inspect(text[: mime.header_end(text, 0, len(text))])
+        if isinstance(prefixes, Reply):
+            return prefixes
+        return [await self._blobs.put(prefix + text) for prefix in prefixes]
+
+    async def _open_writers(self) -> None:
+        text = b"".join(self._parts)
+        end = mime.header_end(text, 0, len(text))
+        if end == len(text):
+            self._refuse(replies.HEADER_TOO_LARGE_552)
+            return
+        prefixes = await self._inspect(text[:end])
+        if isinstance(prefixes, Reply):
+            self._refuse(prefixes)
+            return
+        self._parts.clear()
+        try:
+            for prefix in prefixes:
+                writer = self._blobs.writer()
+                self._writers.append(writer)
+                await writer.write(prefix + text)
+        except DomainError:
+            self.abort()
+            raise

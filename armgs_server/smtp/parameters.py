@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of MAIL and RCPT, a function for each; others are refused (RFC 5321 §4.1.1.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from armgs_server.smtp import replies
+from armgs_server.smtp.grammar import Parameters
+from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp.replies import Reply
+from armgs_server.smtp.transaction import Transaction
+
+if TYPE_CHECKING:
+    from armgs_server.smtp.session import Session
+
+MailParameter: TypeAlias = "Callable[[Session, Transaction, str | None], Reply | None]"
+RcptParameter: TypeAlias = "Callable[[Recipient, str | None], Recipient | Reply]"
+
+
+def apply_mail(session: Session, transaction: Transaction, given: Parameters) -> Reply | None:
+    """Applies the parameters of MAIL; the reply that refuses one, if any."""
+    for keyword, value in given.items():
+        apply = MAIL_PARAMETERS.get(keyword)
+        refusal = replies.UNKNOWN_PARAMETER_555 if apply is None else apply(session, transaction, value)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def apply_rcpt(recipient: Recipient, given: Parameters) -> Recipient | Reply:
+    """Applies the parameters of RCPT."""
+    for keyword, value in given.items():
+        apply = RCPT_PARAMETERS.get(keyword)
+        applied = replies.UNKNOWN_PARAMETER_555 if apply is None else apply(recipient, value)
+        if isinstance(applied, Reply):
+            return applied
+        recipient = applied
+    return recipient
+
+
+def _size(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
+    """RFC 1870 §6: refuse at once what would be refused after the text."""
+    if value is None or not (value.isascii() and value.isdigit() and len(value) <= 20):
+        return replies.SYNTAX_501
+    transaction.size = int(value)
+    if transaction.size > session.core.config.smtp.message_size:
+        return replies.TOO_LARGE_552
+    return None
+
+
+def _body(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
+    """RFC 6152 §2, RFC 3030 §3"""
+    kind = (value or "").upper()
+    if kind not in ("7BIT", "8BITMIME", "BINARYMIME"):
+        return replies.SYNTAX_501
+    transaction.is_8bit = kind != "7BIT"
+    transaction.is_binary = kind == "BINARYMIME"
+    return None
+
+
+def _smtputf8(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
+    """RFC 6531 §3.4"""
+    if value is not None:
+        return replies.SYNTAX_501
+    transaction.needs_utf8 = True
+    return None
+
+
+def _auth(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
+    """RFC 4954 §5: who submitted it first; taken, and believed from nobody."""
+    return replies.SYNTAX_501 if value is None or not session.role.is_submission else None
+
+
+MAIL_PARAMETERS: Mapping[str, MailParameter] = {
+    "SIZE": _size,
+    "BODY": _body,
+    "SMTPUTF8": _smtputf8,
+    "AUTH": _auth,
+}
+
+RCPT_PARAMETERS: Mapping[str, RcptParameter] = {}

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sends what is queued: takes rows by lease, hands them to other servers, retries, returns.
+
+Invariants:
+- A row is finished in the transaction that also holds its report, if there is one; so a crash repeats an
+  attempt at the worst and loses nothing.
+- The number of messages being sent at once is bounded, in all and for each domain.
+- No report is made for a message whose sender is null.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from armgs_server import log
+from armgs_server.errors import DomainError
+from armgs_server.service import Core
+from armgs_server.smtp import attempt, reports
+from armgs_server.smtp.attempt import Result
+from armgs_server.smtp.routing import Routing
+from armgs_server.storage import clock, queue
+from armgs_server.storage.queue import Entry
+from armgs_server.storage.tx import Tx
+
+# How long a claimed row stays ours; an attempt is cut off well before.
+LEASE = clock.HOUR
+ATTEMPT_TIMEOUT = 0.8 * LEASE / clock.SECOND
+CLAIM_LIMIT = 100
+# Rows of a domain that is at its limit wait this long for a place.
+CROWDED_WAIT = 2 * clock.SECOND
+# The queue is looked at this often even when nobody has called (other processes may add to it).
+LONGEST_SLEEP = 60.0
+STORE_FAILED_WAIT = 5.0
+
+_log = log.get("relay")
+
+
+class Relay:
+    """The queue runner of one process; any number of processes may have one."""
+
+    def __init__(self, core: Core, now: Callable[[], int] = clock.now) -> None:
+        self._core = core
+        self._settings = core.config.smtp
+        self._routing = Routing(self._settings, core.config.server.hostname)
+        self._now = now
+        self._wake = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._busy: Counter[str] = Counter()
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Begins to send."""
+        self._unsubscribe = self._core.store.bus.subscribe(queue.TOPIC, lambda data: self._wake.set())
+        self._runner = asyncio.create_task(self._run(), name="relay")
+
+    async def stop(self) -> None:
+        """Ends; what was being sent is tried again when its lease is over, or at the next start."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        tasks = [task for task in (self._runner, *self._attempts) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run_once(self) -> int:
+        """Takes what is due and there is room for, and begins to send it; the number of rows taken."""
+        room = self._settings.queue_parallel - len(self._attempts)
+        if room <= 0:
+            return 0
+        now = self._now()
+        entries = await self._core.store.write(lambda tx: queue.claim(tx, now, LEASE, min(room, CLAIM_LIMIT)))
+        crowded: list[Entry] = []
+        for domain, group in _groups(entries):
+            if self._busy[domain] >= self._settings.queue_parallel_per_domain:
+                crowded += group
+                continue
+            self._busy[domain] += 1
+            task = asyncio.create_task(self._send(domain, group), name=f"relay {domain}")
+            self._attempts.add(task)
+            task.add_done_callback(self._attempts.discard)
+        if crowded:
+            await self._core.store.write(lambda tx: queue.give_back(tx, crowded, now + CROWDED_WAIT))
+        return len(entries)
+
+    async def settled(self) -> None:
+        """Returns when everything being sent has its outcome."""
+        while self._attempts:
+            await asyncio.wait(self._attempts)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                taken = await self.run_once()
+                pause = 0.0 if taken else await self._pause()
+            except DomainError as error:
+                _log.warning("queue cannot be read", error=error)
+                pause = STORE_FAILED_WAIT
+            if pause > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def _pause(self) -> float:
+        due = await self._core.store.read(queue.next_due)
+        if due is None or len(self._attempts) >= self._settings.queue_parallel:
+            return LONGEST_SLEEP
+        return min(max((due - self._now()) / clock.SECOND, 0.0), LONGEST_SLEEP)
+
+    async def _send(self, domain: str, entries: Sequence[Entry]) -> None:
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                results = await attempt.deliver(self._core, self._routing, entries)
+            await self._settle(entries, results)
+        except TimeoutError:
+            _log.warning("attempt cut off", domain=domain)
+        except DomainError as error:
+            # The store does not take the outcome: the rows come back when their lease is over.
+            _log.warning("outcome not stored", domain=domain, error=error)
+        except Exception:
+            _log.exception("attempt failed", domain=domain)
+        finally:
+            self._busy[domain] -= 1
+            if not self._busy[domain]:
+                del self._busy[domain]
+            self._wake.set()
+
+    async def _settle(self, entries: Sequence[Entry], results: Mapping[int, Result]) -> None:
+        """Stores what became of each row, with the report for those that are given up."""
+        now = self._now()
+        outcomes = {entry.id: self._judge(results[entry.id], entry, now) for entry in entries}
+        finished = [entry for entry in entries if outcomes[entry.id].is_final]
+        report = await reports.prepare(self._core, [(entry, outcomes[entry.id]) for entry in finished], now)
+
+        async def work(tx: Tx) -> None:
+            for entry in entries:
+                result = outcomes[entry.id]
+                if not result.is_final:
+                    await queue.postpone(tx, entry, now + self._wait(entry), result.diagnostic)
+                elif result.index is not None:
+                    await attempt.keep(tx, entry, result, now)
+            await queue.finish(tx, finished)
+            if report is not None:
+                await reports.place(tx, self._core, report, now)
+
+        await self._core.store.write(work)
+        for entry in entries:
+            result = outcomes[entry.id]
+            _log.info(
+                "relayed" if result.is_delivered else "returned" if result.is_final else "postponed",
+                recipient=entry.recipient,
+                status=result.status,
+                answer=result.diagnostic,
+            )
+
+    def _judge(self, result: Result, entry: Entry, now: int) -> Result:
+        """A failure that may pass is final when the message's time is over."""
+        return result.given_up() if not result.is_final and now >= entry.expires else result
+
+    def _wait(self, entry: Entry) -> int:
+        """Exponential back-off (RFC 5321 §4.5.4.1)."""
+        doubled = self._settings.queue_first_retry * float(2 ** min(entry.attempts, 30))
+        return round(min(doubled, self._settings.queue_longest_retry) * clock.SECOND)
+
+
+def _groups(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
+    """Rows of one message to one domain go in one transaction (RFC 5321 §4.5.4.1); a mailbox goes alone."""
+    groups: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in entries:
+        key = (entry.domain, entry.blob, entry.sender, entry.data.get("mailbox"))
+        groups.setdefault(key, []).append(entry)
+    return [(group[0].domain, group) for group in groups.values()]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SMTP service: its listeners, its open sessions, and the relay of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from armgs_server.directory.model import TOPIC_KICK
+from armgs_server.net.http import Handler
+from armgs_server.net.stream import Listener, Stream
+from armgs_server.service import Core
+from armgs_server.smtp import replies
+from armgs_server.smtp.policy import MX, SUBMISSION, SUBMISSIONS, Role
+from armgs_server.smtp.relay import Relay
+from armgs_server.smtp.session import Session
+
+
+class SmtpService:
+    """See armgs_server.service.Service."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._sessions: set[Session] = set()
+        self._relay = Relay(core)
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """Ports 25, 587, and 465 where there is a certificate."""
+        roles = (MX, SUBMISSION, SUBMISSIONS) if self._core.tls is not None else (MX, SUBMISSION)
+        return [
+            Listener(role.name, role.port, role.tls, self._connector(role), replies.TOO_BUSY_421.wire)
+            for role in roles
+        ]
+
+    @property
+    def routes(self) -> Sequence[tuple[str, Handler]]:
+        """None: nothing of SMTP is reached by HTTP."""
+        return ()
+
+    async def start(self) -> None:
+        """Begins to send what is queued."""
+        self._unsubscribe = self._core.store.bus.subscribe(TOPIC_KICK, self._kick)
+        await self._relay.start()
+
+    async def stop(self) -> None:
+        """Says 421 to who waits; messages on their way in are finished, those on their way out given back."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        await self._relay.stop()
+        for session in list(self._sessions):
+            session.say_goodbye()
+
+    def _connector(self, role: Role) -> Callable[[Stream], Awaitable[None]]:
+        async def connect(stream: Stream) -> None:
+            session = Session(self._core, role, stream)
+            self._sessions.add(session)
+            try:
+                await session.run()
+            finally:
+                self._sessions.discard(session)
+
+        return connect
+
+    def _kick(self, data: bytes) -> None:
+        """Somebody was disabled or changed the password: their sessions end."""
+        person = int(data)
+        for session in self._sessions:
+            if session.principal is not None and session.principal.id == person:
+                session.stream.close()

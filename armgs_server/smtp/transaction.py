@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One mail transaction (RFC 5321 §3.3): from MAIL FROM to the reply to the message's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from armgs_server import log
+from armgs_server.directory.model import Principal
+from armgs_server.formats.addresses import Address
+from armgs_server.service import Core
+from armgs_server.smtp import delivery, header, policy, replies
+from armgs_server.smtp.body import Body
+from armgs_server.smtp.delivery import Copy, Envelope, Stored
+from armgs_server.smtp.header import Trace
+from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp.replies import Reply, reply
+from armgs_server.storage import clock, mail
+
+_log = log.get("smtp")
+
+
+class Transaction:
+    """Made by MAIL; RCPT adds recipients; DATA or BDAT begins the text; `finish` delivers."""
+
+    def __init__(self, core: Core, sender: Address | None, author: Principal | None) -> None:
+        self.core = core
+        self.sender = sender
+        self.author = author
+        self.recipients: list[Recipient] = []
+        self.attempts = 0  # RCPT commands, whether accepted or not
+        self.size = 0  # as declared by SIZE
+        self.needs_utf8 = False
+        self.is_8bit = False
+        self.is_binary = False
+        self.returned = ""
+        self.envelope_id = ""
+        self.body: Body | None = None
+        self._id = clock.unique_id()
+        self._now = 0
+        self._trace: Trace | None = None
+        self._copies: list[Copy] = []
+        self._prefixes: list[bytes] = []
+
+    def begin(self, helo: str, peer: str, protocol: str) -> Body:
+        """The text follows; what is told of its way goes into Received:."""
+        single = self.recipients[0].path if len(self.recipients) == 1 else ""
+        hostname = self.core.config.server.hostname
+        self._trace = Trace(helo, peer, hostname, protocol, f"{self._id:x}", single)
+        self.body = Body(self.core.store.blobs, self.core.config.smtp.message_size, self._inspect)
+        return self.body
+
+    async def finish(self) -> Reply:
+        """Delivers; the positive reply is true. Domain errors are the caller's to translate."""
+        assert self.body is not None  # begin() was called
+        refs = await self.body.finish()
+        if isinstance(refs, Reply):
+            _log.info("message refused", id=f"{self._id:x}", code=refs.code, size=self.body.size)
+            return refs
+        skip = len(header.return_path(self._sender_text))
+        stored: list[Stored] = []
+        for copy, ref in zip(self._copies, refs, strict=True):
+            index = await mail.read_index(self.core.store.blobs, ref) if copy.mailboxes else None
+            stored.append(Stored(copy, ref, index, skip))
+        await delivery.deliver(self.core, self._envelope(), stored, self._now)
+        _log.info(
+            "message taken",
+            id=f"{self._id:x}",
+            sender=self._sender_text,
+            recipients=len(self.recipients),
+            size=self.body.size,
+        )
+        return reply(250, "2.0.0", f"Message taken, id {self._id:x}")
+
+    def abort(self) -> None:
+        """Forgets the text."""
+        if self.body is not None:
+            self.body.abort()
+
+    @property
+    def _sender_text(self) -> str:
+        return str(self.sender) if self.sender else ""
+
+    def _envelope(self) -> Envelope:
+        return Envelope(
+            self._sender_text,
+            self.author.id if self.author else 0,
+            self.needs_utf8,
+            self.is_8bit,
+            self.returned,
+            self.envelope_id,
+        )
+
+    async def _inspect(self, head: bytes) -> Sequence[bytes] | Reply:
+        """Looks at the header; the prefixes of the copies, or the reply that refuses the message."""
+        if header.hops(head) > self.core.config.smtp.hops:
+            return replies.LOOP_554
+        added = b""
+        self._now = clock.now()
+        moment = header.moment_of(self._now)
+        if self.author is not None:
+            if not await self._may_write_as_author(head, self.author):
+                return replies.NOT_YOUR_HEADER_554
+            hostname = self.core.config.server.hostname
+            author = self._sender_text or self.author.address
+            added = header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
+        passed = header.list_ids(head) if any(each.list_address for each in self.recipients) else frozenset()
+        recipients = [
+            each
+            for each in self.recipients
+            if not each.list_address or header.list_id(each.list_address) not in passed
+        ]
+        self._copies = delivery.plan_copies(recipients)
+        if not self._copies:
+            return replies.LOOP_554
+        assert self._trace is not None  # begin() has made it
+        top = header.return_path(self._sender_text) + self._trace.field(moment)
+        return [top + _list_fields(copy) + added for copy in self._copies]
+
+    async def _may_write_as_author(self, head: bytes, author: Principal) -> bool:
+        """Every address in From: is one the person may send as."""
+        authors = header.authors(head)
+        if authors is None:
+            return False
+        for address in authors:
+            if not await policy.may_send_as(self.core, author, address):
+                return False
+        return True
+
+
+def _list_fields(copy: Copy) -> bytes:
+    return header.list_fields(copy.list_address, copy.list_name) if copy.list_address else b""
