@@ -13,6 +13,7 @@ from typing import Any
 
 from armgs_server.dav.features import Property, Shape
 from armgs_server.dav.names import CALENDARSERVER, dav, escape
+from armgs_server.dav.paths import parse_path
 from armgs_server.dav.resources import (
     CollectionResource,
     FolderResource,
@@ -68,7 +69,8 @@ def display_name(resource: Resource) -> str:
         return resource.item.name or ""
     if isinstance(resource, CollectionResource):
         given = resource.collection.data.get("displayname")
-        return str(given or resource.collection.name or "files")  # the root of files has no name of its own
+        # The root of files has no name of its own: the owner's address, or "shared".
+        return str(given or resource.collection.name or parse_path(resource.href).segments[-1])
     if isinstance(resource, PrincipalResource | HomeResource):
         return resource.principal.name
     assert isinstance(resource, FolderResource)
