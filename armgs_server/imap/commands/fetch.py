@@ -150,4 +150,6 @@ async def _mark_seen(session: Session, selection: Selection, view: View) -> None
 
     uids = await session.core.store.read(unseen)
     if uids:
-        await session.core.store.write(lambda tx: mail_query.mark_seen(tx, collection, uids))
+        modseq = await session.core.store.write(lambda tx: mail_query.mark_seen(tx, collection, uids))
+        if "CONDSTORE" not in session.enabled:  # else the new MODSEQ is told as an update
+            view.own.add(modseq or 0)

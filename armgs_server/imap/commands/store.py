@@ -96,7 +96,7 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
 async def _apply(
     tx: Tx, collection: Collection, uids: Sequence[int], change: Change
 ) -> tuple[list[Row], list[int], int]:
-    """Rows (uid, flags, keywords, modseq or 0 for the new one), uids spared by UNCHANGEDSINCE, new modseq."""
+    """Rows (uid, flags, keywords, modseq before, changed), uids spared by UNCHANGEDSINCE, new modseq."""
     rows: list[Row] = []
     conflicting: list[int] = []
     changes: list[tuple[int, int, str]] = []
@@ -108,7 +108,7 @@ async def _apply(
         is_changed = (new_flags, new_keywords) != (flags, keywords)
         if is_changed:
             changes.append((uid, new_flags, new_keywords))
-        rows.append((uid, new_flags, new_keywords, 0 if is_changed else modseq))
+        rows.append((uid, new_flags, new_keywords, modseq, is_changed))
     modseq = await items.set_flags(tx, collection, changes) if changes else 0
     return rows, conflicting, modseq
 
@@ -151,14 +151,16 @@ def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, 
     """FETCH responses; RFC 7162 §3.1.3: MODSEQ is told even when the flags are not."""
     view = session.selected()[1]
     modseqs = "CONDSTORE" in session.enabled
-    if change.silent and not modseqs:
-        return
     lines = []
-    for uid, flags, keywords, known in rows:
+    for uid, flags, keywords, before, is_changed in rows:
+        # RFC 3501 §6.4.6: .SILENT does not keep back what somebody else has changed meanwhile.
+        tells_flags = not change.silent or before > view.modseq
+        if not tells_flags and not modseqs:
+            continue
         attributes = [b"UID %d" % uid] if by_uid or modseqs else []
-        if not change.silent:
+        if tells_flags:
             attributes.append(b"FLAGS %b" % flag_list(flags, keywords))
         if modseqs:
-            attributes.append(b"MODSEQ (%d)" % (known or modseq))
+            attributes.append(b"MODSEQ (%d)" % (modseq if is_changed else before))
         lines.append(b"* %d FETCH (%b)\r\n" % (view.number(uid), b" ".join(attributes)))
     session.write(b"".join(lines))

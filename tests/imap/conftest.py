@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`office`: the IMAP service over SQLite. `offices` makes one with settings, over any store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from armgs_server.storage import Store
+from tests.imap.client import Office
+
+Offices = Callable[..., Awaitable[Office]]
+
+
+@pytest.fixture
+async def offices(tmp_path: Path) -> AsyncIterator[Offices]:
+    made: list[Office] = []
+    stores: list[Store] = []
+
+    async def make(url: str = "sqlite", **settings: Any) -> Office:
+        store = await Store.open(url, tmp_path / f"store{len(stores)}")
+        stores.append(store)
+        office = Office(store, tmp_path, settings)
+        await office.start()
+        made.append(office)
+        return office
+
+    yield make
+    for office in made:
+        await office.stop()
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+async def office(offices: Offices) -> Office:
+    return await offices()
