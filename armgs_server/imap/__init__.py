@@ -7,17 +7,12 @@ transaction → untagged lines → updates from `view` → tagged line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from armgs_server.imap.service import ImapService
-    from armgs_server.service import Core
+from armgs_server.imap.service import ImapService
+from armgs_server.service import Core
 
 __all__ = ["service"]
 
 
 def service(core: Core) -> ImapService:
     """The service over an open store and directory."""
-    from armgs_server.imap.service import ImapService
-
     return ImapService(core)
