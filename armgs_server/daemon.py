@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -42,8 +43,8 @@ _SWITCH_INTERVAL = 0.001
 _GC_THRESHOLD = 20000  # young objects before a collection: sessions live long, garbage is rarely cyclic
 
 
-def run(config_path: Path) -> int:
-    """Serves until SIGTERM or SIGINT; the exit status of the process."""
+def run(config_path: Path, on_ready: Callable[[], None] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT; the exit status of the process. `on_ready` is called once it listens."""
     try:
         config = configuration.load(config_path)
         if config.server.workers != 1:
@@ -56,14 +57,14 @@ def run(config_path: Path) -> int:
     gc.set_threshold(_GC_THRESHOLD)
     _raise_descriptor_limit()
     try:
-        uvloop.run(_serve(config, config_path))
+        uvloop.run(_serve(config, config_path, on_ready))
     except (DomainError, OSError) as error:
         _log.error("cannot start", error=error)
         return 1
     return 0
 
 
-async def _serve(config: Config, config_path: Path) -> None:
+async def _serve(config: Config, config_path: Path, on_ready: Callable[[], None] | None) -> None:
     daemon = Daemon(config, config_path)
     notifier = Notifier()
     stop = asyncio.Event()
@@ -83,6 +84,8 @@ async def _serve(config: Config, config_path: Path) -> None:
         gc.freeze()
         notifier.start_watchdog()
         notifier.ready()
+        if on_ready is not None:
+            on_ready()
         await stop.wait()
         notifier.stopping()
     finally:
