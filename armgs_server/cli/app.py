@@ -9,7 +9,7 @@ import click
 
 from armgs_server import __version__
 from armgs_server.cli import exit as exit_codes
-from armgs_server.cli.backup import backup, restore
+from armgs_server.cli.backup import backup
 from armgs_server.cli.check import check
 from armgs_server.cli.config_commands import config
 from armgs_server.cli.demo.command import demo
@@ -18,6 +18,7 @@ from armgs_server.cli.groups import group
 from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.resources import equipment, room
+from armgs_server.cli.restore import restore
 from armgs_server.cli.serve import serve
 from armgs_server.cli.users import user
 from armgs_server.errors import DomainError

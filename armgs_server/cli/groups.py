@@ -22,7 +22,9 @@ def group() -> None:
 @group.command("add")
 @click.argument("address")
 @click.option("--name", default="", help="The group's name.")
-@click.option("--member", "members", multiple=True, metavar="ADDRESS", help="A person or a group; repeatable.")
+@click.option(
+    "--member", "members", multiple=True, metavar="ADDRESS", help="A person or a group; repeatable."
+)
 @config_option
 @json_option
 def add(address: str, name: str, members: tuple[str, ...], config_path: Path | None, as_json: bool) -> None:

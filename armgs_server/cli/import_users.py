@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from armgs_server.cli.output import Bar
-from armgs_server.cli.report import Report
+from armgs_server.cli.report import Report, reason
 from armgs_server.cli.users import create
 from armgs_server.cli.workplace import Workplace
 from armgs_server.errors import DomainError, Invalid, NotFound
@@ -34,7 +34,7 @@ async def run(workplace: Workplace, file: Path) -> Report:
                 )
                 report.accepted += 1
             except DomainError as error:
-                report.refuse(file, line, error.text)
+                report.refuse(file, line, reason(error))
             bar.advance()
     return report
 
@@ -66,7 +66,9 @@ def read(file: Path) -> list[tuple[int, dict[str, str]]]:
         for row in reader:
             if None in row:
                 raise Invalid(f"{file}: more fields than the header has", begin)
-            rows.append((begin, {key: value.strip() if key != "password" else value for key, value in row.items()}))
+            rows.append(
+                (begin, {key: value.strip() if key != "password" else value for key, value in row.items()})
+            )
             begin = reader.line_num + 1
     except csv.Error as error:
         raise Invalid(f"{file}: {error}", reader.line_num) from error

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`armgs init`: a new workplace in an empty place: configuration, certificates, store, one department a domain."""
+"""`armgs init`: a new workplace in an empty place: configuration, certificates, store, a department for each
+domain."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from typing import Any
 
 import click
 
-from armgs_server.cli import certificates
 from armgs_server.cli.output import print_record
 from armgs_server.cli.workplace import FILE_NAME, json_option, opened
 from armgs_server.config import Config, load
 from armgs_server.errors import AlreadyExists, Invalid
 from armgs_server.formats.addresses import normalise_domain
+from armgs_server.net.certificates import make_certificates
 from armgs_server.settings import toml_value
 
 
@@ -62,7 +63,7 @@ def init(
 def create(
     directory: Path, tables: Mapping[str, Mapping[str, Any]], departments: Mapping[str, Sequence[str]]
 ) -> Config:
-    """A workplace with these settings and departments (name to domains). Leaves nothing behind when it fails."""
+    """A workplace with these settings and departments (name: domains). Leaves nothing behind when it fails."""
     file = directory / FILE_NAME
     if file.exists():
         raise AlreadyExists(f"{file} exists already")
@@ -70,14 +71,15 @@ def create(
     directory.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
     try:
-        certificates.write_private(file, settings_text(tables).encode())
         made.append(file)
+        file.write_text(settings_text(tables), encoding="utf-8")
         config = load(file)
         for folder in (config.data_dir, config.path(config.tls.certificate).parent):
             if folder.exists():
                 raise AlreadyExists(f"{folder} exists already")
             made.append(folder)
-        certificates.create(made[-1], config.server.hostname, config.server.domains)
+        make_certificates(made[-1], config.server.hostname, config.server.domains)
+        made[-1].chmod(0o700)
         config.data_dir.mkdir(mode=0o700)
         asyncio.run(_create_departments(config, departments))
     except BaseException:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,12 @@ import click
 
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli.output import print_json, print_table, remark
+from armgs_server.errors import DomainError
+
+
+def reason(error: DomainError) -> str:
+    """The text of an error without the line, which the report has in a column of its own."""
+    return re.sub(r"^line \d+: ", "", error.text)
 
 
 @dataclass(frozen=True, slots=True)

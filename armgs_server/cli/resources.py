@@ -74,7 +74,9 @@ def equipment_add(address: str, name: str, config_path: Path | None, as_json: bo
     """Adds a piece of equipment with its calendar."""
 
     async def work(workplace: Workplace) -> dict[str, Any]:
-        return _describe(await workplace.directory.create_equipment(address, name or address.partition("@")[0]))
+        return _describe(
+            await workplace.directory.create_equipment(address, name or address.partition("@")[0])
+        )
 
     print_record(as_json, work_on(config_path, work))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,13 @@ def add(
 
 
 async def create(
-    workplace: Workplace, address: str, password: str | None, name: str, unit: str, post: str, head: bool = False
+    workplace: Workplace,
+    address: str,
+    password: str | None,
+    name: str,
+    unit: str,
+    post: str,
+    head: bool = False,
 ) -> Principal:
     """A person in the department that serves the address's domain."""
     domain = check_address(address).rpartition("@")[2]
@@ -151,7 +158,7 @@ def delete(address: str, yes: bool, config_path: Path | None) -> None:
 
 def confirm(question: str, yes: bool) -> None:
     """Asks whoever sits at a terminal; a script has said what it wants by running the command."""
-    if not yes and click.get_text_stream("stdin").isatty():
+    if not yes and sys.stdin.isatty():
         click.confirm(question, abort=True)
 
 

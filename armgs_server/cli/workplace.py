@@ -8,6 +8,7 @@ that a daemon hears of every change.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import click
 
 from armgs_server.config import Config, load
-from armgs_server.directory.directory import Directory
+from armgs_server.directory import Directory
 from armgs_server.directory.model import Kind, Principal
 from armgs_server.errors import NotFound
 from armgs_server.storage import Store
@@ -113,8 +114,8 @@ def work_on(path: Path | None, work: Callable[[Workplace], Awaitable[T]]) -> T:
 
 
 def read_password() -> str:
-    """The password from the first line of standard input: never from the command line, where all can see it."""
-    password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+    """The password from the first line of standard input: command lines can be seen by everybody."""
+    password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise click.UsageError("no password on standard input")
     return password

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from armgs_server.cli.demo.people import names
 from armgs_server.formats.contentline import ContentLine, escape, serialise
@@ -71,7 +71,7 @@ def _meeting_lines(meeting: DemoMeeting, monday: datetime, now: datetime) -> lis
         *_MOSCOW,
         ("BEGIN", "", "VEVENT"),
         ("UID", "", meeting.uid),
-        ("DTSTAMP", "", f"{now:%Y%m%dT%H%M%SZ}"),
+        ("DTSTAMP", "", _utc(now)),
         ("DTSTART", f";TZID={ZONE}", f"{begin:%Y%m%dT%H%M%S}"),
         ("DTEND", f";TZID={ZONE}", f"{end:%Y%m%dT%H%M%S}"),
         ("SUMMARY", "", escape(meeting.summary)),
@@ -96,15 +96,19 @@ def _task_lines(task: DemoTask, now: datetime) -> list[ContentLine]:
         *_HEAD,
         ("BEGIN", "", "VTODO"),
         ("UID", "", task.uid),
-        ("DTSTAMP", "", f"{now:%Y%m%dT%H%M%SZ}"),
+        ("DTSTAMP", "", _utc(now)),
         ("SUMMARY", "", escape(task.summary)),
         ("DUE", ";VALUE=DATE", f"{due:%Y%m%d}"),
         ("PRIORITY", "", str(task.priority)),
         ("STATUS", "", task.status),
     ]
     if task.status == "COMPLETED":
-        lines.append(("COMPLETED", "", f"{now:%Y%m%dT%H%M%SZ}"))
+        lines.append(("COMPLETED", "", _utc(now)))
     return [*lines, ("END", "", "VTODO"), ("END", "", "VCALENDAR")]
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 _HEAD: tuple[ContentLine, ...] = (

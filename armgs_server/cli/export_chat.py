@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0227: chat of one person in the portable format of XMPP servers: roster (§4.4), messages that wait
+(§4.5), requests to subscribe (§4.8) and the archive (§4.10). Passwords and keys are not exported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from armgs_server.cli.workplace import Workplace
+from armgs_server.directory import Principal
+from armgs_server.formats.xmltree import escape, quote
+from armgs_server.storage import archive, roster
+from armgs_server.storage.archive import ArchivedMessage, ArchiveQuery
+from armgs_server.storage.roster import RosterItem
+from armgs_server.storage.tx import Tx
+
+PAGE = 500
+
+
+async def write(workplace: Workplace, person: Principal, file: Path) -> int:
+    """Writes the file; the number of archived messages in it."""
+    local, _, domain = person.address.rpartition("@")
+    contacts = await workplace.store.read(lambda tx: roster.load(tx, person.id))
+    waiting = await workplace.store.read(lambda tx: _waiting(tx, person.id))
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as target:
+        target.write(b"<?xml version='1.0' encoding='UTF-8'?>\n<server-data xmlns='urn:xmpp:pie:0'>\n")
+        target.write(f"<host jid='{quote(domain)}'>\n<user name='{quote(local)}'>\n".encode())
+        target.write("".join(_roster(contacts)).encode())
+        target.writelines(contact.pending + b"\n" for contact in contacts if contact.pending)
+        target.write(b"<offline-messages>\n")
+        target.writelines(stanza + b"\n" for stanza in waiting)
+        target.write(b"</offline-messages>\n<archive xmlns='urn:xmpp:pie:0#mam'>\n")
+        count = 0
+        query: ArchiveQuery | None = ArchiveQuery(limit=PAGE)
+        while query is not None:
+            page = await workplace.store.read(lambda tx, asked=query: archive.page(tx, person.id, asked))  # type: ignore[misc]
+            target.writelines(_result(message) for message in page.messages)
+            count += len(page.messages)
+            query = None if page.complete else ArchiveQuery(after=page.messages[-1].id, limit=PAGE)
+        target.write(b"</archive>\n</user>\n</host>\n</server-data>\n")
+    return count
+
+
+def _roster(contacts: list[RosterItem]) -> Iterator[str]:
+    yield "<query xmlns='jabber:iq:roster'>\n"
+    for contact in contacts:
+        if not contact.is_listed:
+            continue
+        ask = " ask='subscribe'" if contact.ask else ""
+        approved = " approved='true'" if contact.approved else ""
+        groups = "".join(f"<group>{escape(group)}</group>" for group in contact.groups)
+        yield (
+            f"<item jid='{quote(contact.jid)}' name='{quote(contact.name)}'"
+            f" subscription='{quote(contact.subscription)}'{ask}{approved}>{groups}</item>\n"
+        )
+    yield "</query>\n"
+
+
+def _result(message: ArchivedMessage) -> bytes:
+    stamp = datetime.fromtimestamp(message.sent / 1_000_000, UTC).isoformat(timespec="milliseconds")
+    return (
+        f"<result xmlns='urn:xmpp:mam:2' id='{message.id}'><forwarded xmlns='urn:xmpp:forward:0'>"
+        f"<delay xmlns='urn:xmpp:delay' stamp='{stamp.replace('+00:00', 'Z')}'/>"
+    ).encode() + b"%b</forwarded></result>\n" % message.stanza
+
+
+async def _waiting(tx: Tx, owner: int) -> list[bytes]:
+    rows = await tx.rows("SELECT stanza FROM offline WHERE owner = ? ORDER BY id", owner)
+    return [bytes(row[0]) for row in rows]

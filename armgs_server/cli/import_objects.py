@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calendar objects and cards into an account. A file that holds one resource is stored byte for byte; of
+others each object becomes a resource of its own (RFC 4791 §4.1, RFC 6352 §5.1). One whose UID is there is
+replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from armgs_server.cli.output import Bar
+from armgs_server.cli.report import Report, reason
+from armgs_server.cli.workplace import Workplace
+from armgs_server.errors import DomainError, NotFound, Temporary
+from armgs_server.formats import icalendar_split, vcard
+from armgs_server.formats.icalendar import CalendarObject
+from armgs_server.formats.vcard import Card
+from armgs_server.storage import calindex, cards, collections, items
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
+from armgs_server.storage.tx import Tx
+
+CALENDAR_TYPE = "text/calendar; charset=utf-8"
+CARD_TYPE = "text/vcard; charset=utf-8"
+# Tasks have a list of their own, so that clients which show only one kind find them where they look.
+_KINDS = {"VTODO": "tasks"}
+_PLAIN_UID = re.compile(r"[A-Za-z0-9@_-][A-Za-z0-9@._-]{0,200}")
+
+Index = Callable[[Tx, Item], Awaitable[None]]
+Holder = Callable[[Tx, Collection], Awaitable[int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One object to store: where it came from, its bytes, and how it is found and indexed."""
+
+    file: Path
+    line: int
+    data: bytes
+    name: str
+    content_type: str
+    holder: Holder  # the item that has its UID already
+    index: Index
+
+
+async def run_calendar(workplace: Workplace, address: str, files: Sequence[Path], name: str) -> Report:
+    """Imports .ics files; `name` chooses one calendar for all, else events and tasks go where they belong."""
+    owner = (await workplace.principal(address, "person", "room", "equipment")).id
+    limit = workplace.config.dav.calendar_size
+    report = Report()
+    with Bar("Importing calendars") as bar:
+        for file in _files(files, ".ics"):
+            split = icalendar_split.split(file.read_bytes())
+            for error in split.refused:
+                report.refuse(file, error.line, reason(error))
+            for part in split.parts:
+                kind = _KINDS.get(part.object.kind, "calendar")
+                resource = calendar_resource(file, part.line, part.data, part.object)
+                await _store(workplace, report, owner, kind, name, resource, limit)
+                bar.advance()
+    return report
+
+
+async def run_contacts(workplace: Workplace, address: str, files: Sequence[Path], name: str) -> Report:
+    """Imports .vcf files into the address book `name`, the default one where there is no name."""
+    owner = (await workplace.principal(address, "person")).id
+    limit = workplace.config.dav.card_size
+    report = Report()
+    with Bar("Importing contacts") as bar:
+        for file in _files(files, ".vcf"):
+            parts, refused = vcard.split(file.read_bytes())
+            for error in refused:
+                report.refuse(file, error.line, reason(error))
+            for part in parts:
+                resource = card_resource(file, part.line, part.data, part.card)
+                await _store(workplace, report, owner, "addressbook", name, resource, limit)
+                bar.advance()
+    return report
+
+
+def calendar_resource(file: Path, line: int, data: bytes, found: CalendarObject) -> Resource:
+    entry = calindex.entry(found)
+
+    async def holder(tx: Tx, collection: Collection) -> int | None:
+        return await calindex.holder(tx, collection.owner, collection.id, found.uid)
+
+    async def index(tx: Tx, item: Item) -> None:
+        await calindex.put(tx, item, entry)
+
+    return Resource(file, line, data, resource_name(found.uid, ".ics"), CALENDAR_TYPE, holder, index)
+
+
+def card_resource(file: Path, line: int, data: bytes, card: Card) -> Resource:
+    async def holder(tx: Tx, collection: Collection) -> int | None:
+        return await cards.holder(tx, collection.owner, collection.id, card.uid)
+
+    async def index(tx: Tx, item: Item) -> None:
+        await cards.put(tx, item, card)
+
+    return Resource(file, line, data, resource_name(card.uid, ".vcf"), CARD_TYPE, holder, index)
+
+
+def resource_name(uid: str, suffix: str) -> str:
+    """A name made of the UID, as clients make it; its hash where it holds what no path should."""
+    return (uid if _PLAIN_UID.fullmatch(uid) else hashlib.sha256(uid.encode()).hexdigest()) + suffix
+
+
+async def put(tx: Tx, collection: Collection, resource: Resource, ref: BlobRef) -> bool:
+    """Adds or replaces a resource by its UID; False where the same bytes are there."""
+    uid = await resource.holder(tx, collection)
+    existing = None if uid is None else await items.get(tx, collection.owner, collection.id, uid)
+    if existing is None:
+        item = await items.add(tx, collection, ref, name=resource.name, content_type=resource.content_type)
+    elif existing.blob == ref.hash:
+        return False
+    else:
+        item = await items.replace(tx, existing, ref, resource.content_type)
+    await resource.index(tx, item)
+    return True
+
+
+async def _store(
+    workplace: Workplace, report: Report, owner: int, kind: str, name: str, resource: Resource, limit: int
+) -> None:
+    async def work(tx: Tx) -> bool:
+        return await put(tx, await _collection(tx, owner, kind, name), resource, ref)
+
+    if len(resource.data) > limit:
+        report.refuse(resource.file, resource.line, f"larger than {limit} bytes")
+        return
+    try:
+        ref = await workplace.store.blobs.put(resource.data)
+        changed = await workplace.store.write(work)
+        report.accepted += changed
+        report.unchanged += not changed
+    except Temporary:
+        raise
+    except DomainError as error:
+        report.refuse(resource.file, resource.line, reason(error))
+
+
+async def _collection(tx: Tx, owner: int, kind: str, name: str) -> Collection:
+    """The collection of that name, made where missing; the default one for no name."""
+    if not name:
+        found = await collections.by_role(tx, owner, kind, "default")
+        if found is None:
+            raise NotFound(f"the account has no default collection of kind {kind}")
+        return found
+    found = await collections.find(tx, owner, kind, name)
+    return found or await collections.create(tx, owner, kind, name)
+
+
+def _files(paths: Sequence[Path], suffix: str) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(child for child in path.rglob(f"*{suffix}") if child.is_file())
+        elif path.is_file():
+            yield path
+        else:
+            raise NotFound(f"{path} does not exist")

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`armgs restore`: a workplace from a backup. Everything is unpacked beside its place and verified against
+the manifest first; only then, by renaming, does it take the place. What was there before is kept beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tarfile
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from armgs_server.cli import backup_database as database
+from armgs_server.cli.backup import BLOBS, DATABASE, FORMAT, MANIFEST, TLS
+from armgs_server.cli.output import Bar, print_record
+from armgs_server.cli.workplace import FILE_NAME, json_option
+from armgs_server.config import Config, load
+from armgs_server.errors import AlreadyExists, Conflict, Invalid, NotFound, Temporary
+
+CHUNK = 1024 * 1024
+UNPACKED = ".unpacked"
+MANIFEST_LIMIT = 512 * 1024 * 1024
+_NAME = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+_MEMBER = re.compile(
+    rf"{FILE_NAME}|{MANIFEST}|{TLS}/{_NAME}|{BLOBS}/{_NAME}/{_NAME}/{_NAME}"
+    rf"|{DATABASE}/{_NAME}|{DATABASE}/{database.TABLES}/{_NAME}"
+)
+
+
+@click.command()
+@click.argument("file", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--replace", is_flag=True, help="Take the place of a workplace that is there; it is kept beside it."
+)
+@json_option
+def restore(file: Path, directory: Path, replace: bool, as_json: bool) -> None:
+    """Restores the backup OUT into DIRECTORY. Verifies all of it before anything is replaced."""
+    if not file.is_file():
+        raise NotFound(f"{file} does not exist")
+    directory = directory.absolute()
+    occupied = directory.exists() and any(directory.iterdir())
+    if occupied and not replace:
+        raise AlreadyExists(f"{directory} is not empty; --replace takes its place and keeps it beside")
+    if occupied and (directory / FILE_NAME).is_file():
+        _check_stopped(load(directory / FILE_NAME))
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        manifest = unpack(file, new / UNPACKED)
+        arrange(new / UNPACKED, new, manifest)
+        before = _take_place(new, directory, occupied)
+    except OSError as error:
+        raise Temporary(f"{error.filename or directory}: {error.strerror}") from error
+    finally:
+        if new.exists():
+            shutil.rmtree(new)
+    record = {
+        "directory": str(directory),
+        "backup_of": manifest["created"],
+        "members": len(manifest["members"]),
+    }
+    if before is not None:
+        record["before"] = str(before)
+    print_record(as_json, record)
+
+
+def unpack(file: Path, target: Path) -> dict[str, Any]:
+    """Unpacks into `target`, checking each member's hash; the manifest. Invalid names what is damaged."""
+    hashes: dict[str, str] = {}
+    manifest: dict[str, Any] | None = None
+    try:
+        with tarfile.open(file, "r|") as tar, Bar("Unpacking and verifying") as bar:
+            for member in tar:
+                if not member.isfile() or not _MEMBER.fullmatch(member.name) or member.name in hashes:
+                    raise Invalid(f"{file}: unexpected member {member.name!r}")
+                source = tar.extractfile(member)
+                assert source is not None, "a regular file can be read"
+                if member.name == MANIFEST:
+                    manifest = json.loads(source.read(MANIFEST_LIMIT))
+                else:
+                    hashes[member.name] = _extract(source, target / member.name)
+                bar.advance()
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise Invalid(f"{file} is damaged: {error}") from error
+    if manifest is None:
+        raise Invalid(f"{file} is not whole: it has no manifest")
+    if manifest.get("format") != FORMAT:
+        raise Invalid(f"{file} has format {manifest.get('format')}; this version reads {FORMAT}")
+    expected = {name: member["sha256"] for name, member in manifest["members"].items()}
+    for name in expected.keys() | hashes.keys():
+        if expected.get(name) != hashes.get(name):
+            raise Invalid(f"{file}: {name} is not what was backed up")
+    return manifest
+
+
+def arrange(unpacked: Path, new: Path, manifest: dict[str, Any]) -> None:
+    """Moves what was unpacked to where its configuration says, and checks the database."""
+    (unpacked / FILE_NAME).rename(new / FILE_NAME)
+    config = load(new / FILE_NAME)
+    data_dir = _inside(new, config.data_dir)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (unpacked / BLOBS).is_dir():
+        (unpacked / BLOBS).rename(data_dir / BLOBS)
+    _arrange_tls(unpacked, new, config)
+    if manifest["store"] == "sqlite":
+        copy = unpacked / DATABASE / database.SQLITE_FILE
+        database.verify_sqlite(copy)
+        for place in database.places_sqlite(copy):
+            if not (data_dir / BLOBS / place).is_file():
+                raise Invalid(f"the backup lacks the blob {place}")
+        database.renew_validity_sqlite(copy)
+        copy.rename(data_dir / database.SQLITE_FILE)
+    else:
+        tables = unpacked / DATABASE / database.TABLES
+        asyncio.run(database.restore_postgresql(config.store.url, tables, manifest["columns"], data_dir))
+    shutil.rmtree(unpacked)
+
+
+def _extract(source: Any, target: Path) -> str:
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _arrange_tls(unpacked: Path, new: Path, config: Config) -> None:
+    """Certificates and keys that lay in the workplace's folder; others are their owner's business."""
+    settings = (config.tls.certificate, config.tls.key, config.tls.ca)
+    places = [config.path(value) for value in settings if value and not Path(value).is_absolute()]
+    if config.tls.ca:
+        places.append(config.path(config.tls.ca).with_suffix(".key"))
+    for target in dict.fromkeys(places):
+        source = unpacked / TLS / target.name
+        if source.is_file():
+            _inside(new, target).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            source.rename(target)
+
+
+def _inside(new: Path, path: Path) -> Path:
+    """A path of the configuration within the folder being made; Invalid where it lies elsewhere."""
+    if not path.resolve().is_relative_to(new.resolve()):
+        raise Invalid(f"the configuration keeps data in {path}, outside of its folder: restore that by hand")
+    return path
+
+
+def _take_place(new: Path, directory: Path, occupied: bool) -> Path | None:
+    """Renames the new folder into place; where the old one is now, if there was one."""
+    new.chmod(0o755)
+    before = None
+    if occupied:
+        before = directory.with_name(f"{directory.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        directory.rename(before)
+    elif directory.exists():
+        directory.rmdir()
+    new.rename(directory)
+    return before
+
+
+def _check_stopped(config: Config) -> None:
+    """Conflict while something answers on the workplace's IMAP port."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        if probe.connect_ex(("127.0.0.1", config.port(143))) == 0:
+            raise Conflict(f"something serves port {config.port(143)}: stop the daemon first")
