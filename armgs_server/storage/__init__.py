@@ -21,7 +21,8 @@ from armgs_server.errors import DomainError
 from armgs_server.storage import clock, migrations
 from armgs_server.storage.blob_files import BlobEngine, Files, Spool
 from armgs_server.storage.blobs import Blobs
-from armgs_server.storage.bus import Bus, LocalBus
+from armgs_server.storage.bus import Bus, LocalBus, RemoteBus
+from armgs_server.storage.catch_up import CatchUp
 from armgs_server.storage.postgresql import PostgresEngine
 from armgs_server.storage.sqlite import SqliteEngine
 from armgs_server.storage.tx import Engine, Tx, Work
@@ -118,15 +119,18 @@ class Store:
         return await self._engine.write(leaving_hints)
 
     def watch(self) -> None:
-        """Begins to hear what commands beside this process change; until `close`."""
+        """Begins to hear what commands beside this process change, and what a lost bus kept back."""
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="store-watch")
 
     async def _watch(self) -> None:
         last = clock.now() << 10
+        catch_up = CatchUp(self._engine, self.bus) if isinstance(self.bus, RemoteBus) else None
         while True:
             await asyncio.sleep(HINT_INTERVAL)
             try:
                 last = await self._hear(last)
+                if catch_up is not None:
+                    await catch_up.look()
             except DomainError as error:
                 _log.warning("store cannot be watched error=%s", error)
 

@@ -7,6 +7,7 @@ This engine serves one process. Engines for several workers or hosts keep the sa
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -62,3 +63,70 @@ class LocalBus:
                 callback(data)
             except Exception:
                 _log.exception("bus subscriber failed topic=%s", topic)
+
+
+class RemoteBus(LocalBus):
+    """A LocalBus whose messages also reach other processes.
+
+    Subscribers within the process hear each other at once, by no detour. While the link is down messages
+    to and from others are lost; whoever listens to `on_gap` then looks at the store for what it missed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gap_callbacks: list[Callable[[], None]] = []
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Connects, and stays connected until `stop`."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Leaves the link; the process's own subscribers keep hearing each other."""
+
+    @abstractmethod
+    def is_linked(self) -> bool:
+        """Whether messages reach other processes now."""
+
+    @abstractmethod
+    def _join(self, topic: str) -> None:
+        """Somebody here is the first to hear the topic."""
+
+    @abstractmethod
+    def _leave(self, topic: str) -> None:
+        """Nobody here hears the topic any more."""
+
+    @abstractmethod
+    def _send(self, topic: str, data: bytes) -> None:
+        """Hands a message to the other processes that hear its topic."""
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` after each time in which messages of other processes may have been missed."""
+        self._gap_callbacks.append(callback)
+
+    def _gap(self) -> None:
+        for callback in self._gap_callbacks:
+            callback()
+
+    def deliver(self, topic: str, data: bytes) -> None:
+        """Hands a message to the subscribers of this process only."""
+        super().publish(topic, data)
+
+    def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
+        """See Bus.subscribe."""
+        if not self.hears(topic):
+            self._join(topic)
+        unsubscribe = super().subscribe(topic, callback)
+
+        def leave() -> None:
+            heard = self.hears(topic)
+            unsubscribe()
+            if heard and not self.hears(topic):
+                self._leave(topic)
+
+        return leave
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """See Bus.publish."""
+        super().publish(topic, data)
+        self._send(topic, data)

@@ -14,10 +14,9 @@ import asyncio
 import contextlib
 import logging
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
-from armgs_server.storage.bus import Callback, LocalBus
+from armgs_server.storage.bus import RemoteBus
 
 SUBSCRIBE, UNSUBSCRIBE, PUBLISH = b"+", b"-", b"!"
 _HEAD = struct.Struct(">cHI")
@@ -140,69 +139,55 @@ class Hub:
             self._server.close()
 
 
-class SocketBus(LocalBus):
-    """A worker's end: a LocalBus whose messages also reach the other workers."""
+class SocketBus(RemoteBus):
+    """A worker's end."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
-        self._gap_callbacks: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
 
-    def on_gap(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` after each time in which messages of other workers may have been missed."""
-        self._gap_callbacks.append(callback)
-
     async def start(self) -> None:
-        """Connects, and stays connected until `stop`."""
+        """See RemoteBus.start; returns when the hub is there."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="bus")
         await self._connected.wait()
 
     async def stop(self) -> None:
-        """Leaves the hub; subscribers within this process keep hearing each other."""
+        """See RemoteBus.stop."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
 
-    def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
-        """See Bus.subscribe."""
-        if not self.hears(topic):
-            self._send(frame(SUBSCRIBE, topic))
-        unsubscribe = super().subscribe(topic, callback)
+    def is_linked(self) -> bool:
+        """See RemoteBus.is_linked."""
+        return self._writer is not None
 
-        def leave() -> None:
-            heard = self.hears(topic)
-            unsubscribe()
-            if heard and not self.hears(topic):
-                self._send(frame(UNSUBSCRIBE, topic))
+    def _join(self, topic: str) -> None:
+        self._write(frame(SUBSCRIBE, topic))
 
-        return leave
+    def _leave(self, topic: str) -> None:
+        self._write(frame(UNSUBSCRIBE, topic))
 
-    def publish(self, topic: str, data: bytes) -> None:
-        """See Bus.publish."""
-        super().publish(topic, data)
-        self._send(frame(PUBLISH, topic, data))
+    def _send(self, topic: str, data: bytes) -> None:
+        self._write(frame(PUBLISH, topic, data))
 
-    def _send(self, packed: bytes) -> None:
+    def _write(self, packed: bytes) -> None:
         if self._writer is not None:
             self._writer.write(packed)
 
     async def _run(self) -> None:
-        first = True
         while True:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(str(self._path))
                 self._writer.write(b"".join(frame(SUBSCRIBE, topic) for topic in self.topics()))
-                if not first:
-                    for callback in self._gap_callbacks:
-                        callback()
-                first = False
+                if self._connected.is_set():
+                    self._gap()
                 self._connected.set()
-                await self._receive(reader)
+                await self._read(reader)
             except (OSError, ValueError) as error:
                 _log.warning("bus lost error=%s", error)
             finally:
@@ -211,8 +196,8 @@ class SocketBus(LocalBus):
                     self._writer = None
             await asyncio.sleep(RECONNECT)
 
-    async def _receive(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader) -> None:
         frames = Frames()
         while received := await reader.read(256 * 1024):
             for _, topic, data in frames.feed(received):
-                super().publish(topic, data)
+                self.deliver(topic, data)
