@@ -236,6 +236,9 @@ class HttpSettings:
     )
     body_timeout: float = setting(60.0, doc="Wait for the next bytes of a body: 408.", minimum=0.1)
     keep_alive: float = setting(120.0, doc="A connection without a request is closed.", minimum=0.1)
+    discard_size: int = setting(
+        64 * MIB, doc="Bytes of an unread body skipped to keep the connection.", minimum=0
+    )
     linger: float = setting(
         10.0, doc="After an answer that left the body unread, the time the client has to stop.", minimum=0.1
     )

@@ -45,7 +45,9 @@ class StreamHeader:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """`</stream:stream>`, or the end of the bytes."""
+    """`</stream:stream>`, or the mere end of the bytes."""
+
+    is_tag: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Protocol:
 
     def receive_eof(self) -> None:
         if not self._is_closed:
-            self._close(StreamEnd())
+            self._close(StreamEnd(is_tag=False))
 
     def events(self) -> Iterator[Event]:
         """What has happened since the last call."""
@@ -276,7 +278,7 @@ class Protocol:
         if self._buffer.lstrip(_WHITESPACE)[:2] != b"</":
             raise _Broken("bad-format", "text between stanzas")
         self._is_closed = True
-        self._events.append(StreamEnd())
+        self._events.append(StreamEnd(is_tag=True))
 
     def _end_of_element(self, start: int, index: int) -> int:
         """expat tells the end of an empty tag behind it, that of an end tag at its `<`."""

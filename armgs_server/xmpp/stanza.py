@@ -275,12 +275,12 @@ def error_reply(stanza: Stanza, error: StanzaError, *, from_: str = "") -> bytes
     )
 
 
-def stream_error(condition: str, text: str = "") -> bytes:
+def stream_error(condition: str, text: str = "", extra: bytes = b"") -> bytes:
     """RFC 6120 §4.9: the error, to be followed by the end of the stream."""
     inner = element(condition, {"xmlns": STREAMS})
     if text:
         inner += text_element("text", text, {"xmlns": STREAMS})
-    return element("stream:error", {}, inner)
+    return element("stream:error", {}, inner + extra)
 
 
 def stream_header(*, from_: str, stream_id: str, to: str = "", lang: str = "en") -> bytes:

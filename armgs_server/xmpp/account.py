@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person who has sessions on this server process: the sessions, and what routing asks of the person.
+
+Contacts and the block list are read from the store when first needed and kept while anybody is there;
+a hint on the bus that the roster changed (in this process or another) makes them stale. The account
+exists exactly as long as it has sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from armgs_server.directory import Principal
+from armgs_server.xmpp.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Bare JIDs from the stored roster and the directory together."""
+
+    subscribers: frozenset[str]  # who sees the person's presence: subscription from or both
+    watched: frozenset[str]  # whose presence the person sees: subscription to or both
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        return self.subscribers | self.watched
+
+
+class Account:
+    """See the head of this file. `bare` is the person's address."""
+
+    __slots__ = ("bare", "blocked", "contacts", "principal", "sessions", "unsubscribe")
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.bare = principal.address
+        self.sessions: dict[str, Session] = {}
+        self.contacts: Contacts | None = None
+        self.blocked: frozenset[str] | None = None
+        self.unsubscribe: list[Callable[[], None]] = []
+
+    @property
+    def owner(self) -> int:
+        return self.principal.id
+
+    def available(self) -> Iterator[Session]:
+        """Sessions that sent initial presence (RFC 6121 §4.2)."""
+        return (session for session in tuple(self.sessions.values()) if session.presence is not None)
+
+    def receivers(self) -> list[Session]:
+        """Who gets a message to the bare JID: all available sessions of non-negative priority."""
+        return [session for session in self.sessions.values() if session.takes_messages]
+
+    def interested(self) -> Iterator[Session]:
+        """Sessions that asked for the roster, and so get roster pushes (RFC 6121 §2.1.6)."""
+        return (session for session in tuple(self.sessions.values()) if session.has_roster)

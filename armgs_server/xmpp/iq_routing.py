@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an IQ goes: RFC 6120 §10.3 and §10.5, RFC 6121 §8.5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from armgs_server.errors import DomainError
+from armgs_server.xmpp import roster_iq, xeps
+from armgs_server.xmpp.iq import At, Routes
+from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+_ROUTES = Routes((*roster_iq.ROUTES, *xeps.ROUTES))
+_TYPES = frozenset({"get", "set", "result", "error"})
+
+
+async def route(server: Server, session: Session, stanza: Stanza) -> None:
+    """One `<iq/>` of a client; a failure is answered where it asks for something."""
+    try:
+        await _route(server, session, stanza)
+    except DomainError as error:
+        if stanza.type not in ("result", "error"):
+            session.send(error_reply(stanza, from_domain_error(error)))
+
+
+async def _route(server: Server, session: Session, stanza: Stanza) -> None:
+    if stanza.type not in _TYPES or not stanza.id:
+        raise StanzaError("bad-request", "an IQ has an id and one of four types")  # RFC 6120 §8.2.3
+    to = parse(stanza.to) if stanza.to else session.jid.to_bare()
+    account = session.account
+    if account.blocked and is_blocked(account.blocked, to):
+        raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+    if not to.resource and to.bare == account.bare:
+        await _answer(server, session, stanza, to, "account")
+    elif server.is_local(to.domain):
+        if not to.local:
+            await _answer(server, session, stanza, to, "server")
+        elif to.resource:
+            _forward(server, session, stanza, to)
+        elif await server.person(to) is None:
+            raise StanzaError("service-unavailable")  # RFC 6121 §8.5.1
+        else:
+            await _answer(server, session, stanza, to, "contact")
+    else:
+        host = server.host_of(to.domain)
+        if host is None:
+            raise StanzaError("remote-server-not-found")
+        await host.handle(stanza, session.jid)
+
+
+async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at: At) -> None:
+    if stanza.type in ("get", "set"):
+        await _ROUTES.answer(server, session, stanza, to, at)
+
+
+def _forward(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
+    """RFC 6121 §8.5.3.1, §8.5.3.2.3: to the very resource, or to nobody."""
+    account = server.accounts.get(to.bare)
+    if account is not None and account.blocked and is_blocked(account.blocked, session.jid):
+        raise StanzaError("service-unavailable")  # XEP-0191 §3.3
+    if not server.send(to, stanza.forward(session.jid.full, to.full)):
+        raise StanzaError("service-unavailable")

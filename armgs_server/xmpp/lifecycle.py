@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How sessions begin and end: binding (RFC 6120 §7), resumption (XEP-0198 §5), conflict, expiry, shutdown.
+
+A session ends exactly once, by `end`: it becomes unavailable for everybody who saw it, and messages its
+client never acknowledged go to the offline store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from armgs_server.directory import Principal
+from armgs_server.errors import DomainError
+from armgs_server.net.stream import Stream
+from armgs_server.xmpp import presence
+from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.server import LOG, Server
+from armgs_server.xmpp.session import Session, random_resource
+from armgs_server.xmpp.stanza import StanzaError, stream_error
+from armgs_server.xmpp.xeps import xep_0160_offline, xep_0191_blocking
+from armgs_server.xmpp.xeps.xep_0198_sm import Management
+
+_END = b"</stream:stream>"
+
+
+async def bind(server: Server, principal: Principal, resource: str, stream: Stream, lang: str) -> Session:
+    """A new session; an older one of the same resource is ended (RFC 6120 §7.7.2.2)."""
+    jid = parse(principal.address).with_resource(resource or random_resource())
+    old = server.session(jid)
+    if old is not None:
+        close(old, "conflict")
+        await end(server, old)
+    account = server.accounts.get(principal.address)
+    if account is not None and len(account.sessions) >= server.config.xmpp.sessions:
+        raise StanzaError("resource-constraint", "too many sessions")  # RFC 6120 §7.6.2.1
+    blocked = await xep_0191_blocking.load(server, principal.id)
+    account = server.account_for(principal)
+    account.blocked = blocked if account.blocked is None else account.blocked
+    session = Session(account, jid, stream, lang)
+    account.sessions[jid.resource] = session
+    return session
+
+
+def manage(server: Server, session: Session, *, is_resumable: bool) -> Management:
+    """XEP-0198 §3: from here on stanzas are counted and kept."""
+    settings = server.config.xmpp
+    management = Management(
+        is_resumable=is_resumable and settings.resume_time > 0,
+        limit=settings.unacknowledged,
+        on_overflow=lambda: give_up(server, session),
+    )
+    session.sm = management
+    if management.is_resumable:
+        server.resumable[management.id] = session
+    return management
+
+
+async def resume(server: Server, principal: Principal, previous: str, stream: Stream) -> Session | None:
+    """XEP-0198 §5: the session goes on over a new stream; the old stream, if it still stands, is closed."""
+    session = server.resumable.get(previous)
+    if session is None or session.account.owner != principal.id or session.is_ended:
+        return None
+    close(session, "conflict")
+    session.stream = None
+    # What the old stream is just handling must be counted before the count is told.
+    async with session.handling:
+        if session.is_ended:
+            return None
+        _stop_expiry(session)
+        session.release()
+        session.stream = stream
+        return session
+
+
+async def leave(server: Server, session: Session, stream: Stream, *, is_final: bool) -> None:
+    """The stream is gone; the session waits for its client if it may, else it ends."""
+    if session.stream is not stream:
+        return  # resumed over another stream, or ended already
+    session.stream = None
+    if is_final or session.sm is None or not session.sm.is_resumable or server.is_stopping:
+        await end(server, session)
+        return
+    session.sm.stop()
+    loop = asyncio.get_running_loop()
+    session.expiry = loop.call_later(server.config.xmpp.resume_time, give_up, server, session)
+
+
+async def end(server: Server, session: Session) -> None:
+    """RFC 6121 §4.5.2, XEP-0198 §5."""
+    if session.is_ended:
+        return
+    session.is_ended = True
+    session.stream = None
+    _stop_expiry(session)
+    unacknowledged: list[bytes] = []
+    if session.sm is not None:
+        session.sm.stop()
+        unacknowledged = list(session.sm.queue)
+        server.resumable.pop(session.sm.id, None)
+        session.sm = None
+    session.holding = None
+    try:
+        await presence.unavailable(server, session)
+    finally:
+        server.forget(session)
+    if unacknowledged and not session.account.receivers():
+        await xep_0160_offline.keep(server, session, unacknowledged)
+
+
+def give_up(server: Server, session: Session) -> None:
+    """Ends a session from outside of any handler."""
+    stream, session.stream = session.stream, None
+    if stream is not None:
+        stream.abort()
+    task = asyncio.get_running_loop().create_task(_end_logged(server, session), name="xmpp-end")
+    server.tasks.add(task)
+    task.add_done_callback(server.tasks.discard)
+
+
+def close(session: Session, condition: str) -> None:
+    """Tells the client why, and closes its stream."""
+    if session.stream is not None:
+        session.stream.write(stream_error(condition) + _END)
+        session.stream.close()
+
+
+async def stop(server: Server) -> None:
+    """Says goodbye to every client and ends every session."""
+    server.is_stopping = True
+    for account in list(server.accounts.values()):
+        for session in list(account.sessions.values()):
+            close(session, "system-shutdown")
+            await _end_logged(server, session)
+    if server.tasks:
+        await asyncio.gather(*server.tasks)
+
+
+def kick(server: Server, principal_id: int) -> None:
+    """The person was disabled, deleted, or has a new password: all sessions end now."""
+    for account in list(server.accounts.values()):
+        if account.owner == principal_id:
+            for session in list(account.sessions.values()):
+                close(session, "not-authorized")
+                give_up(server, session)
+
+
+async def _end_logged(server: Server, session: Session) -> None:
+    try:
+        await end(server, session)
+    except DomainError as error:
+        LOG.warning("session ended without being stored", jid=session.jid.full, error=error.text)
+
+
+def _stop_expiry(session: Session) -> None:
+    if session.expiry is not None:
+        session.expiry.cancel()
+        session.expiry = None

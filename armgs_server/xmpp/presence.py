@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Presence: RFC 6121 §4. Broadcast, directed presence, probes.
+
+Presence of a session reaches: subscribers (stored and computed), the person's other sessions, and, when it becomes unavailable,
+whoever got directed presence from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from armgs_server.errors import DomainError
+from armgs_server.storage import roster as storage
+from armgs_server.xmpp import roster
+from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error, head
+from armgs_server.xmpp.subscription_states import TYPES
+from armgs_server.xmpp.subscriptions import UNAVAILABLE, handle_subscription, show
+from armgs_server.xmpp.xeps import xep_0160_offline
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+
+async def handle(server: Server, session: Session, stanza: Stanza) -> None:
+    """One `<presence/>` of a client."""
+    try:
+        if not stanza.to:
+            await _undirected(server, session, stanza)
+            return
+        to = parse(stanza.to)
+        if stanza.type in TYPES and server.host_of(to.domain) is None:
+            await handle_subscription(server, session, stanza, to.to_bare())
+        elif stanza.type in ("", "unavailable"):
+            await _directed(server, session, stanza, to)
+        elif stanza.type == "probe":
+            await _probe(server, session, to)
+        else:
+            await _forward(server, session, stanza, to)
+    except DomainError as error:
+        if stanza.type not in ("error", "unavailable"):
+            session.send(error_reply(stanza, from_domain_error(error)))
+
+
+async def _undirected(server: Server, session: Session, stanza: Stanza) -> None:
+    if stanza.type == "unavailable":
+        await unavailable(server, session, stanza.tail())
+    elif stanza.type == "":
+        await _available(server, session, stanza)
+    else:
+        raise StanzaError("bad-request", "this type of presence needs an addressee")
+
+
+# RFC 6121 §4.2-§4.5
+
+
+async def _available(server: Server, session: Session, stanza: Stanza) -> None:
+    is_initial = session.presence is None
+    took_messages = session.takes_messages
+    session.priority = _priority(stanza)
+    session.presence = tail = stanza.tail()
+    contacts = await roster.contacts(server, session.account)
+    _broadcast(server, session, contacts.subscribers, tail)
+    if is_initial:
+        await _show_others(server, session)
+        await _show_pending(server, session)
+    if session.takes_messages and not took_messages:
+        await xep_0160_offline.deliver(server, session)
+
+
+def _priority(stanza: Stanza) -> int:
+    text = stanza.text("priority").strip()
+    try:
+        priority = int(text) if text else 0
+    except ValueError:
+        priority = 128
+    if not -128 <= priority <= 127:  # RFC 6121 §4.7.2.3
+        raise StanzaError("bad-request", "priority is between -128 and 127")
+    return priority
+
+
+async def unavailable(server: Server, session: Session, tail: bytes = UNAVAILABLE) -> None:
+    """RFC 6121 §4.5: the session leaves; also called when it ends without a word."""
+    was_available = session.presence is not None
+    session.presence = None
+    session.priority = 0
+    directed, session.directed = session.directed, set()
+    if was_available:
+        contacts = await roster.contacts(server, session.account)
+        _broadcast(server, session, contacts.subscribers, tail)
+        directed -= contacts.subscribers
+    for address in directed:
+        await _send_directed(server, session, parse(address), tail)
+
+
+def _broadcast(server: Server, session: Session, subscribers: frozenset[str], tail: bytes) -> None:
+    account, from_ = session.account, session.jid.full
+    blocked = account.blocked
+    for jid in subscribers:
+        if not blocked or not is_blocked(blocked, parse(jid)):
+            _send_to_available(server, jid, session.jid, head("presence", from_, jid) + tail)
+    own = head("presence", from_, account.bare) + tail
+    for other in account.available():
+        other.send(own)
+    if session.presence is None:
+        session.send(own)  # RFC 6121 §4.5.2: also to the resource that has just left
+
+
+def _send_to_available(server: Server, bare: str, origin: JID, data: bytes) -> None:
+    account = server.accounts.get(bare)
+    if account is not None and not (account.blocked and is_blocked(account.blocked, origin)):
+        for session in account.available():
+            session.send(data)
+    server.publish(parse(bare), data)
+
+
+async def _show_others(server: Server, session: Session) -> None:
+    """What RFC 6121 §4.3.2 has the server probe for: the presence of everybody the person watches."""
+    account = session.account
+    to = session.jid.full
+    for jid in (await roster.contacts(server, account)).watched:
+        other = server.accounts.get(jid)
+        if other is not None and not (other.blocked and is_blocked(other.blocked, session.jid)):
+            show(other, to, session)
+    for own in account.available():
+        if own is not session and own.presence is not None:
+            session.send(head("presence", own.jid.full, to) + own.presence)
+
+
+async def _show_pending(server: Server, session: Session) -> None:
+    """RFC 6121 §3.1.3: requests that nobody has answered come again at each log-in."""
+    owner = session.account.owner
+    for item in await server.store.read(lambda tx: storage.load(tx, owner)):
+        if item.pending is not None:
+            session.send(item.pending)
+
+
+async def _probe(server: Server, session: Session, to: JID) -> None:
+    """RFC 6121 §4.3: a client may ask too; who may not see gets no answer."""
+    if server.host_of(to.domain) is not None:
+        return
+    person = await server.person(to)
+    other = server.accounts.get(to.bare)
+    if person is not None and other is not None and await roster.sees(server, person, session.account.bare):
+        show(other, session.jid.full, session)
+
+
+# RFC 6121 §4.6
+
+
+async def _directed(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
+    if session.account.blocked and is_blocked(session.account.blocked, to):
+        raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+    if stanza.type == "unavailable":
+        session.directed.discard(to.full)
+    else:
+        session.directed.add(to.full)
+    await _forward(server, session, stanza, to)
+
+
+async def _forward(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
+    host = server.host_of(to.domain)
+    if host is not None:
+        await host.handle(stanza, session.jid)
+    elif not server.is_local(to.domain):
+        raise StanzaError("remote-server-not-found")
+    else:
+        _send_to(server, session.jid, to, stanza.forward(session.jid.full, to.full))
+
+
+async def _send_directed(server: Server, session: Session, to: JID, tail: bytes) -> None:
+    data = head("presence", session.jid.full, to.full) + tail
+    host = server.host_of(to.domain)
+    if host is None:
+        _send_to(server, session.jid, to, data)
+        return
+    try:
+        await host.handle(parse_stanza(data), session.jid)
+    except DomainError:
+        return  # RFC 6121 §4.5: nobody is left to be told
+
+
+def _send_to(server: Server, origin: JID, to: JID, data: bytes) -> None:
+    account = server.accounts.get(to.bare)
+    if account is not None and account.blocked and is_blocked(account.blocked, origin):
+        return
+    if to.resource:
+        server.send(to, data)
+    else:
+        _send_to_available(server, to.bare, origin, data)

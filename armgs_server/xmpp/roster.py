@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roster: RFC 6121 §2, merged from what the person keeps and what the directory knows.
+
+Colleagues of one unit, and the heads, see each other without asking: those contacts are computed from the
+directory at each reading and never stored. The person may rename and group them; that is stored, and
+laid over. A version is `MODSEQ.DIGEST`: the modseq of the stored part, and a digest of the computed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Principal
+from armgs_server.storage import roster as storage
+from armgs_server.storage.roster import RosterItem
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.account import Account, Contacts
+from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import element, text_element
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+NAMESPACE = "jabber:iq:roster"
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everything a person sees, by bare JID, and its version."""
+
+    items: dict[str, RosterItem]
+    version: str
+
+
+# Reading
+
+
+async def load(server: Server, principal: Principal) -> Roster:
+    """The person's roster, stored and computed parts merged."""
+    computed = await computed_items(server, principal)
+
+    async def work(tx: Tx) -> tuple[int, list[RosterItem]]:
+        return await storage.version(tx, principal.id), await storage.load(tx, principal.id)
+
+    modseq, stored = await server.store.read(work)
+    items = dict(computed)
+    for item in stored:
+        items[item.jid] = merge(item, computed.get(item.jid))
+    return Roster(items, _version(modseq, computed))
+
+
+async def computed_items(server: Server, principal: Principal) -> dict[str, RosterItem]:
+    """Contacts that follow from the directory."""
+    colleagues = await server.directory.roster_of(principal)
+    names = {}
+    if colleagues:
+        names = {unit.id: unit.name for unit in await server.directory.units(principal.department)}
+        department = await server.directory.by_id(principal.department)
+        names[0] = department.name if department is not None else ""
+    items = {}
+    for colleague in colleagues:
+        is_near = (colleague.department, colleague.unit) == (principal.department, principal.unit)
+        group = names.get(colleague.unit, "")
+        items[colleague.address] = RosterItem(
+            colleague.address,
+            name=colleague.name,
+            # A head is seen by everybody of the department, and sees the unit and the other heads.
+            subscription="both" if is_near or principal.head else "to",
+            groups=(group,) if group else (),
+        )
+    return items
+
+
+def merge(stored: RosterItem, computed: RosterItem | None) -> RosterItem:
+    """One contact as the person sees it."""
+    if computed is None or stored.subscription == "remove":
+        return computed or stored
+    both = {stored.subscription, computed.subscription}
+    is_mutual = "both" in both or {"to", "from"} <= both
+    return replace(
+        stored,
+        name=stored.name or computed.name,
+        groups=stored.groups or computed.groups,
+        subscription="both" if is_mutual else computed.subscription,
+        ask=False,
+    )
+
+
+async def contacts(server: Server, account: Account) -> Contacts:
+    """Who sees whom, from the account's memory where it is still good."""
+    if account.contacts is None:
+        roster = await load(server, account.principal)
+        subscribers = {jid for jid, item in roster.items.items() if item.subscription in ("from", "both")}
+        if account.principal.head:
+            people = await server.directory.people(account.principal.department)
+            subscribers.update(person.address for person in people if person.id != account.owner)
+        account.contacts = Contacts(
+            frozenset(subscribers),
+            frozenset(jid for jid, item in roster.items.items() if item.subscription in ("to", "both")),
+        )
+    return account.contacts
+
+
+async def sees(server: Server, owner: Principal, jid: str) -> bool:
+    """Whether that bare JID may see the owner's presence."""
+    if jid == owner.address:
+        return True
+    item = await server.store.read(lambda tx: storage.get(tx, owner.id, jid))
+    if item is not None and item.subscription in ("from", "both"):
+        return True
+    other = await server.person(parse(jid))
+    if other is None:
+        return False
+    return any(colleague.id == owner.id for colleague in await server.directory.roster_of(other))
+
+
+# Writing
+
+
+async def push(server: Server, account: Account, jid: str) -> None:
+    """RFC 6121 §2.1.6: tells each interested resource how a contact stands now."""
+    account.contacts = None
+    interested = list(account.interested())
+    if interested:
+        roster = await load(server, account.principal)
+        item = roster.items.get(jid) or RosterItem(jid, subscription="remove")
+        if not item.is_listed:
+            item = replace(item, subscription="remove")
+        for session in interested:
+            push_item(session, item, roster.version)
+
+
+def push_item(session: Session, item: RosterItem, version: str) -> None:
+    if not item.is_listed:
+        item = RosterItem(item.jid, subscription="remove")
+    inner = element("query", {"xmlns": NAMESPACE, "ver": version}, serialise(item))
+    attributes = {"type": "set", "id": f"push-{item.modseq}", "to": session.jid.full}
+    session.send(element("iq", attributes, inner))
+
+
+def serialise(item: RosterItem) -> bytes:
+    """RFC 6121 §2.1.2: one `<item/>`."""
+    groups = b"".join(text_element("group", group) for group in item.groups)
+    attributes = {
+        "jid": item.jid,
+        "name": item.name,
+        "subscription": item.subscription,
+        "ask": "subscribe" if item.ask else "",
+        "approved": "true" if item.approved else "",
+    }
+    return element("item", attributes, groups if item.subscription != "remove" else b"")
+
+
+def _version(modseq: int, computed: dict[str, RosterItem]) -> str:
+    digest = hashlib.sha256(repr(sorted(computed.items())).encode()) if computed else hashlib.sha256()
+    return f"{modseq}.{digest.hexdigest()[:16]}"

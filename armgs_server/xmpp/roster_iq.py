@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IQs on the roster: RFC 6121 §2.1-§2.6, with roster versions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from armgs_server.storage import roster as storage
+from armgs_server.storage.roster import RosterItem
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.iq import ACCOUNT, Query, Route
+from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.roster import NAMESPACE, Roster, load, push, push_item, serialise
+from armgs_server.xmpp.stanza import StanzaError, element
+from armgs_server.xmpp.subscriptions import remove_contact
+
+FEATURES = (NAMESPACE,)
+STREAM_FEATURES = b"<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>"
+MAX_NAME = 1023  # RFC 6121 §2.3.3 lets the server limit names and group names
+MAX_GROUPS = 32
+MAX_CONTACTS = 5000
+
+
+async def handle_get(query: Query) -> bytes:
+    """RFC 6121 §2.1.3; with `ver` an empty result, to be followed by pushes, where that is less."""
+    session = query.session
+    session.has_roster = True
+    known = query.payload.get("ver")
+    roster = await load(query.server, session.account.principal)
+    if known is not None and await _push_changes(query, known, roster):
+        return b""
+    items = b"".join(serialise(item) for item in roster.items.values() if item.is_listed)
+    version = roster.version if known is not None else ""
+    return element("query", {"xmlns": NAMESPACE, "ver": version}, items)
+
+
+async def handle_set(query: Query) -> bytes:
+    """RFC 6121 §2.1.5: add, change or remove one contact."""
+    if query.to.bare != query.session.account.bare:
+        raise StanzaError("forbidden")
+    children = list(query.payload)
+    if len(children) != 1 or children[0].tag != f"{{{NAMESPACE}}}item":
+        raise StanzaError("bad-request", "one item at a time")
+    child = children[0]
+    jid = parse(child.get("jid") or "").bare
+    if child.get("subscription") == "remove":
+        await remove_contact(query.server, query.session.account, jid)
+        return b""
+    groups = tuple(dict.fromkeys(each.text or "" for each in child if each.tag == f"{{{NAMESPACE}}}group"))
+    name = child.get("name") or ""
+    # RFC 6121 §2.3.3: the errors a set can get.
+    if len(groups) > MAX_GROUPS or any(not group or len(group) > MAX_NAME for group in groups):
+        raise StanzaError("not-acceptable", "a group's name is empty or too long")
+    if len(name) > MAX_NAME:
+        raise StanzaError("not-acceptable", "the name is too long")
+    owner = query.owner
+
+    async def work(tx: Tx) -> None:
+        item = await storage.get(tx, owner, jid)
+        if item is None and await storage.count(tx, owner) >= MAX_CONTACTS:
+            raise StanzaError("resource-constraint", "too many contacts")
+        item = item or RosterItem(jid)
+        subscription = item.subscription or "none"
+        await storage.put(tx, owner, replace(item, name=name, groups=groups, subscription=subscription))
+
+    await query.server.store.write(work)
+    await push(query.server, query.session.account, jid)
+    return b""
+
+
+async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
+    """RFC 6121 §2.6.2: pushes what changed since the version; False where the whole roster is needed."""
+    known_modseq, _, known_digest = known.partition(".")
+    modseq, _, digest = roster.version.partition(".")
+    if known == roster.version:
+        return True
+    if known_digest != digest or not known_modseq.isascii() or not known_modseq.isdecimal():
+        return False
+    if int(known_modseq) > int(modseq):
+        return False  # a version of another store
+    since, owner = int(known_modseq), query.owner
+    changed = await query.server.store.read(lambda tx: storage.changed_since(tx, owner, since))
+    # The result goes first: it is written when this coroutine has ended, the pushes right behind it.
+    after = [roster.items.get(item.jid, replace(item, subscription="remove")) for item in changed]
+    query.after(lambda: [push_item(query.session, item, roster.version) for item in after])
+    return True
+
+
+ROUTES = (
+    Route("get", NAMESPACE, "query", ACCOUNT, handle_get),
+    Route("set", NAMESPACE, "query", ACCOUNT, handle_set),
+)

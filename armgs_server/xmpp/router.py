@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a stanza goes: RFC 6120 §10, RFC 6121 §8, as ordered lists of stages.
+
+Messages that a client sent in one go are routed together: `BEFORE_COMMIT` runs for each, then one store
+transaction keeps all that is archived or waits for an absent person, then `AFTER_COMMIT` runs for each
+in order. So nothing is delivered, and nothing acknowledged, that is not durable; and a client's stanzas
+keep their order (RFC 6120 §10.1). A stage returns True when the message needs no further stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Principal
+from armgs_server.errors import DomainError
+from armgs_server.storage import archive, offline
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import CLIENT, Stanza, StanzaError, error_reply, from_domain_error
+from armgs_server.xmpp.xeps import xep_0160_offline, xep_0280_carbons, xep_0359_stanza_ids
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load
+from armgs_server.xmpp.xeps.xep_0313_rules import is_archived
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+
+class Delivery:
+    """One message on its way through the stages."""
+
+    __slots__ = (
+        "archived",
+        "data",
+        "is_offline",
+        "origin",
+        "recipient",
+        "recipient_id",
+        "sender",
+        "sender_id",
+        "server",
+        "stanza",
+        "targets",
+        "to",
+    )
+
+    def __init__(self, server: Server, stanza: Stanza, origin: JID, to: JID, sender: Session | None) -> None:
+        self.server = server
+        self.stanza = stanza
+        self.origin = origin
+        self.to = to
+        self.sender = sender  # None where a host of ours sends
+        self.recipient: Principal | None = None
+        self.targets: list[Session] = []
+        self.archived = False
+        self.is_offline = False
+        self.data = b""  # the message as delivered and archived
+        self.sender_id = 0  # ids in the two archives
+        self.recipient_id = 0
+
+
+async def messages(server: Server, session: Session, stanzas: Sequence[Stanza]) -> None:
+    """Routes messages of one client, in order; errors go back to it."""
+    deliveries = []
+    for stanza in stanzas:
+        try:
+            to = jids.parse(stanza.to) if stanza.to else session.jid.to_bare()  # RFC 6120 §10.3.1
+        except DomainError:
+            _refuse(session, stanza, StanzaError("jid-malformed"))
+            continue
+        delivery = Delivery(server, stanza, session.jid, to, session)
+        if await _run(BEFORE_COMMIT, delivery):
+            deliveries.append(delivery)
+    await _commit_and_deliver(server, deliveries)
+
+
+async def message_from_host(server: Server, stanza: Stanza, origin: JID) -> None:
+    """Routes a message that a host sends to a person: kept for who is away, archived like any other."""
+    delivery = Delivery(server, stanza, origin, jids.parse(stanza.to), None)
+    if await _run(BEFORE_COMMIT, delivery):
+        await _commit_and_deliver(server, [delivery])
+
+
+async def _commit_and_deliver(server: Server, deliveries: list[Delivery]) -> None:
+    kept = [delivery for delivery in deliveries if delivery.archived or delivery.is_offline]
+    if kept:
+        try:
+            await server.store.write(lambda tx: _keep(tx, kept))
+        except DomainError as error:
+            for delivery in deliveries:
+                _fail(delivery, from_domain_error(error))
+            return
+    for delivery in deliveries:
+        await _run(AFTER_COMMIT, delivery)
+
+
+async def _run(stages: Sequence[Stage], delivery: Delivery) -> bool:
+    """Whether the message came through all stages."""
+    try:
+        for stage in stages:
+            if await stage(delivery):
+                return False
+    except DomainError as error:
+        _fail(delivery, from_domain_error(error))
+        return False
+    return True
+
+
+def _fail(delivery: Delivery, error: StanzaError) -> None:
+    if delivery.sender is not None:
+        _refuse(delivery.sender, delivery.stanza, error)
+
+
+def _refuse(session: Session, stanza: Stanza, error: StanzaError) -> None:
+    if stanza.type != "error":  # RFC 6120 §8.3.1: no error for an error
+        session.send(error_reply(stanza, error))
+
+
+# Stages before the commit
+
+
+async def to_host(delivery: Delivery) -> bool:
+    """Rooms and other hosts of ours take what is for them."""
+    host = delivery.server.host_of(delivery.to.domain)
+    if host is None:
+        return False
+    await host.handle(delivery.stanza, delivery.origin)
+    return True
+
+
+async def check_domain(delivery: Delivery) -> bool:
+    """RFC 6120 §10.4: another server's address. There are no server-to-server streams."""
+    if not delivery.server.is_local(delivery.to.domain):
+        raise StanzaError("remote-server-not-found")
+    if not delivery.to.local:
+        raise StanzaError("service-unavailable")  # RFC 6121 §8.1: a message to the server itself
+    return False
+
+
+async def check_sender_blocks(delivery: Delivery) -> bool:
+    """XEP-0191 §3.3: nothing goes to whom the sender has blocked."""
+    if delivery.sender is not None:
+        blocked = delivery.sender.account.blocked
+        if blocked and is_blocked(blocked, delivery.to):
+            raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+    return False
+
+
+async def find_recipient(delivery: Delivery) -> bool:
+    """RFC 6121 §8.5.1: no such user is told like a user who is not there."""
+    delivery.recipient = await delivery.server.person(delivery.to)
+    if delivery.recipient is None:
+        raise StanzaError("service-unavailable")
+    return False
+
+
+async def check_recipient_blocks(delivery: Delivery) -> bool:
+    """XEP-0191 §3.3: to the sender it looks as if nobody were there."""
+    recipient = delivery.recipient
+    assert recipient is not None
+    account = delivery.server.accounts.get(recipient.address)
+    blocked = await load(delivery.server, recipient.id) if account is None else account.blocked
+    if blocked and is_blocked(blocked, delivery.origin):
+        raise StanzaError("service-unavailable")
+    return False
+
+
+async def choose_targets(delivery: Delivery) -> bool:
+    """RFC 6121 §8.5.2 and §8.5.3: which of the recipient's sessions get it."""
+    recipient, type_ = delivery.recipient, delivery.stanza.type
+    assert recipient is not None
+    account = delivery.server.accounts.get(recipient.address)
+    if delivery.to.resource:
+        session = account.sessions.get(delivery.to.resource) if account is not None else None
+        if session is not None:
+            delivery.targets = [session]
+            return False
+        if type_ == "error":
+            return True
+        if type_ in ("groupchat", "headline"):  # RFC 6121 §8.5.3.2.1
+            raise StanzaError("service-unavailable")
+    elif type_ == "groupchat":
+        raise StanzaError("service-unavailable")  # RFC 6121 §8.5.2.1.1
+    elif type_ == "error":
+        return True
+    delivery.targets = account.receivers() if account is not None else []
+    return False
+
+
+async def write_out(delivery: Delivery) -> bool:
+    """The bytes of the message, and whether they are kept: archived, or stored for who is away."""
+    stanza = delivery.stanza
+    delivery.archived = is_archived(stanza)
+    delivery.data = stanza.forward(
+        delivery.origin.full,
+        delivery.to.full,
+        without=xep_0359_stanza_ids.forged(stanza),
+        xmlns=CLIENT,
+    )
+    if not delivery.targets:
+        if delivery.archived:
+            delivery.is_offline = True
+        elif stanza.has("body"):  # XEP-0334 no-store: it can neither be delivered nor kept
+            raise StanzaError("service-unavailable")
+    return False
+
+
+async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
+    for delivery in deliveries:
+        recipient, stanza = delivery.recipient, delivery.stanza
+        assert recipient is not None
+        sender = delivery.sender.account if delivery.sender is not None else None
+        if sender is not None and delivery.archived and sender.owner != recipient.id:
+            delivery.sender_id = await archive.append(
+                tx, sender.owner, delivery.to.bare, stanza.id, delivery.data
+            )
+        if delivery.archived:
+            delivery.recipient_id = await archive.append(
+                tx, recipient.id, delivery.origin.bare, stanza.id, delivery.data
+            )
+        if delivery.is_offline:
+            await offline.append(
+                tx, recipient.id, _as_received(delivery), limit=delivery.server.config.xmpp.offline_messages
+            )
+
+
+# Stages after the commit
+
+
+async def deliver(delivery: Delivery) -> bool:
+    """To the chosen sessions that are still there, on this process and others."""
+    data = _as_received(delivery)
+    is_taken = False
+    for session in delivery.targets:
+        if not session.is_ended:
+            session.send(data)
+            is_taken = True
+    if delivery.targets and not is_taken:
+        await _keep_late(delivery, data)
+    delivery.server.publish(delivery.to, data)
+    return False
+
+
+async def send_carbons(delivery: Delivery) -> bool:
+    """XEP-0280: copies to the other devices of both sides."""
+    stanza = delivery.stanza
+    if not xep_0280_carbons.is_eligible(stanza):
+        return False
+    sender, recipient = delivery.sender, delivery.recipient
+    assert recipient is not None
+    if sender is not None and sender.account.owner != recipient.id:
+        others = [other for other in sender.account.sessions.values() if other is not sender]
+        xep_0280_carbons.send("sent", others, delivery.data, delivery.sender_id)
+    account = delivery.server.accounts.get(recipient.address)
+    if account is not None and delivery.targets:
+        others = [
+            other
+            for other in account.sessions.values()
+            if other is not sender and other not in delivery.targets
+        ]
+        xep_0280_carbons.send("received", others, delivery.data, delivery.recipient_id)
+    return False
+
+
+async def catch_up_offline(delivery: Delivery) -> bool:
+    """Who came while the message was being stored has looked for waiting messages too early."""
+    recipient = delivery.recipient
+    assert recipient is not None
+    account = delivery.server.accounts.get(recipient.address) if delivery.is_offline else None
+    if account is not None:
+        for session in account.receivers()[:1]:
+            await xep_0160_offline.deliver(delivery.server, session)
+    return False
+
+
+def _as_received(delivery: Delivery) -> bytes:
+    """The message with its id in the recipient's archive (XEP-0359 §3)."""
+    if not delivery.recipient_id or delivery.recipient is None:
+        return delivery.data
+    return xep_0359_stanza_ids.stamp(
+        delivery.data, by=delivery.recipient.address, stanza_id=delivery.recipient_id
+    )
+
+
+async def _keep_late(delivery: Delivery, data: bytes) -> None:
+    """All targets left between the choice and the commit."""
+    recipient = delivery.recipient
+    if delivery.archived and recipient is not None:
+        limit = delivery.server.config.xmpp.offline_messages
+        await delivery.server.store.write(lambda tx: offline.append(tx, recipient.id, data, limit=limit))
+
+
+Stage = Callable[[Delivery], Awaitable[bool]]
+
+BEFORE_COMMIT: tuple[Stage, ...] = (
+    to_host,
+    check_domain,
+    check_sender_blocks,
+    find_recipient,
+    check_recipient_blocks,
+    choose_targets,
+    write_out,
+)
+AFTER_COMMIT: tuple[Stage, ...] = (deliver, send_carbons, catch_up_offline)

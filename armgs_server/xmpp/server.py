@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The XMPP server of one process: who is connected, which hosts there are, how a stanza reaches somebody.
+
+Other processes are reached by the bus: whoever has a session of a person subscribes to the topic
+`xmpp:BARE-JID`, whose messages are `ORIGIN NUL RESOURCE NUL STANZA` (an empty resource means every
+session that takes messages to the bare JID). ORIGIN is the sending process, which has served its own
+sessions directly and passes over what it hears from itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Protocol
+
+from armgs_server import log
+from armgs_server.config import Config
+from armgs_server.directory import Directory, Principal
+from armgs_server.storage import Store
+from armgs_server.storage.clock import now
+from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import Stanza
+
+LOG = log.get("xmpp")
+
+
+class Host(Protocol):
+    """A service below each served domain: rooms at conference.DOMAIN, uploads at upload.DOMAIN."""
+
+    name: str  # shown in the server's disco#items
+
+    async def handle(self, stanza: Stanza, origin: JID) -> None:
+        """Takes a stanza whose `to` is at the host; `from` is the sender's verified full JID, `origin`.
+
+        A DomainError (StanzaError among them) that it raises becomes the error reply. When a session
+        ends, the host gets unavailable presence to each address that had directed presence from it.
+        """
+
+
+class Server:
+    """What every handler gets: configuration, store, directory, sessions and hosts."""
+
+    def __init__(self, config: Config, store: Store, directory: Directory) -> None:
+        self.config = config
+        self.store = store
+        self.directory = directory
+        self.accounts: dict[str, Account] = {}
+        self.hosts: dict[str, Host] = {}
+        self.resumable: dict[str, Session] = {}  # by XEP-0198 id
+        self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
+        self.process = secrets.token_hex(4).encode()
+        self.is_stopping = False
+        self.started = now()
+        self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
+        self.account_features: tuple[str, ...] = ()
+        self.caps_hash = ""
+
+    @property
+    def settings(self) -> object:
+        return self.config.xmpp
+
+    # Names
+
+    def add_host(self, label: str, host: Host) -> None:
+        """Serves `label.DOMAIN` for each domain of the directory."""
+        self.hosts[label] = host
+
+    def host_of(self, domain: str) -> Host | None:
+        label, _, parent = domain.partition(".")
+        return self.hosts.get(label) if self.directory.is_local(parent) else None
+
+    def is_local(self, domain: str) -> bool:
+        return self.directory.is_local(domain)
+
+    async def person(self, jid: JID) -> Principal | None:
+        """The person with that bare JID, if there is one in use."""
+        account = self.accounts.get(jid.bare)
+        if account is not None:
+            return account.principal
+        principal = await self.directory.by_address(jid.bare) if jid.local else None
+        if principal is None or principal.kind != "person" or principal.disabled:
+            return None
+        return principal
+
+    # Sessions
+
+    def session(self, jid: JID) -> Session | None:
+        """The session with that full JID in this process."""
+        account = self.accounts.get(jid.bare)
+        return account.sessions.get(jid.resource) if account is not None else None
+
+    def account_for(self, principal: Principal) -> Account:
+        """The person's account, made for the first session."""
+        account = self.accounts.get(principal.address)
+        if account is None:
+            account = Account(principal)
+            self.accounts[principal.address] = account
+            bus = self.store.bus
+            account.unsubscribe = [
+                bus.subscribe(f"xmpp:{account.bare}", lambda data: self._on_bus(account, data)),
+                bus.subscribe(f"changes:{account.owner}", lambda data: _on_change(account, data)),
+            ]
+        return account
+
+    def forget(self, session: Session) -> None:
+        """Takes a session out of its account, and the account with the last one."""
+        account = session.account
+        if account.sessions.get(session.jid.resource) is session:
+            del account.sessions[session.jid.resource]
+        if not account.sessions and self.accounts.get(account.bare) is account:
+            del self.accounts[account.bare]
+            for unsubscribe in account.unsubscribe:
+                unsubscribe()
+
+    # Sending
+
+    def send(self, to: JID, data: bytes) -> bool:
+        """One stanza to a full JID, or to all that take messages of a bare one; False if nobody is here."""
+        account = self.accounts.get(to.bare)
+        self.publish(to, data)
+        if account is None:
+            return False
+        if to.resource:
+            session = account.sessions.get(to.resource)
+            if session is None:
+                return False
+            session.send(data)
+            return True
+        receivers = account.receivers()
+        for session in receivers:
+            session.send(data)
+        return bool(receivers)
+
+    def publish(self, to: JID, data: bytes) -> None:
+        """Lets the other processes deliver the stanza to the sessions they have."""
+        message = b"\0".join((self.process, to.resource.encode(), data))
+        self.store.bus.publish(f"xmpp:{to.bare}", message)
+
+    def _on_bus(self, account: Account, message: bytes) -> None:
+        origin, resource, data = message.split(b"\0", 2)
+        if origin == self.process:
+            return
+        if resource:
+            session = account.sessions.get(resource.decode())
+            if session is not None:
+                session.send(data)
+        else:
+            is_presence = data.startswith(b"<presence")
+            for receiver in account.available() if is_presence else account.receivers():
+                receiver.send(data)
+
+
+def _on_change(account: Account, data: bytes) -> None:
+    """A hint that a collection changed: the roster is small, so whichever it was, it is read anew."""
+    account.contacts = None

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XMPP as the daemon sees it: ports 5222 and 5223, the upload path over HTTP, start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from armgs_server.net.http import Handler
+from armgs_server.net.stream import Listener, Security, Stream
+from armgs_server.service import Core
+from armgs_server.xmpp import lifecycle, xeps
+from armgs_server.xmpp.c2s import ClientStream
+from armgs_server.xmpp.server import Server
+from armgs_server.xmpp.stanza import stream_error, stream_header
+
+_REFUSAL = stream_header(from_="localhost", stream_id="0") + stream_error("resource-constraint")
+
+
+class XmppService:
+    """One for each server process."""
+
+    def __init__(self, core: Core) -> None:
+        self.server = Server(core.config, core.store, core.directory)
+        self.server.features = xeps.SERVER_FEATURES
+        self.server.account_features = xeps.ACCOUNT_FEATURES
+        self._has_tls = core.tls is not None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """STARTTLS on 5222, TLS from the first byte on 5223 (XEP-0368)."""
+        starttls: Security = "starttls" if self._has_tls else "none"
+        refusal = _REFUSAL + b"</stream:stream>"
+        plain = Listener("xmpp", 5222, starttls, lambda stream: self._serve(stream, starttls), refusal)
+        if not self._has_tls:
+            return (plain,)
+        return (plain, Listener("xmpps", 5223, "direct", lambda stream: self._serve(stream, "direct")))
+
+    @property
+    def routes(self) -> Sequence[tuple[str, Handler]]:
+        return ()
+
+    async def start(self) -> None:
+        """Listens for people who must go."""
+        bus = self.server.store.bus
+        self._unsubscribe = bus.subscribe("kick", lambda data: lifecycle.kick(self.server, int(data)))
+
+    async def stop(self) -> None:
+        """Tells every client goodbye and ends every session."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        await lifecycle.stop(self.server)
+
+    async def _serve(self, stream: Stream, tls: Security) -> None:
+        await ClientStream(self.server, stream, tls).run()

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subscriptions between people: RFC 6121 §3, and the end of them when a contact is removed (§2.5).
+
+Order that must hold: both sides' rows in one transaction first, then roster pushes, then the stanza, then
+the presence that follows from the change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Principal
+from armgs_server.storage import roster as storage
+from armgs_server.storage.roster import RosterItem
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import roster
+from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import Stanza, StanzaError, element, head
+from armgs_server.xmpp.subscription_states import Outcome, inbound, outbound
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+UNAVAILABLE = b" type='unavailable'/>"  # the tail of such a presence
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Both sides of a subscription stanza, as the transaction left them."""
+
+    mine: Outcome
+    theirs: Outcome | None
+    pushes_mine: bool
+    pushes_theirs: bool
+    is_answered: bool
+
+
+async def handle_subscription(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
+    account, kind = session.account, stanza.type
+    if to.bare == account.bare:
+        return
+    if not server.is_local(to.domain):
+        raise StanzaError("remote-server-not-found")
+    if account.blocked and is_blocked(account.blocked, to):
+        raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+    if to.bare in await roster.computed_items(server, account.principal):
+        if kind == "subscribe":  # colleagues see each other without asking
+            deliver(account, element("presence", {"type": "subscribed", "from": to.bare, "to": account.bare}))
+        return
+    person = await server.person(to)
+    other = server.accounts.get(to.bare)
+    if other is not None and other.blocked and is_blocked(other.blocked, session.jid):
+        person = None
+    data = stanza.forward(account.bare, to.bare)
+    change = await server.store.write(lambda tx: _change(tx, account, person, to.bare, kind, data))
+    if change.pushes_mine:
+        await roster.push(server, account, to.bare)
+    if person is None or change.theirs is None:
+        return
+    if change.pushes_theirs and other is not None:
+        await roster.push(server, other, account.bare)
+    if other is not None and change.theirs.is_routed:
+        deliver(other, data)
+    _exchange(account, other, kind, change)
+    if change.is_answered:
+        deliver(account, element("presence", {"type": "subscribed", "from": to.bare, "to": account.bare}))
+
+
+async def _change(
+    tx: Tx, account: Account, person: Principal | None, contact: str, kind: str, data: bytes
+) -> _Change:
+    mine_before = await storage.get(tx, account.owner, contact) or RosterItem(contact)
+    mine = outbound(kind, mine_before)
+    theirs: Outcome | None = None
+    pushes_theirs = is_answered = False
+    if mine.is_routed and person is not None:
+        theirs_before = await storage.get(tx, person.id, account.bare) or RosterItem(account.bare)
+        theirs = inbound(kind, theirs_before, data)
+        pushes_theirs = await _keep(tx, person.id, theirs_before, theirs.item)
+        if theirs.answer == "subscribed":
+            answered = inbound("subscribed", mine.item, b"")
+            is_answered = answered.is_routed
+            mine = Outcome(answered.item)
+    return _Change(
+        mine, theirs, await _keep(tx, account.owner, mine_before, mine.item), pushes_theirs, is_answered
+    )
+
+
+async def _keep(tx: Tx, owner: int, before: RosterItem, after: RosterItem) -> bool:
+    """Stores a changed contact; whether clients must hear of it (RFC 6121 §2.1.6)."""
+    if after == before:
+        return False
+    if after.is_empty:
+        await storage.forget(tx, owner, after.jid)
+    else:
+        await storage.put(tx, owner, after)
+    return after.is_listed and (before.subscription, before.ask, before.approved) != (
+        after.subscription,
+        after.ask,
+        after.approved,
+    )
+
+
+def _exchange(account: Account, other: Account | None, kind: str, change: _Change) -> None:
+    """The presence that follows a change: shown to a new subscriber, taken from a former one."""
+    if other is None or change.theirs is None:
+        return
+    if kind == "subscribed" and change.theirs.is_routed:
+        for session in other.available():
+            show(account, other.bare, session)
+    elif kind == "unsubscribed" and change.theirs.is_routed:
+        _withdraw(account, other)
+    elif kind == "unsubscribe" and change.theirs.answer:
+        _withdraw(other, account)
+    elif change.is_answered:
+        for session in account.available():
+            show(other, account.bare, session)
+
+
+def _withdraw(account: Account, watcher: Account) -> None:
+    for session in account.available():
+        deliver(watcher, head("presence", session.jid.full, watcher.bare) + UNAVAILABLE)
+
+
+def deliver(account: Account, data: bytes) -> None:
+    for session in account.available():
+        session.send(data)
+
+
+async def remove_contact(server: Server, account: Account, jid: str) -> None:
+    """RFC 6121 §2.5: takes a contact out of the roster and ends subscriptions both ways."""
+    owner = account.owner
+    item = await server.store.read(lambda tx: storage.get(tx, owner, jid))
+    computed = await roster.computed_items(server, account.principal)
+    if (item is None or not item.is_listed) and jid not in computed:
+        raise StanzaError("item-not-found")
+    if item is None:
+        raise StanzaError("not-allowed", "the directory keeps this contact")
+    person = await server.person(parse(jid))
+
+    async def work(tx: Tx) -> bool:
+        await storage.remove(tx, owner, jid)
+        if person is None:
+            return False
+        before = await storage.get(tx, person.id, account.bare) or RosterItem(account.bare)
+        after = inbound("unsubscribed", inbound("unsubscribe", before, b"").item, b"").item
+        return await _keep(tx, person.id, before, after)
+
+    pushes_theirs = await server.store.write(work)
+    await roster.push(server, account, jid)
+    other = server.accounts.get(jid)
+    if other is not None and pushes_theirs and jid not in computed:
+        await roster.push(server, other, account.bare)
+        for kind in ("unsubscribe", "unsubscribed"):
+            deliver(other, element("presence", {"type": kind, "from": account.bare, "to": jid}))
+        _withdraw(account, other)
+        _withdraw(other, account)
+
+
+def show(account: Account, to: str, receiver: Session) -> None:
+    """Sends the presence of every available session of `account`."""
+    for session in account.available():
+        if session.presence is not None:
+            receiver.send(head("presence", session.jid.full, to) + session.presence)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0115: Entity Capabilities of the server, told in its stream features (§6.3)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+from armgs_server.xmpp.stanza import element
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+NAMESPACE = "http://jabber.org/protocol/caps"
+FEATURES = (NAMESPACE,)
+# XEP-0030 identities of the server: category, type, name.
+IDENTITIES = (("server", "im", "armgs"),)
+
+
+def stream_feature(server: Server, domain: str) -> bytes:
+    """`<c/>`, so that a client that knows the hash need not ask."""
+    attributes = {"xmlns": NAMESPACE, "hash": "sha-1", "node": _node(domain), "ver": _hash(server)}
+    return element("c", attributes)
+
+
+def node_with_hash(server: Server, domain: str) -> str:
+    """§6.2: the node a client asks about."""
+    return f"{_node(domain)}#{_hash(server)}"
+
+
+def verification_string(identities: tuple[tuple[str, str, str], ...], features: tuple[str, ...]) -> str:
+    """§5.1, for an entity without forms and with identities in no language."""
+    parts = sorted(f"{category}/{type_}//{name}<" for category, type_, name in identities)
+    parts += [f"{feature}<" for feature in sorted(set(features))]
+    return base64.b64encode(hashlib.sha1("".join(parts).encode()).digest()).decode()
+
+
+def _node(domain: str) -> str:
+    return f"https://{domain}/"
+
+
+def _hash(server: Server) -> str:
+    if not server.caps_hash:
+        server.caps_hash = verification_string(IDENTITIES, server.features)
+    return server.caps_hash

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0160: messages for whoever is away, kept and delivered with the time they came (XEP-0203)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from armgs_server.storage import offline
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import element
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+FEATURES = ("msgoffline",)
+DELAY = "urn:xmpp:delay"
+_END = b"</message>"
+
+
+def timestamp(microseconds: int) -> str:
+    """XEP-0082 DateTime with milliseconds."""
+    moment = datetime.fromtimestamp(microseconds // 1000 / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{microseconds // 1000 % 1000:03d}Z"
+
+
+def delay(from_: str, microseconds: int) -> bytes:
+    """XEP-0203: when the server first had the stanza."""
+    return element("delay", {"xmlns": DELAY, "from": from_, "stamp": timestamp(microseconds)})
+
+
+async def deliver(server: Server, session: Session) -> None:
+    """XEP-0160 §3: what waited goes to the first resource of non-negative priority."""
+    owner = session.account.owner
+    if not await server.store.read(lambda tx: offline.count(tx, owner)):
+        return
+    for message in await server.store.write(lambda tx: offline.take(tx, owner)):
+        stamp = delay(session.jid.domain, message.sent)
+        session.send(message.stanza.removesuffix(_END) + stamp + _END)
+
+
+async def keep(server: Server, session: Session, stanzas: list[bytes]) -> None:
+    """XEP-0198 §5: what an ended session never acknowledged waits for the next one."""
+    owner, limit = session.account.owner, server.config.xmpp.offline_messages
+    waiting = [stanza for stanza in stanzas if _is_kept(stanza)]
+    if waiting:
+
+        async def work(tx: offline.Tx) -> None:
+            for stanza in waiting:
+                await offline.append(tx, owner, stanza, limit=limit)
+
+        await server.store.write(work)
+
+
+def _is_kept(stanza: bytes) -> bool:
+    """Messages with a body that are not from a room, an error, a headline or a carbon copy."""
+    head = stanza[: stanza.index(b">")]
+    return (
+        stanza.startswith(b"<message")
+        and stanza.endswith(_END)
+        and b"<body" in stanza
+        and not any(f"type='{kind}'".encode() in head for kind in ("groupchat", "error", "headline"))
+        and b"urn:xmpp:carbons:2" not in stanza
+        and b"urn:xmpp:mam:2" not in stanza
+    )

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0191: Blocking Command. The list is a document of the owner: bare, full or domain JIDs by line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from armgs_server.storage import documents
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.iq import ACCOUNT, Query, Route
+from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.stanza import StanzaError, element, head
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+NAMESPACE = "urn:xmpp:blocking"
+FEATURES = (NAMESPACE,)
+BLOCKED_ERROR = element("blocked", {"xmlns": "urn:xmpp:blocking:errors"})
+_DOCUMENT = "blocklist"
+_MAX_ENTRIES = 2000
+
+
+def is_blocked(blocked: frozenset[str], jid: JID) -> bool:
+    """XEP-0191 §5: a JID is matched as full JID, bare JID, domain with resource, domain."""
+    return (
+        jid.bare in blocked
+        or jid.full in blocked
+        or jid.domain in blocked
+        or (bool(jid.resource) and f"{jid.domain}/{jid.resource}" in blocked)
+    )
+
+
+async def load(server: Server, owner: int) -> frozenset[str]:
+    """The owner's block list."""
+    value = await server.store.read(lambda tx: documents.get(tx, owner, _DOCUMENT))
+    return frozenset(value.decode().split("\n")) if value else frozenset()
+
+
+async def handle_get(query: Query) -> bytes:
+    query.session.wants_blocklist = True  # §3.2: from now on it gets pushes
+    blocked = await load(query.server, query.owner)
+    return element("blocklist", {"xmlns": NAMESPACE}, _items(sorted(blocked)))
+
+
+async def handle_block(query: Query) -> bytes:
+    jids = _jids(query)
+    if not jids:
+        raise StanzaError("bad-request", "whom to block?")  # §3.3
+    owner = query.owner
+
+    async def work(tx: Tx) -> frozenset[str]:
+        value = await documents.get(tx, owner, _DOCUMENT)
+        blocked = (set(value.decode().split("\n")) if value else set()) | set(jids)
+        if len(blocked) > _MAX_ENTRIES:
+            raise StanzaError("resource-constraint", "the block list is full")
+        await documents.put(tx, owner, _DOCUMENT, "\n".join(sorted(blocked)).encode())
+        return frozenset(blocked)
+
+    blocked = await query.server.store.write(work)
+    account = query.session.account
+    # §3.3: the blocked contact sees the person go offline, while that can still be sent.
+    _tell(query.server, account, jids, is_available=False)
+    account.blocked = blocked
+    query.after(lambda: _push(account, "block", jids))
+    return b""
+
+
+async def handle_unblock(query: Query) -> bytes:
+    jids = _jids(query)
+    owner = query.owner
+
+    async def work(tx: Tx) -> frozenset[str]:
+        value = await documents.get(tx, owner, _DOCUMENT)
+        blocked = frozenset(value.decode().split("\n")) if value else frozenset()
+        blocked = blocked - set(jids) if jids else frozenset()  # §3.4: empty = unblock all
+        await documents.put(tx, owner, _DOCUMENT, "\n".join(sorted(blocked)).encode())
+        return blocked
+
+    account = query.session.account
+    before = account.blocked or frozenset()
+    account.blocked = await query.server.store.write(work)
+    _tell(query.server, account, sorted(before - account.blocked), is_available=True)
+    query.after(lambda: _push(account, "unblock", jids))
+    return b""
+
+
+def _jids(query: Query) -> list[str]:
+    items = [item for item in query.payload if item.tag == f"{{{NAMESPACE}}}item"]
+    return list(dict.fromkeys(parse(item.get("jid") or "").full for item in items))
+
+
+def _items(jids: list[str]) -> bytes:
+    return b"".join(element("item", {"jid": jid}) for jid in jids)
+
+
+def _push(account: Account, name: str, jids: list[str]) -> None:
+    inner = element(name, {"xmlns": NAMESPACE}, _items(jids))
+    for session in list(account.sessions.values()):
+        if session.wants_blocklist:
+            attributes = {"type": "set", "id": f"{name}-{len(jids)}", "to": session.jid.full}
+            session.send(element("iq", attributes, inner))
+
+
+def _tell(server: Server, account: Account, jids: list[str], *, is_available: bool) -> None:
+    """§3.3 and §3.4: subscribers among the JIDs see the person leave, or come back."""
+    subscribers = account.contacts.subscribers if account.contacts is not None else frozenset()
+    named = set(jids)
+    for bare in subscribers:
+        contact = parse(bare)
+        other = server.accounts.get(bare)
+        if other is None or not is_blocked(frozenset(named), contact):
+            continue
+        for session in account.available():
+            tail = session.presence if is_available else b" type='unavailable'/>"
+            for receiver in other.available():
+                receiver.send(head("presence", session.jid.full, bare) + (tail or b""))
+
+
+ROUTES = (
+    Route("get", NAMESPACE, "blocklist", ACCOUNT, handle_get),
+    Route("set", NAMESPACE, "block", ACCOUNT, handle_block),
+    Route("set", NAMESPACE, "unblock", ACCOUNT, handle_unblock),
+)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0198: Stream Management: acknowledgement and resumption.
+
+What must always hold: `handled` counts a stanza only after everything it asked for is durable and done,
+which the client stream does by counting behind its handler; `queue` holds, in order, the very bytes of
+every stanza sent since `acknowledged`; a session that waits to be resumed keeps queueing, up to
+`[xmpp] unacknowledged`, and what it never acknowledged goes to the offline store when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from armgs_server.xmpp.stanza import STANZAS, element
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.session import Session
+
+NAMESPACE = "urn:xmpp:sm:3"
+STREAM_FEATURES = f"<sm xmlns='{NAMESPACE}'/>".encode()
+_MODULUS = 1 << 32  # §4: counters wrap
+_REQUEST = f"<r xmlns='{NAMESPACE}'/>".encode()
+# A client is asked after this many stanzas, or after this pause: not for each of them.
+_STANZAS_A_REQUEST = 8
+_PAUSE = 2.0
+
+
+class TooHighCount(Exception):
+    """§4: the client acknowledges more than was sent; a stream error."""
+
+    def __init__(self, h: int, sent: int) -> None:
+        super().__init__(f"{h} of {sent}")
+        self.h = h
+        self.sent = sent
+
+
+class Management:
+    """Both counters of one session and what it has not acknowledged."""
+
+    __slots__ = (
+        "_asked",
+        "_timer",
+        "acknowledged",
+        "handled",
+        "id",
+        "is_resumable",
+        "limit",
+        "on_overflow",
+        "queue",
+    )
+
+    def __init__(self, *, is_resumable: bool, limit: int, on_overflow: Callable[[], None]) -> None:
+        self.id = secrets.token_urlsafe(18)
+        self.is_resumable = is_resumable
+        self.limit = limit
+        self.on_overflow = on_overflow
+        self.handled = 0
+        self.acknowledged = 0
+        self.queue: deque[bytes] = deque()
+        self._asked = 0  # stanzas sent since the last request
+        self._timer: asyncio.TimerHandle | None = None
+
+    def sent(self, data: bytes, session: Session) -> None:
+        """Keeps a stanza that was written, or would have been; asks for an answer from time to time."""
+        self.queue.append(data)
+        if len(self.queue) > self.limit:
+            # A client that acknowledges nothing is given up; what waits goes to the offline store.
+            self.is_resumable = False
+            self.on_overflow()
+            return
+        if session.stream is None:
+            return
+        self._asked += 1
+        if self._asked >= _STANZAS_A_REQUEST:
+            self._ask(session)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._ask_late, session)
+
+    def acknowledge(self, h: int) -> None:
+        """§4: the client has handled `h` stanzas in all."""
+        count = (h - self.acknowledged) % _MODULUS
+        if count > len(self.queue):
+            raise TooHighCount(h, (self.acknowledged + len(self.queue)) % _MODULUS)
+        for _ in range(count):
+            self.queue.popleft()
+        self.acknowledged = h
+
+    def count_handled(self, stanzas: int = 1) -> None:
+        """Stanzas of the client that have been handled to the end."""
+        self.handled = (self.handled + stanzas) % _MODULUS
+
+    def answer(self) -> bytes:
+        """§4: `<a/>`."""
+        return f"<a xmlns='{NAMESPACE}' h='{self.handled}'/>".encode()
+
+    def resend(self, session: Session) -> None:
+        """§5: after `<resumed/>` everything not acknowledged is sent again."""
+        for data in self.queue:
+            session.write(data)
+        if self.queue:
+            self._ask(session)
+
+    def stop(self) -> None:
+        """Ends the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ask(self, session: Session) -> None:
+        self.stop()
+        self._asked = 0
+        session.write(_REQUEST)
+
+    def _ask_late(self, session: Session) -> None:
+        self._timer = None
+        if self.queue:
+            self._ask(session)
+
+
+def enabled(management: Management, resume_time: float) -> bytes:
+    """§3: the answer to `<enable/>`."""
+    attributes = {"xmlns": NAMESPACE}
+    if management.is_resumable:
+        attributes |= {"id": management.id, "resume": "true", "max": str(int(resume_time))}
+    return element("enabled", attributes)
+
+
+def resumed(management: Management) -> bytes:
+    """§5."""
+    return element("resumed", {"xmlns": NAMESPACE, "previd": management.id, "h": str(management.handled)})
+
+
+def failed(condition: str, handled: int | None = None) -> bytes:
+    """§3, §5: neither enabled nor resumed; `handled` where the ended session is still known."""
+    attributes = {"xmlns": NAMESPACE, "h": "" if handled is None else str(handled)}
+    return element("failed", attributes, element(condition, {"xmlns": STANZAS}))
+
+
+def too_high(error: TooHighCount) -> bytes:
+    """§4: the application-specific condition of the stream error."""
+    return element(
+        "handled-count-too-high", {"xmlns": NAMESPACE, "h": str(error.h), "send-count": str(error.sent)}
+    )
