@@ -64,7 +64,7 @@ class Property:
     `view.cache`. `change` makes it settable on collections: it edits the `data` of the collection for
     a set (the element) or a remove (None), or raises DavError. With `stored` it is settable on all else
     that is in the store and kept with the dead properties; `render` then only gives the default.
-    Otherwise it is protected.
+    Otherwise it is protected. With `initial` it is settable only while the collection is made.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Property:
     prepare: Prepare | None = None
     change: Change | None = None
     stored: bool = False
+    initial: bool = False
     allprop: bool = False
     listed: bool = True  # in propname; not for what only reports may ask for
 

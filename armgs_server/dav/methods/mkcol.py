@@ -71,7 +71,7 @@ async def make(
     parent_of(call)
     place = call.place
     assert place is not None
-    data, dead, failures = apply_changes(call.engine.tables, kind.shape, {}, changes)
+    data, dead, failures = apply_changes(call.engine.tables, kind.shape, {}, changes, making=True)
     if failures:
         return document(answer, propstats(changes, failures), 424 if answer == "D:mkcol-response" else 207)
     guard = await Guard.of(call)

@@ -51,7 +51,12 @@ async def handle_proppatch(call: Call) -> Response:
 
 
 def apply_changes(
-    tables: Tables, shape: Shape, data: dict[str, Any], changes: Sequence[PropertyChange]
+    tables: Tables,
+    shape: Shape,
+    data: dict[str, Any],
+    changes: Sequence[PropertyChange],
+    *,
+    making: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str | None], Failures]:
     """The collection's data and the dead properties after the changes, and what was refused."""
     dead: dict[str, str | None] = {}
@@ -60,7 +65,8 @@ def apply_changes(
         prop = tables.properties.get(change.name)
         live = prop if prop is not None and shape in prop.on else None
         try:
-            if live is not None and live.change is not None and shape in Shape.COLLECTION:
+            settable = live is not None and shape in Shape.COLLECTION and (making or not live.initial)
+            if live is not None and live.change is not None and settable:
                 live.change(data, change.element)
             elif live is None or live.stored:
                 dead[change.name] = None if change.element is None else canonical(change.element)
