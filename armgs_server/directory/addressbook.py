@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from armgs_server.directory import lookup
 from armgs_server.directory.model import Principal
-from armgs_server.storage import collections, items
+from armgs_server.formats import vcard
+from armgs_server.storage import cards, collections, items
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.tx import Tx
 
@@ -50,17 +51,7 @@ async def put(tx: Tx, principal: Principal) -> None:
         item = await items.add(tx, book, ref, name=card_name(principal), content_type=CONTENT_TYPE)
     else:
         item = await items.replace(tx, item, ref, CONTENT_TYPE)
-    search = "\n".join((principal.name, principal.address, *aliases, principal.post)).casefold()
-    await tx.execute(
-        "INSERT INTO card (owner, collection, uid, card_uid, fn, search) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (owner, collection, uid) DO UPDATE SET fn = excluded.fn, search = excluded.search",
-        book.owner,
-        book.id,
-        item.uid,
-        card_uid(principal),
-        principal.name,
-        search,
-    )
+    await cards.put(tx, item, vcard.check(text))
 
 
 async def remove(tx: Tx, principal: Principal) -> None:

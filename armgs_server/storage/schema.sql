@@ -237,6 +237,7 @@ CREATE TABLE affiliation (
   reason      TEXT    NOT NULL,
   PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
+CREATE INDEX affiliation_jid ON affiliation (jid, affiliation);
 
 -- Mail on its way to other domains: one row for each recipient.
 CREATE TABLE queue (

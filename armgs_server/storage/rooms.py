@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chat rooms (XEP-0045) as they are kept: configuration, subject, affiliations.
+
+A room's owner number is a principal of kind `chatroom`, with an account of its own for the archive. Who is
+in a room just now is no state of the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from armgs_server.storage.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRecord:
+    """One room; `subject` is the tail of the last subject message, empty where there was none."""
+
+    owner: int
+    address: str
+    subject: bytes
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AffiliationRecord:
+    """The long-lived standing of one bare JID in a room."""
+
+    jid: str
+    affiliation: str
+    nick: str
+    reason: str
+
+
+async def create(
+    tx: Tx, owner: int, address: str, data: Mapping[str, Any], affiliations: Sequence[AffiliationRecord]
+) -> None:
+    """A room of a principal that was just made."""
+    await tx.execute(
+        "INSERT INTO chatroom (owner, address, subject, data) VALUES (?, ?, ?, ?)",
+        owner,
+        address,
+        b"",
+        json.dumps(dict(data), ensure_ascii=False),
+    )
+    for record in affiliations:
+        await set_affiliation(tx, owner, record)
+
+
+async def load(tx: Tx, address: str) -> tuple[RoomRecord, list[AffiliationRecord]] | None:
+    """A room with its affiliations."""
+    row = await tx.row("SELECT owner, address, subject, data FROM chatroom WHERE address = ?", address)
+    if row is None:
+        return None
+    owner, address, subject, data = row
+    rows = await tx.rows("SELECT jid, affiliation, nick, reason FROM affiliation WHERE owner = ?", owner)
+    record = RoomRecord(owner, address, bytes(subject), json.loads(data))
+    return record, [AffiliationRecord(*each) for each in rows]
+
+
+async def set_data(tx: Tx, owner: int, data: Mapping[str, Any]) -> None:
+    """Keeps a new configuration."""
+    text = json.dumps(dict(data), ensure_ascii=False)
+    await tx.execute("UPDATE chatroom SET data = ? WHERE owner = ?", text, owner)
+
+
+async def set_subject(tx: Tx, owner: int, subject: bytes) -> None:
+    """Keeps a new subject."""
+    await tx.execute("UPDATE chatroom SET subject = ? WHERE owner = ?", subject, owner)
+
+
+async def set_affiliation(tx: Tx, owner: int, record: AffiliationRecord) -> None:
+    """Keeps one standing; `none` is kept by having no row."""
+    await tx.execute("DELETE FROM affiliation WHERE owner = ? AND jid = ?", owner, record.jid)
+    if record.affiliation != "none":
+        await tx.execute(
+            "INSERT INTO affiliation (owner, jid, affiliation, nick, reason) VALUES (?, ?, ?, ?, ?)",
+            owner,
+            record.jid,
+            record.affiliation,
+            record.nick,
+            record.reason,
+        )
+
+
+async def delete(tx: Tx, owner: int) -> None:
+    """Forgets the room; its principal and account are the directory's to delete."""
+    await tx.execute("DELETE FROM affiliation WHERE owner = ?", owner)
+    await tx.execute("DELETE FROM chatroom WHERE owner = ?", owner)
+
+
+async def of_domain(tx: Tx, domain: str, after: str, limit: int) -> list[RoomRecord]:
+    """A page of the rooms at one domain, in the order of their addresses."""
+    rows = await tx.rows(
+        "SELECT owner, address, subject, data FROM chatroom WHERE address LIKE ? ESCAPE '!' AND address > ?"
+        " ORDER BY address LIMIT ?",
+        "%@" + domain.replace("!", "!!").replace("%", "!%").replace("_", "!_"),
+        after,
+        limit,
+    )
+    return [
+        RoomRecord(owner, address, bytes(subject), json.loads(data)) for owner, address, subject, data in rows
+    ]
+
+
+async def count_of(tx: Tx, jid: str, affiliation: str) -> int:
+    """In how many rooms somebody has that affiliation."""
+    return int(
+        await tx.value("SELECT COUNT(*) FROM affiliation WHERE jid = ? AND affiliation = ?", jid, affiliation)
+    )
