@@ -248,11 +248,10 @@ class ClientStream:
                 await self._resume(self._principal, nonza)
             case (sm.NAMESPACE, "enable"):
                 self._stream.write(sm.failed("unexpected-request"))  # XEP-0198 §3: only after binding
-            case ("jabber:client", "iq") if self._principal is not None and nonza.has(
-                "bind", negotiation.BIND
-            ):
-                await self._bind(self._principal, nonza)
             case ("jabber:client", _):
+                if self._principal is not None and nonza.has("bind", negotiation.BIND):
+                    await self._bind(self._principal, nonza)
+                    return
                 raise StreamError("not-authorized")  # RFC 6120 §4.9.3.12
             case _:
                 raise StreamError("unsupported-stanza-type")

@@ -58,7 +58,7 @@ def manage(server: Server, session: Session, *, is_resumable: bool) -> Managemen
 async def resume(server: Server, principal: Principal, previous: str, stream: Stream) -> Session | None:
     """XEP-0198 §5: the session goes on over a new stream; the old stream, if it still stands, is closed."""
     session = server.resumable.get(previous)
-    if session is None or session.account.owner != principal.id or session.is_ended:
+    if session is None or session.account.owner != principal.id:
         return None
     close(session, "conflict")
     session.stream = None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Presence: RFC 6121 §4. Broadcast, directed presence, probes.
 
-Presence of a session reaches: subscribers (stored and computed), the person's other sessions, and, when it becomes unavailable,
-whoever got directed presence from it.
+Presence of a session reaches subscribers (stored and computed) and the person's other sessions; when it
+becomes unavailable, also whoever got directed presence from it.
 """
 
 from __future__ import annotations

@@ -82,7 +82,12 @@ async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
     changed = await query.server.store.read(lambda tx: storage.changed_since(tx, owner, since))
     # The result goes first: it is written when this coroutine has ended, the pushes right behind it.
     after = [roster.items.get(item.jid, replace(item, subscription="remove")) for item in changed]
-    query.after(lambda: [push_item(query.session, item, roster.version) for item in after])
+
+    def push_changes() -> None:
+        for item in after:
+            push_item(query.session, item, roster.version)
+
+    query.after(push_changes)
     return True
 
 

@@ -10,6 +10,7 @@ from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
 from armgs_server.xmpp import lifecycle, xeps
 from armgs_server.xmpp.c2s import ClientStream
+from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
 
@@ -23,6 +24,8 @@ class XmppService:
         self.server = Server(core.config, core.store, core.directory)
         self.server.features = xeps.SERVER_FEATURES
         self.server.account_features = xeps.ACCOUNT_FEATURES
+        for label, make in HOSTS:
+            self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
         self._unsubscribe: Callable[[], None] | None = None
 

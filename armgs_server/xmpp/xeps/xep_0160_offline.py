@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from armgs_server.storage import offline
+from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import element
 
@@ -45,7 +46,7 @@ async def keep(server: Server, session: Session, stanzas: list[bytes]) -> None:
     waiting = [stanza for stanza in stanzas if _is_kept(stanza)]
     if waiting:
 
-        async def work(tx: offline.Tx) -> None:
+        async def work(tx: Tx) -> None:
             for stanza in waiting:
                 await offline.append(tx, owner, stanza, limit=limit)
 

@@ -29,8 +29,11 @@ _TYPES = frozenset({"chat", "normal"})
 
 def is_archived(stanza: Stanza) -> bool:
     """Whether a message between people is kept in their archives, and for who is away."""
-    if stanza.type not in _TYPES:
-        return False
+    return stanza.type in _TYPES and is_kept(stanza)
+
+
+def is_kept(stanza: Stanza) -> bool:
+    """Whether a message says something that lasts, whatever its type."""
     names = [mark[0] for mark in stanza.marks]
     if not _NO_STORE.isdisjoint(names):
         return False

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts below each served domain, listed by hand: label → what serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from armgs_server.xmpp.server import Host, Server
+
+HOSTS: tuple[tuple[str, Callable[[Server], Host]], ...] = ()
