@@ -244,7 +244,7 @@ class Stream(asyncio.Protocol):
         self._eof = True
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-        return True  # half-close: what is being answered is still sent
+        return not self.is_tls  # half-close: what is being answered is still sent; TLS has none
 
     def pause_writing(self) -> None:
         if self._drained is None:
