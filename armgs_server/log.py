@@ -131,6 +131,7 @@ class Trace:
         self._connection = connection
         self._held = b""
         self._in_login = False
+        self._in_bulk = False  # a line too long to hold: its rest is not shown
 
     def received(self, data: bytes) -> None:
         """Bytes from the peer."""
@@ -138,9 +139,15 @@ class Trace:
             self._held = b""
             self._write("<", b"***")
             return
-        whole, self._held = _split(self._held + data)
-        for piece in whole:
-            self._write("<", self._mask(piece))
+        for piece in _pieces(self._held + data):
+            is_whole = piece[-1:] in (b"\n", b">")
+            if not is_whole and len(piece) <= _HELD and not self._in_bulk:
+                self._held = piece
+                return
+            if not self._in_bulk:
+                self._write("<", self._mask(piece))
+            self._in_bulk = not is_whole
+        self._held = b""
 
     def sent(self, data: bytes) -> None:
         """Bytes to the peer."""
@@ -171,12 +178,6 @@ class Trace:
         _TRACE.info("%s", mark, extra={"fields": fields})
 
 
-def _split(data: bytes) -> tuple[list[bytes], bytes]:
-    """Whole lines or elements, and what must wait for more bytes (bounded: bulk is let go)."""
-    pieces = [piece for piece in re.split(rb"(?<=[\n>])", data) if piece]
-    if pieces and pieces[-1][-1:] not in (b"\n", b">"):
-        held = pieces.pop()
-        if len(held) > _HELD:
-            return [*pieces, held[:_BULK] + "…".encode()], b""
-        return pieces, held
-    return pieces, b""
+def _pieces(data: bytes) -> list[bytes]:
+    """Lines, or elements; the last may be unfinished."""
+    return [piece for piece in re.split(rb"(?<=[\n>])", data) if piece]

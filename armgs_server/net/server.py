@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.net.deadlines import Deadlines
-from armgs_server.net.http.connection import HttpConnection, HttpShell
+from armgs_server.net.http.connection import HttpConnection
 from armgs_server.net.http.router import Router
+from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.limits import ConnectionLimits
 from armgs_server.net.stream import Listener, Stream, is_expected_end
 from armgs_server.net.tls import TlsContexts

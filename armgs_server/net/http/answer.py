@@ -6,6 +6,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from armgs_server import errors
+from armgs_server.net.http.body import BodyTimeout
 from armgs_server.net.http.message import Response
 
 _STATUS_LINES = {
@@ -24,7 +25,8 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (errors.Throttled, 429),
     (errors.Temporary, 503),
     (errors.Invalid, 400),
-    (TimeoutError, 408),
+    (BodyTimeout, 408),
+    (TimeoutError, 503),
 )
 
 

@@ -8,6 +8,14 @@ from typing import Protocol
 _CHUNK_OVERHEAD = 64  # what one bytes object costs beside its bytes: a flood of tiny chunks must count
 
 
+class BodyTimeout(TimeoutError):
+    """The client did not send the body in time."""
+
+
+class ClientGone(ConnectionError):
+    """The client has left in the middle of a request."""
+
+
 class BodySource(Protocol):
     """The connection, as the body sees it."""
 
@@ -21,12 +29,22 @@ class BodySource(Protocol):
 class Body:
     """Bounded by its source, which stops reading while `buffered` is above the limit."""
 
-    __slots__ = ("_chunks", "_error", "_source", "_waiter", "buffered", "discarding", "is_complete")
+    __slots__ = (
+        "_chunks",
+        "_error",
+        "_source",
+        "_waiter",
+        "buffered",
+        "discarded",
+        "discarding",
+        "is_complete",
+    )
 
     def __init__(self, source: BodySource) -> None:
         self.buffered = 0
         self.is_complete = False
         self.discarding = False
+        self.discarded = 0
         self._source = source
         self._chunks: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -36,6 +54,7 @@ class Body:
 
     def feed(self, data: bytes) -> None:
         if self.discarding or self._error is not None:
+            self.discarded += len(data)
             return
         self._chunks.append(data)
         self.buffered += len(data) + _CHUNK_OVERHEAD

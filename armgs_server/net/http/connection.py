@@ -1,67 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTTP connection: requests in order, one handler at a time, time-outs and back-pressure.
+"""One HTTP connection: requests answered in order, one handler at a time, and the time-outs.
 
 A task runs while there are requests to answer and none while the connection is idle.
 """
 
 import asyncio
-from collections import deque
 from typing import cast
 
 from armgs_server import log
-from armgs_server.config import Config
-from armgs_server.errors import Invalid
-from armgs_server.net.deadlines import NEVER, Deadlines
+from armgs_server.net.deadlines import NEVER
 from armgs_server.net.http import answer
-from armgs_server.net.http.body import Body
-from armgs_server.net.http.message import Handler, Request, Response
+from armgs_server.net.http.body import Body, BodyTimeout, ClientGone
+from armgs_server.net.http.intake import Intake
+from armgs_server.net.http.message import Request, Response
 from armgs_server.net.http.parser import Refused, RequestParser
+from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.http.writer import ResponseWriter
 
 _log = log.get("http")
-_SLICE = 64 * 1024  # parsed at once, so that read-ahead stays bounded
-
-
-class HttpShell:
-    """What the connections of one listener share."""
-
-    def __init__(self, config: Config, deadlines: Deadlines, handler: Handler, *, is_tls: bool) -> None:
-        self.settings = config.http
-        self.limits = config.limits
-        self.deadlines = deadlines
-        self.handler = handler
-        self.is_tls = is_tls
-        self.is_traced = "http" in config.log.trace
-        self.clock = answer.Clock()
-        self.connections: set[HttpConnection] = set()
-        self.finishing = False
-
-    def finish(self) -> None:
-        """Idle connections are closed now, the others after the answer they are at."""
-        self.finishing = True
-        for connection in list(self.connections):
-            connection.finish()
-
-    def abort(self) -> None:
-        """Ends all connections at once."""
-        for connection in list(self.connections):
-            connection.abort()
 
 
 class HttpConnection(asyncio.Protocol):
-    """Parses, queues, answers. Implements BodySource for the body being read."""
+    """Implements BodySource for the body being read, and Watched for the time-outs."""
 
     __slots__ = (
-        "_closing",
         "_current",
         "_expecting",
-        "_is_paused",
+        "_intake",
+        "_is_ending",
         "_loop",
         "_lost",
-        "_parser",
-        "_queue",
         "_read_deadline",
-        "_rest",
         "_shell",
         "_task",
         "_transport",
@@ -79,13 +48,15 @@ class HttpConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._writer = ResponseWriter(shell.clock, shell.limits, self._watch)
-        self._parser = RequestParser(shell.settings, peer, shell.is_tls, lambda: Body(self), self._on_request)
-        self._queue: deque[tuple[Request | Refused, Body | None]] = deque()
-        self._current: Body | None = None
-        self._expecting = False
-        self._rest: memoryview | None = None  # received, not parsed yet
-        self._is_paused = False
-        self._closing = False
+        self._intake = Intake(
+            shell.settings,
+            shell.limits.read_buffer,
+            lambda enqueue: RequestParser(shell.settings, peer, shell.is_tls, lambda: Body(self), enqueue),
+            self._start_answering,
+        )
+        self._current: Body | None = None  # of the request being answered
+        self._expecting = False  # the client waits for 100 Continue
+        self._is_ending = False  # the last answer was given
         self._task: asyncio.Task[None] | None = None
         self._read_deadline = NEVER
         self._lost: asyncio.Future[None] = self._loop.create_future()
@@ -93,36 +64,39 @@ class HttpConnection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = self._intake.transport = cast(asyncio.Transport, transport)
         self._writer.attach(self._transport)
         self._shell.connections.add(self)
         self._wait_until(self._shell.settings.header_timeout)
 
     def data_received(self, data: bytes) -> None:
-        if self._closing:
+        if self._intake.has_ended:
             return  # lingering: what still comes is not looked at
-        self._rest = memoryview(data)
-        self._parse()
+        was_in_header = self._intake.in_header
+        self._intake.feed(data)
+        body = self._intake.body
+        if body is not None:
+            if body.discarded > self._shell.settings.discard_size:
+                self._close()
+            self._wait_until(self._shell.settings.body_timeout)
+        elif self._intake.in_header and not was_in_header:
+            self._wait_until(self._shell.settings.header_timeout)
 
     def eof_received(self) -> bool:
-        if self._parser.body is not None:
-            self._parser.body.fail(ConnectionResetError("the client closed in the middle of the body"))
-        if self._task is None:
-            return False
-        self._closing = True
-        return not self._shell.is_tls  # answers to what was asked are still sent
+        self._intake.fail(ClientGone("the client closed in the middle of the body"))
+        return self._task is not None and not self._shell.is_tls  # what was asked is still answered
 
     def connection_lost(self, error: Exception | None) -> None:
         self._shell.deadlines.forget(self)
         self._shell.connections.discard(self)
         self._transport = None
-        self._closing = True
-        self._rest = None
-        self._queue.clear()
+        self._is_ending = True
+        gone = ClientGone("the client has closed the connection")
+        self._intake.fail(gone)
+        self._intake.clear()
         self._writer.connection_lost()
-        for body in (self._parser.body, self._current):
-            if body is not None:
-                body.fail(ConnectionResetError("the client has closed the connection"))
+        if self._current is not None:
+            self._current.fail(gone)
         if not self._lost.done():
             self._lost.set_result(None)
 
@@ -164,13 +138,13 @@ class HttpConnection(asyncio.Protocol):
 
     def _read_timed_out(self) -> None:
         if self._current is not None and self._current.is_awaited:
-            self._current.fail(TimeoutError("the body did not come in time"))
+            self._current.fail(BodyTimeout("the body did not come in time"))
         elif self._task is not None:
             return  # a handler is at work; what is read ahead can wait
-        elif self._closing or self._parser.body is not None or not self._parser.in_header:
-            self._close()  # lingering, discarding or idle
+        elif self._intake.in_header and not self._intake.has_ended:
+            self._intake.refuse(Refused(408))
         else:
-            self._refuse(Refused(408))
+            self._close()  # idle, discarding or lingering
 
     def _wait_until(self, seconds: float) -> None:
         self._read_deadline = self._loop.time() + seconds
@@ -180,62 +154,6 @@ class HttpConnection(asyncio.Protocol):
         deadline = min(self._read_deadline, self._writer.deadline)
         if deadline != NEVER and not self._lost.done():
             self._shell.deadlines.watch(self, deadline)
-
-    # Reading.
-
-    def _parse(self) -> None:
-        was_in_header = self._parser.in_header
-        while self._rest is not None and not self._closing and not self._is_full():
-            piece, rest = self._rest[:_SLICE], self._rest[_SLICE:]
-            self._rest = rest if len(rest) else None
-            try:
-                self._parser.feed(piece)
-            except Refused as refused:
-                self._refuse(refused)
-                return
-        self._update_reading()
-        if self._parser.body is not None:
-            self._wait_until(self._shell.settings.body_timeout)
-        elif self._parser.in_header and not was_in_header:
-            self._wait_until(self._shell.settings.header_timeout)
-
-    def _is_full(self) -> bool:
-        body = self._parser.body
-        if body is not None and body.buffered > self._shell.limits.read_buffer:
-            return True
-        return len(self._queue) >= self._shell.settings.pipeline
-
-    def _update_reading(self) -> None:
-        should_pause = self._rest is not None or self._is_full()
-        if self._transport is None or should_pause == self._is_paused:
-            return
-        self._is_paused = should_pause
-        if should_pause:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def _resume_parsing(self) -> None:
-        if self._rest is not None:
-            self._parse()
-        elif self._is_paused:
-            self._update_reading()
-
-    def _on_request(self, request: Request, body: Body | None) -> None:
-        self._queue.append((request, body))
-        if self._task is None:
-            self._task = self._loop.create_task(self._run())
-
-    def _refuse(self, refused: Refused) -> None:
-        """Answers in turn; nothing that follows is read."""
-        self._closing = True
-        self._rest = None
-        if self._parser.body is not None:
-            self._parser.body.fail(Invalid(refused.text or "the body is malformed"))
-        else:
-            self._queue.append((refused, None))
-        if self._task is None:
-            self._task = self._loop.create_task(self._run())
 
     # BodySource.
 
@@ -247,64 +165,77 @@ class HttpConnection(asyncio.Protocol):
 
     def body_taken(self) -> None:
         self._expecting = False
-        self._resume_parsing()
+        self._intake.resume()
 
     # Answering.
 
+    def _start_answering(self) -> None:
+        if self._task is None and not self._is_ending:
+            self._task = self._loop.create_task(self._run())
+
     async def _run(self) -> None:
         try:
-            while self._queue:
-                request, body = self._queue.popleft()
+            while self._intake.queue and not self._is_ending:
+                request, body = self._intake.queue.popleft()
                 if isinstance(request, Refused):
-                    await self._writer.send("GET", "1.1", answer.plain(request.status, request.text), True)
+                    response = answer.plain(request.status, request.text)
+                    await self._writer.send("GET", "1.1", response, close=True)
                     self._linger()
-                    return
-                if not await self._answer(request, body):
-                    return
-                if self._rest is not None or self._is_paused:
-                    self._resume_parsing()
+                else:
+                    await self._answer(request, body)
+                    self._intake.resume()
         except (ConnectionError, TimeoutError) as error:
             _log.debug("connection ended", peer=self.peer, error=error)
-            self.abort_transport()
+            self._abort_transport()
+        except Exception:
+            _log.exception("answer failed", peer=self.peer)
+            self._abort_transport()
         finally:
             self._task = None
             self._current = None
-        if self._closing or self._shell.finishing:
+        if not self._is_ending:
+            self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        if self._intake.is_exhausted or self._shell.finishing:
             self._close()
-        elif not self._parser.in_header:
+        elif self._intake.in_header:
+            self._wait_until(self._shell.settings.header_timeout)
+        elif self._intake.body is None:
             self._wait_until(self._shell.settings.keep_alive)
 
-    async def _answer(self, request: Request, body: Body | None) -> bool:
-        """Answers one request; False when it was the last of this connection."""
+    async def _answer(self, request: Request, body: Body | None) -> None:
         self._current = body
         self._expecting = body is not None and _expects_continue(request)
         self._read_deadline = NEVER
         response = await self._handle(request)
-        # A client that was not told to go on may send the body or not: no telling where the next begins.
-        unclear = self._expecting and body is not None and not body.is_complete and not body.buffered
-        is_broken = body is not None and body.is_failed
-        close = unclear or is_broken or self._closing or self._shell.finishing or not request.keep_alive
-        if body is not None and not body.is_complete:
+        is_unread = body is not None and not body.is_complete
+        must_end = is_unread and self._must_end_after(request, body)
+        is_last = must_end or not request.keep_alive or self._shell.finishing or self._intake.is_exhausted
+        if is_unread and body is not None:
             body.discard()
-        await self._writer.send(request.method, request.version, response, close)
-        if close and body is not None and not body.is_complete:
+        await self._writer.send(request.method, request.version, response, close=is_last)
+        if is_last and is_unread:
             self._linger()
-            return False
-        if close and self._queue:
-            self._queue.clear()
-        if close:
+        elif is_last:
             self._close()
-            return False
-        if body is not None and not body.is_complete:
+        elif is_unread:
             self._wait_until(self._shell.settings.body_timeout)
-        return True
+
+    def _must_end_after(self, request: Request, body: Body | None) -> bool:
+        """Whether what is left of the body cannot be skipped to find the next request."""
+        if body is None or body.is_failed:
+            return True
+        if self._expecting and not body.buffered:
+            return True  # a client that was not told to go on may send the body, or not: no telling
+        return (request.content_length or 0) > self._shell.settings.discard_size
 
     async def _handle(self, request: Request) -> Response:
         if self._shell.is_traced:
             _trace_request(request)
         try:
             return await self._shell.handler(request)
-        except ConnectionError:
+        except ClientGone:
             raise
         except Exception as error:
             response = answer.of_error(error)
@@ -313,27 +244,28 @@ class HttpConnection(asyncio.Protocol):
                 response = answer.plain(500)
             return response
 
+    # Ending.
+
     def _linger(self) -> None:
-        """Sends the end, then reads on for a while, so that the answer is not lost in a reset."""
-        self._closing = True
+        """Sends the end and reads on for a while: a reset would lose the answer (RFC 9112 §9.6)."""
+        self._is_ending = True
+        self._intake.has_ended = True
         if self._transport is None:
             return
-        if self._shell.is_tls or not self._transport.can_write_eof():
-            self._close()
-            return
-        self._transport.write_eof()
-        if self._is_paused:
-            self._is_paused = False
-            self._transport.resume_reading()
+        if not self._shell.is_tls and self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._intake.read_on()
         self._wait_until(self._shell.settings.linger)
 
     def _close(self) -> None:
-        self._closing = True
+        self._is_ending = True
+        self._intake.has_ended = True
         if self._transport is not None:
             self._writer.start_clock()
             self._transport.close()
 
-    def abort_transport(self) -> None:
+    def _abort_transport(self) -> None:
+        self._is_ending = True
         if self._transport is not None:
             self._transport.abort()
 

@@ -46,11 +46,12 @@ class ResponseWriter:
         if self._transport is not None:
             self._transport.write(data)
 
-    async def send(self, method: str, version: str, response: Response, close: bool) -> None:
+    async def send(self, method: str, version: str, response: Response, *, close: bool) -> None:
         """One answer; ConnectionError when the peer has gone, TimeoutError when it takes nothing."""
         body = response.body
         if isinstance(body, bytes):
-            head = serialise_head(self._clock, response, len(body), close, False)
+            length = len(body) if response.length is None else response.length  # HEAD may know it without
+            head = serialise_head(self._clock, response, length, close, False)
             if not has_body(method, response.status):
                 self.write(head)
             elif len(body) <= _JOINED:
