@@ -156,6 +156,18 @@ async def holder(tx: Tx, owner: int, collection: int, ical_uid: str) -> int | No
     return found
 
 
+async def name_of_holder(tx: Tx, owner: int, collection: int, ical_uid: str) -> str | None:
+    """The name of the item that has this UID."""
+    found: str | None = await tx.value(
+        "SELECT name FROM event JOIN item USING (owner, collection, uid)"
+        " WHERE owner = ? AND collection = ? AND ical_uid = ?",
+        owner,
+        collection,
+        ical_uid,
+    )
+    return found
+
+
 async def of_component(tx: Tx, owner: int, collection: int, component: str) -> list[int]:
     """All items of a component type, in the order of uids."""
     rows = await tx.rows(

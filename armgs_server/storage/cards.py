@@ -40,6 +40,18 @@ async def holder(tx: Tx, owner: int, collection: int, card_uid: str) -> int | No
     return found
 
 
+async def name_of_holder(tx: Tx, owner: int, collection: int, card_uid: str) -> str | None:
+    """The name of the item that has this UID."""
+    found: str | None = await tx.value(
+        "SELECT name FROM card JOIN item USING (owner, collection, uid)"
+        " WHERE owner = ? AND collection = ? AND card_uid = ?",
+        owner,
+        collection,
+        card_uid,
+    )
+    return found
+
+
 async def containing(tx: Tx, owner: int, collection: int, text: str) -> list[int]:
     """The items whose search text contains `text` (casefolded by the caller), in the order of uids."""
     rows = await tx.rows(

@@ -31,6 +31,16 @@ INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
     "files": ("property",),
 }
 
+# Columns of the index tables after (owner, collection, uid); `instance` has its key in another order.
+INDEX_COLUMNS: Mapping[str, str] = {
+    "message": "envelope, bodystructure, body, parts, header_size, sent, subject, sender, recipients, cc,"
+    " bcc, message_id, refs",
+    "event": "component, ical_uid, summary, starts, ends, recurring, expanded_from, expanded",
+    "instance": "starts, ends, busy, floating",
+    "card": "card_uid, fn, search",
+    "property": "name, value",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:

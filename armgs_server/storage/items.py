@@ -19,15 +19,6 @@ from armgs_server.storage.collections import INDEX_TABLES, Collection
 from armgs_server.storage.tx import Tx
 
 COLUMNS = "owner, collection, uid, name, blob, size, content_type, modseq, created, modified, flags, keywords"
-# Columns of the index tables after (owner, collection, uid); `instance` has its key in another order.
-INDEX_COLUMNS = {
-    "message": "envelope, bodystructure, body, parts, header_size, sent, subject, sender, recipients, cc,"
-    " bcc, message_id, refs",
-    "event": "component, ical_uid, summary, starts, ends, recurring, expanded_from, expanded",
-    "instance": "starts, ends, busy, floating",
-    "card": "card_uid, fn, search",
-    "property": "name, value",
-}
 # Rows named in one IN list; both engines take far more, plans stay good.
 IN_LIMIT = 500
 
@@ -107,12 +98,12 @@ async def add(
         flags,
         keywords,
     )
-    await _insert(tx, item)
+    await insert(tx, item)
     tx.changed(owner, number, item.modseq)
     return item
 
 
-async def _insert(tx: Tx, item: Item) -> None:
+async def insert(tx: Tx, item: Item) -> None:
     await tx.execute(
         f"INSERT INTO item ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         item.owner,
@@ -225,17 +216,19 @@ async def remove(tx: Tx, collection: Collection, uids: Sequence[int]) -> int:
     gone = await by_uids(tx, collection.owner, collection.id, uids)
     if not gone:
         return (await collections.get(tx, collection.owner, collection.id)).modseq
-    modseq = await _leave(tx, collection, gone)
+    modseq = await leave(tx, collection, gone)
     await blobs.release(tx, [item.blob for item in gone])
     await accounts.charge(tx, collection.owner, -len(gone), -sum(item.size for item in gone))
     return modseq
 
 
-async def _leave(tx: Tx, collection: Collection, gone: Sequence[Item]) -> int:
+async def leave(tx: Tx, collection: Collection, gone: Sequence[Item]) -> int:
     """Takes items out of a collection, leaving tombstones; blobs and the account stay as they are."""
     owner, number = collection.owner, collection.id
     modseq = await collections.bury(tx, owner, number, [(item.uid, item.name or "") for item in gone])
-    await _count(tx, collection, -len(gone), -sum(item.size for item in gone), -_unseen(collection, gone))
+    await _count(
+        tx, collection, -len(gone), -sum(item.size for item in gone), -unseen_among(collection, gone)
+    )
     tables = (*INDEX_TABLES.get(collection.kind, ()), "item", "lock")
     for part in _parts([item.uid for item in gone]):
         for table in tables:
@@ -295,89 +288,6 @@ async def rename(tx: Tx, item: Item, name: str) -> Item:
     return Item(*row)
 
 
-async def copy(
-    tx: Tx, source: Sequence[Item], target: Collection, names: Sequence[str | None] | None = None
-) -> list[Item]:
-    """Copies by reference, index rows and properties included; the new items in the order of `source`.
-
-    OverQuota; AlreadyExists when a name is taken. Another owner's account is charged by what it gets.
-    """
-    if not source:
-        return []
-    await accounts.charge(tx, target.owner, len(source), sum(item.size for item in source))
-    await blobs.retain_existing(tx, [item.blob for item in source])
-    return await _arrive(tx, source, target, names)
-
-
-async def move(
-    tx: Tx,
-    source: Sequence[Item],
-    origin: Collection,
-    target: Collection,
-    names: Sequence[str | None] | None = None,
-) -> list[Item]:
-    """Moves to another collection under new uids; the bytes stay where they are (RFC 6851, DAV MOVE)."""
-    if not source:
-        return []
-    size = sum(item.size for item in source)
-    if target.owner != origin.owner:
-        await accounts.charge(tx, target.owner, len(source), size)
-        await accounts.charge(tx, origin.owner, -len(source), -size)
-    arrived = await _arrive(tx, source, target, names)
-    await _leave(tx, origin, source)
-    return arrived
-
-
-async def _arrive(
-    tx: Tx, source: Sequence[Item], target: Collection, names: Sequence[str | None] | None
-) -> list[Item]:
-    row = await tx.row(
-        "UPDATE collection SET uid_next = uid_next + ?, modseq = modseq + 1, items = items + ?,"
-        " bytes = bytes + ?, unseen = unseen + ? WHERE owner = ? AND id = ? RETURNING uid_next, modseq",
-        len(source),
-        len(source),
-        sum(item.size for item in source),
-        _unseen(target, source),
-        target.owner,
-        target.id,
-    )
-    if row is None:
-        raise NotFound()
-    uid, modseq = row[0] - len(source), row[1]
-    made: list[Item] = []
-    for place, item in enumerate(source):
-        name = item.name if names is None else names[place]
-        copied = Item(
-            target.owner,
-            target.id,
-            uid + place,
-            name,
-            item.blob,
-            item.size,
-            item.content_type,
-            modseq,
-            item.created,
-            item.modified,
-            item.flags,
-            item.keywords,
-        )
-        await _insert(tx, copied)
-        made.append(copied)
-    for table in INDEX_TABLES.get(target.kind, ()):
-        columns = INDEX_COLUMNS[table]
-        await tx.executemany(
-            f"INSERT INTO {table} (owner, collection, uid, {columns})"
-            f" SELECT CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), {columns} FROM {table}"
-            " WHERE owner = ? AND collection = ? AND uid = ?",
-            [
-                (new.owner, new.collection, new.uid, old.owner, old.collection, old.uid)
-                for old, new in zip(source, made, strict=True)
-            ],
-        )
-    tx.changed(target.owner, target.id, modseq)
-    return made
-
-
 async def _count(tx: Tx, collection: Collection, items: int, size: int, unseen: int) -> None:
     await tx.execute(
         "UPDATE collection SET items = items + ?, bytes = bytes + ?, unseen = unseen + ?"
@@ -390,7 +300,7 @@ async def _count(tx: Tx, collection: Collection, items: int, size: int, unseen: 
     )
 
 
-def _unseen(collection: Collection, items: Iterable[Item]) -> int:
+def unseen_among(collection: Collection, items: Iterable[Item]) -> int:
     return sum(not item.flags & Flags.SEEN for item in items) if collection.kind == "mail" else 0
 
 

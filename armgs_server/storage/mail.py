@@ -10,7 +10,7 @@ from armgs_server.formats import mime
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.storage import clock, items
 from armgs_server.storage.blobs import BlobRef, Blobs
-from armgs_server.storage.collections import Collection
+from armgs_server.storage.collections import INDEX_COLUMNS, Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
@@ -49,7 +49,7 @@ async def append(
         tx, collection, ref, content_type=CONTENT_TYPE, created=arrived, flags=flags, keywords=keywords
     )
     await tx.execute(
-        f"INSERT INTO message (owner, collection, uid, {items.INDEX_COLUMNS['message']})"
+        f"INSERT INTO message (owner, collection, uid, {INDEX_COLUMNS['message']})"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         item.owner,
         item.collection,

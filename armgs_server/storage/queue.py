@@ -108,7 +108,8 @@ async def next_due(tx: Tx) -> int | None:
 async def postpone(tx: Tx, entry: Entry, next_attempt: int, error: str) -> None:
     """Gives a row back after an attempt that failed, to be tried again at `next_attempt`."""
     await tx.execute(
-        "UPDATE queue SET next_attempt = ?, attempts = attempts + 1, last_error = ? WHERE owner = ? AND id = ?",
+        "UPDATE queue SET next_attempt = ?, attempts = attempts + 1, last_error = ?"
+        " WHERE owner = ? AND id = ?",
         next_attempt,
         error,
         entry.owner,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from armgs_server.errors import AlreadyExists, NotFound, OverQuota
-from armgs_server.storage import Store, accounts, collections, items
+from armgs_server.storage import Store, accounts, collections, items, transfer
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
@@ -132,7 +132,7 @@ async def test_the_quota_holds_and_what_failed_leaves_no_trace(store: Store) -> 
 
 
 async def _copy_all(tx: Tx, origin: Collection, target: Collection) -> list[items.Item]:
-    return await items.copy(tx, await items.scan(tx, OWNER, origin.id), target)
+    return await transfer.copy(tx, await items.scan(tx, OWNER, origin.id), target)
 
 
 async def test_moving_gives_new_uids_and_keeps_the_sum(store: Store) -> None:
@@ -143,7 +143,7 @@ async def test_moving_gives_new_uids_and_keeps_the_sum(store: Store) -> None:
         await store.write(lambda tx, ref=ref: items.add(tx, inbox, ref, keywords="k"))
 
     async def work(tx: Tx) -> list[items.Item]:
-        return await items.move(tx, (await items.scan(tx, OWNER, inbox.id))[1:], inbox, archive)
+        return await transfer.move(tx, (await items.scan(tx, OWNER, inbox.id))[1:], inbox, archive)
 
     moved = await store.write(work)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from armgs_server.formats import mime
-from armgs_server.storage import Store, accounts, collections, items, mail
+from armgs_server.storage import Store, accounts, collections, items, mail, transfer
 from armgs_server.storage.tx import Tx
 
 MESSAGE = b"From: a@digital.example\r\nSubject: =?utf-8?b?0J/RgNC40LLQtdGC?=\r\n\r\nhello\r\n"
@@ -19,7 +19,7 @@ async def test_append_and_move(store: Store) -> None:
         archive = await collections.by_role(tx, 7, "mail", "archive")
         assert inbox and archive
         item = await mail.append(tx, inbox, ref, index, created=1_700_000_000_000_000)
-        return await items.move(tx, [item], inbox, archive)
+        return await transfer.move(tx, [item], inbox, archive)
 
     moved = await store.write(work)
     rows = await store.read(

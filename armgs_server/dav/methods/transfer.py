@@ -6,7 +6,7 @@ from typing import Any
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Tables
 from armgs_server.dav.resources import Found, Place
-from armgs_server.storage import collections, items, locks, properties
+from armgs_server.storage import collections, items, locks, properties, transfer
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
@@ -43,7 +43,7 @@ async def move_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tab
         return
     kind = tables.kinds[target.kind]
     if kind.index is None or before.kind == target.kind:
-        made = (await items.move(tx, [source], before, target, [name]))[0]
+        made = (await transfer.move(tx, [source], before, target, [name]))[0]
     else:
         ref = BlobRef(source.blob, source.size, None)
         made = await items.add(tx, target, ref, name=name, content_type=source.content_type)
@@ -79,7 +79,7 @@ async def _copy_tree(tx: Tx, source: Collection, owner: int, parent: int, name: 
         return
     after = 0
     while page := await items.scan(tx, source.owner, source.id, after, PAGE):
-        await items.copy(tx, page, made)
+        await transfer.copy(tx, page, made)
         after = page[-1].uid
     for child in await collections.children(tx, source.owner, source.id, source.kind):
         await _copy_tree(tx, child, owner, made.id, child.name, deep=True)

@@ -10,7 +10,7 @@ from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import number_set, status
-from armgs_server.storage import collections, items
+from armgs_server.storage import collections, items, transfer
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
     async def work(tx: Tx) -> tuple[Sequence[int], Sequence[int]]:
         into = await collections.get(tx, target.owner, target.id)
         source = await items.by_uids(tx, origin.owner, origin.id, uids)
-        arrived = await (items.move(tx, source, origin, into) if is_move else items.copy(tx, source, into))
+        arrived = await (
+            transfer.move(tx, source, origin, into) if is_move else transfer.copy(tx, source, into)
+        )
         return [item.uid for item in source], [item.uid for item in arrived]
 
     source_uids, target_uids = await session.core.store.write(work)

@@ -13,7 +13,7 @@ from armgs_server.imap.commands.list import ROLES
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX, segments
 from armgs_server.imap.responses import bad, no
-from armgs_server.storage import collections, items
+from armgs_server.storage import collections, items, transfer
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -126,7 +126,7 @@ async def handle_rename(session: Session, cursor: Cursor) -> Ok:
 async def _move_all(session: Session, source: Collection, target: Collection) -> None:
     async def work(tx: Tx) -> int:
         batch = await items.scan(tx, source.owner, source.id, limit=BATCH)
-        await items.move(tx, batch, source, target)
+        await transfer.move(tx, batch, source, target)
         return len(batch)
 
     while await session.core.store.write(work) == BATCH:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members of a collection with their bytes in one query: what calendar and address book reports answer with.
+
+Bytes are None where they lie in the blob engine; whoever needs those reads them one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from armgs_server.storage.items import COLUMNS, IN_LIMIT, Item
+from armgs_server.storage.tx import Row, Tx
+
+_SELECT = (
+    f"SELECT {COLUMNS}, data FROM item JOIN blob ON hash = blob WHERE owner = ? AND collection = ?".replace(
+        "size", "item.size"
+    )
+)
+
+
+async def by_uids(
+    tx: Tx, owner: int, collection: int, uids: Sequence[int]
+) -> list[tuple[Item, bytes | None]]:
+    """Those of the uids that are there; at most IN_LIMIT of them at a time."""
+    if not uids:
+        return []
+    assert len(uids) <= IN_LIMIT
+    places = ", ".join("?" * len(uids))
+    return _members(await tx.rows(f"{_SELECT} AND uid IN ({places}) ORDER BY uid", owner, collection, *uids))
+
+
+async def by_names(
+    tx: Tx, owner: int, collection: int, names: Sequence[str]
+) -> list[tuple[Item, bytes | None]]:
+    """Those of the names that are there; at most IN_LIMIT of them at a time."""
+    if not names:
+        return []
+    assert len(names) <= IN_LIMIT
+    places = ", ".join("?" * len(names))
+    return _members(await tx.rows(f"{_SELECT} AND name IN ({places})", owner, collection, *names))
+
+
+async def all_uids(tx: Tx, owner: int, collection: int) -> list[int]:
+    """The uids of all members."""
+    rows = await tx.rows(
+        "SELECT uid FROM item WHERE owner = ? AND collection = ? ORDER BY uid", owner, collection
+    )
+    return [row[0] for row in rows]
+
+
+def _members(rows: list[Row]) -> list[tuple[Item, bytes | None]]:
+    return [(Item(*row[:-1]), None if row[-1] is None else bytes(row[-1])) for row in rows]
