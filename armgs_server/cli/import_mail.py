@@ -56,6 +56,9 @@ class Importer:
         batch: list[Ready] = []
         with Bar("Importing mail") as bar:
             for found in mailboxes.read(path, self.workplace.config.imap.message_size):
+                if isinstance(found, Path):
+                    self.report.ignored.append(str(found))
+                    continue
                 ready = await self._prepare(found)
                 if ready is not None:
                     batch.append(ready)

@@ -42,6 +42,7 @@ class Resource:
     file: Path
     line: int
     data: bytes
+    uid: str
     name: str
     content_type: str
     holder: Holder  # the item that has its UID already
@@ -51,36 +52,34 @@ class Resource:
 async def run_calendar(workplace: Workplace, address: str, files: Sequence[Path], name: str) -> Report:
     """Imports .ics files; `name` chooses one calendar for all, else events and tasks go where they belong."""
     owner = (await workplace.principal(address, "person", "room", "equipment")).id
-    limit = workplace.config.dav.calendar_size
-    report = Report()
+    importer = Importer(workplace, owner, name, workplace.config.dav.calendar_size)
     with Bar("Importing calendars") as bar:
         for file in _files(files, ".ics"):
             split = icalendar_split.split(file.read_bytes())
             for error in split.refused:
-                report.refuse(file, error.line, reason(error))
+                importer.report.refuse(file, error.line, reason(error))
             for part in split.parts:
                 kind = _KINDS.get(part.object.kind, "calendar")
                 resource = calendar_resource(file, part.line, part.data, part.object)
-                await _store(workplace, report, owner, kind, name, resource, limit)
+                await importer.store(kind, resource)
                 bar.advance()
-    return report
+    return importer.report
 
 
 async def run_contacts(workplace: Workplace, address: str, files: Sequence[Path], name: str) -> Report:
     """Imports .vcf files into the address book `name`, the default one where there is no name."""
     owner = (await workplace.principal(address, "person")).id
-    limit = workplace.config.dav.card_size
-    report = Report()
+    importer = Importer(workplace, owner, name, workplace.config.dav.card_size)
     with Bar("Importing contacts") as bar:
         for file in _files(files, ".vcf"):
             parts, refused = vcard.split(file.read_bytes())
             for error in refused:
-                report.refuse(file, error.line, reason(error))
+                importer.report.refuse(file, error.line, reason(error))
             for part in parts:
                 resource = card_resource(file, part.line, part.data, part.card)
-                await _store(workplace, report, owner, "addressbook", name, resource, limit)
+                await importer.store("addressbook", resource)
                 bar.advance()
-    return report
+    return importer.report
 
 
 def calendar_resource(file: Path, line: int, data: bytes, found: CalendarObject) -> Resource:
@@ -92,7 +91,9 @@ def calendar_resource(file: Path, line: int, data: bytes, found: CalendarObject)
     async def index(tx: Tx, item: Item) -> None:
         await calindex.put(tx, item, entry)
 
-    return Resource(file, line, data, resource_name(found.uid, ".ics"), CALENDAR_TYPE, holder, index)
+    return Resource(
+        file, line, data, found.uid, resource_name(found.uid, ".ics"), CALENDAR_TYPE, holder, index
+    )
 
 
 def card_resource(file: Path, line: int, data: bytes, card: Card) -> Resource:
@@ -102,7 +103,7 @@ def card_resource(file: Path, line: int, data: bytes, card: Card) -> Resource:
     async def index(tx: Tx, item: Item) -> None:
         await cards.put(tx, item, card)
 
-    return Resource(file, line, data, resource_name(card.uid, ".vcf"), CARD_TYPE, holder, index)
+    return Resource(file, line, data, card.uid, resource_name(card.uid, ".vcf"), CARD_TYPE, holder, index)
 
 
 def resource_name(uid: str, suffix: str) -> str:
@@ -124,24 +125,40 @@ async def put(tx: Tx, collection: Collection, resource: Resource, ref: BlobRef) 
     return True
 
 
-async def _store(
-    workplace: Workplace, report: Report, owner: int, kind: str, name: str, resource: Resource, limit: int
-) -> None:
-    async def work(tx: Tx) -> bool:
-        return await put(tx, await _collection(tx, owner, kind, name), resource, ref)
+class Importer:
+    """One import into one account."""
 
-    if len(resource.data) > limit:
-        report.refuse(resource.file, resource.line, f"larger than {limit} bytes")
-        return
-    try:
-        ref = await workplace.store.blobs.put(resource.data)
-        changed = await workplace.store.write(work)
-        report.accepted += changed
-        report.unchanged += not changed
-    except Temporary:
-        raise
-    except DomainError as error:
-        report.refuse(resource.file, resource.line, reason(error))
+    def __init__(self, workplace: Workplace, owner: int, name: str, limit: int) -> None:
+        self.workplace = workplace
+        self.owner = owner
+        self.name = name
+        self.limit = limit
+        self.report = Report()
+        self.seen: dict[tuple[str, str], Resource] = {}
+
+    async def store(self, kind: str, resource: Resource) -> None:
+        """Stores a resource or reports why not. What this import has stored it does not replace."""
+
+        async def work(tx: Tx) -> bool:
+            return await put(tx, await _collection(tx, self.owner, kind, self.name), resource, ref)
+
+        first = self.seen.setdefault((kind, resource.uid), resource)
+        if len(resource.data) > self.limit:
+            self.report.refuse(resource.file, resource.line, f"larger than {self.limit} bytes")
+            return
+        if first is not resource and first.data != resource.data:
+            text = f"another object with this UID was imported from {first.file} line {first.line}"
+            self.report.refuse(resource.file, resource.line, text)
+            return
+        try:
+            ref = await self.workplace.store.blobs.put(resource.data)
+            changed = await self.workplace.store.write(work)
+            self.report.accepted += changed
+            self.report.unchanged += not changed
+        except Temporary:
+            raise
+        except DomainError as error:
+            self.report.refuse(resource.file, resource.line, reason(error))
 
 
 async def _collection(tx: Tx, owner: int, kind: str, name: str) -> Collection:

@@ -63,7 +63,7 @@ def init(
 def create(
     directory: Path, tables: Mapping[str, Mapping[str, Any]], departments: Mapping[str, Sequence[str]]
 ) -> Config:
-    """A workplace with these settings and departments (name: domains). Leaves nothing behind when it fails."""
+    """A workplace with these settings and departments (name: domains). Leaves nothing when it fails."""
     file = directory / FILE_NAME
     if file.exists():
         raise AlreadyExists(f"{file} exists already")

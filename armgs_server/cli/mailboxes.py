@@ -31,12 +31,12 @@ class Found:
     oversize: bool = False
 
 
-def read(path: Path, limit: int) -> Iterator[Found]:
-    """All messages below `path`, whatever kind of mail store it is."""
+def read(path: Path, limit: int) -> Iterator[Found | Path]:
+    """All messages below `path`, whatever kind of mail store it is; and the files that are no mail."""
     if not path.exists():
         raise NotFound(f"{path} does not exist")
     if path.is_file():
-        yield from read_mbox(path, limit) if is_mbox(path) else read_eml(path, (), limit)
+        yield from read_mbox(path, limit) if is_mbox(path) else read_eml(path, limit)
     elif is_maildir(path):
         yield from read_maildir(path, limit)
     else:
@@ -83,8 +83,9 @@ def read_maildir(path: Path, limit: int) -> Iterator[Found]:
             yield from _read_maildir_folder(child, tuple(child.name[1:].split(".")), limit)
 
 
-def read_folder(path: Path, top: Path, limit: int) -> Iterator[Found]:
-    """Every .eml, mbox and Maildir in a tree of folders; the folders inside become mailboxes."""
+def read_folder(path: Path, top: Path, limit: int) -> Iterator[Found | Path]:
+    """Every .eml, mbox and Maildir in a tree of folders: .eml files all into one mailbox, an mbox and a
+    Maildir each into one of their name. Other files are yielded: whoever imports says they were left out."""
     for child in sorted(path.iterdir()):
         folder = path.relative_to(top).parts
         if child.is_dir():
@@ -94,15 +95,17 @@ def read_folder(path: Path, top: Path, limit: int) -> Iterator[Found]:
             else:
                 yield from read_folder(child, top, limit)
         elif child.suffix.lower() == ".eml":
-            yield from read_eml(child, folder, limit)
+            yield from read_eml(child, limit)
         elif child.suffix.lower() in (".mbox", ".mbx") and is_mbox(child):
             for found in read_mbox(child, limit):
                 yield _below((*folder, child.stem), found)
+        else:
+            yield child
 
 
-def read_eml(path: Path, folder: tuple[str, ...], limit: int) -> Iterator[Found]:
+def read_eml(path: Path, limit: int) -> Iterator[Found]:
     data, oversize = _read_bounded(path, limit)
-    yield Found(path, 0, folder, data, Flags.SEEN, "", None, oversize)
+    yield Found(path, 0, (), data, Flags.SEEN, "", None, oversize)
 
 
 def _read_maildir_folder(path: Path, folder: tuple[str, ...], limit: int) -> Iterator[Found]:

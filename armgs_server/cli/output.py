@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+NEVER_CUT = 10_000  # columns; a table takes no more than it needs
 SHOWN_AFTER = 1.0  # seconds: what is done sooner needs no bar
 
 
@@ -41,7 +42,7 @@ def print_table(
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
-        console.width = max(console.measure(table).maximum, 20)
+        console.width = NEVER_CUT
     console.print(table)
 
 

@@ -137,6 +137,7 @@ async def _xmpp(target: Target) -> str:
             if b"urn:ietf:params:xml:ns:xmpp-bind" not in features:
                 raise ProbeFailed("no resource binding after SASL")
             writer.write(b"</stream:stream>")
+            await reader.read()  # RFC 6120 §4.4: until the server has closed its stream as well
             return "SASL PLAIN, bind offered"
         finally:
             writer.close()

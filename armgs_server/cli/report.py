@@ -31,13 +31,15 @@ class Report:
     accepted: int = 0
     unchanged: int = 0  # was there already, with the same bytes
     refused: list[Refusal] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)  # files of another kind
 
     def refuse(self, file: object, line: int, reason: str) -> None:
         self.refused.append(Refusal(str(file), line, reason))
 
     def as_record(self) -> dict[str, Any]:
         refused = [{"file": one.file, "line": one.line, "reason": one.reason} for one in self.refused]
-        return {"accepted": self.accepted, "unchanged": self.unchanged, "refused": refused}
+        counts = {"accepted": self.accepted, "unchanged": self.unchanged}
+        return {**counts, "refused": refused, "ignored": self.ignored}
 
     @property
     def code(self) -> int:
@@ -54,5 +56,7 @@ class Report:
                 rows = [(one.file, one.line or "", one.reason) for one in self.refused]
                 print_table("Refused", ("file", "line", "reason"), rows)
             unchanged = f", {self.unchanged} were there already" if self.unchanged else ""
+            for name in self.ignored:
+                remark(f"ignored, of another kind: {name}")
             remark(f"{self.accepted} {things} imported{unchanged}, {len(self.refused)} refused")
         click.get_current_context().exit(self.code)

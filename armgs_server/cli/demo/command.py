@@ -67,7 +67,7 @@ def demo(
 
 
 def create(directory: Path, port_offset: int, hostname: str, listen: list[str]) -> None:
-    """Makes it beside its place and renames it when it is whole: an interrupted start leaves no half of it."""
+    """Makes it beside its place and renames it when it is whole: an interruption leaves no half of it."""
     remark(f"Making the demonstration workplace in {directory}")
     new = directory.with_name(f".{directory.name}.new")
     if new.exists():
