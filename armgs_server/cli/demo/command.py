@@ -27,6 +27,8 @@ from armgs_server.errors import Conflict, Invalid
 
 ACCOUNTS = "demo.json"
 LOOPBACK = ["127.0.0.1", "::1"]
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that looks like another: people type it
+PASSWORD_LENGTH = 12
 ACCOUNT = "ivanov@digital.example"
 _OFFSET = re.compile(r"^port_offset = \d+$", re.MULTILINE)
 
@@ -82,7 +84,7 @@ def create(directory: Path, port_offset: int, hostname: str, listen: list[str]) 
     }
     departments = {department.name: [department.domain] for department in people.DEPARTMENTS}
     config = init.create(new, {"server": server}, departments)
-    password = secrets.token_urlsafe(9)
+    password = "".join(secrets.choice(LETTERS) for _ in range(PASSWORD_LENGTH))
     accounts = new / ACCOUNTS
     accounts.touch(mode=0o600)
     accounts.write_text(json.dumps({"password": password}))
