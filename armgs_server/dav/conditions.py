@@ -21,8 +21,8 @@ from typing import Literal
 
 from armgs_server.dav.errors import DavError
 
-# RFC 9110 §8.8.3 entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE
-_ENTITY_TAG = r'(?:W/)?"[!\x23-\x7e\x80-\uffff]*"'
+# RFC 9110 §8.8.3 entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE; the space is for RFC 4918's own examples.
+_ENTITY_TAG = r'(?:W/)?"[ !\x23-\x7e\x80-\uffff]*"'
 _TOKENS = re.compile(
     rf"\s*(?:(?P<open>\()|(?P<close>\))|(?P<url><[^<>\s]+>)|\[(?P<etag>{_ENTITY_TAG})\]|(?P<not>[Nn][Oo][Tt]\b))"
 )

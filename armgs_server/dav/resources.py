@@ -132,7 +132,7 @@ async def walk(tx: Tx, place: Place) -> Found:
 
 
 async def _top(tx: Tx, place: Place) -> tuple[Collection | None, tuple[str, ...]]:
-    if place.kinds[0].nested:  # files: the root has no name of its own
+    if place.kinds and place.kinds[0].nested:  # files: the root has no name of its own
         return await collections.find(tx, place.owner, place.kinds[0].name, ""), place.names
     for kind in place.kinds:
         if place.role:
