@@ -33,9 +33,14 @@ _CHECKED = _TIMES | {"RRULE", "EXRULE", "RDATE", "EXDATE", "DURATION"}
 class Malformed(Exception):
     """A content line that breaks a rule; `check` turns it into Invalid with the line's number."""
 
-    def __init__(self, text: str, line: ContentLine) -> None:
+    def __init__(self, text: str, line: ContentLine, *, storable: bool = True) -> None:
         super().__init__(text)
         self.line = line
+        self.storable = storable
+
+
+class NotStorable(Invalid):
+    """Good iCalendar, but not one object as RFC 4791 §4.1 wants it stored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -227,7 +232,8 @@ def check(data: bytes) -> CalendarObject:
         return check_lines(lines)
     except Malformed as error:
         index = next(index for index, line in enumerate(lines) if line is error.line)
-        raise Invalid(str(error), line_number(data, index)) from error
+        kind = Invalid if error.storable else NotStorable
+        raise kind(str(error), line_number(data, index)) from error
 
 
 def check_lines(lines: Sequence[ContentLine]) -> CalendarObject:
@@ -237,27 +243,27 @@ def check_lines(lines: Sequence[ContentLine]) -> CalendarObject:
             raise Invalid("empty", 1)
         raise Malformed("not a VCALENDAR", lines[0])
     if len(top) > 1:
-        raise Malformed("more than one VCALENDAR", top[1].begin)
+        raise Malformed("more than one VCALENDAR", top[1].begin, storable=False)
     calendar = top[0]
     for line in calendar.properties:
         if line[0] == "METHOD":  # RFC 4791 §4.1
-            raise Malformed("METHOD in a stored object", line)
+            raise Malformed("METHOD in a stored object", line, storable=False)
         if line[0] == "VERSION" and line[2].strip() != "2.0":
             raise Malformed(f"VERSION is {line[2]}", line)
     members = [component for component in calendar.components if component.name in STORED]
     if not members:
-        raise Malformed("no event, task or journal entry", calendar.begin)
+        raise Malformed("no event, task or journal entry", calendar.begin, storable=False)
     kind, uid = members[0].name, _uid(members[0])
     for member in members[1:]:
         if member.name != kind:
-            raise Malformed(f"{member.name} beside {kind}", member.begin)
+            raise Malformed(f"{member.name} beside {kind}", member.begin, storable=False)
         if _uid(member) != uid:
-            raise Malformed(f"a second UID beside {uid}", member.first("UID") or member.begin)
+            raise Malformed(f"a second UID beside {uid}", member.first("UID") or member.begin, storable=False)
     found = CalendarObject(calendar, kind, uid, members)
     for member in members:
         _check_member(found, member)
         if member is not found.master and member not in found.overrides:
-            raise Malformed("a second component without RECURRENCE-ID", member.begin)
+            raise Malformed("a second component without RECURRENCE-ID", member.begin, storable=False)
     return found
 
 

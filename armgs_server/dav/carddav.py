@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CardDAV (RFC 6352): address books, addressbook-query and -multiget, what is checked at PUT.
+
+Cards are stored as they came, vCard 3.0 and 4.0 alike. The department's book is one more collection of the
+person's home, read-only by the rights it has.
+"""
+
+import asyncio
+from typing import Any
+
+from armgs_server.config import Config
+from armgs_server.dav.call import Call
+from armgs_server.dav.carddav_filters import CardFilter, parse_filter
+from armgs_server.dav.carddav_properties import PROPERTIES, carddav
+from armgs_server.dav.errors import DavError
+from armgs_server.dav.features import Feature, Kind, Put, Report, Shape
+from armgs_server.dav.member_data import answer, as_resources, multiget, parse_asked, read_data
+from armgs_server.dav.multistatus import status_response
+from armgs_server.dav.names import dav, href
+from armgs_server.dav.paths import quote
+from armgs_server.dav.resources import CollectionResource, MemberResource
+from armgs_server.dav.xml import Element, text_of
+from armgs_server.directory.access import Rights
+from armgs_server.errors import AlreadyExists, Invalid
+from armgs_server.formats.vcard import Card, check
+from armgs_server.net.http import Response
+from armgs_server.storage import cards, members
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
+from armgs_server.storage.tx import Tx
+
+TYPES = ("text/vcard", "text/x-vcard", "text/directory", "text/plain")
+# Cards parsed between two pauses: about two milliseconds.
+SCAN_SLICE = 50
+
+
+async def check_card(put: Put) -> Card:
+    """The preconditions of §6.3.2.1 that the body alone decides."""
+    if put.content_type.partition(";")[0].strip().lower() not in TYPES:
+        raise DavError(403, condition=carddav("supported-address-data"))
+    try:
+        card = check(put.data)
+    except Invalid as error:
+        raise DavError(403, str(error), condition=carddav("valid-address-data")) from error
+    collection = put.collection.collection
+    name = await put.call.engine.store.read(
+        lambda tx: cards.name_of_holder(tx, collection.owner, collection.id, card.uid)
+    )
+    if name is not None and name != put.name:
+        raise _uid_conflict(put.collection.href + quote(name))
+    return card
+
+
+def _uid_conflict(url: str = "") -> DavError:
+    return DavError(409, condition=carddav("no-uid-conflict"), content=href(url) if url else "")
+
+
+async def index_card(tx: Tx, collection: Collection, item: Item, checked: Any) -> None:
+    """The index row, in the transaction of the PUT."""
+    assert isinstance(checked, Card)
+    try:
+        await cards.put(tx, item, checked)
+    except AlreadyExists as error:
+        raise _uid_conflict() from error
+
+
+async def handle_addressbook_query(call: Call, root: Element) -> Response:
+    """§8.6: the cards that a filter selects, at most CR:limit of them."""
+    parent = call.require(call.resource, Rights.READ)
+    asked = parse_filter(root)
+    limit = _parse_limit(root)
+    view = call.view(parse_asked(root))
+    uids = await _select(call, parent, asked)
+    if isinstance(call.resource, MemberResource):
+        uids = [uid for uid in uids if uid == call.resource.item.uid]
+    tail = ""
+    if limit is not None and len(uids) > limit:
+        uids = uids[:limit]
+        # §8.6.2: the request's own URL says that there is more.
+        tail = status_response(call.resource.href, 507, "<D:number-of-matches-within-limits/>")
+    return await answer(call, view, parent, uids, tail=lambda: tail)
+
+
+async def _select(call: Call, parent: CollectionResource, asked: CardFilter) -> list[int]:
+    """The uids of the cards that match; only those that the index does not rule out are read."""
+    collection = parent.collection
+    key = collection.owner, collection.id
+    texts = asked.indexed_texts()
+
+    async def candidates(tx: Tx) -> list[int]:
+        if not texts:
+            return await members.all_uids(tx, *key)
+        found: set[int] = set()
+        for text in texts:
+            found.update(await cards.containing(tx, *key, text))
+        return sorted(found)
+
+    uids = await call.engine.store.read(candidates)
+    if not asked.props:
+        return uids
+    selected: list[int] = []
+    for start in range(0, len(uids), SCAN_SLICE):
+        part = uids[start : start + SCAN_SLICE]
+        rows = await call.engine.store.read(lambda tx, part=part: members.by_uids(tx, *key, part))  # type: ignore[misc]
+        resources = as_resources(parent, rows)
+        await read_data(call.engine, resources)
+        selected += [each.item.uid for each in resources if _is_match(asked, each.data or b"")]
+        await asyncio.sleep(0)  # others' turn
+    return selected
+
+
+def _is_match(asked: CardFilter, data: bytes) -> bool:
+    try:
+        return asked.matches(check(data))
+    except Invalid:
+        return False
+
+
+def _parse_limit(root: Element) -> int | None:
+    limit = root.find(carddav("limit"))
+    results = limit.find(carddav("nresults")) if limit is not None else None
+    if results is None:
+        return None
+    text = text_of(results)
+    if not text.isdecimal() or not 0 < int(text) < 1 << 31:
+        raise DavError(400, "CR:nresults must be a positive number.")
+    return int(text)
+
+
+def _card_size(config: Config) -> int:
+    return config.dav.card_size
+
+
+ADDRESSBOOK = Kind(
+    name="addressbook",
+    home="addressbooks",
+    shape=Shape.ADDRESSBOOK,
+    member=Shape.CARD,
+    types=(dav("collection"), carddav("addressbook")),
+    content_type="text/vcard; charset=utf-8",
+    size_limit=_card_size,
+    too_large=carddav("max-resource-size"),
+    check=check_card,
+    index=index_card,
+)
+FEATURE = Feature(
+    compliance=("addressbook",),
+    properties=PROPERTIES,
+    reports=(
+        Report(carddav("addressbook-query"), Shape.ADDRESSBOOK | Shape.CARD, handle_addressbook_query),
+        Report(carddav("addressbook-multiget"), Shape.ADDRESSBOOK | Shape.CARD, multiget),
+    ),
+    kinds=(ADDRESSBOOK,),
+)
