@@ -78,9 +78,9 @@ class Client:
     async def append(self, message: bytes, mailbox: str = "INBOX", options: str = "") -> bytes:
         """Appends a message; the tagged response."""
         options = options and options + " "
-        *_, tagged = await self.command(b"APPEND %b %b{%d+}\r\n%b" % (
-            mailbox.encode(), options.encode(), len(message), message
-        ))
+        *_, tagged = await self.command(
+            b"APPEND %b %b{%d+}\r\n%b" % (mailbox.encode(), options.encode(), len(message), message)
+        )
         return tagged
 
     async def idle(self) -> bytes:
@@ -110,7 +110,9 @@ class Office:
         self.config = Config(
             directory=path,
             server=ServerSettings(domains=(DOMAIN,)),
-            security=SecuritySettings(allow_plaintext=True, argon2_memory=65536, argon2_passes=1, **settings.get("security", {})),
+            security=SecuritySettings(
+                allow_plaintext=True, argon2_memory=65536, argon2_passes=1, **settings.get("security", {})
+            ),
             imap=ImapSettings(**settings.get("imap", {})),
             limits=LimitSettings(**settings.get("limits", {})),
         )

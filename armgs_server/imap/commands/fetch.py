@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
-from armgs_server.imap.commands.fetch_body import write_message
-from armgs_server.imap.commands.fetch_items import Plan, parse_items
+from armgs_server.imap.commands.fetch_body import inline_message, write_message
+from armgs_server.imap.commands.fetch_items import SLICE, Plan, parse_items
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad
 from armgs_server.imap.view import View
@@ -25,10 +25,9 @@ from armgs_server.storage.tx import Row, Tx
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
-# Rows of one slice: a few milliseconds of the loop. With bodies fewer, for they are larger.
-SLICE = 500
-BODY_SLICE = 50
-# Octets of inline bodies that one slice may bring into memory are SLICE_BODY times the inline limit.
+
+# Rows of one query at the most: `slices` goes beyond a slice by less than that.
+LIMIT = 2 * SLICE
 
 
 async def handle_fetch(session: Session, cursor: Cursor) -> Ok:
@@ -56,17 +55,14 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
     marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.rights(collection)
     runs = view.runs(wanted, by_uid=by_uid)
-    for selection in slices(view, runs, BODY_SLICE if plan.sections else SLICE, changed_since):
+    for selection in slices(view, runs, plan.slice_size, changed_since):
         if marks:
             await _mark_seen(session, selection, view)
         rows = await session.core.store.read(
             lambda tx, selection=selection: _rows(tx, session, plan, selection)  # type: ignore[misc]
         )
         if plan.sections:
-            for row in rows:
-                if number := view.number(row[0]):
-                    await write_message(session, plan, number, row)
-                    await session.stream.drain()
+            await _write_bodies(session, plan, rows)
         else:
             session.write(b"".join(_answers(plan, view, rows)))
         await session.stream.drain()
@@ -111,9 +107,7 @@ def slices(
 
 async def _rows(tx: Tx, session: Session, plan: Plan, selection: Selection) -> list[Row]:
     collection, _ = session.selected()
-    return await mail_query.select(
-        tx, collection.owner, collection.id, plan.columns, selection, limit=2 * SLICE
-    )
+    return await mail_query.select(tx, collection.owner, collection.id, plan.columns, selection, limit=LIMIT)
 
 
 def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
@@ -132,6 +126,18 @@ def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
             yield b"* %d FETCH (%b)\r\n" % (number, answer(row))
 
 
+async def _write_bodies(session: Session, plan: Plan, rows: Sequence[Row]) -> None:
+    """Messages with their row at once, those in files one by one."""
+    _, view = session.selected()
+    for row in rows:
+        number = view.number(row[0])
+        if number and row[-1] is not None:
+            session.write(inline_message(plan, number, row))
+        elif number:
+            await write_message(session, plan, number, row)
+            await session.stream.drain()
+
+
 async def _mark_seen(session: Session, selection: Selection, view: View) -> None:
     """Before the bodies go out: RFC 3501 §6.4.5 wants the flag in the same response."""
     collection, _ = session.selected()
@@ -144,7 +150,7 @@ async def _mark_seen(session: Session, selection: Selection, view: View) -> None
             "",
             selection,
             where=" AND (i.flags & 1) = 0",
-            limit=2 * SLICE,
+            limit=LIMIT,
         )
         return [row[0] for row in rows]
 

@@ -36,6 +36,9 @@ _SECTION = re.compile(
     re.IGNORECASE,
 )
 _PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+# Rows of one slice: a few milliseconds of the loop. With bodies fewer, for they are larger.
+SLICE = 500
+BODY_SLICE = 50
 # Parts of one section path; deeper than any message that is split.
 MAX_PATH = 100
 
@@ -144,6 +147,12 @@ class Plan:
     sections: tuple[Section, ...]
     sets_seen: bool
     has_attributes: bool
+    header_only: bool
+
+    @property
+    def slice_size(self) -> int:
+        """Rows that are answered before the loop goes on."""
+        return BODY_SLICE if self.sections and not self.header_only else SLICE
 
     @classmethod
     def make(cls, items: Items, *, with_uid: bool, with_modseq: bool) -> Plan:
@@ -169,7 +178,7 @@ class Plan:
         if items.sections:
             data = HEADER if header_only else "b.data"
             columns += ["i.blob", "i.size", "m.header_size", "m.parts", data]
-        return cls(", ".join(columns), _joined(pieces), items.sections, sets_seen, bool(pieces))
+        return cls(", ".join(columns), _joined(pieces), items.sections, sets_seen, bool(pieces), header_only)
 
 
 def _piece(label: bytes, value: Callable[..., bytes], at: int, count: int) -> Piece:

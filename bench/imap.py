@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IMAP: log-in, first sync of a mailbox of 20,000, whole-folder fetches, searches, STORE, bodies, IDLE."""
+
+import asyncio
+import base64
+import itertools
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from armgs_server.directory import Directory
+from armgs_server.formats import mime
+from armgs_server.storage import Store, collections, mail
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.tx import Tx
+from bench.common import HOST, PASSWORD, BenchServer, Row, address, idle_memory, main, server, timed
+
+MESSAGES = int(os.environ.get("BENCH_MESSAGES", "20000"))
+IDLE_CONNECTIONS = 500
+_BATCH = 500
+_LINE = b"Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod.\r\n"
+_FIRST_SYNC = "UID FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)"
+_THUNDERBIRD = (
+    "UID FETCH 1:* (UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID"
+    " Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To Received)])"
+)
+
+
+def message(number: int) -> bytes:
+    """About 5 KB: three of five plain text, one alternative, one with an attachment."""
+    head = (
+        b"Return-Path: <user1@digital.example>\r\n"
+        b"Received: from mail.digital.example (mail.digital.example [192.0.2.1])\r\n"
+        b"\tby mx.digital.example with ESMTPS id %08x; Mon, 5 Oct 2026 10:11:12 +0300\r\n"
+        b"Date: Mon, 5 Oct 2026 10:11:%02d +0300\r\n"
+        b"From: =?utf-8?B?0J/QtdGC0YDQvtCy0LA=?= <user1@digital.example>\r\n"
+        b"To: User 0 <user0@digital.example>\r\nSubject: Report %d of the quarter\r\n"
+        b"Message-ID: <%d.bench@digital.example>\r\nReferences: <%d.bench@digital.example>\r\n"
+        b"MIME-Version: 1.0\r\n"
+    ) % (number, number % 60, number, number, number // 2)
+    kind = number % 5
+    if kind < 3:
+        return head + b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + _LINE * 58
+    if kind == 3:
+        body = _LINE * 28
+        return b"%bContent-Type: multipart/alternative; boundary=b\r\n\r\n%b%b--b--\r\n" % (
+            head,
+            b"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%b\r\n" % body,
+            b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n%b\r\n" % body,
+        )
+    attachment = base64.encodebytes(bytes(range(256)) * 10).replace(b"\n", b"\r\n")
+    return b"%bContent-Type: multipart/mixed; boundary=b\r\n\r\n%b%b--b--\r\n" % (
+        head,
+        b"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%b\r\n" % (_LINE * 10),
+        b"--b\r\nContent-Type: application/pdf; name=report.pdf\r\nContent-Transfer-Encoding: base64\r\n"
+        b"Content-Disposition: attachment; filename=report.pdf\r\n\r\n%b\r\n" % attachment,
+    )
+
+
+async def fill(store: Store, directory: Directory) -> None:
+    """MESSAGES into the INBOX of user 0."""
+    person = await directory.by_address(address(0))
+    assert person is not None
+    owner = person.id
+
+    async def inbox(tx: Tx) -> Collection:
+        found = await collections.by_role(tx, owner, "mail", "inbox")
+        assert found is not None
+        return found
+
+    collection = await store.read(inbox)
+    for first in range(0, MESSAGES, _BATCH):
+        made = [message(number) for number in range(first, min(first + _BATCH, MESSAGES))]
+        ready = [(store.blobs.small(data), mime.index(data)) for data in made]
+
+        async def work(tx: Tx, ready: list[tuple[mail.BlobRef, mime.MessageIndex]] = ready) -> None:
+            for ref, index in ready:
+                await mail.append(tx, collection, ref, index)
+
+        await store.write(work)
+
+
+class Client:
+    """One connection that counts what it gets and looks for tagged lines only."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self._tags = itertools.count(1)
+
+    @classmethod
+    async def connect(cls, bench: BenchServer, *, secure: bool = False) -> "Client":
+        context = bench.client_context() if secure else None
+        client = cls(
+            *await asyncio.open_connection(
+                HOST,
+                bench.port(993 if secure else 143),
+                ssl=context,
+                server_hostname="localhost" if secure else None,
+                limit=1 << 20,
+            )
+        )
+        await client.reader.readline()
+        return client
+
+    async def command(self, text: str) -> int:
+        """Octets of the answer."""
+        tag = b"t%d" % next(self._tags)
+        self.writer.write(b"%b %b\r\n" % (tag, text.encode()))
+        ending = re.compile(rb"(?:^|\r\n)%b ([A-Z]+) [^\r\n]*\r\n\Z" % tag)
+        size, tail = 0, b""
+        while True:
+            data = await self.reader.read(1 << 20)
+            if not data:
+                raise EOFError
+            size += len(data)
+            tail = (tail + data)[-2000:]
+            if found := ending.search(tail):
+                assert found[1] == b"OK", tail
+                return size
+
+    async def login(self, number: int = 0) -> None:
+        await self.command(f"LOGIN {address(number)} {PASSWORD}")
+
+    async def close(self) -> None:
+        self.writer.close()
+
+
+async def _whole(bench: BenchServer, client: Client, name: str, command: str, divide: int = 1) -> Row:
+    """One command over the whole mailbox; CPU is for the command, or for one message of it."""
+    cpu, started = bench.cpu(), time.perf_counter()
+    size = await client.command(command)
+    elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
+    unit = "command" if divide == 1 else "message"
+    print(f"  {name}: {elapsed:.3f} s, {used:.3f} s CPU, {size / 1e6:.1f} MB")
+    return Row(
+        name, unit, used * 1000 / divide, divide / elapsed, elapsed * 1000, elapsed * 1000, bench.memory()
+    )
+
+
+async def _logins(bench: BenchServer, *, secure: bool, connections: int) -> Row:
+    async def operation() -> None:
+        client = await Client.connect(bench, secure=secure)
+        await client.login()
+        client.writer.write(b"z LOGOUT\r\n")
+        await client.reader.read()
+        await client.close()
+
+    await operation()
+    kind = "TLS " if secure else ""
+    name = f"IMAP {kind}connect, LOGIN, LOGOUT, {connections} at once"
+    return await timed(bench, name, "session", 400 if secure else 1000, [operation] * connections)
+
+
+async def _short_sessions(bench: BenchServer) -> Row:
+    async def operation() -> None:
+        client = await Client.connect(bench)
+        await client.login(1)
+        await client.command('LIST "" *')
+        await client.command("SELECT INBOX")
+        await client.command("SEARCH UNSEEN")
+        client.writer.write(b"z LOGOUT\r\n")
+        await client.reader.read()
+        await client.close()
+
+    return await timed(bench, "IMAP short session (LIST, SELECT, SEARCH)", "session", 400, [operation] * 8)
+
+
+async def _idle(bench: BenchServer, *, secure: bool) -> Row:
+    async def connect(_: int) -> Client:
+        client = await Client.connect(bench, secure=secure)
+        await client.login(1)
+        await client.command("SELECT INBOX")
+        client.writer.write(b"i IDLE\r\n")
+        await client.reader.readline()
+        return client
+
+    return await idle_memory(bench, f"IMAP IDLE{' over TLS' if secure else ''}", IDLE_CONNECTIONS, connect)
+
+
+def _each(client: Client, commands: "itertools.cycle[str]") -> Callable[[], Awaitable[None]]:
+    async def operation() -> None:
+        await client.command(next(commands))
+
+    return operation
+
+
+async def measure() -> list[Row]:
+    async with server(prepare=fill) as bench:
+        rows = [
+            await _logins(bench, secure=False, connections=8),
+            await _logins(bench, secure=True, connections=8),
+            await _short_sessions(bench),
+        ]
+        client = await Client.connect(bench)
+        await client.login()
+        rows.append(await _whole(bench, client, f"SELECT of {MESSAGES}", "SELECT INBOX"))
+        for name, command in (
+            ("first sync (UID … BODYSTRUCTURE …)", _FIRST_SYNC),
+            ("first sync again", _FIRST_SYNC),
+            ("UID FETCH 1:* (FLAGS)", "UID FETCH 1:* (FLAGS)"),
+            ("Thunderbird's header fields", _THUNDERBIRD),
+            ("UID SEARCH SUBJECT", "UID SEARCH SUBJECT 77"),
+            ("UID SEARCH UNSEEN", "UID SEARCH UNSEEN"),
+            ("UID SEARCH BODY", "UID SEARCH BODY consectetur"),
+            ("bodies of 2,000", "UID FETCH 1:2000 (BODY.PEEK[])"),
+            ("STORE 1:* +FLAGS.SILENT", "STORE 1:* +FLAGS.SILENT (\\Flagged)"),
+            ("FETCH CHANGEDSINCE, nothing", "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9999999)"),
+        ):
+            rows.append(await _whole(bench, client, name, command))
+        bodies = itertools.cycle(f"UID FETCH {uid} (BODY.PEEK[])" for uid in range(1, MESSAGES, 7))
+        rows.append(await timed(bench, "one BODY.PEEK[]", "command", 2000, [_each(client, bodies)]))
+        stores = itertools.cycle(f"UID STORE {uid} +FLAGS (\\Seen)" for uid in range(1, MESSAGES, 7))
+        rows.append(await timed(bench, "STORE of one message", "command", 500, [_each(client, stores)]))
+        rows.append(await _idle(bench, secure=False))
+        rows.append(await _idle(bench, secure=True))
+        return rows
+
+
+if __name__ == "__main__":
+    main(measure)
