@@ -113,9 +113,11 @@ class Auth:
         is_tls: bool,
         channel_binding: ChannelBinding | None = None,
         certificate: str = "",
+        domain: str = "",
     ) -> Exchange:
-        """A SASL exchange. `certificate` is the address that a verified client certificate names."""
-        return Exchange(self, service, peer, is_tls, channel_binding, certificate)
+        """A SASL exchange. `certificate` is the address that a verified client certificate names; `domain`
+        is what a name without one belongs to, where the protocol says it (XMPP: the stream's `to`)."""
+        return Exchange(self, service, peer, is_tls, channel_binding, certificate, domain)
 
     # Name and password
 

@@ -76,6 +76,7 @@ class Exchange:
         is_tls: bool,
         channel_binding: ChannelBinding | None,
         certificate: str,
+        domain: str,
     ) -> None:
         self._auth = auth
         self._service = service
@@ -83,6 +84,7 @@ class Exchange:
         self._is_tls = is_tls
         self._channel_binding = channel_binding if auth.channel_bindings(channel_binding) else None
         self._certificate = certificate
+        self._domain = domain
         self.mechanisms = auth.mechanisms(is_tls, channel_binding, service=service, certificate=certificate)
         self._mechanism = ""
         self._machine: Machine | None = None
@@ -137,9 +139,9 @@ class Exchange:
             case Challenge():
                 return step
             case CheckPassword(authzid, authcid, password):
-                return await self._check_password(authzid, authcid, password)
+                return await self._check_password(authzid, self._address(authcid), password)
             case WantKeys(authzid, authcid) if isinstance(machine, Scram):
-                return await self._give_keys(machine, authzid, authcid)
+                return await self._give_keys(machine, authzid, self._address(authcid))
             case Proven(data):
                 return await self._admit(data)
             case Certified(authzid):
@@ -188,6 +190,10 @@ class Exchange:
         except Denied as error:
             return Failure(_condition(error), error.text)
         return Success(data, person)
+
+    def _address(self, authcid: str) -> str:
+        """A simple user name is one of the domain the client has connected to (RFC 6120 §6.3.7)."""
+        return f"{authcid}@{self._domain}" if self._domain and "@" not in authcid else authcid
 
     async def _is_self(self, authzid: str, person: Principal) -> bool:
         """RFC 4616 §2: empty, or a name of the same account. Never of another one."""

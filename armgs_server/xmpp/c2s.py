@@ -209,7 +209,7 @@ class ClientStream:
             self._stream.write(negotiation.features_after_login(server, self._domain))
             return
         if self._authentication is None:
-            self._authentication = Authentication(server, self._stream)
+            self._authentication = Authentication(server, self._stream, self._domain)
         self._stream.write(
             negotiation.features_before_login(server, self._stream, self._authentication, self._tls)
         )

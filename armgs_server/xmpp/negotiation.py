@@ -37,13 +37,14 @@ _SESSION_FEATURE = element("session", {"xmlns": SESSION}, element("optional"))
 class Authentication:
     """RFC 6120 §6: SASL on one stream."""
 
-    def __init__(self, server: Server, stream: Stream) -> None:
+    def __init__(self, server: Server, stream: Stream, domain: str) -> None:
         self._server = server
         self._exchange: Exchange = server.directory.auth.begin(
             service="xmpp",
             peer=stream.peer,
             is_tls=stream.is_tls,
             channel_binding=stream.channel_binding,
+            domain=domain,
         )
         self.failures = 0
         self.principal: Principal | None = None

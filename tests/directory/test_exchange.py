@@ -20,7 +20,12 @@ NAME = "ivanov@digital.example"
 
 
 def begin(
-    workplace: Workplace, *, is_tls: bool = True, binding: ChannelBinding | None = None, certificate: str = ""
+    workplace: Workplace,
+    *,
+    is_tls: bool = True,
+    binding: ChannelBinding | None = None,
+    certificate: str = "",
+    domain: str = "",
 ) -> Exchange:
     return workplace.directory.auth.begin(
         service="imap",
@@ -28,6 +33,7 @@ def begin(
         is_tls=is_tls,
         channel_binding=binding,
         certificate=certificate,
+        domain=domain,
     )
 
 
@@ -162,6 +168,16 @@ async def test_external_trusts_the_certificate(workplace: Workplace) -> None:
     assert answer == Failure("invalid-authzid", "nobody may act as somebody else")
     answer = await begin(workplace, certificate="nobody@digital.example").start("EXTERNAL", b"")
     assert answer == Failure("not-authorized", "the certificate names nobody here")
+
+
+async def test_a_simple_user_name_is_one_of_the_streams_domain(workplace: Workplace) -> None:
+    """RFC 6120 §6.3.7: XMPP clients send the local part; the domain is that of the stream."""
+    for domain, expected in (("digital.example", True), ("finance.example", False)):
+        answer = await begin(workplace, domain=domain).start("PLAIN", plain("ivanov", PASSWORD))
+        assert isinstance(answer, Success) is expected
+    answer = await Client("ivanov", PASSWORD).run(begin(workplace, domain="digital.example"), "SCRAM-SHA-256")
+    assert isinstance(answer, Success)
+    assert answer.principal == workplace.ivanov
 
 
 async def test_without_tls_nothing_is_offered(workplace: Workplace) -> None:
