@@ -94,7 +94,7 @@ async def handle_rcpt(session: Session, argument: str) -> None:
         session.send(replies.TOO_MANY_RECIPIENTS_452)
         return
     try:
-        path = grammar.parse_forward_path(argument, session.core.config.server.domains[0])
+        path = grammar.parse_forward_path(argument, policy.own_domain(session.core))
     except Invalid as error:
         session.fail(replies.BAD_RECIPIENT_501.with_text(f"Bad recipient: {error.text}"))
         return

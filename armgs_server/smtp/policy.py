@@ -76,6 +76,11 @@ async def find_recipient(
     return await find_mailbox(core, address, principal, size)
 
 
+def own_domain(core: Core) -> str:
+    """The domain of an address that has none."""
+    return next(iter(core.config.server.domains or core.directory.domains), core.config.server.hostname)
+
+
 async def may_send_as(core: Core, person: Principal, sender: Address) -> bool:
     """Whether the person may use the address as sender."""
     return await core.directory.may_send_as(person, sender.normalised)
