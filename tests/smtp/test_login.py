@@ -70,9 +70,7 @@ async def test_scram(world: World) -> None:
         auth_message = f"{first_bare},{server_first},{without_proof}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), auth_message, "sha256")
         proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
-        reply = await client.expect(
-            encoded(f"{without_proof},p={base64.b64encode(proof).decode()}"), "334 "
-        )
+        reply = await client.expect(encoded(f"{without_proof},p={base64.b64encode(proof).decode()}"), "334 ")
         server_key = hmac.digest(salted, b"Server Key", "sha256")
         expected = base64.b64encode(hmac.digest(server_key, auth_message, "sha256"))
         assert base64.b64decode(reply[4:]) == b"v=" + expected

@@ -31,7 +31,9 @@ async def test_no_relay_for_strangers(world: World, recipient: str) -> None:
         await client.expect("DATA", "554 5.5.1 ")
 
 
-@pytest.mark.parametrize("recipient", ["x%other.example@digital.example", '"x@other.example"@digital.example'])
+@pytest.mark.parametrize(
+    "recipient", ["x%other.example@digital.example", '"x@other.example"@digital.example']
+)
 async def test_tricks_with_the_local_part_name_nobody(world: World, recipient: str) -> None:
     async with Client(world) as client:
         await client.ehlo()

@@ -51,9 +51,7 @@ async def test_pipelined_commands_are_answered_in_order(world: World) -> None:
             "550 5.1.1",
             "354 Start",
         ]
-        client.write(
-            b"Subject: 1\r\n\r\n.\r\nMAIL FROM:<>\r\n" + f"RCPT TO:<{IVANOV}>\r\nDATA\r\n".encode()
-        )
+        client.write(b"Subject: 1\r\n\r\n.\r\nMAIL FROM:<>\r\n" + f"RCPT TO:<{IVANOV}>\r\nDATA\r\n".encode())
         assert [(await client.reply())[:9] for _ in range(4)] == [
             "250 2.0.0",
             "250 2.1.0",

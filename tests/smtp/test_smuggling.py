@@ -8,7 +8,17 @@ import pytest
 from tests.smtp.client import Client, inbox
 from tests.world import IVANOV, PETROVA, World
 
-ENDS = [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\n", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\n\x00.\r\n"]
+ENDS = [
+    b"\n.\n",
+    b"\n.\r\n",
+    b"\r.\r",
+    b"\r.\n",
+    b"\r\n.\n",
+    b"\r\n.\r",
+    b"\r.\r\n",
+    b"\n\n.\r\n",
+    b"\r\n\x00.\r\n",
+]
 
 
 @pytest.mark.parametrize("end", ENDS)
