@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports go down only, protocols never import one another, and the pure modules do no I/O."""
+
+from __future__ import annotations
+
+import re
+
+from tests.meta.sources import imports, modules, name_of
+
+PROTOCOLS = ("imap", "smtp", "xmpp", "dav", "portal")
+_BASE = ("errors", "log", "settings", "config")
+# Layer: what of our own it may import beside itself.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "log": (),
+    "formats": ("errors",),
+    "settings": ("errors",),
+    "config": ("errors", "settings"),
+    "net": _BASE,
+    "storage": (*_BASE, "formats"),
+    "directory": (*_BASE, "formats", "storage"),
+    "rules": (*_BASE, "formats", "storage", "directory"),
+    "service": (*_BASE, "net", "storage", "directory"),
+    **{
+        protocol: (*_BASE, "formats", "net", "storage", "directory", "service", "__version__")
+        for protocol in PROTOCOLS
+    },
+    "daemon": (*_BASE, "net", "storage", "directory", "service", "rules", *PROTOCOLS),
+    "cli": (*_BASE, "formats", "net", "storage", "directory", "service", "daemon", "__version__", *PROTOCOLS),
+    "__main__": ("cli",),
+    "": (),
+}
+# Bytes in, events out: neither clock nor socket nor chance; these are passed in.
+PURE = re.compile(
+    r"formats\..*|(imap|smtp|xmpp)\.(grammar|protocol|responses|replies|jid|stanza|view)|dav\.filters|directory\.sasl"
+)
+IMPURE = ("asyncio", "socket", "ssl", "time", "random", "secrets", "os", "subprocess", "threading")
+PURE_MAY_IMPORT = re.compile(r"(errors|formats|net\.protocol|storage\.changes|storage\.items)(\..*)?")
+
+
+def test_imports_go_down_only() -> None:
+    wrong = []
+    for path in modules():
+        module = name_of(path)
+        layer = module.partition(".")[0]
+        allowed = {layer, *MAY_IMPORT[layer]}
+        for line, imported in imports(path):
+            if not imported.startswith("armgs_server."):
+                continue
+            target = imported.split(".")[1]
+            if target not in allowed:
+                wrong.append(f"{path}:{line} {module} imports {imported}")
+    assert wrong == []
+
+
+def test_pure_modules_do_no_input_or_output() -> None:
+    wrong = []
+    for path in modules():
+        module = name_of(path)
+        if not PURE.fullmatch(module):
+            continue
+        package = module.partition(".")[0]
+        for line, imported in imports(path):
+            own = imported.removeprefix("armgs_server.")
+            if imported.partition(".")[0] in IMPURE:
+                wrong.append(f"{path}:{line} imports {imported}")
+            elif own != imported and not (own.startswith(package) or PURE_MAY_IMPORT.fullmatch(own)):
+                wrong.append(f"{path}:{line} imports {imported}")
+    assert wrong == []
