@@ -31,7 +31,9 @@ class RequestParser:
     __slots__ = (
         "_header_size",
         "_headers",
+        "_held",
         "_in_header",
+        "_is_silent",
         "_is_tls",
         "_make_body",
         "_on_request",
@@ -61,6 +63,8 @@ class RequestParser:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_size = 0
+        self._is_silent = False  # no callback came out of the last bytes
+        self._held = 0  # how many such bytes in a row
 
     @property
     def in_header(self) -> bool:
@@ -69,6 +73,7 @@ class RequestParser:
 
     def feed(self, data: "bytes | memoryview") -> None:
         """Takes bytes; Refused when they are no HTTP, or above a limit."""
+        self._is_silent = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -85,29 +90,31 @@ class RequestParser:
             raise
         except httptools.HttpParserError as error:
             raise Refused(400, str(error)) from error
-        if self._in_header and self._header_size + len(data) > self._settings.header_size:
-            self._count_unfinished(len(data))
-
-    def _count_unfinished(self, size: int) -> None:
-        """httptools gives a field only when it is whole, so what it holds is bounded from outside."""
-        self._header_size += size
-        if self._header_size > 2 * self._settings.header_size:
-            raise Refused(431)
+        if self._is_silent:
+            # httptools holds a field until it is whole, so what it may hold is bounded from outside.
+            self._held += len(data)
+            if self._held > self._settings.header_size:
+                raise Refused(431)
+        else:
+            self._held = 0
 
     # httptools' callbacks.
 
     def on_message_begin(self) -> None:
         self._in_header = True
+        self._is_silent = False
         self._target = b""
         self._headers = []
         self._header_size = 0
 
     def on_url(self, data: bytes) -> None:
+        self._is_silent = False
         self._target += data
         if len(self._target) > self._settings.line_length:
             raise Refused(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._is_silent = False
         self._header_size += len(name) + len(value) + 4
         if self._header_size > self._settings.header_size:
             raise Refused(431)
@@ -140,10 +147,12 @@ class RequestParser:
         self._on_request(request, body)
 
     def on_body(self, data: bytes) -> None:
+        self._is_silent = False
         if self.body is not None:
             self.body.feed(data)
 
     def on_message_complete(self) -> None:
+        self._is_silent = False
         if self.body is not None:
             self.body.complete()
             self.body = None
