@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bus between the workers of one host: a hub on a Unix socket, one connection for each worker.
+"""The bus between the workers of one host: a hub, and a pair of Unix sockets with each worker.
 
-The supervisor runs the hub. A worker tells it which topics it hears; a message goes to every other worker
-that hears its topic, and to the worker's own subscribers at once without passing through the hub.
+The supervisor runs the hub and hands each worker one end of a socket pair. A worker tells the hub which
+topics it hears; a message goes to every other worker that hears its topic, and to the worker's own
+subscribers at once without passing through the hub.
 Frames: one byte of kind, two of topic length, four of data length (big-endian), topic, data.
-A worker that is too slow to take its messages is cut off rather than let the hub grow; it connects again,
-and whoever listens to `on_gap` then looks at the store for what it missed.
+A worker that is too slow to take its messages is cut off rather than let the hub grow. A worker without
+its hub is no longer told of anything, so it ends (`on_lost`), and the supervisor starts another.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import struct
-from pathlib import Path
+from collections.abc import Callable
 
 from armgs_server.storage.bus import RemoteBus
 
@@ -24,7 +26,6 @@ _HEAD = struct.Struct(">cHI")
 HIGH_WATER = 64 * 1024 * 1024
 # One message: a stanza at its largest with room to spare.
 DATA_LIMIT = 16 * 1024 * 1024
-RECONNECT = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -102,14 +103,13 @@ class Hub:
 
     def __init__(self) -> None:
         self.topics: dict[str, set[_Peer]] = {}
-        self._server: asyncio.Server | None = None
 
-    async def start(self, path: Path) -> None:
-        """Listens on `path`, which only this user may reach."""
-        path.unlink(missing_ok=True)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Peer(self), str(path))
-        path.chmod(0o600)
+    async def add(self) -> socket.socket:
+        """A new worker: the socket to hand it."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: _Peer(self), sock=ours)
+        return theirs
 
     def forward(self, origin: _Peer, topic: str, data: bytes) -> None:
         """Sends to every worker that hears the topic, but not back."""
@@ -133,26 +133,21 @@ class Hub:
             if not peers:
                 del self.topics[topic]
 
-    async def stop(self) -> None:
-        """Closes the socket; the workers' connections end with them."""
-        if self._server is not None:
-            self._server.close()
-
 
 class SocketBus(RemoteBus):
     """A worker's end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, sock: socket.socket, on_lost: Callable[[], None]) -> None:
         super().__init__()
-        self._path = path
+        self._sock = sock
+        self._on_lost = on_lost
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
-        self._connected = asyncio.Event()
 
     async def start(self) -> None:
-        """See RemoteBus.start; returns when the hub is there."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="bus")
-        await self._connected.wait()
+        """See RemoteBus.start."""
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._sock)
+        self._task = asyncio.get_running_loop().create_task(self._read(reader), name="bus")
 
     async def stop(self) -> None:
         """See RemoteBus.stop."""
@@ -160,7 +155,7 @@ class SocketBus(RemoteBus):
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-            self._task = None
+        self._close()
 
     def is_linked(self) -> bool:
         """See RemoteBus.is_linked."""
@@ -179,25 +174,18 @@ class SocketBus(RemoteBus):
         if self._writer is not None:
             self._writer.write(packed)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                reader, self._writer = await asyncio.open_unix_connection(str(self._path))
-                self._writer.write(b"".join(frame(SUBSCRIBE, topic) for topic in self.topics()))
-                if self._connected.is_set():
-                    self._gap()
-                self._connected.set()
-                await self._read(reader)
-            except (OSError, ValueError) as error:
-                _log.warning("bus lost error=%s", error)
-            finally:
-                if self._writer is not None:
-                    self._writer.close()
-                    self._writer = None
-            await asyncio.sleep(RECONNECT)
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         frames = Frames()
-        while received := await reader.read(256 * 1024):
-            for _, topic, data in frames.feed(received):
-                self.deliver(topic, data)
+        try:
+            while received := await reader.read(256 * 1024):
+                for _, topic, data in frames.feed(received):
+                    self.deliver(topic, data)
+        except (OSError, ValueError) as error:
+            _log.warning("bus lost error=%s", error)
+        self._close()
+        self._on_lost()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,21 +13,27 @@ from hypothesis import strategies as st
 from armgs_server.storage.bus_socket import PUBLISH, SUBSCRIBE, UNSUBSCRIBE, Frames, Hub, SocketBus, frame
 
 
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    hub = Hub()
-    await hub.start(tmp_path / "bus")
-    yield hub
-    await hub.stop()
+class Workers:
+    """Three workers on one hub; `lost` names those that were cut off."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.buses: list[SocketBus] = []
+        self.lost: list[int] = []
+
+    async def start(self) -> None:
+        for number in range(3):
+            bus = SocketBus(await self.hub.add(), lambda number=number: self.lost.append(number))  # type: ignore[misc]
+            await bus.start()
+            self.buses.append(bus)
 
 
 @pytest.fixture
-async def workers(hub: Hub, tmp_path: Path) -> AsyncIterator[list[SocketBus]]:
-    buses = [SocketBus(tmp_path / "bus") for _ in range(3)]
-    for bus in buses:
-        await bus.start()
-    yield buses
-    for bus in buses:
+async def workers() -> AsyncIterator[Workers]:
+    workers = Workers()
+    await workers.start()
+    yield workers
+    for bus in workers.buses:
         await bus.stop()
 
 
@@ -38,15 +43,13 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_message_reaches_every_worker_that_hears_its_topic_once(
-    hub: Hub, workers: list[SocketBus]
-) -> None:
-    a, b, c = workers
+async def test_a_message_reaches_every_worker_that_hears_its_topic_once(workers: Workers) -> None:
+    a, b, c = workers.buses
     heard: list[tuple[str, bytes]] = []
     a.subscribe("t", lambda data: heard.append(("a", data)))
     b.subscribe("t", lambda data: heard.append(("b", data)))
     c.subscribe("other", lambda data: heard.append(("c", data)))
-    await until(lambda: len(hub.topics.get("t", ())) == 2)
+    await until(lambda: len(workers.hub.topics.get("t", ())) == 2)
     for number in range(100):
         a.publish("t", b"%d" % number)
     await until(lambda: len(heard) == 200)
@@ -54,31 +57,34 @@ async def test_a_message_reaches_every_worker_that_hears_its_topic_once(
     assert [data for who, data in heard if who == "a"] == [b"%d" % number for number in range(100)]
 
 
-async def test_the_last_unsubscribe_tells_the_hub(hub: Hub, workers: list[SocketBus]) -> None:
-    a = workers[0]
+async def test_the_last_unsubscribe_tells_the_hub(workers: Workers) -> None:
+    a, topics = workers.buses[0], workers.hub.topics
     first, second = a.subscribe("t", lambda data: None), a.subscribe("t", lambda data: None)
-    await until(lambda: "t" in hub.topics)
+    await until(lambda: "t" in topics)
     first()
     second()
     second()
-    await until(lambda: "t" not in hub.topics)
+    await until(lambda: "t" not in topics)
 
 
-async def test_a_hub_that_comes_back_finds_the_topics_again(
-    hub: Hub, workers: list[SocketBus], tmp_path: Path
-) -> None:
-    a, b, _ = workers
-    heard: list[bytes] = []
-    gaps: list[str] = []
-    b.subscribe("t", heard.append)
-    b.on_gap(lambda: gaps.append("b"))
-    await until(lambda: "t" in hub.topics)
-    peers = {peer for peers in hub.topics.values() for peer in peers}
-    for peer in peers:
+async def test_a_worker_that_goes_leaves_its_topics(workers: Workers) -> None:
+    a, topics = workers.buses[0], workers.hub.topics
+    a.subscribe("t", lambda data: None)
+    await until(lambda: "t" in topics)
+    await a.stop()
+    await until(lambda: "t" not in topics)
+    a.publish("t", b"nobody else hears it, and nothing fails")
+    assert workers.lost == []
+
+
+async def test_a_worker_that_was_cut_off_is_told(workers: Workers) -> None:
+    a = workers.buses[0]
+    a.subscribe("t", lambda data: None)
+    await until(lambda: "t" in workers.hub.topics)
+    for peer in workers.hub.topics["t"]:
         peer.transport.abort()
-    await until(lambda: gaps == ["b"] and "t" in hub.topics)
-    a.publish("t", b"again")
-    await until(lambda: heard == [b"again"])
+    await until(lambda: workers.lost == [0])
+    assert not a.is_linked()
 
 
 frames = st.lists(
