@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import postgres
+
+settings.register_profile("armgs", deadline=None)  # two cores, shared: a slow example proves nothing
+settings.load_profile("armgs")
 
 PEERS = Path(__file__).parent / "peers"
 
