@@ -54,16 +54,16 @@ def parse_section(section: type[Section], name: str, values: Any) -> Section:
     given = {}
     for key, value in values.items():
         if key not in fields:
-            raise unknown_key(f"{name}.{key}", [f"{name}.{known}" for known in fields])
+            raise unknown_key(key, list(fields), f"{name}.")
         given[key] = _check_value(f"{name}.{key}", value, types[key], fields[key].metadata)
     return section(**given)
 
 
-def unknown_key(key: str, known: list[str]) -> Invalid:
+def unknown_key(key: str, known: list[str], prefix: str = "") -> Invalid:
     """The error for a key nobody declared, with the nearest one that exists."""
     near = difflib.get_close_matches(key, known, n=1)
-    suggestion = f"; did you mean {near[0]}?" if near else ""
-    return Invalid(f"unknown setting {key}{suggestion}")
+    suggestion = f"; did you mean {prefix}{near[0]}?" if near else ""
+    return Invalid(f"unknown setting {prefix}{key}{suggestion}")
 
 
 def describe_section(name: str, section: Any) -> str:

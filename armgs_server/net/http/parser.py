@@ -119,7 +119,7 @@ class RequestParser:
         if self._header_size > self._settings.header_size:
             raise Refused(431)
         if self._in_header:  # else a trailer field, which nobody asked for: RFC 9110 §6.5.1
-            self._headers.append((name.lower(), value))
+            self._headers.append((name.lower(), value.rstrip(b" \t")))  # RFC 9112 §5.1
             if len(self._headers) > self._settings.header_count:
                 raise Refused(431)
 
