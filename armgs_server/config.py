@@ -30,7 +30,7 @@ class ServerSettings:
     port_offset: int = setting(
         0, doc="Added to every standard port (25 143 443 ...).", minimum=0, maximum=59000
     )
-    workers: int = setting(1, doc="Processes that share the sockets; only 1 in this version.", minimum=1)
+    workers: int = setting(1, doc="Processes that share the sockets.", minimum=1, maximum=256)
     listen: tuple[str, ...] = setting(
         ("0.0.0.0", "::"), doc="Addresses to listen on, where systemd hands over no sockets."
     )
@@ -44,6 +44,10 @@ class StoreSettings:
     inline_limit: int = setting(
         64 * KIB, doc="Bodies up to this size live in the database, larger ones in files.", maximum=MIB
     )
+    blobs: str = setting(
+        "", doc='Where larger bodies live: empty for files, or "s3://KEY:SECRET@HOST:PORT/BUCKET".'
+    )
+    bus: str = setting("", doc='Bus between several hosts: "nats://HOST:4222", more than one by commas.')
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +226,7 @@ class DavSettings:
     instances: int = setting(1000, doc="Most instances of one recurring event (max-instances).", minimum=1)
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
+    listing_cache: int = setting(16 * MIB, doc="Memory for ready listings of folders.", minimum=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +308,8 @@ def describe(config: Config) -> str:
 def _check_together(config: Config) -> None:
     if not config.server.listen:
         raise Invalid("server.listen names no address")
+    if config.store.url != "sqlite" and not config.store.url.startswith(("postgresql://", "postgres://")):
+        raise Invalid('store.url must be "sqlite" or begin with postgresql://')
     for domain in config.server.domains:
         if domain != domain.lower() or not domain.strip(".") or "@" in domain:
             raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
