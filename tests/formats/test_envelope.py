@@ -54,7 +54,8 @@ def test_an_envelope() -> None:
     assert envelope(fields) == (
         b'("Mon, 1 Jan 2024 10:00:00 +0300" "Hello world"'
         b' (("Ann" NIL "ann" "x.example")) (("Ann" NIL "ann" "x.example")) (("Ann" NIL "ann" "x.example"))'
-        b' ((NIL NIL "bob" "y.example")("Carl" NIL "carl" "z.example")) NIL NIL "<0@x.example>" "<1@x.example>")'
+        b' ((NIL NIL "bob" "y.example")("Carl" NIL "carl" "z.example")) NIL NIL'
+        b' "<0@x.example>" "<1@x.example>")'
     )
 
 

@@ -32,7 +32,10 @@ ANN = Mailbox(None, None, b"ann", b"x.example")
         (b'"ann b"@x.example', [ANN._replace(mailbox=b"ann b")]),
         (b'<"ann b"@x.example>', [ANN._replace(mailbox=b"ann b")]),
         (b"ann@[192.0.2.1]", [ANN._replace(host=b"[192.0.2.1]")]),
-        ("Анна <анна@пример.рф>".encode(), [Mailbox("Анна".encode(), None, "анна".encode(), "пример.рф".encode())]),
+        (
+            "Анна <анна@пример.рф>".encode(),
+            [Mailbox("Анна".encode(), None, "анна".encode(), "пример.рф".encode())],
+        ),
     ],
 )
 def test_addresses(value: bytes, expected: list[Mailbox]) -> None:

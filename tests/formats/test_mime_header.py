@@ -39,7 +39,10 @@ def test_iterate_fields_keeps_order_and_spelling() -> None:
         (b"a/b; name=annual report.pdf; x=1", (b"a", b"b", ((b"name", b"annual report.pdf"), (b"x", b"1")))),
         (b"a/b; charset=us-ascii (Plain text)", (b"a", b"b", ((b"charset", b"us-ascii"),))),
         (b'a/b;\r\n boundary="=_1"', (b"a", b"b", ((b"boundary", b"=_1"),))),
-        (b"a/b; name*0*=utf-8''%D0; name*1*=%9F", (b"a", b"b", ((b"name*0*", b"utf-8''%D0"), (b"name*1*", b"%9F")))),
+        (
+            b"a/b; name*0*=utf-8''%D0; name*1*=%9F",
+            (b"a", b"b", ((b"name*0*", b"utf-8''%D0"), (b"name*1*", b"%9F"))),
+        ),
         (b'a/b; name="unclosed', (b"a", b"b", ((b"name", b"unclosed"),))),
         (b"a/b;;;x", (b"a", b"b", ())),
     ],
@@ -88,7 +91,15 @@ def test_dates(value: bytes, seconds: int, day: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"yesterday", b"32 Jan 2024 10:00 +0000", b"1 Foo 2024 10:00", b"1 Jan 2024 25:00", b"0 Jan 2024 1:00"]
+    "value",
+    [
+        b"",
+        b"yesterday",
+        b"32 Jan 2024 10:00 +0000",
+        b"1 Foo 2024 10:00",
+        b"1 Jan 2024 25:00",
+        b"0 Jan 2024 1:00",
+    ],
 )
 def test_what_is_no_date(value: bytes) -> None:
     assert header.parse_date(value) is None
@@ -141,7 +152,14 @@ def test_charsets(charset: str, value: bytes, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(b"YWJj", b"abc"), (b"YW Jj\r\n", b"abc"), (b"YWI", b"ab"), (b"!YWJj\xff", b"abc"), (b"Y", b""), (b"", b"")],
+    [
+        (b"YWJj", b"abc"),
+        (b"YW Jj\r\n", b"abc"),
+        (b"YWI", b"ab"),
+        (b"!YWJj\xff", b"abc"),
+        (b"Y", b""),
+        (b"", b""),
+    ],
 )
 def test_base64_takes_what_it_can(text: bytes, expected: bytes) -> None:
     assert header.decode_base64(text) == expected
@@ -158,7 +176,10 @@ def test_any_bytes_are_taken(value: bytes) -> None:
     assert text.encode("utf-8").decode("utf-8") == text
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n")), st.sampled_from(["utf-8", "utf-16", "utf-7"]))
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n")),
+    st.sampled_from(["utf-8", "utf-16", "utf-7"]),
+)
 def test_encoded_words_come_back(text: str, charset: str) -> None:
     word = b"=?%b?B?%b?=" % (charset.encode(), base64.b64encode(text.encode(charset)))
     assert header.decode_text(word) == text
