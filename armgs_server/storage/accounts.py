@@ -89,7 +89,7 @@ async def charge(tx: Tx, owner: int, items: int, size: int) -> None:
 
 async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it."""
-    for table in ("document", "archive", "offline", "roster"):
+    for table in ("document", "archive", "offline", "roster", "upload"):
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await queue.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):

@@ -15,6 +15,7 @@ from armgs_server.storage import clock
 from armgs_server.storage.tx import Row, Tx, Value
 
 _TIME_SHIFT = 10  # clock.unique_id
+_LAST_TIME = (1 << 63 - _TIME_SHIFT) - 1  # in the year 2255
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,11 @@ async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     return changed > 0
 
 
+def _first_id(time: int) -> int:
+    """The least id of a moment; years that no id can carry are the last one that it can."""
+    return min(max(time, 0), _LAST_TIME) << _TIME_SHIFT
+
+
 def _from_row(row: Row) -> ArchivedMessage:
     id_, sent, peer, stanza = row
     return ArchivedMessage(id_, sent, peer, bytes(stanza))
@@ -125,8 +131,8 @@ def _where(owner: int, query: ArchiveQuery) -> tuple[str, list[Value]]:
     where = ["owner = ?"]
     conditions: list[tuple[str, Value]] = [
         ("peer = ?", query.peer or None),
-        ("id >= ?", None if query.start is None else query.start << _TIME_SHIFT),
-        ("id < ?", None if query.end is None else (query.end + 1) << _TIME_SHIFT),
+        ("id >= ?", None if query.start is None else _first_id(query.start)),
+        ("id < ?", None if query.end is None else _first_id(query.end + 1)),
         ("id > ?", query.after),
         ("id < ?", query.before),
     ]

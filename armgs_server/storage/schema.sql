@@ -207,6 +207,7 @@ CREATE TABLE upload (
   type       TEXT    NOT NULL,
   expires    INTEGER NOT NULL                   -- until when the file may be put
 ) WITHOUT ROWID;
+CREATE INDEX upload_owner ON upload (owner, uid);
 
 -- RFC 6121 §2; versions are the modseq of the owner's collection of kind roster.
 CREATE TABLE roster (

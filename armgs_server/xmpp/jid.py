@@ -3,7 +3,7 @@
 
 A `JID` is always normalised: two JIDs are the same address exactly when they are equal. The localpart
 follows UsernameCaseMapped (RFC 8265 §3.3), the resourcepart OpaqueString (RFC 8265 §4.2), the domainpart
-IDNA2008 U-labels. Only `Invalid` leaves `parse`.
+IDNA2008 U-labels. Only `Malformed` leaves `parse`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ _EXCEPTIONS_VALID = frozenset("\u00df\u03c2\u06fd\u06fe\u0f0b\u3007")
 _EXCEPTIONS_DISALLOWED = frozenset("\u0640\u07fa\u302e\u302f\u3031\u3032\u3033\u3034\u3035\u303b")
 _FREEFORM_DISALLOWED = frozenset({"Cc", "Cs", "Cn", "Co"})
 _IGNORABLE = frozenset("\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u3164\ufeff\uffa0")
+
+
+class Malformed(Invalid):
+    """Not an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ def parse(text: str) -> JID:
     if not at:
         local, domain = "", bare
     elif not local:
-        raise Invalid("empty localpart")
+        raise Malformed("empty localpart")
     if slash and not resource:
-        raise Invalid("empty resourcepart")
+        raise Malformed("empty resourcepart")
     return JID(
         parse_local(local) if local else "",
         parse_domain(domain),
@@ -89,7 +93,7 @@ def parse_local(text: str) -> str:
     mapped = unicodedata.normalize("NFC", mapped)
     for char in mapped:
         if char in _LOCAL_EXCLUDED or not _is_identifier(char):
-            raise Invalid(f"character U+{ord(char):04X} is not allowed in a localpart")
+            raise Malformed(f"character U+{ord(char):04X} is not allowed in a localpart")
     return _check_length(mapped, "localpart")
 
 
@@ -102,11 +106,11 @@ def parse_domain(text: str) -> str:
         try:
             return f"[{ipaddress.IPv6Address(text[1:-1])}]"
         except ValueError as error:
-            raise Invalid("not an IPv6 address") from error
+            raise Malformed("not an IPv6 address") from error
     try:
         name = idna.decode(idna.encode(text.lower(), uts46=True))
     except (idna.IDNAError, UnicodeError) as error:
-        raise Invalid("not a domain name") from error
+        raise Malformed("not a domain name") from error
     return _check_length(name, "domainpart")
 
 
@@ -118,13 +122,13 @@ def parse_resource(text: str) -> str:
     mapped = unicodedata.normalize("NFC", mapped)
     for char in mapped:
         if unicodedata.category(char) in _FREEFORM_DISALLOWED or char in _IGNORABLE or _is_jamo(char):
-            raise Invalid(f"character U+{ord(char):04X} is not allowed in a resourcepart")
+            raise Malformed(f"character U+{ord(char):04X} is not allowed in a resourcepart")
     return _check_length(mapped, "resourcepart")
 
 
 def _check_length(text: str, part: str) -> str:
     if not text or len(text.encode("utf-8", "surrogatepass")) > MAX_PART:
-        raise Invalid(f"{part} is empty or longer than {MAX_PART} octets")
+        raise Malformed(f"{part} is empty or longer than {MAX_PART} octets")
     return text
 
 

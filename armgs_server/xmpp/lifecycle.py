@@ -99,12 +99,15 @@ async def end(server: Server, session: Session) -> None:
         server.resumable.pop(session.sm.id, None)
         session.sm = None
     session.holding = None
+    others = [other for other in session.account.receivers() if other is not session]
     try:
-        await presence.unavailable(server, session)
+        if unacknowledged and not others:
+            await xep_0160_offline.keep(server, session, unacknowledged)
     finally:
-        server.forget(session)
-    if unacknowledged and not session.account.receivers():
-        await xep_0160_offline.keep(server, session, unacknowledged)
+        try:
+            await presence.unavailable(server, session)
+        finally:
+            server.forget(session)
 
 
 def give_up(server: Server, session: Session) -> None:

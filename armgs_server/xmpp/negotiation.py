@@ -23,7 +23,6 @@ from armgs_server.xmpp.xeps import xep_0115_caps, xep_0198_sm, xep_0352_csi
 TLS = "urn:ietf:params:xml:ns:xmpp-tls"
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 BIND = "urn:ietf:params:xml:ns:xmpp-bind"
-SESSION = "urn:ietf:params:xml:ns:xmpp-session"
 CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
 
 PROCEED = element("proceed", {"xmlns": TLS})
@@ -31,7 +30,7 @@ TLS_FAILURE = element("failure", {"xmlns": TLS})
 MAX_ATTEMPTS = 5  # RFC 6120 §6.4.5: retries on one stream
 
 # RFC 6121 §1.4: the session request of RFC 3921 is a no-op that old clients insist on.
-_SESSION_FEATURE = element("session", {"xmlns": SESSION}, element("optional"))
+_SESSION_FEATURE = element("session", {"xmlns": roster_iq.SESSION}, element("optional"))
 
 
 class Authentication:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from armgs_server.storage import roster as storage
 from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp.iq import ACCOUNT, Query, Route
+from armgs_server.xmpp.iq import ACCOUNT, SERVER, Query, Route
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.roster import NAMESPACE, Roster, load, push, push_item, serialise
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.subscriptions import remove_contact
 
 FEATURES = (NAMESPACE,)
+SESSION = "urn:ietf:params:xml:ns:xmpp-session"
 STREAM_FEATURES = b"<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>"
 MAX_NAME = 1023  # RFC 6121 §2.3.3 lets the server limit names and group names
 MAX_GROUPS = 32
@@ -91,7 +92,13 @@ async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
     return True
 
 
+async def handle_session(query: Query) -> bytes:
+    """RFC 6121 §1.4: the session request of RFC 3921 does nothing any more."""
+    return b""
+
+
 ROUTES = (
+    Route("set", SESSION, "session", ACCOUNT | SERVER, handle_session),
     Route("get", NAMESPACE, "query", ACCOUNT, handle_get),
     Route("set", NAMESPACE, "query", ACCOUNT, handle_set),
 )

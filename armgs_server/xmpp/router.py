@@ -67,8 +67,8 @@ async def messages(server: Server, session: Session, stanzas: Sequence[Stanza]) 
     for stanza in stanzas:
         try:
             to = jids.parse(stanza.to) if stanza.to else session.jid.to_bare()  # RFC 6120 §10.3.1
-        except DomainError:
-            _refuse(session, stanza, StanzaError("jid-malformed"))
+        except DomainError as error:
+            _refuse(session, stanza, from_domain_error(error))
             continue
         delivery = Delivery(server, stanza, session.jid, to, session)
         if await _run(BEFORE_COMMIT, delivery):

@@ -13,6 +13,8 @@ from armgs_server.xmpp.c2s import ClientStream
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
+from armgs_server.xmpp.xeps import xep_0363_upload
+from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
 
 _REFUSAL = stream_header(from_="localhost", stream_id="0") + stream_error("resource-constraint")
 
@@ -41,7 +43,9 @@ class XmppService:
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ()
+        upload = self.server.hosts[xep_0363_upload.LABEL]
+        assert isinstance(upload, UploadHost)
+        return ((xep_0363_upload.PREFIX, upload.answer),)
 
     async def start(self) -> None:
         """Listens for people who must go."""

@@ -28,6 +28,7 @@ from armgs_server.errors import (
 )
 from armgs_server.formats import xmltree
 from armgs_server.formats.xmltree import escape, quote
+from armgs_server.xmpp.jid import Malformed
 
 CLIENT = "jabber:client"
 STREAM = "http://etherx.jabber.org/streams"
@@ -238,6 +239,7 @@ _CONDITIONS: tuple[tuple[type[DomainError], str, str], ...] = (
     (Conflict, "conflict", "modify"),
     (OverQuota, "resource-constraint", "wait"),
     (TooLarge, "not-acceptable", "modify"),
+    (Malformed, "jid-malformed", "modify"),
     (Invalid, "bad-request", "modify"),
     (Temporary, "internal-server-error", "wait"),
 )

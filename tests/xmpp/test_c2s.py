@@ -119,7 +119,7 @@ async def test_kicked_when_disabled(world: World, log_in: LogIn) -> None:
     ivanov = await log_in(IVANOV)
     person = await world.directory.by_address(IVANOV)
     assert person is not None
-    await world.directory.disable(person)
+    await world.directory.disable(person.id)
     error = await ivanov.receive("stream:error")
     assert error.find("streams:not-authorized", NAMESPACES) is not None
 
@@ -132,12 +132,18 @@ async def test_session_request_of_old_clients(log_in: LogIn) -> None:
 
 async def test_iq_errors(log_in: LogIn) -> None:
     ivanov = await log_in(IVANOV)
-    assert error_of(await ivanov.iq("<query xmlns='urn:nobody'/>", to="digital.example")) == "service-unavailable"
+    assert (
+        error_of(await ivanov.iq("<query xmlns='urn:nobody'/>", to="digital.example"))
+        == "service-unavailable"
+    )
     assert error_of(await ivanov.iq("<query xmlns='urn:nobody'/>", to="elsewhere.example")) == (
         "remote-server-not-found"
     )
     assert error_of(await ivanov.iq("<a xmlns='x'/><b xmlns='y'/>")) == "bad-request"
-    assert error_of(await ivanov.iq("<ping xmlns='urn:xmpp:ping'/>", to=f"{PETROVA}/none")) == "service-unavailable"
+    assert (
+        error_of(await ivanov.iq("<ping xmlns='urn:xmpp:ping'/>", to=f"{PETROVA}/none"))
+        == "service-unavailable"
+    )
     assert error_of(await ivanov.iq("<ping xmlns='urn:xmpp:ping'/>", to="a@@b")) == "jid-malformed"
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from armgs_server.storage.sqlite import SqliteEngine
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, chat, error_of, find, text
 from tests.xmpp.conftest import LogIn
@@ -193,13 +194,17 @@ async def test_nobody_reads_another_archive(log_in: LogIn) -> None:
     assert error_of(await ivanov.iq(query(), "set", to=PETROVA)) == "service-unavailable"
 
 
-async def test_a_store_that_cannot_write_acknowledges_nothing(world: World, log_in: LogIn) -> None:
+async def test_a_full_disk_delivers_nothing_and_passes(world: World, log_in: LogIn) -> None:
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
-    await ivanov.enable_sm()
-    await world.store.write(lambda tx: tx.execute("ALTER TABLE archive RENAME TO archive_away"))
-    ivanov.send(chat(PETROVA, "lost?", id_="m"))
-    assert (await ivanov.message()).get("type") == "error"
+    engine = world.store._engine
+    assert isinstance(engine, SqliteEngine)
+    pages = engine._writer_db.execute("PRAGMA page_count").fetchall()[0][0]
+    engine._writer_db.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall()
+    ivanov.send(chat(PETROVA, "x" * 200_000, id_="m"))
+    refused = await ivanov.message()
+    assert error_of(refused) == "internal-server-error"
+    assert find(refused, "c:error").get("type") == "wait"
     assert not [stanza for stanza in await petrova.settle() if stanza.tag.endswith("message")]
-    await world.store.write(lambda tx: tx.execute("ALTER TABLE archive_away RENAME TO archive"))
+    engine._writer_db.execute("PRAGMA max_page_count = 1000000").fetchall()
     ivanov.send(chat(PETROVA, "here"))
     await petrova.message("here")

@@ -147,6 +147,10 @@ async def _check_ids(tx: Tx, owner: int, selection: ArchiveQuery) -> None:
 
 
 async def handle_form(query: Query) -> bytes:
+    return form()
+
+
+def form() -> bytes:
     """§4.1.6: which filters there are."""
     fields = element("field", {"type": "hidden", "var": "FORM_TYPE"}, text_element("value", NAMESPACE))
     fields += b"".join(element("field", {"type": type_, "var": name}) for name, type_ in _FIELDS)
