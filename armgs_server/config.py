@@ -210,6 +210,10 @@ class XmppSettings:
     )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
+    rooms_owned: int = setting(100, doc="Chat rooms that one person may own.", minimum=1)
+    room_affiliations: int = setting(
+        5000, doc="Members, admins, owners and banned people of one room.", minimum=10
+    )
     room_occupants: int = setting(1000, doc="Occupants of one room.", minimum=2)
     room_history: int = setting(50, doc="Messages shown to who enters a room.", minimum=0)
     upload_size: int = setting(100 * MIB, doc="Largest uploaded file (XEP-0363).", minimum=KIB)

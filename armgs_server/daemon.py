@@ -14,8 +14,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -32,10 +33,16 @@ from armgs_server.net.systemd import Notifier, listen_sockets
 from armgs_server.net.tls import open_contexts
 from armgs_server.service import Core, Service
 from armgs_server.storage import Store
+from armgs_server.storage.blob_objects import Objects
+from armgs_server.storage.bus import RemoteBus
+from armgs_server.storage.bus_nats import NatsBus
+from armgs_server.storage.bus_socket import SocketBus
+from armgs_server.supervisor import Supervisor
 
 _log = log.get("daemon")
 
 HTTP, HTTPS = 80, 443
+STREAM_PORTS = (25, 465, 587, 143, 993, 5222, 5223)
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
 # The store's writer thread and the loop share the interpreter: a long wait for it is a long answer.
@@ -43,29 +50,57 @@ _SWITCH_INTERVAL = 0.001
 _GC_THRESHOLD = 20000  # young objects before a collection: sessions live long, garbage is rarely cyclic
 
 
-def run(config_path: Path, on_ready: Callable[[], None] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT; the exit status of the process. `on_ready` is called once it listens."""
+OnReady = Callable[[], None]
+
+
+def run(config_path: Path, on_ready: OnReady | None = None) -> int:
+    """Serves until SIGTERM or SIGINT; the process's exit status. `on_ready` is called once it listens."""
     try:
         config = configuration.load(config_path)
-        if config.server.workers != 1:
-            raise Invalid("server.workers: only 1 is possible in this version")
     except Invalid as error:
         print(error.text, file=sys.stderr)
         return 2
     log.setup(config.log.level)
+    _raise_descriptor_limit()
+    if config.server.workers == 1:
+        return run_loop(serve(config, config_path, listen_sockets(), on_ready=on_ready))
+    return run_loop(_supervise(config, config_path, on_ready))
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> int:
+    """Runs the main coroutine of a daemon, a supervisor or a worker to its end; the exit status."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
     gc.set_threshold(_GC_THRESHOLD)
-    _raise_descriptor_limit()
     try:
-        uvloop.run(_serve(config, config_path, on_ready))
+        uvloop.run(main)
     except (DomainError, OSError) as error:
         _log.error("cannot start", error=error)
         return 1
     return 0
 
 
-async def _serve(config: Config, config_path: Path, on_ready: Callable[[], None] | None) -> None:
-    daemon = Daemon(config, config_path)
+async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None) -> None:
+    """Several workers: systemd's sockets are shared by all; our own are bound once for each of them."""
+    given = listen_sockets()
+
+    def sockets(slot: int) -> Sequence[tuple[str, socket.socket]]:
+        if given:
+            return given
+        bound = _bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
+        return [("", sock) for each in bound.values() for sock in each]
+
+    await Supervisor(config, config_path, sockets, Notifier(), on_ready).run()
+
+
+async def serve(
+    config: Config,
+    config_path: Path,
+    sockets: list[tuple[str, socket.socket]],
+    bus: socket.socket | None = None,
+    on_ready: OnReady | None = None,
+) -> None:
+    """One serving process's life; `bus` is a worker's end of its supervisor's bus."""
+    daemon = Daemon(config, config_path, bus)
     notifier = Notifier()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -78,7 +113,7 @@ async def _serve(config: Config, config_path: Path, on_ready: Callable[[], None]
         notifier.ready()
 
     try:
-        await daemon.start(listen_sockets())
+        await daemon.start(sockets, on_bus_lost=stop.set)
         loop.add_signal_handler(signal.SIGHUP, reload)
         gc.collect()
         gc.freeze()
@@ -96,8 +131,10 @@ async def _serve(config: Config, config_path: Path, on_ready: Callable[[], None]
 class Daemon:
     """One running server. Also started inside tests, on their loop."""
 
-    def __init__(self, config: Config, config_path: Path) -> None:
+    def __init__(self, config: Config, config_path: Path, bus: socket.socket | None = None) -> None:
         self._config = config
+        self._bus_socket = bus
+        self._bus: RemoteBus | None = None
         self._config_path = config_path
         self._tls = open_contexts(config)
         self._store: Store | None = None
@@ -106,11 +143,20 @@ class Daemon:
         self._services: list[Service] = []
         self._sockets: dict[int, list[socket.socket]] = {}
 
-    async def start(self, sockets: list[tuple[str, socket.socket]]) -> None:
-        """Opens everything and listens; `sockets` are those of systemd, if any."""
+    async def start(
+        self, sockets: list[tuple[str, socket.socket]], on_bus_lost: Callable[[], None] = lambda: None
+    ) -> None:
+        """Opens everything and listens; `sockets` are those of systemd or the supervisor, if any."""
         config = self._config
+        self._bus = self._open_bus(on_bus_lost)
+        if self._bus is not None:
+            await self._bus.start()
         self._store = await Store.open(
-            config.store.url, config.data_dir, inline_limit=config.store.inline_limit
+            config.store.url,
+            config.data_dir,
+            bus=self._bus,
+            blob_engine=Objects(config.store.blobs) if config.store.blobs else None,
+            inline_limit=config.store.inline_limit,
         )
         self._directory = await Directory.open(self._store, config)
         self._store.watch()
@@ -131,6 +177,12 @@ class Daemon:
             self._listen(self._server, listener)
         self._listen_http(self._server, services)
         _log.info("ready", hostname=config.server.hostname, ports=" ".join(map(str, self.ports)))
+
+    def _open_bus(self, on_lost: Callable[[], None]) -> RemoteBus | None:
+        """NATS where it is configured, the supervisor's hub where there is one, else none but our own."""
+        if self._config.store.bus:
+            return NatsBus(self._config.store.bus)
+        return None if self._bus_socket is None else SocketBus(self._bus_socket, on_lost)
 
     @property
     def core(self) -> Core:
@@ -179,6 +231,8 @@ class Daemon:
             await self._directory.close()
         if self._store is not None:
             await self._store.close()
+        if self._bus is not None:
+            await self._bus.stop()
         _log.info("stopped")
 
     def _listen(self, server: Server, listener: Listener) -> None:
@@ -225,7 +279,7 @@ def _bind_one(config: Config, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     for address in config.server.listen:
         try:
-            sockets.append(bind(address, config.port(port)))
+            sockets.append(bind(address, config.port(port), shared=config.server.workers > 1))
         except OSError as error:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(config.server.listen) > 1:
                 _log.debug("address not available", address=address)

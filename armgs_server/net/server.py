@@ -216,12 +216,17 @@ def _report(listener: str, stream: Stream, error: Exception) -> None:
         _log.exception("session failed", listener=listener, connection=stream.id, peer=stream.peer)
 
 
-def bind(address: str, port: int) -> socket.socket:
-    """A listening socket. IPv6 sockets take IPv6 only, so "0.0.0.0" and "::" can stand side by side."""
+def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket. IPv6 sockets take IPv6 only, so "0.0.0.0" and "::" can stand side by side.
+
+    The kernel spreads connections over all `shared` sockets of one address (SO_REUSEPORT).
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, port))
