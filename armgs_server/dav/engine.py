@@ -12,6 +12,7 @@ other collection as `NAME_shared_by_ADDRESS`. Everything that the person may not
 from collections.abc import Sequence
 
 from armgs_server.dav.features import Kind, Shape, Tables
+from armgs_server.dav.listing_cache import ListingCache
 from armgs_server.dav.paths import join, quote
 from armgs_server.dav.resources import (
     PRINCIPAL_FOLDERS,
@@ -58,6 +59,7 @@ class Engine:
         self.store = core.store
         self.directory = core.directory
         self.tables = tables
+        self.listings = ListingCache(core.config.dav.listing_cache)
 
     async def rights(self, person: Principal, collection: Collection) -> Rights:
         """What the person may do on a collection."""

@@ -76,6 +76,7 @@ class Property:
     initial: bool = False
     allprop: bool = False
     listed: bool = True  # in propname; not for what only reports may ask for
+    pure: bool = False  # on members it depends on the item's row alone, so its text may be kept
 
 
 @dataclass(frozen=True, slots=True)

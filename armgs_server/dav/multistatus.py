@@ -49,14 +49,30 @@ def stream(
     tail: Callable[[], str] = str,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """A 207 of many responses, rendered and sent slice by slice; `tail` is asked at the end."""
+    """A 207 of many resources, rendered and sent slice by slice; `tail` is asked at the end."""
+
+    async def texts() -> AsyncIterator[Sequence[str]]:
+        async for resources in slices:
+            yield await view.responses(resources)
+
+    return stream_texts(texts(), tail=tail, headers=headers)
+
+
+def stream_texts(
+    slices: AsyncIterator[Sequence[str]],
+    *,
+    tail: Callable[[], str] = str,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """A 207 of many DAV:response elements, sent slice by slice."""
 
     async def body() -> AsyncIterator[bytes]:
-        yield HEAD.encode()
-        async for resources in slices:
-            yield "".join(await view.responses(resources)).encode()
+        begin = HEAD
+        async for texts in slices:
+            yield f"{begin}{''.join(texts)}".encode()
+            begin = ""
             await asyncio.sleep(0)  # others' turn
-        yield f"{tail()}{TAIL}".encode()
+        yield f"{begin}{tail()}{TAIL}".encode()
 
     return Response(207, [XML, *headers], body())
 

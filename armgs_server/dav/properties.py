@@ -31,6 +31,8 @@ from armgs_server.storage.locks import Lock
 from armgs_server.storage.tx import Tx
 
 DAY = 86400
+_MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
+_SECONDS = [f"{second:02}" for second in range(60)]
 LOCKS = dav("lockdiscovery")
 RESOURCE_IDS = uuid.UUID("0f5bb3c8-8a37-5d6d-9f6c-2f4f0d7f8a11")
 MAX_DISPLAY_NAME = 1000
@@ -54,13 +56,20 @@ def _day(number: int) -> tuple[str, str]:
 def http_date(moment: int) -> str:
     """IMF-fixdate (RFC 9110 §5.6.7) of microseconds since 1970."""
     day, second = divmod(moment // SECOND, DAY)
-    return f"{_day(day)[0]} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02} GMT"
+    minute, second = divmod(second, 60)
+    return f"{_day(day)[0]} {_MINUTES[minute]}{_SECONDS[second]} GMT"
 
 
 def iso_date(moment: int) -> str:
     """RFC 3339 date-time of microseconds since 1970."""
     day, second = divmod(moment // SECOND, DAY)
-    return f"{_day(day)[1]}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
+    minute, second = divmod(second, 60)
+    return f"{_day(day)[1]}T{_MINUTES[minute]}{_SECONDS[second]}Z"
+
+
+@lru_cache(maxsize=1024)
+def _content_type(kind: str) -> str:
+    return f"<D:getcontenttype>{escape(kind)}</D:getcontenttype>"
 
 
 def display_name(resource: Resource) -> str:
@@ -100,8 +109,7 @@ def _getcontentlength(view: View, resource: MemberResource) -> str:
 
 
 def _getcontenttype(view: View, resource: MemberResource) -> str:
-    kind = resource.item.content_type or resource.parent.kind.content_type
-    return f"<D:getcontenttype>{escape(kind)}</D:getcontenttype>"
+    return _content_type(resource.item.content_type or resource.parent.kind.content_type)
 
 
 def _getetag(view: View, resource: MemberResource) -> str:
@@ -182,15 +190,21 @@ def _resource_id(view: View, resource: Resource) -> str:
 
 _STORED = Shape.COLLECTION | Shape.MEMBER
 PROPERTIES = (
-    Property(dav("creationdate"), _STORED, _creationdate, allprop=True),
+    Property(dav("creationdate"), _STORED, _creationdate, allprop=True, pure=True),
     Property(
-        dav("displayname"), Shape.ANY, _displayname, change=_change_displayname, stored=True, allprop=True
+        dav("displayname"),
+        Shape.ANY,
+        _displayname,
+        change=_change_displayname,
+        stored=True,
+        allprop=True,
+        pure=True,
     ),
-    Property(dav("getcontentlength"), Shape.MEMBER, _getcontentlength, allprop=True),
-    Property(dav("getcontenttype"), Shape.MEMBER, _getcontenttype, allprop=True),
-    Property(dav("getetag"), Shape.MEMBER, _getetag, allprop=True),
-    Property(dav("getlastmodified"), Shape.MEMBER, _getlastmodified, allprop=True),
-    Property(dav("resourcetype"), Shape.ANY, _resourcetype, allprop=True),
+    Property(dav("getcontentlength"), Shape.MEMBER, _getcontentlength, allprop=True, pure=True),
+    Property(dav("getcontenttype"), Shape.MEMBER, _getcontenttype, allprop=True, pure=True),
+    Property(dav("getetag"), Shape.MEMBER, _getetag, allprop=True, pure=True),
+    Property(dav("getlastmodified"), Shape.MEMBER, _getlastmodified, allprop=True, pure=True),
+    Property(dav("resourcetype"), Shape.ANY, _resourcetype, allprop=True, pure=True),
     Property(dav("supportedlock"), _STORED, _supportedlock, allprop=True),
     Property(LOCKS, _STORED, _lockdiscovery, prepare=prepare_locks, allprop=True),
     Property(f"{{{CALENDARSERVER}}}getctag", Shape.COLLECTION, _getctag),

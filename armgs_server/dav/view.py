@@ -7,6 +7,7 @@ everything else is looked for among the dead ones.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from armgs_server.dav import names
@@ -23,6 +24,7 @@ from armgs_server.storage.tx import Tx
 Key: TypeAlias = tuple[int, int, int]
 
 _FOUND = f"</D:prop><D:status>{status_line(200)}</D:status></D:propstat>"
+_NOT_SHORT: list[str | None] = []
 _MISSING = f"</D:prop><D:status>{status_line(404)}</D:status></D:propstat>"
 
 
@@ -35,6 +37,19 @@ def key_of(resource: Resource) -> Key | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How resources of one shape are answered. `live` with the ready text around it is the short way,
+    for a resource without dead properties that has all live ones asked for; `is_open` forbids it."""
+
+    columns: list[tuple[str, Render]]
+    live: list[Render]
+    is_open: bool
+    is_pure: bool
+    before: str
+    after: str
+
+
 class View:
     """One request's question. `cache` is for the features' `prepare`, by property name."""
 
@@ -45,7 +60,7 @@ class View:
         self.minimal = minimal  # RFC 8144 §2: leave out what is not there
         self.cache: dict[str, Any] = {}
         self.dead: dict[Key, dict[str, str]] = {}
-        self._columns: dict[Shape, list[tuple[str, Render]]] = {}
+        self._plans: dict[Shape, Plan] = {}
         self._prepares: dict[Prepare, None] = {}
         self._needs_dead = asked.kind != "prop"
         for name in asked.names:
@@ -56,27 +71,38 @@ class View:
         """The element by which a property was asked for, with its parameters."""
         return self.asked.elements.get(name)
 
+    def is_pure(self, shape: Shape) -> bool:
+        """Whether what is asked of members of this shape depends on their items alone."""
+        return self._plan(shape).is_pure
+
     async def responses(self, resources: Sequence[Resource]) -> list[str]:
         """The DAV:response of each resource."""
         await self.prepare(resources)
-        return [self.response(resource) for resource in resources]
+        shape, plan = None, None
+        texts: list[str] = []
+        for resource in resources:  # the hot path of a long listing
+            if resource.shape is not shape:
+                shape = resource.shape
+                plan = None if self.dead or self._plans[shape].is_open else self._plans[shape]
+            values = [render(self, resource) for render in plan.live] if plan else _NOT_SHORT
+            if plan is None or None in values:
+                stats = self._propstats(resource)
+            else:
+                stats = f"{plan.before}{''.join(values)}{plan.after}"  # type: ignore[arg-type]
+            texts.append(f"<D:response><D:href>{resource.href}</D:href>{stats}</D:response>")
+        return texts
 
     async def prepare(self, resources: Sequence[Resource]) -> None:
         """Fetches what rendering these resources needs."""
         for shape in {resource.shape for resource in resources}:
-            if shape not in self._columns:
-                self._columns[shape] = self._build_columns(shape)
+            self._plan(shape)
         if self._needs_dead:
             self.dead = await self._load_dead(resources)
         for prepare in self._prepares:
             await prepare(self, resources)
 
-    def response(self, resource: Resource) -> str:
-        """One DAV:response (RFC 4918 §14.24)."""
-        return f"<D:response><D:href>{resource.href}</D:href>{self.propstats(resource)}</D:response>"
-
-    def propstats(self, resource: Resource) -> str:
-        """The DAV:propstat elements of one resource, `prepare` having run."""
+    def _propstats(self, resource: Resource) -> str:
+        """The DAV:propstat elements of one resource (RFC 4918 §14.22)."""
         if self.asked.kind == "prop":
             return self.serialise_propstats(self.values(resource))
         found = {name: text for name, text in self.values(resource) if text is not None}
@@ -88,7 +114,7 @@ class View:
 
     def values(self, resource: Resource) -> list[tuple[str, str | None]]:
         """Each property asked for by name, and its element, or None where there is none."""
-        return [(name, render(self, resource)) for name, render in self._columns[resource.shape]]
+        return [(name, render(self, resource)) for name, render in self._plans[resource.shape].columns]
 
     def serialise_propstats(self, values: Sequence[tuple[str, str | None]]) -> str:
         """DAV:propstat elements: 200 for what is there, 404 for the rest."""
@@ -104,27 +130,40 @@ class View:
         key = key_of(resource)
         return self.dead.get(key, {}) if key else {}
 
-    def _build_columns(self, shape: Shape) -> list[tuple[str, Render]]:
-        table = self.engine.tables.properties
+    def _wanted(self) -> tuple[str, ...]:
+        """The names asked for; for allprop and propname the live ones they stand for."""
         if self.asked.kind == "prop":
-            wanted = self.asked.names
-        else:
-            whole = self.asked.kind == "propname"
-            wanted = tuple(
-                name for name, prop in table.items() if prop.allprop or name in self.asked.names
-                or (whole and prop.listed)
-            )  # fmt: skip
-            wanted += tuple(name for name in self.asked.names if name not in table)
+            return self.asked.names
+        whole = self.asked.kind == "propname"
+        table = self.engine.tables.properties
+        listed = [name for name, prop in table.items() if prop.allprop or (whole and prop.listed)]
+        return tuple(dict.fromkeys((*listed, *self.asked.names)))
+
+    def _plan(self, shape: Shape) -> "Plan":
+        if shape not in self._plans:
+            self._plans[shape] = self._build_plan(shape)
+        return self._plans[shape]
+
+    def _build_plan(self, shape: Shape) -> "Plan":
         columns: list[tuple[str, Render]] = []
-        for name in wanted:
-            prop = table.get(name)
-            if prop is not None and shape in prop.on:
-                if prop.prepare is not None:
-                    self._prepares[prop.prepare] = None
-                columns.append((name, _stored(prop) if prop.stored else prop.render))
-            else:
+        live: list[Render] = []
+        is_pure = True
+        absent: list[str] = []  # there is such a property on no resource of this shape, unless a dead one
+        for name in self._wanted():
+            prop = self.engine.tables.properties.get(name)
+            if prop is None or shape not in prop.on:
                 columns.append((name, _dead(name)))
-        return columns
+                absent.append(name)
+                continue
+            if prop.prepare is not None:
+                self._prepares[prop.prepare] = None
+            columns.append((name, _stored(prop) if prop.stored else prop.render))
+            live.append(prop.render)
+            is_pure = is_pure and prop.pure
+        missing = "" if self.minimal or self.asked.kind != "prop" else "".join(map(names.empty, absent))
+        after = f"{_FOUND}<D:propstat><D:prop>{missing}{_MISSING}" if missing else _FOUND
+        is_open = self.asked.kind != "prop" or not live
+        return Plan(columns, live, is_open, is_pure and not is_open, "<D:propstat><D:prop>", after)
 
     async def _load_dead(self, resources: Sequence[Resource]) -> dict[Key, dict[str, str]]:
         """Dead properties of a slice: one query for all members of a collection, one for its children."""

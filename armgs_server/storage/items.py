@@ -195,6 +195,18 @@ async def scan(tx: Tx, owner: int, collection: int, after_uid: int = 0, limit: i
     return list(map(Item._make, rows))
 
 
+async def revisions(tx: Tx, owner: int, collection: int, after_uid: int, limit: int) -> list[tuple[int, int]]:
+    """A page of `(uid, modseq)` in the order of uids: enough to see what has changed."""
+    rows = await tx.rows(
+        "SELECT uid, modseq FROM item WHERE owner = ? AND collection = ? AND uid > ? ORDER BY uid LIMIT ?",
+        owner,
+        collection,
+        after_uid,
+        limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def by_uids(tx: Tx, owner: int, collection: int, uids: Sequence[int]) -> list[Item]:
     """Those of the uids that are there, in their order."""
     found: list[Item] = []

@@ -44,6 +44,14 @@ async def of_items(tx: Tx, owner: int, collection: int, first: int, last: int) -
     return found
 
 
+async def any_of_items(tx: Tx, owner: int, collection: int) -> bool:
+    """Whether any item of a collection has a property."""
+    row = await tx.row(
+        "SELECT 1 FROM property WHERE owner = ? AND collection = ? AND uid > 0 LIMIT 1", owner, collection
+    )
+    return row is not None
+
+
 async def of_collections(tx: Tx, owner: int, collections: Sequence[int]) -> dict[int, dict[str, str]]:
     """Properties of several collections of one owner."""
     found: dict[int, dict[str, str]] = {}

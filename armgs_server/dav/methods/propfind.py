@@ -6,19 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Shape
-from armgs_server.dav.multistatus import SLICE, multistatus, stream
+from armgs_server.dav.listing import member_texts
+from armgs_server.dav.multistatus import multistatus, stream_texts
 from armgs_server.dav.names import dav
 from armgs_server.dav.resources import (
     CollectionResource,
     MemberResource,
     Resource,
     child_collection,
-    member,
 )
+from armgs_server.dav.view import View
 from armgs_server.dav.xml import parse_propfind
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
-from armgs_server.storage import collections, items
+from armgs_server.storage import collections
 
 
 async def handle_propfind(call: Call) -> Response:
@@ -30,42 +31,20 @@ async def handle_propfind(call: Call) -> Response:
         call.require(call.resource, Rights.READ)
     if depth == "0" or isinstance(call.resource, MemberResource):
         return multistatus(await view.responses([call.resource]), headers=call.headers)
-    if depth == "1":
-        return stream(view, _level(call, call.resource), headers=call.headers)
-    tree = await _tree(call, call.resource)
-    return stream(view, _levels(call, tree), headers=call.headers)
+    tree = [call.resource] if depth == "1" else await _tree(call, call.resource)
+    return stream_texts(_texts(call, view, tree, depth), headers=call.headers)
 
 
-async def _level(call: Call, resource: Resource) -> AsyncIterator[Sequence[Resource]]:
-    """The resource, its child collections, its items."""
-    below = await child_folders(call, resource)
-    yield [resource, *below]
-    if isinstance(resource, CollectionResource):
-        async for page in members(call, resource):
-            yield page
-
-
-async def _levels(call: Call, tree: Sequence[Resource]) -> AsyncIterator[Sequence[Resource]]:
+async def _texts(
+    call: Call, view: View, tree: Sequence[Resource], depth: str
+) -> AsyncIterator[Sequence[str]]:
+    """The folders, each with its members; of Depth 1 also the folders in the only one."""
     for resource in tree:
-        yield [resource]
+        below = await child_folders(call, resource) if depth == "1" else []
+        yield await view.responses([resource, *below])
         if isinstance(resource, CollectionResource):
-            async for page in members(call, resource):
+            async for page in member_texts(view, resource):
                 yield page
-
-
-async def members(call: Call, parent: CollectionResource) -> AsyncIterator[Sequence[MemberResource]]:
-    """The items of a collection in slices; none where the person may not read."""
-    if Rights.READ not in parent.rights:
-        return
-    owner, number = parent.collection.owner, parent.collection.id
-    after = 0
-    while True:
-        page = await call.engine.store.read(lambda tx, a=after: items.scan(tx, owner, number, a, SLICE))  # type: ignore[misc]
-        if page:
-            yield [member(parent, item) for item in page]
-        if len(page) < SLICE:
-            return
-        after = page[-1].uid
 
 
 async def child_folders(call: Call, resource: Resource) -> list[Resource]:
