@@ -46,7 +46,7 @@ PORTS = {
     "https": 443,
 }
 START_TIMEOUT = 30.0
-_SERVE = "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
+SERVE = "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
 # Cheap password hashes: these tests are not about them, and there are many log-ins.
 SETTINGS: dict[str, dict[str, Any]] = {
     "security": {
@@ -128,9 +128,14 @@ class World:
         return self.daemon.core.directory
 
     @property
-    def pid(self) -> int:
+    def child(self) -> asyncio.subprocess.Process:
+        """The daemon, when it is a process of its own."""
         assert self._child is not None, "the daemon runs on this loop, or is stopped"
-        return self._child.pid
+        return self._child
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
 
     def url(self, path: str, *, secure: bool = False) -> str:
         scheme = "https" if secure else "http"
@@ -211,7 +216,7 @@ class World:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
-                _SERVE,
+                SERVE,
                 str(self.config_file),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

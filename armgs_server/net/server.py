@@ -162,7 +162,7 @@ class Server:
                     raise
                 self._pause_accepting(endpoint, error)
                 return
-            self._admit(endpoint, sock, str(address[0]))
+            self._admit(endpoint, sock, address[0].removeprefix("::ffff:"))  # of a dual-stack socket
 
     def _pause_accepting(self, endpoint: _Endpoint, error: OSError) -> None:
         _log.error("cannot accept", listener=endpoint.name, error=error)

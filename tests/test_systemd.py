@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units: systemd accepts them, and the sandbox is as tight as docs/systemd.md says."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from armgs_server.daemon import HTTP, HTTPS
+
+ROOT = Path(__file__).parent.parent
+UNITS = ROOT / "systemd"
+WORST_SCORE = 1.5  # the score that docs/systemd.md states
+
+needs_systemd_analyze = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None,
+    reason="systemd-analyze is not installed (Debian package systemd)",
+)
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units, their command being one that exists here."""
+    for name in ("armgs.service", "armgs.socket"):
+        text = (UNITS / name).read_text().replace("/opt/armgs/.venv/bin/armgs", sys.executable)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@needs_systemd_analyze
+def test_units_are_valid(units: Path) -> None:
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", units / "armgs.service", units / "armgs.socket"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    complaints = [line for line in result.stderr.splitlines() if "armgs" in line]
+    # COMPAT systemd before 253: knows Type=notify only, which stands before it.
+    complaints = [line for line in complaints if "notify-reload" not in line]
+    assert complaints == []
+    assert result.returncode == 0
+
+
+@needs_systemd_analyze
+def test_sandbox_score(units: Path) -> None:
+    result = subprocess.run(
+        ["systemd-analyze", "security", "--no-pager", "--offline=true", units / "armgs.service"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    match = re.search(r"Overall exposure level for \S+: ([\d.]+)", result.stdout)
+    assert match is not None, result.stdout + result.stderr
+    assert float(match[1]) <= WORST_SCORE
+    assert f"**{match[1]}**" in (ROOT / "docs" / "systemd.md").read_text()
+
+
+def test_every_port_of_the_daemon_has_a_socket() -> None:
+    ports = set(re.findall(r"^ListenStream=(\d+)$", (UNITS / "armgs.socket").read_text(), re.MULTILINE))
+    assert ports == {"25", "465", "587", "143", "993", "5222", "5223", str(HTTP), str(HTTPS)}
+
+
+def test_service_has_no_capability_and_notifies() -> None:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
+    parser.read(UNITS / "armgs.service")
+    service = parser["Service"]
+    assert service["CapabilityBoundingSet"] == service["AmbientCapabilities"] == ""
+    assert service["Type"] == "notify-reload"
+    assert service["User"] == "armgs"
+    assert service["StateDirectory"] == "armgs"
