@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0045 §7.2.13-§7.2.15: what who enters is shown of the past, and the subject.
+
+The last messages of a room are kept in memory while anybody is in it, as bytes ready to be sent but for the
+recipient; for a room that comes from the store they are read back from its archive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from armgs_server.formats.xmltree import quote
+from armgs_server.storage import archive, clock
+from armgs_server.storage.archive import ArchiveQuery
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import protocol
+from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.stanza import Stanza, StanzaError, head
+from armgs_server.xmpp.xeps.xep_0045_room import MUC, Past, Room, Seat
+from armgs_server.xmpp.xeps.xep_0160_offline import DELAY, timestamp
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+_END = b"</message>"
+
+
+def send(server: Server, jid: JID, data: bytes) -> None:
+    """To one session, here or in another process."""
+    account = server.accounts.get(jid.bare)
+    session = account.sessions.get(jid.resource) if account is not None else None
+    if session is not None:
+        session.send(data)
+    else:
+        server.publish(jid, data)
+
+
+async def load(tx: Tx, owner: int, limit: int) -> list[Past]:
+    """The last messages of a room's archive."""
+    if limit == 0:
+        return []
+    page = await archive.page(tx, owner, ArchiveQuery(backwards=True, limit=limit))
+    past = []
+    for message in page.messages:
+        stanza = protocol.parse_stanza(message.stanza)
+        if message.peer:
+            past.append(Past(message.sent, parse(stanza.from_), stanza.tail()))
+    return past
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """§7.2.14: how much of the history a client wants; None where it did not say."""
+
+    since: int | None = None  # microseconds
+    stanzas: int | None = None
+    characters: int | None = None
+
+
+def parse_request(stanza: Stanza) -> HistoryRequest:
+    """The `<history/>` of a presence; `bad-request` where it makes no sense."""
+    wanted = next(stanza.tree().iterfind(f"{{{MUC}}}x/{{{MUC}}}history"), None)
+    if wanted is None:
+        return HistoryRequest()
+    return HistoryRequest(_since(wanted), _number(wanted, "maxstanzas"), _number(wanted, "maxchars"))
+
+
+def send_history(server: Server, room: Room, seat: Seat, request: HistoryRequest) -> None:
+    """§7.2.13 and §7.2.15: discussion history, then the subject, which is always sent."""
+    for past in _chosen(room, request):
+        delay = f"<delay xmlns='{DELAY}' from='{quote(room.address.bare)}' stamp='{timestamp(past.sent)}'/>"
+        tail = past.tail[: -len(_END)] + delay.encode() + _END
+        send(server, seat.jid, head("message", past.from_.full, seat.jid.full) + tail)
+    if room.subject:
+        send(server, seat.jid, head("message", "", seat.jid.full) + room.subject)
+    else:
+        start = head("message", room.address.full, seat.jid.full)
+        send(server, seat.jid, start + b" type='groupchat'><subject/></message>")
+
+
+def _chosen(room: Room, request: HistoryRequest) -> list[Past]:
+    """As much of the history as the client wants, and no more than there is."""
+    history = [past for past in room.history if request.since is None or past.sent >= request.since]
+    if request.stanzas is not None:
+        history = history[max(0, len(history) - request.stanzas) :]
+    if request.characters is not None:
+        history = _last_characters(history, request.characters)
+    return history
+
+
+def _since(wanted: etree._Element) -> int | None:
+    """The later one of `seconds` and `since`, in microseconds."""
+    seconds = _number(wanted, "seconds")
+    earliest = None if seconds is None else clock.now() - seconds * clock.SECOND
+    text = wanted.get("since")
+    if text is None:
+        return earliest
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise StanzaError("bad-request", "since is a XEP-0082 time") from error
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return max(earliest or 0, int(moment.timestamp() * clock.SECOND))
+
+
+def _number(wanted: etree._Element, name: str) -> int | None:
+    text = wanted.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 10:
+        raise StanzaError("bad-request", f"{name} is a number")
+    return int(text)
+
+
+def _last_characters(history: list[Past], characters: int) -> list[Past]:
+    """§7.2.14: "the limit refers to the total number of characters in the history"."""
+    first = len(history)
+    while first > 0:
+        characters -= len(history[first - 1].tail)
+        if characters < 0:
+            break
+        first -= 1
+    return history[first:]

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0045: Multi-User Chat, the service at conference.DOMAIN. The parts are in the files beside this one:
+config, room (state), presence, history, messages, invitations, admin, owner, queries.
+
+Invariants:
+- A room is in memory while somebody is in it or a stanza for it is being handled, else in the store only.
+- What the store keeps of a room (configuration, subject, affiliations, archive) is changed there first.
+- A room lives in one process: its order of messages is the order in which their commits returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import people, structure
+from armgs_server.directory.passwords import load_secret
+from armgs_server.storage import rooms
+from armgs_server.storage.rooms import AffiliationRecord
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp import router
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.stanza import Stanza, StanzaError, head
+from armgs_server.xmpp.xeps import (
+    xep_0004_forms,
+    xep_0045_admin,
+    xep_0045_config,
+    xep_0045_history,
+    xep_0045_invitations,
+    xep_0045_messages,
+    xep_0045_presence,
+    xep_0045_queries,
+)
+from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
+from armgs_server.xmpp.xeps.xep_0045_room import MUC, Affiliation, Past, Role, Room, Seat
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+LABEL = "conference"
+
+
+class Rooms:
+    """The host; see the head of this file."""
+
+    name = "Chat rooms"
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._rooms: dict[str, Room] = {}  # by address
+        self._secret = b""
+
+    async def handle(self, stanza: Stanza, origin: JID) -> None:
+        """One stanza to conference.DOMAIN, a room, or an occupant."""
+        to = jids.parse(stanza.to)
+        if not to.local:
+            if stanza.name != "iq":
+                raise StanzaError("service-unavailable")
+            await xep_0045_queries.answer_service(self, stanza, origin, to.domain)
+            return
+        async with self._room(to, may_create=_creates(stanza, to)) as (room, is_new):
+            if stanza.name == "presence":
+                self._handle_presence(room, stanza, origin, to.resource, is_new=is_new)
+            elif stanza.name == "iq" and to.resource:
+                xep_0045_queries.relay(self.server, room, stanza, origin, to.resource)
+            elif stanza.name == "iq":
+                await xep_0045_queries.answer_room(self, room, stanza, origin)
+            else:
+                await self._handle_message(room, stanza, origin, to.resource)
+
+    # Rooms in memory and in the store
+
+    @asynccontextmanager
+    async def _room(self, to: JID, *, may_create: bool) -> AsyncIterator[tuple[Room | None, bool]]:
+        """The room, kept in memory meanwhile; a new one only where the stanza may make one."""
+        room = self._rooms.get(to.bare)
+        is_new = False
+        if room is None:
+            room = await self._load(to.to_bare())
+        if room is None and may_create:
+            room = self._rooms[to.bare] = self._make(to.to_bare(), 0, RoomConfig())
+            is_new = True
+        if room is None:
+            yield None, False
+            return
+        room.users += 1
+        try:
+            yield room, is_new
+        finally:
+            room.users -= 1
+            await self._release(room)
+
+    async def _load(self, address: JID) -> Room | None:
+        limit = self.server.config.xmpp.room_history
+
+        async def work(tx: Tx) -> tuple[rooms.RoomRecord, list[AffiliationRecord], list[Past]] | None:
+            found = await rooms.load(tx, address.bare)
+            if found is None:
+                return None
+            return *found, await xep_0045_history.load(tx, found[0].owner, limit)
+
+        if not self._secret:
+            self._secret = await self.server.store.write(lambda tx: load_secret(tx, "occupant_secret"))
+        loaded = await self.server.store.read(work)
+        known = self._rooms.get(address.bare)  # somebody else may have been faster
+        if loaded is None or known is not None:
+            return known
+        record, affiliations, history = loaded
+        room = self._make(address, record.owner, xep_0045_config.from_data(record.data))
+        room.subject = record.subject
+        room.history.extend(history)
+        for each in affiliations:
+            room.affiliations[each.jid] = Affiliation[each.affiliation.upper()]
+        self._rooms[address.bare] = room
+        return room
+
+    def _make(self, address: JID, owner: int, config: RoomConfig) -> Room:
+        return Room(address, owner, config, self._secret, self.server.config.xmpp.room_history)
+
+    async def _release(self, room: Room) -> None:
+        """Lets go of a room that nobody is in; §10.9: a temporary one is destroyed then."""
+        if room.seats or room.users or room.is_destroyed:
+            return
+        if not room.is_locked and not room.config.is_persistent:
+            await self.forget(room)
+        elif self._rooms.get(room.address.bare) is room:
+            del self._rooms[room.address.bare]
+
+    async def keep(self, room: Room) -> None:
+        """Unlocks a new room: from now on it is in the store."""
+        bare, domain = room.address.bare, room.address.domain.partition(".")[2]
+        department = self.server.directory.domains[domain]
+        owner_jids = room.with_affiliation(Affiliation.OWNER)
+        limit = self.server.config.xmpp.rooms_owned
+        affiliations = [AffiliationRecord(jid, each.text, "", "") for jid, each in room.affiliations.items()]
+
+        async def work(tx: Tx) -> int:
+            if await rooms.count_of(tx, owner_jids[0], "owner") >= limit:
+                raise StanzaError("resource-constraint", f"nobody owns more than {limit} rooms")
+            made = await structure.create_chatroom(tx, bare, room.config.name, department)
+            await rooms.create(tx, made.id, bare, room.config.to_data(), affiliations)
+            return made.id
+
+        room.owner = await self.server.store.write(work)
+
+    async def forget(self, room: Room) -> None:
+        """Takes a room out of the store and out of memory."""
+        room.is_destroyed = True
+        if not room.is_locked:
+
+            async def work(tx: Tx) -> None:
+                await rooms.delete(tx, room.owner)
+                await people.delete(tx, room.owner)
+
+            await self.server.store.write(work)
+        if self._rooms.get(room.address.bare) is room:
+            del self._rooms[room.address.bare]
+
+    # Stanzas
+
+    def _handle_presence(
+        self, room: Room | None, stanza: Stanza, origin: JID, nick: str, *, is_new: bool
+    ) -> None:
+        seat = room.seats.get(origin.full) if room is not None else None
+        if stanza.type in ("unavailable", "error"):
+            if room is not None and seat is not None:
+                codes = (333,) if stanza.type == "error" else ()
+                presence = xep_0045_presence.payload(stanza) if stanza.type == "unavailable" else b""
+                xep_0045_presence.leave(self.server, room, seat, presence, codes)
+            return
+        if stanza.type:
+            raise StanzaError("feature-not-implemented", "rooms have no subscriptions")
+        if room is None:  # not a stanza that enters
+            raise StanzaError("not-acceptable", "you are not in the room")
+        if not nick:
+            raise StanzaError("jid-malformed", "a nickname is needed")  # §7.2.1
+        if is_new:
+            room.affiliations[origin.bare] = Affiliation.OWNER  # §10.1.1
+        if seat is None:
+            xep_0045_presence.enter(self.server, room, stanza, origin, nick, is_new=is_new)
+        elif seat.occupant.nick != nick:
+            xep_0045_presence.change_nick(self.server, room, seat, stanza, nick)
+        elif stanza.has("x", MUC):
+            xep_0045_presence.enter_again(self.server, room, seat, stanza)
+        else:
+            xep_0045_presence.update(self.server, room, seat, stanza)
+
+    async def _handle_message(self, room: Room | None, stanza: Stanza, origin: JID, nick: str) -> None:
+        if room is None:
+            raise StanzaError("item-not-found", "there is no such room")
+        x = xep_0045_invitations.parse_x(stanza)
+        if x is not None and stanza.type == "normal" and not nick:
+            for to, data in xep_0045_invitations.declines(room, origin, x):
+                await self._route(data, JID(room.address.local, room.address.domain, ""), to)
+        seat = room.seats.get(origin.full)
+        if seat is None:
+            if x is not None and stanza.type == "normal" and not nick:
+                return
+            raise StanzaError("not-acceptable", "you are not in the room")
+        if nick:
+            xep_0045_messages.private(self.server, room, stanza, seat, nick)
+        elif stanza.type == "groupchat":
+            await xep_0045_messages.groupchat(self.server, room, stanza, seat)
+        elif stanza.type == "normal" and x is not None:
+            await self._invite(room, seat, xep_0045_invitations.invitees(room, seat, x))
+        elif stanza.type == "normal" and stanza.has("x", xep_0004_forms.NAMESPACE):
+            self._handle_voice(room, seat, stanza)
+        elif stanza.type != "error":
+            raise StanzaError("bad-request", "a message to a room is of type groupchat")
+
+    async def _invite(self, room: Room, seat: Seat, people_: list[tuple[JID, str]]) -> None:
+        if room.config.members_only:
+            await xep_0045_admin.make_members(self.server, room, [jid for jid, _ in people_])
+        for jid, reason in people_:
+            await self._route(xep_0045_invitations.invitation(room, seat, jid, reason), room.address, jid)
+
+    async def _route(self, data: bytes, origin: JID, to: JID) -> None:
+        """A message of the room to a person, kept for who is away."""
+        if self.server.is_local(to.domain):
+            await router.message_from_host(self.server, parse_stanza(data), origin)
+
+    def _handle_voice(self, room: Room, seat: Seat, stanza: Stanza) -> None:
+        """§7.13, §8.6"""
+        form = xep_0004_forms.find(stanza.tree())
+        assert form is not None, "has() found it"
+        if not xep_0045_invitations.is_voice_request(form):
+            occupant = room.occupants.get(xep_0045_invitations.approved(room, seat, form))
+            if occupant is not None and occupant.role is Role.VISITOR:
+                actor = seat.occupant.nick
+                xep_0045_admin.set_role(self.server, room, occupant, Role.PARTICIPANT, actor, "")
+            return
+        inner = xep_0045_invitations.voice_request(room, seat)
+        for other in tuple(room.seats.values()):
+            if other.occupant.role is Role.MODERATOR:
+                start = head("message", room.address.full, other.jid.full)
+                xep_0045_history.send(self.server, other.jid, b"".join((start, b">", inner, b"</message>")))
+
+
+def _creates(stanza: Stanza, to: JID) -> bool:
+    """§10.1.1: who enters a room that does not exist makes it."""
+    return stanza.name == "presence" and stanza.type == "" and bool(to.resource) and stanza.has("x", MUC)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0045 §10.1, §10.2, §10.9: the owner sets a room up, configures it, destroys it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lxml import etree
+
+from armgs_server.errors import DomainError
+from armgs_server.storage import rooms
+from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.stanza import StanzaError, element, text_element
+from armgs_server.xmpp.xeps import xep_0004_forms as forms
+from armgs_server.xmpp.xeps import xep_0045_config as config
+from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
+from armgs_server.xmpp.xeps.xep_0045_invitations import reason_of
+from armgs_server.xmpp.xeps.xep_0045_presence import Change, notify, remove
+from armgs_server.xmpp.xeps.xep_0045_room import OWNER, Affiliation, Room
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+
+class Registry(Protocol):
+    """What of the rooms' host is needed here."""
+
+    server: Server
+
+    async def keep(self, room: Room) -> None:
+        """Unlocks a new room: from now on it is in the store."""
+
+    async def forget(self, room: Room) -> None:
+        """Takes a room out of the store and out of memory."""
+
+
+def handle_get(room: Room, actor: JID) -> bytes:
+    """§10.1.3, §10.2: the form."""
+    _check_owner(room, actor)
+    title = f"Configuration of {room.address.bare}"
+    return element("query", {"xmlns": OWNER}, config.serialise(room.config, title))
+
+
+async def handle_set(registry: Registry, room: Room, actor: JID, query: etree._Element) -> bytes:
+    """A submitted or cancelled form, or `<destroy/>`."""
+    _check_owner(room, actor)
+    destroy = query.find(f"{{{OWNER}}}destroy")
+    if destroy is not None:
+        await _destroy(registry, room, destroy)
+        return b""
+    form = forms.find(query)
+    if form is None:
+        raise StanzaError("bad-request", "neither a form nor destroy")
+    if form.get("type") == "cancel":
+        if room.is_locked:  # §10.1.3: the room is not made after all
+            await dissolve(registry, room, Change(is_leaving=True))
+        return b""
+    values = forms.values(form)
+    if values.get("FORM_TYPE", (config.FORM_TYPE,)) != (config.FORM_TYPE,):
+        raise StanzaError("bad-request", "a form of another type")
+    await _configure(registry, room, config.parse(room.config, values))
+    return b""
+
+
+async def _configure(registry: Registry, room: Room, changed: RoomConfig) -> None:
+    before = room.config
+    if room.is_locked:  # §10.1.2: an instant room submits an empty form
+        room.config = changed
+        await registry.keep(room)
+        return
+    if changed != before:
+        await registry.server.store.write(lambda tx: rooms.set_data(tx, room.owner, changed.to_data()))
+        room.config = changed
+        _follow(registry.server, room, before)
+
+
+def _follow(server: Server, room: Room, before: RoomConfig) -> None:
+    """§10.2.1: what a new configuration does to who is in the room."""
+    after = room.config
+    if after.members_only and not before.members_only:
+        for occupant in tuple(room.occupants.values()):
+            if room.affiliation_of(occupant) is Affiliation.NONE:
+                remove(server, room, occupant, Change(codes=(322,), is_leaving=True))  # §9.3
+    for occupant in room.occupants.values():
+        occupant.tails.clear()
+    codes = []
+    if after.is_non_anonymous != before.is_non_anonymous:
+        codes.append(172 if after.is_non_anonymous else 173)
+    if after.is_archived != before.is_archived:
+        codes.append(170 if after.is_archived else 171)
+    notify(server, room, codes or (104,))
+
+
+async def _destroy(registry: Registry, room: Room, destroy: etree._Element) -> None:
+    """§10.9"""
+    alternative = destroy.get("jid", "")
+    if alternative:
+        try:
+            alternative = jids.parse(alternative).bare
+        except DomainError as error:
+            raise StanzaError("jid-malformed") from error
+    reason = reason_of(destroy)
+    text = text_element("reason", reason) if reason else b""
+    inner = element("destroy", {"jid": alternative}, text)
+    await dissolve(registry, room, Change(is_leaving=True, affiliation=Affiliation.NONE, inner=inner))
+
+
+async def dissolve(registry: Registry, room: Room, change: Change) -> None:
+    """The room is gone from the store, then everybody is sent away."""
+    await registry.forget(room)
+    for occupant in tuple(room.occupants.values()):
+        remove(registry.server, room, occupant, change)
+
+
+def _check_owner(room: Room, actor: JID) -> None:
+    if room.affiliation(actor) is not Affiliation.OWNER:
+        raise StanzaError("forbidden", "only owners may")

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0045 §4, §5: a room, who is in it, and what they may do. State only: nothing is sent from here.
+
+Invariants:
+- An occupant is a nick; it has one seat for each session of the same person that took that nick.
+- `seats` holds every seat of every occupant by full JID: one session is in a room at most once.
+- Roles last as long as the occupant, affiliations for ever; nobody without an affiliation has an entry.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from armgs_server.formats.xmltree import quote
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
+
+MUC = "http://jabber.org/protocol/muc"
+USER = f"{MUC}#user"
+ADMIN = f"{MUC}#admin"
+OWNER = f"{MUC}#owner"
+OCCUPANT_ID = "urn:xmpp:occupant-id:0"  # XEP-0421
+
+
+class Affiliation(IntEnum):
+    """§5.2, in the order of power."""
+
+    OUTCAST = 0
+    NONE = 1
+    MEMBER = 2
+    ADMIN = 3
+    OWNER = 4
+
+    @property
+    def text(self) -> str:
+        return self.name.lower()
+
+
+class Role(IntEnum):
+    """§5.1, in the order of power."""
+
+    NONE = 0
+    VISITOR = 1
+    PARTICIPANT = 2
+    MODERATOR = 3
+
+    @property
+    def text(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One session in the room; `to` is its full JID, escaped, ready to stand in an attribute."""
+
+    jid: JID
+    occupant: Occupant
+    presence: bytes  # the children of the last presence, without what the room adds
+    to: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.to = quote(self.jid.full).encode()
+
+
+@dataclass(slots=True, eq=False)
+class Occupant:
+    """Whoever is behind a nick."""
+
+    nick: str
+    bare: JID
+    role: Role
+    occupant_id: str
+    address: JID  # room@host/nick
+    seats: dict[str, Seat] = field(default_factory=dict)
+    # The occupant's presence as others get it, by whether they see its real address: kept until it changes.
+    tails: dict[bool, bytes] = field(default_factory=dict)
+
+    @property
+    def seat(self) -> Seat:
+        """The seat that spoke last: its presence is the occupant's."""
+        return next(reversed(self.seats.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A message that who enters is shown; `tail` follows `to` in its start tag (Stanza.tail)."""
+
+    sent: int
+    from_: JID
+    tail: bytes
+
+
+class Room:
+    """See the head of this file. `owner` is 0 until the room is unlocked and kept (§10.1)."""
+
+    def __init__(self, address: JID, owner: int, config: RoomConfig, secret: bytes, history: int) -> None:
+        self.address = address
+        self.owner = owner
+        self.config = config
+        self.affiliations: dict[str, Affiliation] = {}  # bare JID → other than none
+        self.occupants: dict[str, Occupant] = {}  # by nick
+        self.seats: dict[str, Seat] = {}  # by full JID
+        self.history: deque[Past] = deque(maxlen=history)
+        self.subject = b""  # the tail of the last subject message
+        self.is_destroyed = False
+        self.users = 0  # stanzas being handled: the room stays in memory meanwhile
+        self._secret = secret
+
+    @property
+    def is_locked(self) -> bool:
+        """§10.1.1: nobody but its creator knows it yet."""
+        return self.owner == 0
+
+    def affiliation(self, jid: JID) -> Affiliation:
+        return self.affiliations.get(jid.bare, Affiliation.NONE)
+
+    def affiliation_of(self, occupant: Occupant) -> Affiliation:
+        return self.affiliations.get(occupant.bare.bare, Affiliation.NONE)
+
+    def set_affiliation(self, bare: str, affiliation: Affiliation) -> None:
+        if affiliation is Affiliation.NONE:
+            self.affiliations.pop(bare, None)
+        else:
+            self.affiliations[bare] = affiliation
+
+    def with_affiliation(self, affiliation: Affiliation) -> list[str]:
+        """The bare JIDs that have it."""
+        return sorted(bare for bare, each in self.affiliations.items() if each is affiliation)
+
+    def default_role(self, affiliation: Affiliation) -> Role:
+        """§5.1.2, table 4: the role on entering."""
+        if affiliation >= Affiliation.ADMIN:
+            return Role.MODERATOR
+        if affiliation is Affiliation.MEMBER:
+            return Role.PARTICIPANT
+        if affiliation is Affiliation.OUTCAST:
+            return Role.NONE
+        return Role.VISITOR if self.config.is_moderated else Role.PARTICIPANT
+
+    def enter(self, jid: JID, nick: str, presence: bytes) -> Seat:
+        """A session takes its seat; the nick is free, or has sessions of the same person."""
+        occupant = self.occupants.get(nick)
+        if occupant is None:
+            role = self.default_role(self.affiliation(jid))
+            address = JID(self.address.local, self.address.domain, nick)
+            occupant = Occupant(nick, jid.to_bare(), role, self.occupant_id(jid), address)
+            self.occupants[nick] = occupant
+        assert occupant.bare == jid.to_bare(), "a nick belongs to one person"
+        seat = Seat(jid, occupant, presence)
+        occupant.seats[jid.full] = seat
+        self.seats[jid.full] = seat
+        return seat
+
+    def leave(self, seat: Seat) -> bool:
+        """A session leaves; whether it was the occupant's last one."""
+        occupant = seat.occupant
+        del self.seats[seat.jid.full]
+        del occupant.seats[seat.jid.full]
+        if not occupant.seats:
+            del self.occupants[occupant.nick]
+        return not occupant.seats
+
+    def rename(self, occupant: Occupant, nick: str) -> None:
+        """§7.6: all sessions of the occupant go along."""
+        del self.occupants[occupant.nick]
+        occupant.nick = nick
+        occupant.address = JID(self.address.local, self.address.domain, nick)
+        self.occupants[nick] = occupant
+
+    def sees_addresses(self, occupant: Occupant) -> bool:
+        """§4.2: whether an occupant may know the others' real JIDs."""
+        return self.config.is_non_anonymous or occupant.role is Role.MODERATOR
+
+    def occupant_id(self, jid: JID) -> str:
+        """XEP-0421 §3: stable for one person in one room, telling nothing about either."""
+        message = f"{self.address.bare}\0{jid.bare}".encode()
+        return base64.urlsafe_b64encode(hmac.digest(self._secret, message, "sha256")[:18]).decode()
