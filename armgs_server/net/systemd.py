@@ -75,4 +75,4 @@ class Notifier:
             try:
                 sock.sendto(state.encode(), address)
             except OSError as error:
-                _log.warning("systemd does not listen", error=error)
+                _log.info("systemd does not listen", error=error)

@@ -66,19 +66,30 @@ class Intake:
 
     def feed(self, data: bytes) -> None:
         """Bytes as they came; the transport is paused while earlier ones wait, so there are none."""
-        self._rest = memoryview(data)
-        self.resume()
+        if len(data) <= _SLICE:
+            self._parse(data)
+            self._update_reading()
+        else:
+            self._rest = memoryview(data)
+            self._parse_rest()
 
     def resume(self) -> None:
-        """Parses on, as far as there is room."""
+        """Something was taken: parses on, as far as there is room."""
+        if self._rest is not None or self._is_paused:
+            self._parse_rest()
+
+    def _parse_rest(self) -> None:
         while self._rest is not None and not self._is_full():
             piece, rest = self._rest[:_SLICE], self._rest[_SLICE:]
             self._rest = rest if len(rest) else None
-            try:
-                self._parser.feed(piece)
-            except Refused as refused:
-                self.refuse(refused)
+            self._parse(piece)
         self._update_reading()
+
+    def _parse(self, data: "bytes | memoryview") -> None:
+        try:
+            self._parser.feed(data)
+        except Refused as refused:
+            self.refuse(refused)
 
     def refuse(self, refused: Refused) -> None:
         """Answers in turn; nothing that follows is understood."""

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Request and Response, and the request's target as a path (RFC 9110 §4, RFC 9112 §3.2)."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from armgs_server.errors import Invalid, TooLarge
 from armgs_server.net.http.body import Body
+
+_UNUSUAL = re.compile(r"%|//|/\.\.?(?:/|$)|[^\x21-\x7e]")  # a path without these is already normalised
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Handler = Callable[["Request"], Awaitable["Response"]]
 ResponseBody = bytes | Sequence[bytes] | AsyncIterator[bytes]
@@ -42,6 +46,7 @@ class Request:
         keep_alive: bool = True,
         content_length: int | None = 0,
         body: Body | None = None,
+        index: dict[bytes, bytes] | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -53,16 +58,11 @@ class Request:
         self.keep_alive = keep_alive
         self.content_length = content_length  # None: chunked
         self._body = body
-        self._index: dict[bytes, bytes] | None = None
+        self._index = index_of(headers) if index is None else index
 
     def header(self, name: str) -> str | None:
         """A header field's value; several of one name are joined by commas (RFC 9110 §5.2)."""
-        index = self._index
-        if index is None:
-            index = self._index = {}
-            for key, value in self.headers:
-                index[key] = index[key] + b", " + value if key in index else value
-        found = index.get(name.lower().encode("latin-1"))
+        found = self._index.get(name.lower().encode("latin-1"))
         return found.decode("latin-1") if found is not None else None
 
     async def read(self, limit: int) -> bytes:
@@ -97,6 +97,14 @@ class Response:
     length: int | None = None
 
 
+def index_of(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Values by name, those of one name joined (RFC 9110 §5.3)."""
+    index: dict[bytes, bytes] = {}
+    for name, value in headers:
+        index[name] = index[name] + b", " + value if name in index else value
+    return index
+
+
 def split_target(target: str) -> tuple[str, str]:
     """The path, decoded and normalised, and the query of a request target; Invalid when it has none."""
     if not target.startswith("/"):
@@ -107,7 +115,7 @@ def split_target(target: str) -> tuple[str, str]:
             raise Invalid("the request target is no path")
         target = rest[rest.index("/") :] if "/" in rest else "/"  # RFC 9112 §3.2.2 absolute-form
     path, _, query = target.partition("?")
-    if "%" in path or "//" in path or "/." in path or not path.isascii() or not path.isprintable():
+    if _UNUSUAL.search(path) is not None:
         path = _normalise(path)
     return path, query
 
@@ -117,7 +125,7 @@ def _normalise(path: str) -> str:
         decoded = unquote_to_bytes(path.encode("latin-1")).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid("the path is not UTF-8") from error
-    if any(ord(character) < 32 or ord(character) == 127 for character in decoded):
+    if _CONTROL.search(decoded) is not None:
         raise Invalid("a control character in the path")
     segments: list[str] = []
     parts = decoded.split("/")

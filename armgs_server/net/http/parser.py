@@ -15,6 +15,8 @@ from armgs_server.errors import Invalid
 from armgs_server.net.http.body import Body
 from armgs_server.net.http.message import Request
 
+_ONCE = (b"host", b"content-length")  # RFC 9112 §3.2, §6.3
+
 
 class Refused(Exception):
     """This message cannot be answered otherwise, and nothing after it can be understood."""
@@ -33,6 +35,7 @@ class RequestParser:
         "_headers",
         "_held",
         "_in_header",
+        "_index",
         "_is_silent",
         "_is_tls",
         "_make_body",
@@ -62,6 +65,7 @@ class RequestParser:
         self._in_header = False
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._index: dict[bytes, bytes] = {}
         self._header_size = 0
         self._is_silent = False  # no callback came out of the last bytes
         self._held = 0  # how many such bytes in a row
@@ -105,6 +109,7 @@ class RequestParser:
         self._is_silent = False
         self._target = b""
         self._headers = []
+        self._index = {}
         self._header_size = 0
 
     def on_url(self, data: bytes) -> None:
@@ -118,10 +123,19 @@ class RequestParser:
         self._header_size += len(name) + len(value) + 4
         if self._header_size > self._settings.header_size:
             raise Refused(431)
-        if self._in_header:  # else a trailer field, which nobody asked for: RFC 9110 §6.5.1
-            self._headers.append((name.lower(), value.rstrip(b" \t")))  # RFC 9112 §5.1
-            if len(self._headers) > self._settings.header_count:
-                raise Refused(431)
+        if not self._in_header:
+            return  # a trailer field, which nobody asked for: RFC 9110 §6.5.1
+        name = name.lower()
+        value = value.rstrip(b" \t")  # RFC 9112 §5.1
+        self._headers.append((name, value))
+        index = self._index
+        if name in index:
+            if name in _ONCE:
+                raise Refused(400, f"{name.decode('latin-1')} must be given once")
+            value = index[name] + b", " + value
+        index[name] = value
+        if len(self._headers) > self._settings.header_count:
+            raise Refused(431)
 
     def on_headers_complete(self) -> None:
         self._in_header = False
@@ -140,6 +154,7 @@ class RequestParser:
                 keep_alive=self._parser.should_keep_alive(),
                 content_length=content_length,
                 body=body,
+                index=self._index,
             )
         except Invalid as error:
             raise Refused(400, error.text) from error
@@ -161,17 +176,12 @@ class RequestParser:
         """Framing fields and Host; the length of the body, None when it is chunked."""
         if version not in ("1.1", "1.0"):
             raise Refused(505)
-        hosts = 0
-        length: int | None = 0
-        for name, value in self._headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                length = None
-                if value.lower() != b"chunked" or version == "1.0":
-                    raise Refused(501 if version == "1.1" else 400, "transfer coding")  # RFC 9112 §6.1
-        if hosts > 1 or (hosts == 0 and version == "1.1"):
+        index = self._index
+        if version == "1.1" and b"host" not in index:
             raise Refused(400, "Host must be given once")  # RFC 9112 §3.2
-        return length
+        coding = index.get(b"transfer-encoding")
+        if coding is None:
+            return int(index.get(b"content-length", b"0"))
+        if coding.lower() != b"chunked" or version == "1.0":
+            raise Refused(501 if version == "1.1" else 400, "transfer coding")  # RFC 9112 §6.1
+        return None
