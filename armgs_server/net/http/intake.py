@@ -65,8 +65,10 @@ class Intake:
         return self.has_ended and not self.queue and self._rest is None
 
     def feed(self, data: bytes) -> None:
-        """Bytes as they came; the transport is paused while earlier ones wait, so there are none."""
-        if len(data) <= _SLICE:
+        """Bytes as they came, behind those that wait (a transport may deliver once more when paused)."""
+        if self._rest is not None:
+            self._rest = memoryview(bytes(self._rest) + data)
+        elif len(data) <= _SLICE:
             self._parse(data)
             self._update_reading()
         else:
