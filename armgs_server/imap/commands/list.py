@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.status import status_items, status_line
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.mailbox_names import DELIMITER, MAX_PATTERN, encode_mailbox, is_match, normalise
+from armgs_server.imap.mailbox_names import DELIMITER, INBOX, MAX_PATTERN, encode_mailbox, is_match, normalise
 from armgs_server.imap.responses import astring, bad
 from armgs_server.storage import collections
 from armgs_server.storage.collections import Collection
@@ -102,7 +102,7 @@ def _lines(request: Request, found: Iterable[Entry]) -> list[bytes]:
     patterns = [normalise(request.reference + pattern) for pattern in request.patterns]
     lines: list[bytes] = []
     for entry in found:
-        if not any(is_match(pattern, entry.name) for pattern in patterns):
+        if not any(_matches(pattern, entry) for pattern in patterns):
             continue
         is_subscribed = bool(entry.collection.subscribed)
         child_info = request.recursive and entry.subscribed_below
@@ -123,6 +123,11 @@ def _lines(request: Request, found: Iterable[Entry]) -> list[bytes]:
         if request.show_status:
             lines.append(status_line(name, entry.collection, request.show_status, None))
     return lines
+
+
+def _matches(pattern: str, entry: Entry) -> bool:
+    """RFC 3501 §5.1: INBOX has no case, in patterns neither."""
+    return is_match(pattern, entry.name) or (entry.name == INBOX and is_match(pattern.upper(), INBOX))
 
 
 def _parse(cursor: Cursor) -> Request:
@@ -183,7 +188,7 @@ async def handle_lsub(session: Session, cursor: Cursor) -> Ok:
     if len(pattern) > MAX_PATTERN:
         raise bad(f"pattern longer than {MAX_PATTERN} characters")
     for entry in await _read(session):
-        if not is_match(pattern, entry.name):
+        if not _matches(pattern, entry):
             continue
         name = astring(encode_mailbox(entry.name))
         if entry.collection.subscribed:
