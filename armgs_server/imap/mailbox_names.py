@@ -16,8 +16,9 @@ DELIMITER = "/"
 INBOX = "INBOX"
 MAX_SEGMENT = 255
 MAX_LEVELS = 30
-# LIST patterns longer than this are refused.
+# A LIST pattern longer than this, or with more wildcards, is refused: it is held against every mailbox.
 MAX_PATTERN = 1000
+MAX_WILDCARDS = 20
 
 _SHIFTED = re.compile(r"&([^-]*)-")
 _UNSAFE = re.compile(r"(?:&|[^\x20-\x7e])")
@@ -80,6 +81,12 @@ def segments(name: str) -> list[str]:
         if len(level.encode("utf-8", "replace")) > MAX_SEGMENT:
             raise no(f"level longer than {MAX_SEGMENT} octets", "CANNOT")
     return levels
+
+
+def check_pattern(pattern: str) -> None:
+    """BAD for a pattern that is beyond the limits."""
+    if len(pattern) > MAX_PATTERN or pattern.count("*") + pattern.count("%") > MAX_WILDCARDS:
+        raise bad(f"patterns have at most {MAX_PATTERN} characters and {MAX_WILDCARDS} wildcards")
 
 
 def is_match(pattern: str, name: str) -> bool:

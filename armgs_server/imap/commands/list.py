@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.status import status_items, status_line
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.mailbox_names import DELIMITER, INBOX, MAX_PATTERN, encode_mailbox, is_match, normalise
+from armgs_server.imap.mailbox_names import (
+    DELIMITER,
+    INBOX,
+    check_pattern,
+    encode_mailbox,
+    is_match,
+    normalise,
+)
 from armgs_server.imap.responses import astring, bad
 from armgs_server.storage import collections
 from armgs_server.storage.collections import Collection
@@ -142,8 +149,8 @@ def _parse(cursor: Cursor) -> Request:
         request.patterns = cursor.parenthesised(cursor.list_mailbox)
     else:
         request.patterns = [cursor.list_mailbox()]
-    if any(len(request.reference + pattern) > MAX_PATTERN for pattern in request.patterns):
-        raise bad(f"pattern longer than {MAX_PATTERN} characters")
+    for pattern in request.patterns:
+        check_pattern(request.reference + pattern)
     if not cursor.is_at_end():
         cursor.space()
         cursor.expect(b"RETURN")
@@ -185,8 +192,7 @@ async def handle_lsub(session: Session, cursor: Cursor) -> Ok:
     cursor.space()
     pattern = normalise(reference + cursor.list_mailbox())
     cursor.end()
-    if len(pattern) > MAX_PATTERN:
-        raise bad(f"pattern longer than {MAX_PATTERN} characters")
+    check_pattern(pattern)
     for entry in await _read(session):
         if not _matches(pattern, entry):
             continue
