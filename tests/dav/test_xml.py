@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.xml import (
     LockInfo,
-    canonical,
     hrefs_of,
     parse_document,
     parse_lockinfo,
     parse_mkcol,
     parse_propertyupdate,
     parse_propfind,
+    standalone,
 )
 
 PARSERS = (parse_propfind, parse_propertyupdate, parse_lockinfo, parse_document)
@@ -24,7 +24,8 @@ PARSERS = (parse_propfind, parse_propertyupdate, parse_lockinfo, parse_document)
 
 def test_propfind() -> None:
     asked = parse_propfind(
-        b'<p:propfind xmlns:p="DAV:"><p:prop><p:getetag/><x xmlns="u:x"/><p:getetag/><plain/></p:prop></p:propfind>'
+        b'<p:propfind xmlns:p="DAV:"><p:prop><p:getetag/><x xmlns="u:x"/><p:getetag/><plain/></p:prop>'
+        b"</p:propfind>"
     )
     assert (asked.kind, asked.names) == ("prop", ("{DAV:}getetag", "{u:x}x", "plain"))
     assert parse_propfind(b"").kind == "allprop"
@@ -35,7 +36,8 @@ def test_propfind() -> None:
 
 def test_propertyupdate_keeps_order_and_language() -> None:
     changes = parse_propertyupdate(
-        '<D:propertyupdate xmlns:D="DAV:" xml:lang="ru"><D:set><D:prop><a xmlns="u:">я &lt;</a></D:prop></D:set>'
+        '<D:propertyupdate xmlns:D="DAV:" xml:lang="ru">'
+        '<D:set><D:prop><a xmlns="u:">я &lt;</a></D:prop></D:set>'
         '<D:remove><D:prop><b xmlns="u:"/></D:prop></D:remove></D:propertyupdate>'.encode()
     )
     assert [(change.name, change.element is None) for change in changes] == [
@@ -43,8 +45,9 @@ def test_propertyupdate_keeps_order_and_language() -> None:
         ("{u:}b", True),
     ]
     assert changes[0].element is not None
-    text = canonical(changes[0].element)
+    text = standalone(changes[0].element)
     assert text == '<a xmlns="u:" xmlns:D="DAV:" xml:lang="ru">я &lt;</a>'
+    assert standalone(parse_document(b'<x:n xmlns:x="u:&amp;"/>')) == '<x:n xmlns:x="u:&amp;"/>'
 
 
 def test_lockinfo() -> None:

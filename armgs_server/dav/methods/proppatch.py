@@ -12,7 +12,7 @@ from armgs_server.dav.methods.delete import check_still
 from armgs_server.dav.multistatus import multistatus
 from armgs_server.dav.names import dav, empty
 from armgs_server.dav.resources import CollectionResource, MemberResource, walk
-from armgs_server.dav.xml import PropertyChange, canonical, parse_propertyupdate
+from armgs_server.dav.xml import PropertyChange, parse_propertyupdate, standalone
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 from armgs_server.storage import collections, properties
@@ -28,7 +28,7 @@ async def handle_proppatch(call: Call) -> Response:
     changes = parse_propertyupdate(await call.body())
     parent = call.require(resource, Rights.WRITE)
     before = {} if isinstance(resource, MemberResource) else dict(parent.collection.data)
-    data, dead, failures = apply_changes(call.engine.tables, resource.shape, before, changes)
+    data, dead, failures = apply_changes(call.engine.tables, resource.shape, dict(before), changes)
     if failures:
         return _answer(resource.href, changes, failures)
     guard = await Guard.of(call)
@@ -63,14 +63,12 @@ def apply_changes(
     failures: dict[str, DavError] = {}
     for change in changes:
         prop = tables.properties.get(change.name)
-        live = prop if prop is not None and shape in prop.on else None
         try:
-            settable = live is not None and shape in Shape.COLLECTION and (making or not live.initial)
-            if live is not None and live.change is not None and settable:
-                live.change(data, change.element)
-            elif live is None or live.stored:
-                dead[change.name] = None if change.element is None else canonical(change.element)
-            else:
+            if prop is not None and shape in prop.on & Shape.COLLECTION and prop.change is not None:
+                prop.change(data, change.element)
+            elif prop is None or (shape in prop.on and prop.stored):
+                dead[change.name] = None if change.element is None else standalone(change.element)
+            else:  # also what is live elsewhere only: a dead one of that name would deceive clients
                 raise DavError(403, condition=dav("cannot-modify-protected-property"))
         except DavError as error:
             failures[change.name] = error
