@@ -9,7 +9,6 @@ acknowledged before it is durable, so a kill at any moment loses nothing that wa
 import asyncio
 import errno
 import gc
-import importlib
 import resource
 import signal
 import socket
@@ -21,10 +20,11 @@ from typing import Any
 import uvloop
 
 from armgs_server import config as configuration
-from armgs_server import log
+from armgs_server import dav, imap, log, portal, smtp, xmpp
 from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Temporary
+from armgs_server.maintenance import Maintenance
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https
 from armgs_server.net.server import Server, bind
@@ -139,6 +139,7 @@ class Daemon:
         self._tls = open_contexts(config)
         self._store: Store | None = None
         self._directory: Directory | None = None
+        self._maintenance: Maintenance | None = None
         self._server: Server | None = None
         self._services: list[Service] = []
         self._sockets: dict[int, list[socket.socket]] = {}
@@ -160,14 +161,17 @@ class Daemon:
         )
         self._directory = await Directory.open(self._store, config)
         self._store.watch()
+        self._maintenance = Maintenance(self._store)
+        self._maintenance.start()
         core = self.core
         self._server = Server(config, self._tls)
-        services = []
-        for name in ("smtp", "imap", "xmpp", "dav", "portal"):
-            try:
-                services.append(importlib.import_module(f"armgs_server.{name}").service(core))
-            except (ImportError, AttributeError, SyntaxError) as error:
-                _log.error("not served", service=name, error=error)
+        services: list[Service] = [
+            smtp.service(core),
+            imap.service(core),
+            xmpp.service(core),
+            dav.service(core),
+            portal.service(core),
+        ]
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = _by_port(sockets, config) if sockets else _bind_all(config, [*listeners, HTTP, HTTPS])
         for service in services:
@@ -227,6 +231,8 @@ class Daemon:
             await self._server.stop(grace)
         for sock in (sock for sockets in self._sockets.values() for sock in sockets):
             sock.close()
+        if self._maintenance is not None:
+            await self._maintenance.stop()
         if self._directory is not None:
             await self._directory.close()
         if self._store is not None:
