@@ -158,7 +158,7 @@ class World:
 
     def configure(self) -> None:
         """Writes armgs.toml, with an offset at which every port is free."""
-        offset = _free_offset()
+        offset = free_offset()
         self.ports = {name: port + offset for name, port in PORTS.items()}
         server = {"domains": DOMAINS, "hostname": HOSTNAME, "port_offset": offset, "listen": (HOST,)}
         sections = {**self.settings, "server": {**server, **self.settings.get("server", {})}}
@@ -258,7 +258,7 @@ class World:
             await store.close()
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
     """An offset at which all ports can be bound now, below those the kernel gives to clients."""
     for _ in range(100):
         offset = random.randrange(8000, 26000)
