@@ -74,24 +74,17 @@ class Server:
     def create_database(self) -> str:
         """A new empty database; its URL."""
         self.databases += 1
-        name = f"test_{self.databases}"
-        self._run(
-            "psql",
-            "-h",
-            str(self.directory),
-            "-U",
-            "armgs",
-            "-q",
-            "-c",
-            f"CREATE DATABASE {name}",
-            "postgres",
-        )
-        return self.url(name)
+        url = self.url(f"test_{self.databases}")
+        self.recreate_database(url)
+        return url
+
+    def recreate_database(self, url: str) -> None:
+        """The database of a URL, anew, after it was dropped."""
+        self._execute(f"CREATE DATABASE {_name_of(url)}")
 
     def drop_database(self, url: str) -> None:
-        name = url.partition("@/")[2].partition("?")[0]
-        statement = f"DROP DATABASE {name} WITH (FORCE)"
-        self._run("psql", "-h", str(self.directory), "-U", "armgs", "-q", "-c", statement, "postgres")
+        """Ends the connections to it and removes it."""
+        self._execute(f"DROP DATABASE {_name_of(url)} WITH (FORCE)")
 
     def stop(self) -> None:
         if self.process is not None:
@@ -119,8 +112,15 @@ class Server:
         if answer.returncode != 0:
             raise RuntimeError(f"{program} failed: {answer.stderr or answer.stdout}")
 
+    def _execute(self, statement: str) -> None:
+        self._run("psql", "-h", str(self.directory), "-U", "armgs", "-q", "-c", statement, "postgres")
+
     def _try(self, program: str, *arguments: str) -> int:
         return self._command(program, arguments).returncode
+
+
+def _name_of(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 def identity(user: str | None) -> dict[str, Any]:

@@ -147,11 +147,9 @@ def mbox_entry(item: Item, data: bytes, status: bool) -> bytes:
     moment = time.gmtime(item.created / 1_000_000)
     separator = f"From MAILER-DAEMON {time.asctime(moment)}\n".encode("ascii")
     head = _status_fields(item) if status else b""
-    lines = [
-        b">" + line if line.lstrip(b">").startswith(b"From ") else line
-        for line in data.splitlines(keepends=True)
-    ]
-    return separator + head + _ended(b"".join(lines)) + b"\n"
+    # Lines end with LF here, whatever else stands in them: so do an mbox reader's.
+    lines = [b">" + line if line.lstrip(b">").startswith(b"From ") else line for line in data.split(b"\n")]
+    return separator + head + _ended(b"\n".join(lines)) + b"\n"
 
 
 def _status_fields(item: Item) -> bytes:

@@ -12,8 +12,10 @@ from armgs_server.cli.mailboxes import Found
 from armgs_server.cli.output import Bar
 from armgs_server.cli.report import Report
 from armgs_server.cli.workplace import Workplace
-from armgs_server.errors import DomainError, Temporary
+from armgs_server.errors import DomainError, Invalid, Temporary
 from armgs_server.formats.mime import MessageIndex
+from armgs_server.imap import mailbox_names
+from armgs_server.imap.responses import ImapError
 from armgs_server.storage import clock, collections
 from armgs_server.storage import mail as messages
 from armgs_server.storage.blobs import BlobRef
@@ -47,7 +49,7 @@ class Importer:
     def __init__(self, workplace: Workplace, owner: int, folder: str, crlf: bool) -> None:
         self.workplace = workplace
         self.owner = owner
-        self.base = tuple(part for part in folder.split("/") if part)
+        self.base = check_path(folder)
         self.crlf = crlf
         self.report = Report()
         self.mailboxes: dict[tuple[str, ...], Collection] = {}
@@ -114,8 +116,9 @@ class Importer:
     async def _mailbox(self, folder: tuple[str, ...]) -> Collection:
         """The mailbox for a folder of the source; subfolders of an import into INBOX lie beside it."""
         path = (*self.base, *folder)
-        if folder and len(self.base) == 1 and self.base[0].upper() == "INBOX":
+        if folder and self.base == (mailbox_names.INBOX,):
             path = folder
+        path = check_path("/".join(path))
         if path not in self.mailboxes:
             self.mailboxes[path] = await self.workplace.store.write(
                 lambda tx: open_mailbox(tx, self.owner, path)
@@ -123,11 +126,19 @@ class Importer:
         return self.mailboxes[path]
 
 
+def check_path(name: str) -> tuple[str, ...]:
+    """The levels of a name that IMAP clients can use too; Invalid for one that they cannot."""
+    try:
+        return tuple(mailbox_names.segments(mailbox_names.normalise(name)))
+    except ImapError as error:
+        raise Invalid(f"{name}: {error.text}") from error
+
+
 async def open_mailbox(tx: Tx, owner: int, path: tuple[str, ...]) -> Collection:
-    """The mailbox at a path, made with all its parents where missing. INBOX in any case: RFC 9051 §5.1."""
+    """The mailbox at a path, made with all its parents where missing."""
     found = await collections.by_role(tx, owner, "mail", "inbox")
     assert found is not None, "every account has an INBOX"
-    if not path or (len(path) == 1 and path[0].upper() == "INBOX"):
+    if path == (mailbox_names.INBOX,):
         return found
     parent = 0
     for name in path:

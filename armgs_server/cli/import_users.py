@@ -71,5 +71,5 @@ def read(file: Path) -> list[tuple[int, dict[str, str]]]:
             )
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise Invalid(f"{file}: {error}", reader.line_num) from error
+        raise Invalid(f"{file}: {error}", begin) from error
     return rows

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from armgs_server.errors import Invalid, NotFound
+from armgs_server.imap.mailbox_names import decode_mailbox
+from armgs_server.imap.responses import ImapError
 from armgs_server.storage.items import Flags
 
 
@@ -80,7 +82,7 @@ def read_maildir(path: Path, limit: int) -> Iterator[Found]:
     yield from _read_maildir_folder(path, (), limit)
     for child in sorted(path.iterdir()):
         if child.name.startswith(".") and child.is_dir() and is_maildir(child):
-            yield from _read_maildir_folder(child, tuple(child.name[1:].split(".")), limit)
+            yield from _read_maildir_folder(child, maildir_folder(child.name[1:]), limit)
 
 
 def read_folder(path: Path, top: Path, limit: int) -> Iterator[Found | Path]:
@@ -117,6 +119,16 @@ def _read_maildir_folder(path: Path, folder: tuple[str, ...], limit: int) -> Ite
             data, oversize = _read_bounded(file, limit)
             received = int(file.stat().st_mtime * 1_000_000)  # the time of delivery, by Maildir's rules
             yield Found(file, 0, folder, data, flags, keywords, received, oversize)
+
+
+def maildir_folder(name: str) -> tuple[str, ...]:
+    """The levels of a Maildir++ folder's name. COMPAT Dovecot, Courier: it is in IMAP's modified UTF-7."""
+    path = name.replace(".", "/")
+    try:
+        path = decode_mailbox(path.encode("utf-8", "surrogateescape"))
+    except ImapError:  # a name that only looks like it: taken as it is
+        path = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return tuple(path.split("/"))
 
 
 def maildir_flags(name: str) -> tuple[Flags, str]:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`armgs import users`: rows of a CSV file become people; a bad row does not keep the others out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from armgs_server.cli.import_users import read
+from armgs_server.errors import Invalid
+from tests.cli.conftest import IVANOV, Armgs
+
+CSV = f"""\
+address,password,name,unit,post
+petrova@digital.example,long-password,"Петрова, Анна",Отдел,Консультант
+{IVANOV},long-password,,,
+nobody@other.example,long-password,,,
+short@digital.example,short,,,
+sidorov@finance.example,,Сидоров,,
+"""
+
+
+def test_people(armgs: Armgs, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(CSV)
+    done = armgs("import", "users", file, "--json")
+    assert done.code == 8
+    assert done.json["accepted"] == 2
+    assert [(one["line"], one["reason"]) for one in done.json["refused"]] == [
+        (3, f"{IVANOV} is taken"),
+        (4, "other.example is not a domain of this server"),
+        (5, "a password has 8 to 1024 characters"),
+    ]
+    shown = armgs("user", "show", "petrova@digital.example", "--json").json
+    assert (shown["name"], shown["unit"], shown["post"]) == ("Петрова, Анна", "Отдел", "Консультант")
+    assert armgs("user", "show", "sidorov@finance.example").code == 0
+
+
+def test_excel(tmp_path: Path) -> None:
+    file = tmp_path / "excel.csv"
+    file.write_bytes("\ufeffAddress;Name\r\na@b.example;Имя\r\n".encode())
+    assert read(file) == [(2, {"address": "a@b.example", "name": "Имя"})]
+
+
+def test_a_field_over_two_lines(tmp_path: Path) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_text('address,name\na@b.example,"one\ntwo"\nc@d.example,three\n')
+    assert [(line, row["address"]) for line, row in read(file)] == [(2, "a@b.example"), (4, "c@d.example")]
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "reason"),
+    [
+        (b"", 1, "is empty"),
+        (b"name,post\n", 1, "no column `address`"),
+        (b"address,shoe size\n", 1, "unknown columns: shoe size"),
+        (b"address\na@b.example,more\n", 2, "more fields"),
+        (b"address\nok@b.example\n\xff@b.example\n", 3, "not UTF-8"),
+        (b'address\n"a@b.example\n', 2, "unexpected end of data"),
+    ],
+)
+def test_malformed_files(tmp_path: Path, data: bytes, line: int, reason: str) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_bytes(data)
+    with pytest.raises(Invalid, match=reason) as caught:
+        read(file)
+    assert caught.value.line == line
+
+
+def test_a_missing_file(armgs: Armgs, tmp_path: Path) -> None:
+    assert armgs("import", "users", tmp_path / "none.csv").code == 3
