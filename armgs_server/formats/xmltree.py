@@ -22,6 +22,7 @@ MAX_DEPTH = 200  # libxml2 itself stops at 256 without huge_tree
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _TEXT_SPECIAL = re.compile("[&<>\r]")
 _ATTRIBUTE_SPECIAL = re.compile("[&<>\"'\t\n\r]")
+_PLAIN_ATTRIBUTE = re.compile(r"[ !#-%(-;=?-~]*")  # printable ASCII without & < > and quotes
 _ENTITIES = {
     "&": "&amp;",
     "<": "&lt;",
@@ -78,7 +79,7 @@ def escape(text: str) -> str:
 
 def quote(text: str) -> str:
     """The inside of an attribute value, for either kind of quotes."""
-    if not _ATTRIBUTE_SPECIAL.search(text) and (text.isascii() and text.isprintable()):
+    if _PLAIN_ATTRIBUTE.fullmatch(text):
         return text
     text = _FORBIDDEN.sub("\ufffd", text)
     return _ATTRIBUTE_SPECIAL.sub(lambda match: _ENTITIES[match[0]], text)

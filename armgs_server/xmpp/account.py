@@ -21,10 +21,7 @@ class Contacts:
 
     subscribers: frozenset[str]  # who sees the person's presence: subscription from or both
     watched: frozenset[str]  # whose presence the person sees: subscription to or both
-
-    @property
-    def everybody(self) -> frozenset[str]:
-        return self.subscribers | self.watched
+    source: object  # the directory's part they were made of
 
 
 class Account:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
+from armgs_server.formats.xmltree import quote
 from armgs_server.storage import roster as storage
 from armgs_server.xmpp import roster
 from armgs_server.xmpp.jid import JID, parse
@@ -99,9 +100,10 @@ async def unavailable(server: Server, session: Session, tail: bytes = UNAVAILABL
 def _broadcast(server: Server, session: Session, subscribers: frozenset[str], tail: bytes) -> None:
     account, from_ = session.account, session.jid.full
     blocked = account.blocked
+    start = head("presence", from_)
     for jid in subscribers:
-        if not blocked or not is_blocked(blocked, parse(jid)):
-            _send_to_available(server, jid, session.jid, head("presence", from_, jid) + tail)
+        if jid != account.bare and not (blocked and is_blocked(blocked, parse(jid))):
+            _send_to_available(server, jid, session.jid, b"%b to='%b'%b" % (start, quote(jid).encode(), tail))
     own = head("presence", from_, account.bare) + tail
     for other in account.available():
         other.send(own)
@@ -123,7 +125,11 @@ async def _show_others(server: Server, session: Session) -> None:
     to = session.jid.full
     for jid in (await roster.contacts(server, account)).watched:
         other = server.accounts.get(jid)
-        if other is not None and not (other.blocked and is_blocked(other.blocked, session.jid)):
+        if (
+            other is not None
+            and other is not account
+            and not (other.blocked and is_blocked(other.blocked, session.jid))
+        ):
             show(other, to, session)
     for own in account.available():
         if own is not session and own.presence is not None:

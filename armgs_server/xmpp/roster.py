@@ -28,11 +28,27 @@ NAMESPACE = "jabber:iq:roster"
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
-    """Everything a person sees, by bare JID, and its version."""
+class Colleagues:
+    """What the directory contributes, the same object for everybody of one unit (so they are in it too)."""
 
+    source: tuple[list[Principal], list[Principal]]  # the directory's own lists: others when they changed
     items: dict[str, RosterItem]
+    data: dict[str, bytes]  # the same, serialised
+    mutual: frozenset[str]
+    watched: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everything a person sees: own rows laid over what the directory says."""
+
+    colleagues: Colleagues
+    stored: dict[str, RosterItem]
     version: str
+
+    def get(self, jid: str) -> RosterItem | None:
+        return self.stored.get(jid) or self.colleagues.items.get(jid)
 
 
 # Reading
@@ -40,28 +56,31 @@ class Roster:
 
 async def load(server: Server, principal: Principal) -> Roster:
     """The person's roster, stored and computed parts merged."""
-    computed = await computed_items(server, principal)
+    colleagues = await colleagues_of(server, principal)
 
     async def work(tx: Tx) -> tuple[int, list[RosterItem]]:
         return await storage.version(tx, principal.id), await storage.load(tx, principal.id)
 
     modseq, stored = await server.store.read(work)
-    items = dict(computed)
-    for item in stored:
-        items[item.jid] = merge(item, computed.get(item.jid))
-    return Roster(items, _version(modseq, computed))
+    merged = {item.jid: merge(item, colleagues.items.get(item.jid)) for item in stored}
+    return Roster(colleagues, merged, f"{modseq}.{colleagues.digest}")
 
 
-async def computed_items(server: Server, principal: Principal) -> dict[str, RosterItem]:
-    """Contacts that follow from the directory."""
-    colleagues = await server.directory.roster_of(principal)
-    names = {}
-    if colleagues:
-        names = {unit.id: unit.name for unit in await server.directory.units(principal.department)}
-        department = await server.directory.by_id(principal.department)
-        names[0] = department.name if department is not None else ""
+async def colleagues_of(server: Server, principal: Principal) -> Colleagues:
+    """Contacts that follow from the directory; the person is among them."""
+    directory = server.directory
+    source = (await directory.unit_people(principal), await directory.heads(principal.department))
+    key = (principal.department, principal.unit, principal.head)
+    known = server.colleagues.get(key)
+    if known is not None and known.source[0] is source[0] and known.source[1] is source[1]:
+        return known
+    names = {unit.id: unit.name for unit in await directory.units(principal.department)}
+    department = await directory.by_id(principal.department)
+    names[0] = department.name if department is not None else ""
     items = {}
-    for colleague in colleagues:
+    for colleague in (*source[0], *source[1]):
+        if colleague.disabled or colleague.address in items:
+            continue
         is_near = (colleague.department, colleague.unit) == (principal.department, principal.unit)
         group = names.get(colleague.unit, "")
         items[colleague.address] = RosterItem(
@@ -71,7 +90,13 @@ async def computed_items(server: Server, principal: Principal) -> dict[str, Rost
             subscription="both" if is_near or principal.head else "to",
             groups=(group,) if group else (),
         )
-    return items
+    data = {jid: serialise(item) for jid, item in items.items()}
+    digest = hashlib.sha256(b"".join(data.values())).hexdigest()[:16]
+    mutual = frozenset(jid for jid, item in items.items() if item.subscription == "both")
+    watched = frozenset(items)
+    found = Colleagues(source, items, data, mutual if mutual != watched else watched, watched, digest)
+    server.colleagues[key] = found
+    return found
 
 
 def merge(stored: RosterItem, computed: RosterItem | None) -> RosterItem:
@@ -90,16 +115,20 @@ def merge(stored: RosterItem, computed: RosterItem | None) -> RosterItem:
 
 
 async def contacts(server: Server, account: Account) -> Contacts:
-    """Who sees whom, from the account's memory where it is still good."""
-    if account.contacts is None:
-        roster = await load(server, account.principal)
-        subscribers = {jid for jid, item in roster.items.items() if item.subscription in ("from", "both")}
+    """Who sees whom, from the account's memory where it is still good; the person may be among them."""
+    colleagues = await colleagues_of(server, account.principal)
+    if account.contacts is None or account.contacts.source is not colleagues:
+        stored = (await load(server, account.principal)).stored.values()
+        subscribers = {item.jid for item in stored if item.subscription in ("from", "both")}
+        watched = {item.jid for item in stored if item.subscription in ("to", "both")}
         if account.principal.head:
             people = await server.directory.people(account.principal.department)
-            subscribers.update(person.address for person in people if person.id != account.owner)
+            subscribers.update(person.address for person in people)
         account.contacts = Contacts(
-            frozenset(subscribers),
-            frozenset(jid for jid, item in roster.items.items() if item.subscription in ("to", "both")),
+            # The shared sets where nothing of one's own comes to them: most people have only colleagues.
+            colleagues.mutual | subscribers if subscribers - colleagues.mutual else colleagues.mutual,
+            colleagues.watched | watched if watched - colleagues.watched else colleagues.watched,
+            colleagues,
         )
     return account.contacts
 
@@ -126,7 +155,7 @@ async def push(server: Server, account: Account, jid: str) -> None:
     interested = list(account.interested())
     if interested:
         roster = await load(server, account.principal)
-        item = roster.items.get(jid) or RosterItem(jid, subscription="remove")
+        item = roster.get(jid) or RosterItem(jid, subscription="remove")
         if not item.is_listed:
             item = replace(item, subscription="remove")
         for session in interested:
@@ -152,8 +181,3 @@ def serialise(item: RosterItem) -> bytes:
         "approved": "true" if item.approved else "",
     }
     return element("item", attributes, groups if item.subscription != "remove" else b"")
-
-
-def _version(modseq: int, computed: dict[str, RosterItem]) -> str:
-    digest = hashlib.sha256(repr(sorted(computed.items())).encode()) if computed else hashlib.sha256()
-    return f"{modseq}.{digest.hexdigest()[:16]}"

@@ -30,9 +30,11 @@ async def handle_get(query: Query) -> bytes:
     roster = await load(query.server, session.account.principal)
     if known is not None and await _push_changes(query, known, roster):
         return b""
-    items = b"".join(serialise(item) for item in roster.items.values() if item.is_listed)
+    own = session.account.bare
+    items = [data for jid, data in roster.colleagues.data.items() if jid != own and jid not in roster.stored]
+    items += [serialise(item) for item in roster.stored.values() if item.is_listed]
     version = roster.version if known is not None else ""
-    return element("query", {"xmlns": NAMESPACE, "ver": version}, items)
+    return element("query", {"xmlns": NAMESPACE, "ver": version}, b"".join(items))
 
 
 async def handle_set(query: Query) -> bytes:
@@ -82,7 +84,7 @@ async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
     since, owner = int(known_modseq), query.owner
     changed = await query.server.store.read(lambda tx: storage.changed_since(tx, owner, since))
     # The result goes first: it is written when this coroutine has ended, the pushes right behind it.
-    after = [roster.items.get(item.jid, replace(item, subscription="remove")) for item in changed]
+    after = [roster.get(item.jid) or replace(item, subscription="remove") for item in changed]
 
     def push_changes() -> None:
         for item in after:

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.directory import Directory, Principal
 from armgs_server.storage import Store
+from armgs_server.storage.bus import LocalBus
 from armgs_server.storage.clock import now
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.roster import Colleagues
 
 LOG = log.get("xmpp")
 
@@ -49,9 +53,11 @@ class Server:
         self.accounts: dict[str, Account] = {}
         self.hosts: dict[str, Host] = {}
         self.resumable: dict[str, Session] = {}  # by XEP-0198 id
+        self.colleagues: dict[tuple[int, int, bool], Colleagues] = {}  # by department, unit, head
         self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
         self.process = secrets.token_hex(4).encode()
         self.is_stopping = False
+        self._is_alone = isinstance(store.bus, LocalBus)  # no other process hears that bus
         self.started = now()
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()
@@ -135,6 +141,8 @@ class Server:
 
     def publish(self, to: JID, data: bytes) -> None:
         """Lets the other processes deliver the stanza to the sessions they have."""
+        if self._is_alone:
+            return
         message = b"\0".join((self.process, to.resource.encode(), data))
         self.store.bus.publish(f"xmpp:{to.bare}", message)
 

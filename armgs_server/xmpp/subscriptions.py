@@ -47,7 +47,7 @@ async def handle_subscription(server: Server, session: Session, stanza: Stanza, 
         raise StanzaError("remote-server-not-found")
     if account.blocked and is_blocked(account.blocked, to):
         raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
-    if to.bare in await roster.computed_items(server, account.principal):
+    if to.bare in (await roster.colleagues_of(server, account.principal)).items:
         if kind == "subscribe":  # colleagues see each other without asking
             deliver(account, element("presence", {"type": "subscribed", "from": to.bare, "to": account.bare}))
         return
@@ -135,7 +135,7 @@ async def remove_contact(server: Server, account: Account, jid: str) -> None:
     """RFC 6121 §2.5: takes a contact out of the roster and ends subscriptions both ways."""
     owner = account.owner
     item = await server.store.read(lambda tx: storage.get(tx, owner, jid))
-    computed = await roster.computed_items(server, account.principal)
+    computed = (await roster.colleagues_of(server, account.principal)).items
     if (item is None or not item.is_listed) and jid not in computed:
         raise StanzaError("item-not-found")
     if item is None:

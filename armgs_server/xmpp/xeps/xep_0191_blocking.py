@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.storage import documents
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import roster
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
 from armgs_server.xmpp.jid import JID, parse
@@ -61,7 +62,7 @@ async def handle_block(query: Query) -> bytes:
     blocked = await query.server.store.write(work)
     account = query.session.account
     # §3.3: the blocked contact sees the person go offline, while that can still be sent.
-    _tell(query.server, account, jids, is_available=False)
+    await _tell(query.server, account, jids, is_available=False)
     account.blocked = blocked
     query.after(lambda: _push(account, "block", jids))
     return b""
@@ -81,7 +82,7 @@ async def handle_unblock(query: Query) -> bytes:
     account = query.session.account
     before = account.blocked or frozenset()
     account.blocked = await query.server.store.write(work)
-    _tell(query.server, account, sorted(before - account.blocked), is_available=True)
+    await _tell(query.server, account, sorted(before - account.blocked), is_available=True)
     query.after(lambda: _push(account, "unblock", jids))
     return b""
 
@@ -103,14 +104,13 @@ def _push(account: Account, name: str, jids: list[str]) -> None:
             session.send(element("iq", attributes, inner))
 
 
-def _tell(server: Server, account: Account, jids: list[str], *, is_available: bool) -> None:
+async def _tell(server: Server, account: Account, jids: list[str], *, is_available: bool) -> None:
     """§3.3 and §3.4: subscribers among the JIDs see the person leave, or come back."""
-    subscribers = account.contacts.subscribers if account.contacts is not None else frozenset()
-    named = set(jids)
-    for bare in subscribers:
+    named = frozenset(jids)
+    for bare in (await roster.contacts(server, account)).subscribers:
         contact = parse(bare)
         other = server.accounts.get(bare)
-        if other is None or not is_blocked(frozenset(named), contact):
+        if other is None or other is account or not is_blocked(named, contact):
             continue
         for session in account.available():
             tail = session.presence if is_available else b" type='unavailable'/>"
