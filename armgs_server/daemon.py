@@ -7,9 +7,7 @@ acknowledged before it is durable, so a kill at any moment loses nothing that wa
 """
 
 import asyncio
-import errno
 import gc
-import resource
 import signal
 import socket
 import sys
@@ -23,11 +21,12 @@ from armgs_server import config as configuration
 from armgs_server import dav, imap, log, portal, smtp, xmpp
 from armgs_server.config import Config
 from armgs_server.directory import Directory
-from armgs_server.errors import DomainError, Invalid, Temporary
+from armgs_server.errors import DomainError, Invalid
 from armgs_server.maintenance import Maintenance
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https
-from armgs_server.net.server import Server, bind
+from armgs_server.net.server import Server
+from armgs_server.net.sockets import bind_all, by_port, raise_descriptor_limit
 from armgs_server.net.stream import Listener
 from armgs_server.net.systemd import Notifier, listen_sockets
 from armgs_server.net.tls import open_contexts
@@ -61,7 +60,7 @@ def run(config_path: Path, on_ready: OnReady | None = None) -> int:
         print(error.text, file=sys.stderr)
         return 2
     log.setup(config.log.level)
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
     if config.server.workers == 1:
         return run_loop(serve(config, config_path, listen_sockets(), on_ready=on_ready))
     return run_loop(_supervise(config, config_path, on_ready))
@@ -86,7 +85,7 @@ async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None
     def sockets(slot: int) -> Sequence[tuple[str, socket.socket]]:
         if given:
             return given
-        bound = _bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
+        bound = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
         return [("", sock) for each in bound.values() for sock in each]
 
     await Supervisor(config, config_path, sockets, Notifier(), on_ready).run()
@@ -173,7 +172,7 @@ class Daemon:
             portal.service(core),
         ]
         listeners = {listener.port: listener for service in services for listener in service.listeners}
-        self._sockets = _by_port(sockets, config) if sockets else _bind_all(config, [*listeners, HTTP, HTTPS])
+        self._sockets = by_port(sockets, config) if sockets else bind_all(config, [*listeners, HTTP, HTTPS])
         for service in services:
             self._services.append(service)
             await service.start()
@@ -267,46 +266,3 @@ class Daemon:
                     plain.add(prefix, handler)
         for sock in self._sockets.get(HTTP, ()):
             server.listen_http("http", plain, sock, secure=False)
-
-
-def _bind_all(config: Config, ports: list[int]) -> dict[int, list[socket.socket]]:
-    bound: dict[int, list[socket.socket]] = {}
-    try:
-        for port in ports:
-            bound[port] = _bind_one(config, port)
-    except BaseException:
-        for sock in (sock for sockets in bound.values() for sock in sockets):
-            sock.close()
-        raise
-    return bound
-
-
-def _bind_one(config: Config, port: int) -> list[socket.socket]:
-    sockets: list[socket.socket] = []
-    for address in config.server.listen:
-        try:
-            sockets.append(bind(address, config.port(port), shared=config.server.workers > 1))
-        except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(config.server.listen) > 1:
-                _log.debug("address not available", address=address)
-                continue
-            for sock in sockets:
-                sock.close()
-            raise Temporary(
-                f"cannot listen on {address} port {config.port(port)}: {error.strerror}"
-            ) from error
-    return sockets
-
-
-def _by_port(given: list[tuple[str, socket.socket]], config: Config) -> dict[int, list[socket.socket]]:
-    """systemd's sockets by standard port: what a socket serves is told by the port it is bound to."""
-    sockets: dict[int, list[socket.socket]] = {}
-    for _, sock in given:
-        port = sock.getsockname()[1] - config.server.port_offset
-        sockets.setdefault(port, []).append(sock)
-    return sockets
-
-
-def _raise_descriptor_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

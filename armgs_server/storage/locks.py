@@ -143,6 +143,11 @@ async def release(tx: Tx, lock: Lock) -> None:
     )
 
 
+async def remove_expired(tx: Tx, now: int) -> int:
+    """Rows of locks that are over, of all owners; how many."""
+    return await tx.execute("DELETE FROM lock WHERE expires < ?", now)
+
+
 async def remove(tx: Tx, owner: int, collection: int, uids: Iterable[int]) -> None:
     """Removes every lock on these items; uid 0 is the collection itself."""
     await tx.executemany(

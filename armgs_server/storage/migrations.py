@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 
 from armgs_server.errors import Conflict
@@ -28,6 +29,33 @@ def schema() -> list[str]:
         re.sub(r"^CREATE (TABLE|INDEX|UNIQUE INDEX) ", r"CREATE \1 IF NOT EXISTS ", statement)
         for statement in statements(text)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the schema: its columns in order, and those of its primary key."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+def tables() -> list[Table]:
+    """Every table of `schema.sql`, read from its text: the form is ours, a line for each column."""
+    found = []
+    for statement in schema():
+        match = re.match(r"CREATE TABLE IF NOT EXISTS (\w+) \((.*)\)", statement, re.DOTALL)
+        if match is None:
+            continue
+        lines = [line.strip() for line in match[2].strip().splitlines()]
+        columns = [line.split()[0] for line in lines if line and not line.startswith("PRIMARY KEY")]
+        whole = re.search(r"^\s*PRIMARY KEY \(([^)]*)\)", match[2], re.MULTILINE)
+        if whole is not None:
+            key = [column.strip() for column in whole[1].split(",")]
+        else:
+            key = [line.split()[0] for line in lines if "PRIMARY KEY" in line]
+        found.append(Table(match[1], tuple(columns), tuple(key)))
+    return found
 
 
 async def prepare(engine: Engine) -> None:

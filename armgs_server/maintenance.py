@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must be done now and then, by one process however many there are: whoever holds the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from armgs_server import log
+from armgs_server.errors import DomainError
+from armgs_server.storage import Store, clock, leases, locks
+from armgs_server.storage.leases import Lease
+
+LEASE = "maintenance"
+
+_log = log.get("maintenance")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`run` is called every `interval` seconds; what it does may be done twice, or late."""
+
+    name: str
+    interval: float
+    run: Callable[[Store], Awaitable[int]]
+
+
+async def collect_blobs(store: Store) -> int:
+    """Bytes that nobody refers to any more; how many."""
+    return await store.blobs.collect()
+
+
+async def remove_expired_locks(store: Store) -> int:
+    """Locks are over by their time anyway; this takes their rows away; how many."""
+    now = clock.now()
+    return await store.write(lambda tx: locks.remove_expired(tx, now))
+
+
+JOBS: tuple[Job, ...] = (
+    Job("collect blobs", 3600, collect_blobs),
+    Job("remove expired locks", 3600, remove_expired_locks),
+)
+
+
+class Maintenance:
+    """Runs the jobs while this process holds the lease."""
+
+    def __init__(self, store: Store, jobs: tuple[Job, ...] = JOBS) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Until `stop`."""
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        work = leases.hold(self._store, LEASE, holder, self._run_all)
+        self._task = asyncio.get_running_loop().create_task(work, name="maintenance")
+
+    async def stop(self) -> None:
+        """Gives the lease up."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run_all(self, lease: Lease) -> None:
+        async with asyncio.TaskGroup() as group:
+            for job in self._jobs:
+                group.create_task(self._run(job), name=job.name)
+
+    async def _run(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(job.interval)
+            try:
+                count = await job.run(self._store)
+            except DomainError as error:
+                _log.warning("job failed, will be tried again", job=job.name, error=error)
+            else:
+                _log.info("job done", job=job.name, count=count)
