@@ -191,20 +191,20 @@ class Rooms:
     async def _handle_message(self, room: Room | None, stanza: Stanza, origin: JID, nick: str) -> None:
         if room is None:
             raise StanzaError("item-not-found", "there is no such room")
-        x = xep_0045_invitations.parse_x(stanza)
-        if x is not None and stanza.type == "normal" and not nick:
-            for to, data in xep_0045_invitations.declines(room, origin, x):
-                await self._route(data, JID(room.address.local, room.address.domain, ""), to)
+        x = xep_0045_invitations.parse_x(stanza) if stanza.type == "normal" and not nick else None
+        declines = xep_0045_invitations.declines(room, origin, x) if x is not None else []
+        for to, data in declines:  # who declines is not in the room
+            await self._route(data, room.address, to)
+        if declines:
+            return
         seat = room.seats.get(origin.full)
         if seat is None:
-            if x is not None and stanza.type == "normal" and not nick:
-                return
             raise StanzaError("not-acceptable", "you are not in the room")
         if nick:
             xep_0045_messages.private(self.server, room, stanza, seat, nick)
         elif stanza.type == "groupchat":
             await xep_0045_messages.groupchat(self.server, room, stanza, seat)
-        elif stanza.type == "normal" and x is not None:
+        elif x is not None:
             await self._invite(room, seat, xep_0045_invitations.invitees(room, seat, x))
         elif stanza.type == "normal" and stanza.has("x", xep_0004_forms.NAMESPACE):
             self._handle_voice(room, seat, stanza)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0045: rooms in memory and in the store: when they are made, kept, let go, read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.world import IVANOV, PETROVA, World
+from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
+from tests.xmpp.conftest import LogIn
+from tests.xmpp.rooms import ROOM, administer, configure, create, enter, entry, item, say
+
+
+async def exists(client: Client) -> bool:
+    answer = await client.iq("<query xmlns='http://jabber.org/protocol/disco#info'/>", to=ROOM)
+    return answer.get("type") == "result"
+
+
+async def test_what_a_room_does_not_do(log_in: LogIn) -> None:
+    ivanov = await log_in(IVANOV)
+    service = "conference.digital.example"
+    ivanov.send(f"<message to='{service}'><body>?</body></message>")
+    assert error_of(await ivanov.message()) == "service-unavailable"
+    await create(ivanov, "ivanov")
+    ivanov.send(f"<presence to='{ROOM}' type='subscribe'/>")
+    assert error_of(await ivanov.presence_of(ROOM, "error")) == "feature-not-implemented"
+    ivanov.send(f"<message to='{ROOM}' type='chat'><body>?</body></message>")
+    refusal = await ivanov.receive("c:message", lambda stanza: stanza.get("type") == "error")
+    assert error_of(refusal) == "bad-request"
+
+
+async def test_a_room_is_let_go_when_nobody_is_in_it(log_in: LogIn, world: World) -> None:
+    ivanov = await log_in(IVANOV)
+    await create(ivanov, "ivanov")
+    ivanov.send(say("hello"))
+    await ivanov.message("hello")
+    ivanov.send(f"<presence to='{ROOM}/ivanov' type='unavailable'/>")
+    await ivanov.presence_of(f"{ROOM}/ivanov", "unavailable")
+    assert await exists(ivanov)
+    ivanov.send(entry("ivanov"))
+    assert find(await ivanov.message("hello"), "delay:delay").get("from") == ROOM
+
+
+async def test_a_temporary_room_ends_with_its_last_occupant(log_in: LogIn) -> None:
+    ivanov = await log_in(IVANOV)
+    await create(ivanov, "ivanov", persistentroom="0")
+    assert await exists(ivanov)
+    ivanov.send(f"<presence to='{ROOM}/ivanov' type='unavailable'/>")
+    await ivanov.presence_of(f"{ROOM}/ivanov", "unavailable")
+    assert not await exists(ivanov)
+
+
+async def test_a_restart_leaves_room_subject_history_and_affiliations(tmp_path: Path) -> None:
+    async with World(tmp_path) as world:
+        async with Client(world, IVANOV) as ivanov:
+            await (await ivanov.log_in()).go_online()
+            await create(ivanov, "ivanov", roomname="Tea room", moderatedroom="1")
+            await administer(ivanov, f"<item jid='{PETROVA}' affiliation='admin'/>")
+            ivanov.send(say("before", id_="b"))
+            ivanov.send(f"<message type='groupchat' to='{ROOM}'><subject>Five</subject></message>")
+            await ivanov.receive(
+                "c:message", lambda stanza: stanza.findtext("c:subject", "", NAMESPACES) == "Five"
+            )
+        await world.stop()
+        await world.start()
+        async with Client(world, PETROVA) as petrova:
+            await (await petrova.log_in()).go_online()
+            petrova.send(entry("petrova"))
+            own = await petrova.presence_of(f"{ROOM}/petrova")
+            assert (item(own)["affiliation"], item(own)["role"]) == ("admin", "moderator")
+            past = await petrova.message("before")
+            assert (past.get("from"), past.get("id")) == (f"{ROOM}/ivanov", "b")
+            assert find(past, "delay:delay").get("from") == ROOM
+            subject = await petrova.message()
+            assert (subject.get("from"), text(subject, "c:subject")) == (f"{ROOM}/ivanov", "Five")
+
+
+async def test_nobody_owns_rooms_without_end(tmp_path: Path) -> None:
+    settings = {"xmpp": {"rooms_owned": 1}}
+    async with World(tmp_path, settings=settings) as world, Client(world, IVANOV) as ivanov:
+        await (await ivanov.log_in()).go_online()
+        await create(ivanov, "ivanov")
+        other = "coffee@conference.digital.example"
+        await enter(ivanov, "ivanov", room=other)
+        answer = await configure(ivanov, other, roomname="Coffee")
+        assert error_of(answer) == "resource-constraint"
