@@ -65,6 +65,7 @@ class Address:
         return normalise(str(self))
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Address:
     """Parse Mailbox (RFC 5321 §4.1.2); Invalid says which rule it breaks."""
     match = _MAILBOX.fullmatch(text)

@@ -70,7 +70,7 @@ async def handle_mail(session: Session, argument: str) -> None:
     except Invalid as error:
         session.fail(replies.BAD_SENDER_501.with_text(f"Bad sender: {error.text}"))
         return
-    transaction = Transaction(session.core, path.address, session.principal)
+    transaction = Transaction(session.delivery, path.address, session.principal)
     refusal = parameters.apply_mail(session, transaction, path.parameters)
     if refusal is None and not path.text.isascii() and not transaction.needs_utf8:
         refusal = replies.NEED_UTF8_553  # RFC 6531 §3.4
@@ -108,6 +108,7 @@ async def handle_rcpt(session: Session, argument: str) -> None:
         may_relay=session.principal is not None,
         is_report=transaction.sender is None,
         size=transaction.size,
+        may_be_full=session.delivery.may_be_full,
     )
     if isinstance(found, Reply):
         session.send(found)

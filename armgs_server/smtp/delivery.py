@@ -11,18 +11,24 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from armgs_server.errors import OverQuota
+from armgs_server.directory.cache import Cache
+from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
 from armgs_server.smtp.policy import Recipient
-from armgs_server.storage import accounts, collections, mail, queue
+from armgs_server.storage import accounts, clock, collections, mail, queue
 from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import Collection
 from armgs_server.storage.queue import Destination
 from armgs_server.storage.tx import Tx
+
+# INBOXes and full mailboxes remembered; and how long a mailbox that was full is asked about at RCPT.
+REMEMBERED = 20_000
+FULL_TIME = 10 * clock.MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class Stored:
 
 def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
     """Who gets which bytes."""
+    if len(recipients) == 1 and len(recipients[0].owners) == 1 and not recipients[0].list_address:
+        return [Copy(((recipients[0].owners[0], recipients[0]),))]
     direct: dict[int, Recipient] = {}
     remote: dict[str, Recipient] = {}
     lists: dict[str, Recipient] = {}
@@ -80,57 +88,100 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
     return [copy for copy in copies if copy.mailboxes or copy.destinations]
 
 
-async def deliver(core: Core, envelope: Envelope, stored: Sequence[Stored], now: int) -> None:
-    """Durable when it returns. OverQuota when no recipient can take it; Temporary."""
-    lifetime = queue_lifetime(core)
-    await core.store.write(lambda tx: place(tx, envelope, stored, now, lifetime))
+class Delivery:
+    """Places messages; remembers which collection is whose INBOX, and whose mailbox was full lately."""
 
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.lifetime = round(core.config.smtp.queue_lifetime * clock.SECOND)
+        self._inboxes: Cache[int, Collection] = Cache(REMEMBERED)
+        self._full: Cache[int, int] = Cache(REMEMBERED)
 
-def queue_lifetime(core: Core) -> int:
-    """How long a message may wait in the queue, in the store's unit of time."""
-    return round(core.config.smtp.queue_lifetime * 1_000_000)
+    def may_be_full(self, owner: int) -> bool:
+        """Whether the owner's quota is worth a look before a message is taken."""
+        return (self._full.get(owner) or 0) > clock.now()
 
+    async def deliver(self, envelope: Envelope, stored: Sequence[Stored], now: int) -> None:
+        """Durable when it returns. OverQuota when no recipient can take it; Temporary."""
+        owners = {owner for each in stored for owner, _ in each.copy.mailboxes}
+        inboxes = {owner: inbox for owner in owners if (inbox := await self._inbox(owner))}
+        if len(inboxes) == len(owners):
+            try:
+                await self.core.store.write(lambda tx: self._place_all(tx, envelope, stored, inboxes, now))
+                return
+            except (OverQuota, NotFound):
+                for owner in owners:
+                    self._inboxes.drop(owner)
+        # Somebody's mailbox is full or gone, and nothing was kept: once more, with a look at each.
+        full = await self.core.store.write(lambda tx: self.place(tx, envelope, stored, now))
+        for owner in full:
+            self._full.put(owner, now + FULL_TIME)
+        if full and len(full) == len(owners) and not any(each.copy.destinations for each in stored):
+            raise OverQuota()
 
-async def place(
-    tx: Tx,
-    envelope: Envelope,
-    stored: Sequence[Stored],
-    now: int,
-    lifetime: int,
-    *,
-    may_wait: bool = False,
-) -> None:
-    """Gives each recipient the message, or a place in the queue. OverQuota when nobody can take it.
+    async def place(
+        self, tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int, *, may_wait: bool = False
+    ) -> list[int]:
+        """Gives each recipient the message, or a place in the queue; the owners who could not take it.
 
-    `may_wait`: everybody may be queued (reports, which have nobody to be refused to).
-    """
-    taken = may_wait or any(each.copy.destinations for each in stored)
-    late: list[tuple[Stored, Recipient, int]] = []
-    for each in stored:
-        for owner, recipient in each.copy.mailboxes:
-            if await append(tx, owner, each.ref, each.index, now):
-                taken = True
-            else:
-                late.append((each, recipient, owner))
-    if not taken:
-        raise OverQuota()
-    for each in stored:
-        waiting = [(recipient, 0) for recipient in each.copy.destinations]
-        waiting += [(recipient, owner) for of, recipient, owner in late if of is each]
-        if waiting:
-            destinations = [
-                Destination(recipient.path, recipient.domain, _queue_data(envelope, each, recipient, owner))
+        When that is everybody, nothing is queued, unless `may_wait` (reports have nobody to be refused to).
+        """
+        full: list[int] = []
+        taken = may_wait or any(each.copy.destinations for each in stored)
+        for each in stored:
+            for owner, _ in each.copy.mailboxes:
+                if await append(tx, owner, each.ref, each.index, now):
+                    taken = True
+                else:
+                    full.append(owner)
+        if taken:
+            for each in stored:
+                await self._enqueue(tx, envelope, each, now, full)
+        return full
+
+    async def _place_all(
+        self,
+        tx: Tx,
+        envelope: Envelope,
+        stored: Sequence[Stored],
+        inboxes: Mapping[int, Collection],
+        now: int,
+    ) -> None:
+        """Everybody takes it, as nearly always; OverQuota or NotFound undoes the whole."""
+        for each in stored:
+            for owner, _ in each.copy.mailboxes:
+                assert each.index is not None  # made for every copy that has mailboxes
+                await mail.append(tx, inboxes[owner], each.ref, each.index, created=now)
+            if each.copy.destinations:
+                await self._enqueue(tx, envelope, each, now, ())
+
+    async def _enqueue(
+        self, tx: Tx, envelope: Envelope, stored: Stored, now: int, late: Container[int]
+    ) -> None:
+        waiting = [(recipient, 0) for recipient in stored.copy.destinations]
+        waiting += [(recipient, owner) for owner, recipient in stored.copy.mailboxes if owner in late]
+        if not waiting:
+            return
+        await queue.enqueue(
+            tx,
+            stored.ref,
+            [
+                Destination(recipient.path, recipient.domain, _queue_data(envelope, stored, recipient, owner))
                 for recipient, owner in waiting
-            ]
-            await queue.enqueue(
-                tx,
-                each.ref,
-                destinations,
-                owner=envelope.author,
-                sender=envelope.sender,
-                now=now,
-                lifetime=lifetime,
-            )
+            ],
+            owner=envelope.author,
+            sender=envelope.sender,
+            now=now,
+            lifetime=self.lifetime,
+        )
+
+    async def _inbox(self, owner: int) -> Collection | None:
+        inbox = self._inboxes.get(owner)
+        if inbox is None:
+            inbox = await self.core.store.read(lambda tx: collections.by_role(tx, owner, "mail", "inbox"))
+            if inbox is not None:
+                self._inboxes.put(owner, inbox)
+        return inbox
 
 
 async def append(tx: Tx, owner: int, ref: BlobRef, index: MessageIndex | None, now: int) -> bool:

@@ -17,6 +17,7 @@ from armgs_server.formats.addresses import Address
 
 # esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-"); esmtp-value = 1*(%d33-60 / %d62-126 / UTF8)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
+_PLAIN_PATH = re.compile(r"<([^<>\"@\\ ]+@[^<>\"@\\ ,:]+)>")
 # A-d-l = At-domain *( "," At-domain ), obsolete: accepted and ignored (RFC 5321 §4.1.1.3, appendix C)
 _SOURCE_ROUTE = re.compile(r"@[^@,:\s]+(?:,@[^@,:\s]+)*:")
 # chunk-size = 1*DIGIT
@@ -113,6 +114,8 @@ def _split_path(argument: str, keyword: str) -> tuple[str, Parameters]:
         raise Invalid(f"{keyword}<address> is needed")
     # COMPAT (many clients and devices): a space between the colon and the path.
     rest = argument[len(keyword) :].lstrip(" ")
+    if plain := _PLAIN_PATH.fullmatch(rest):  # nearly always
+        return plain[1], {}
     if not rest.startswith("<"):
         raise Invalid("the address must stand in angle brackets")
     end = _closing_bracket(rest)

@@ -46,7 +46,7 @@ class Trace:
         target = f"\r\n\tfor <{self.recipient}>" if self.recipient else ""
         return (
             f"Received: from {name} ({literal})\r\n\tby {self.hostname} with {self.protocol} id {self.id}"
-            f"{target};\r\n\t{format_datetime(moment)}\r\n"
+            f"{target};\r\n\t{date_of(moment)}\r\n"
         ).encode()
 
 
@@ -82,7 +82,7 @@ def missing_fields(header: bytes, author: str, moment: datetime, identifier: str
     if not fields(header, "from"):
         added += f"From: <{author}>\r\n"
     if not fields(header, "date"):
-        added += f"Date: {format_datetime(moment)}\r\n"
+        added += f"Date: {date_of(moment)}\r\n"
     if not fields(header, "message-id"):
         added += f"Message-ID: <{identifier}@{hostname}>\r\n"
     return added.encode()
@@ -131,6 +131,12 @@ def fields(header: bytes, name: str) -> list[bytes]:
 def _field_pattern(name: str) -> re.Pattern[bytes]:
     pattern = rf"^{re.escape(name)}[ \t]*:((?:[^\n]*\n(?=[ \t]))*[^\n]*)"
     return re.compile(pattern.encode(), re.IGNORECASE | re.MULTILINE)
+
+
+@lru_cache(maxsize=4)
+def date_of(moment: datetime) -> str:
+    """date-time of RFC 5322 §3.3; many messages come in one second."""
+    return format_datetime(moment)
 
 
 def moment_of(microseconds: int) -> datetime:

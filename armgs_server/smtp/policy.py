@@ -7,6 +7,7 @@ domains has logged in. A sender's address, in MAIL FROM and in From:, is one the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from armgs_server.directory.model import Principal
@@ -19,6 +20,8 @@ from armgs_server.smtp import replies
 from armgs_server.smtp.replies import Reply
 from armgs_server.storage import accounts
 
+# A message declared larger than this is worth a look at the quota before it comes.
+LARGE = 1024 * 1024
 LIST_KINDS = ("group", "unit", "department")
 
 
@@ -56,13 +59,23 @@ class Recipient:
 
 
 async def find_recipient(
-    core: Core, address: Address, *, may_relay: bool, is_report: bool = False, size: int = 0
+    core: Core,
+    address: Address,
+    *,
+    may_relay: bool,
+    is_report: bool = False,
+    size: int = 0,
+    may_be_full: Callable[[int], bool] = lambda owner: True,
 ) -> Recipient | Reply:
-    """Where mail for an address goes, or why it is refused. `is_report`: the sender is the null path."""
+    """Where mail for an address goes, or why it is refused.
+
+    `is_report`: the sender is the null path. `may_be_full` spares a look at the quota, which the delivery
+    itself looks at again.
+    """
     domain = addresses.normalise_domain(address.domain)
     if not core.directory.is_local(domain):
         return Recipient(str(address), domain) if may_relay else replies.NO_RELAY_550
-    principal = await core.directory.resolve(f"{address.normalised}")
+    principal = await core.directory.resolve(address.normalised)
     if principal is None and address.local.lower() in ("postmaster", "abuse"):
         return await _find_postmaster(core, address, domain)  # RFC 5321 §4.5.1, RFC 2142 §4
     if principal is None:
@@ -73,7 +86,8 @@ async def find_recipient(
         if is_report:
             return replies.NULL_TO_LIST_550
         return await _find_list(core, address, principal)
-    return await find_mailbox(core, address, principal, size)
+    is_suspect = size > LARGE or may_be_full(principal.id)
+    return await find_mailbox(core, address, principal, size if is_suspect else None)
 
 
 def own_domain(core: Core) -> str:
@@ -86,15 +100,19 @@ async def may_send_as(core: Core, person: Principal, sender: Address) -> bool:
     return await core.directory.may_send_as(person, sender.normalised)
 
 
-async def find_mailbox(core: Core, address: Address, principal: Principal, size: int) -> Recipient | Reply:
+async def find_mailbox(
+    core: Core, address: Address, principal: Principal, size: int | None
+) -> Recipient | Reply:
+    """A person's mailbox; with a size, only if it has room for so much."""
     if principal.kind != "person":
         return replies.NO_MAILBOX_550
-    try:
-        usage = await core.store.read(lambda tx: accounts.usage(tx, principal.id))
-    except NotFound:
-        return replies.NO_MAILBOX_550
-    if usage.quota and usage.bytes + size >= usage.quota:
-        return replies.MAILBOX_FULL_452
+    if size is not None:
+        try:
+            usage = await core.store.read(lambda tx: accounts.usage(tx, principal.id))
+        except NotFound:
+            return replies.NO_MAILBOX_550
+        if usage.quota and usage.bytes + size >= usage.quota:
+            return replies.MAILBOX_FULL_452
     return Recipient(str(address), principal.domain, (principal.id,))
 
 

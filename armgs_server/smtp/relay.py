@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from armgs_server import log
 from armgs_server.errors import DomainError
-from armgs_server.service import Core
 from armgs_server.smtp import attempt, reports
 from armgs_server.smtp.attempt import Result
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.routing import Routing
 from armgs_server.storage import clock, queue
 from armgs_server.storage.queue import Entry
@@ -41,8 +41,9 @@ _log = log.get("relay")
 class Relay:
     """The queue runner of one process; any number of processes may have one."""
 
-    def __init__(self, core: Core, now: Callable[[], int] = clock.now) -> None:
-        self._core = core
+    def __init__(self, delivery: Delivery, now: Callable[[], int] = clock.now) -> None:
+        core = self._core = delivery.core
+        self._delivery = delivery
         self._settings = core.config.smtp
         self._routing = Routing(self._settings, core.config.server.hostname)
         self._now = now
@@ -144,7 +145,7 @@ class Relay:
                     await attempt.keep(tx, entry, result, now)
             await queue.finish(tx, finished)
             if report is not None:
-                await reports.place(tx, self._core, report, now)
+                await reports.place(tx, self._delivery, report, now)
 
         await self._core.store.write(work)
         for entry in entries:

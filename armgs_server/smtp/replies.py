@@ -32,13 +32,14 @@ class Reply:
 def reply(code: int, enhanced: str, *lines: str) -> Reply:
     """A reply with its bytes made once; line breaks and controls in a text cannot break the protocol."""
     prefix = f"{enhanced} " if enhanced else ""
-    clean = [
-        "".join(character if character.isprintable() else " " for character in line)
-        for line in lines or ("",)
-    ]
+    clean = [line if line.isprintable() else _one_line(line) for line in lines or ("",)]
     parts = [f"{code}-{prefix}{line}\r\n" for line in clean[:-1]]
     parts.append(f"{code} {prefix}{clean[-1]}\r\n")
     return Reply(code, enhanced, lines, "".join(parts).encode("utf-8"))
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 OK_250 = reply(250, "2.0.0", "OK")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from armgs_server import log
 from armgs_server.formats import addresses, mime
 from armgs_server.service import Core
-from armgs_server.smtp import delivery, dsn, header, policy
+from armgs_server.smtp import dsn, header, policy
 from armgs_server.smtp.attempt import Result
-from armgs_server.smtp.delivery import Envelope, Stored
+from armgs_server.smtp.delivery import Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.dsn import Outcome, Report
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply
@@ -55,15 +55,14 @@ async def prepare(core: Core, finished: Sequence[tuple[Entry, Result]], now: int
     )
     top = header.return_path("")
     ref = await core.store.blobs.put(top + dsn.serialise(report))
-    [copy] = delivery.plan_copies([target])
+    [copy] = plan_copies([target])
     index = await mail.read_index(core.store.blobs, ref) if copy.mailboxes else None
     return Prepared([Stored(copy, ref, index, len(top))])
 
 
-async def place(tx: Tx, core: Core, prepared: Prepared, now: int) -> None:
+async def place(tx: Tx, delivery: Delivery, prepared: Prepared, now: int) -> None:
     """Delivers the report within the transaction that finishes the rows."""
-    lifetime = delivery.queue_lifetime(core)
-    await delivery.place(tx, Envelope("", is_8bit=True), prepared.stored, now, lifetime, may_wait=True)
+    await delivery.place(tx, Envelope("", is_8bit=True), prepared.stored, now, may_wait=True)
 
 
 def _outcome(entry: Entry, result: Result) -> Outcome | None:

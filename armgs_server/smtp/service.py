@@ -10,6 +10,7 @@ from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Stream
 from armgs_server.service import Core
 from armgs_server.smtp import replies
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import MX, SUBMISSION, SUBMISSIONS, Role
 from armgs_server.smtp.relay import Relay
 from armgs_server.smtp.session import Session
@@ -21,7 +22,8 @@ class SmtpService:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._sessions: set[Session] = set()
-        self._relay = Relay(core)
+        self._delivery = Delivery(core)
+        self._relay = Relay(self._delivery)
         self._unsubscribe: Callable[[], None] | None = None
 
     @property
@@ -53,7 +55,7 @@ class SmtpService:
 
     def _connector(self, role: Role) -> Callable[[Stream], Awaitable[None]]:
         async def connect(stream: Stream) -> None:
-            session = Session(self._core, role, stream)
+            session = Session(self._delivery, role, stream)
             self._sessions.add(session)
             try:
                 await session.run()

@@ -27,6 +27,7 @@ from armgs_server.errors import (
 from armgs_server.net.stream import Stream
 from armgs_server.service import Core
 from armgs_server.smtp import commands, login, replies, text
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import Role
 from armgs_server.smtp.protocol import (
     BadLine,
@@ -65,11 +66,12 @@ ERROR_REPLIES: tuple[tuple[type[DomainError], Reply], ...] = (
 class Session:
     """The state of one connection. Commands read and change it."""
 
-    def __init__(self, core: Core, role: Role, stream: Stream) -> None:
-        self.core: Core = core
+    def __init__(self, delivery: Delivery, role: Role, stream: Stream) -> None:
+        self.core: Core = delivery.core
+        self.delivery = delivery
         self.role = role
         self.stream = stream
-        self.protocol = SmtpProtocol(core.config.smtp.line_length)
+        self.protocol = SmtpProtocol(self.core.config.smtp.line_length)
         self.helo = ""
         self.is_extended = False  # EHLO, not HELO
         self.principal: Principal | None = None

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from armgs_server import log
 from armgs_server.directory.model import Principal
 from armgs_server.formats.addresses import Address
-from armgs_server.service import Core
-from armgs_server.smtp import delivery, header, policy, replies
+from armgs_server.smtp import header, policy, replies
 from armgs_server.smtp.body import Body
-from armgs_server.smtp.delivery import Copy, Envelope, Stored
+from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.header import Trace
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply, reply
@@ -23,8 +22,9 @@ _log = log.get("smtp")
 class Transaction:
     """Made by MAIL; RCPT adds recipients; DATA or BDAT begins the text; `finish` delivers."""
 
-    def __init__(self, core: Core, sender: Address | None, author: Principal | None) -> None:
-        self.core = core
+    def __init__(self, delivery: Delivery, sender: Address | None, author: Principal | None) -> None:
+        self.core = delivery.core
+        self._delivery = delivery
         self.sender = sender
         self.author = author
         self.recipients: list[Recipient] = []
@@ -62,7 +62,7 @@ class Transaction:
         for copy, ref in zip(self._copies, refs, strict=True):
             index = await mail.read_index(self.core.store.blobs, ref) if copy.mailboxes else None
             stored.append(Stored(copy, ref, index, skip))
-        await delivery.deliver(self.core, self._envelope(), stored, self._now)
+        await self._delivery.deliver(self._envelope(), stored, self._now)
         _log.info(
             "message taken",
             id=f"{self._id:x}",
@@ -110,7 +110,7 @@ class Transaction:
             for each in self.recipients
             if not each.list_address or header.list_id(each.list_address) not in passed
         ]
-        self._copies = delivery.plan_copies(recipients)
+        self._copies = plan_copies(recipients)
         if not self._copies:
             return replies.LOOP_554
         assert self._trace is not None  # begin() has made it

@@ -121,8 +121,13 @@ async def test_a_full_mailbox_is_told_at_rcpt(world: World) -> None:
     await world.store.write(lambda tx: accounts.set_quota(tx, owner, 10_000))
     async with Client(world) as client:
         await client.ehlo()
+        text = b"Subject: x\r\n\r\n" + b"x" * 10_000 + b"\r\n"
+        assert (await client.mail("a@b.example", PETROVA, text=text)).startswith("452 4.2.2 ")
         await client.expect("MAIL FROM:<a@b.example> SIZE=10000", "250 ")
-        await client.expect(f"RCPT TO:<{PETROVA}>", "452 4.2.2 ")
+        await client.expect(f"RCPT TO:<{PETROVA}>", "452 4.2.2 ")  # known by now
+        await client.expect("RSET", "250 ")
+        await client.expect("MAIL FROM:<a@b.example> SIZE=2000000", "250 ")
+        await client.expect(f"RCPT TO:<{PETROVA}>", "452 4.2.2 ")  # large enough to look first
         await client.expect("RSET", "250 ")
         await client.expect("MAIL FROM:<a@b.example> SIZE=100", "250 ")
         await client.expect(f"RCPT TO:<{PETROVA}>", "250 ")

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from armgs_server.service import Core
-from armgs_server.smtp import delivery
-from armgs_server.smtp.delivery import Copy, Envelope, Stored
+from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.relay import LEASE, Relay
 from armgs_server.storage import accounts, collections, items
@@ -48,7 +47,7 @@ async def enqueue(
     stored = Stored(copy, core.store.blobs.small(top + text), None, len(top))
     author = await core.directory.by_address(IVANOV)
     assert author is not None
-    await delivery.deliver(core, Envelope(sender, author.id, **envelope), [stored], now)
+    await Delivery(core).deliver(Envelope(sender, author.id, **envelope), [stored], now)
 
 
 async def run(relay: Relay) -> None:
@@ -83,7 +82,7 @@ async def test_a_message_leaves_without_its_return_path(make_core: MakeCore) -> 
     async with running_sink(Sink()) as sink:
         core, clock = await make_core(relay_routes=(route(sink),)), Clock()
         await enqueue(core, clock(), "x@other.example", "y@other.example")
-        await run(Relay(core, clock))
+        await run(Relay(Delivery(core), clock))
     [envelope] = sink.messages  # one transaction for both
     assert envelope.mail_from == IVANOV
     assert envelope.rcpt_tos == ["x@other.example", "y@other.example"]
@@ -99,7 +98,7 @@ async def test_a_refused_recipient_is_reported(make_core: MakeCore) -> None:
     async with running_sink(Sink(answers=answers)) as sink:
         core, clock = await make_core(relay_routes=(route(sink),)), Clock()
         await enqueue(core, clock(), "gone@other.example", "x@other.example")
-        await run(Relay(core, clock))
+        await run(Relay(Delivery(core), clock))
     assert [envelope.rcpt_tos for envelope in sink.messages] == [["x@other.example"]]
     assert await queued(core) == []
     [raw] = await inbox(core, IVANOV)
@@ -133,7 +132,7 @@ async def test_a_passing_failure_is_tried_again_ever_later_and_given_up(make_cor
             relay_routes=(route(sink),), queue_first_retry=300, queue_longest_retry=1000, queue_lifetime=3000
         )
         clock = Clock()
-        relay = Relay(core, clock)
+        relay = Relay(Delivery(core), clock)
         await enqueue(core, clock(), "x@other.example")
         await run(relay)
         assert await queued(core) == [("x@other.example", 1, "450 4.2.1 Busy")]
@@ -156,7 +155,7 @@ async def test_success_after_a_failure(make_core: MakeCore) -> None:
     sink = Sink(text_answer="451 4.3.0 Later")
     async with running_sink(sink):
         core, clock = await make_core(relay_routes=(route(sink),)), Clock()
-        relay = Relay(core, clock)
+        relay = Relay(Delivery(core), clock)
         await enqueue(core, clock(), "x@other.example")
         await run(relay)
         assert await queued(core) == [("x@other.example", 1, "451 4.3.0 Later")]
@@ -171,7 +170,7 @@ async def test_a_report_is_never_reported(make_core: MakeCore) -> None:
     async with running_sink(Sink(answers={"x@other.example": "550 5.1.1 No"})) as sink:
         core, clock = await make_core(relay_routes=(route(sink),)), Clock()
         await enqueue(core, clock(), "x@other.example", sender="")
-        await run(Relay(core, clock))
+        await run(Relay(Delivery(core), clock))
     assert await queued(core) == []
     assert await core.store.read(lambda tx: tx.value("SELECT COUNT(*) FROM message")) == 0
 
@@ -182,7 +181,7 @@ async def test_a_report_for_a_stranger_leaves_by_the_queue(make_core: MakeCore) 
         routes = (route(sink), route(sink, "third.example"))
         core, clock = await make_core(relay_routes=routes), Clock()
         await enqueue(core, clock(), "x@other.example", sender="author@third.example")
-        relay = Relay(core, clock)
+        relay = Relay(Delivery(core), clock)
         await run(relay)
         await run(relay)
     [envelope] = sink.messages
@@ -200,7 +199,7 @@ async def test_a_report_waits_for_a_full_mailbox(make_core: MakeCore) -> None:
         owner = ivanov.id
         await core.store.write(lambda tx: accounts.set_quota(tx, owner, 1))
         await enqueue(core, clock(), "x@other.example")
-        relay = Relay(core, clock)
+        relay = Relay(Delivery(core), clock)
         await run(relay)
         assert [row[0] for row in await queued(core)] == [IVANOV]
         await core.store.write(lambda tx: accounts.set_quota(tx, owner, 0))
@@ -215,7 +214,7 @@ async def test_nobody_answers(make_core: MakeCore) -> None:
         pass  # its port is closed now
     core, clock = await make_core(relay_routes=(route(sink),)), Clock()
     await enqueue(core, clock(), "x@other.example")
-    await run(Relay(core, clock))
+    await run(Relay(Delivery(core), clock))
     [(recipient, attempts, error)] = await queued(core)
     assert (recipient, attempts) == ("x@other.example", 1)
     assert "127.0.0.1" in error
@@ -226,10 +225,10 @@ async def test_a_worker_that_dies_leaves_its_rows_to_others(make_core: MakeCore)
     async with running_sink(sink):
         core, clock = await make_core(relay_routes=(route(sink),)), Clock()
         await enqueue(core, clock(), "x@other.example")
-        dying = Relay(core, clock)
+        dying = Relay(Delivery(core), clock)
         await dying.run_once()
         await dying.stop()
-        second = Relay(core, clock)
+        second = Relay(Delivery(core), clock)
         assert await second.run_once() == 0
         clock.forward(LEASE / SECOND)
         assert sink.hold is not None
@@ -247,7 +246,7 @@ async def test_few_at_once_to_one_domain(make_core: MakeCore) -> None:
         for number in range(5):
             text = b"Subject: %d\r\n\r\n" % number
             await enqueue(core, clock(), "x@other.example", text=text)
-        relay = Relay(core, clock)
+        relay = Relay(Delivery(core), clock)
         assert await relay.run_once() == 5
         async with asyncio.timeout(10):
             while sink.most_at_once < 2:
@@ -274,7 +273,7 @@ async def test_tls(make_core: MakeCore, world: World, mode: str, sent: bool) -> 
     async with running_sink(Sink(), tls=context) as sink:
         core, clock = await make_core(relay_routes=(route(sink),), relay_tls=mode), Clock()
         await enqueue(core, clock(), "x@other.example")
-        await run(Relay(core, clock))
+        await run(Relay(Delivery(core), clock))
     assert sink.tls == ([mode == "opportunistic"] if sent else [])
     assert bool(await queued(core)) is not sent
 
@@ -286,7 +285,7 @@ async def test_utf8_addresses_need_a_server_that_takes_them(make_core: MakeCore)
         await enqueue(core, clock(), "иван@old.example", needs_utf8=True)
         await enqueue(core, clock(), "иван@new.example", needs_utf8=True)
         await enqueue(core, clock(), "ivan@пример.рф")  # an ASCII local part: A-labels will do
-        await run(Relay(core, clock))
+        await run(Relay(Delivery(core), clock))
     assert [envelope.rcpt_tos for envelope in new.messages] == [["иван@new.example"]]
     assert [envelope.rcpt_tos for envelope in old.messages] == [["ivan@xn--e1afmkfd.xn--p1ai"]]
     [raw] = await inbox(core, IVANOV)
