@@ -19,7 +19,7 @@ from armgs_server.net.http.connection import HttpConnection
 from armgs_server.net.http.router import Router
 from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.limits import ConnectionLimits
-from armgs_server.net.stream import Listener, Stream, is_expected_end
+from armgs_server.net.stream import Listener, Stream
 from armgs_server.net.tls import TlsContexts
 
 _log = log.get("net")
@@ -190,7 +190,7 @@ class Server:
             await endpoint.serve(sock, peer)
         except Exception as error:
             sock.close()
-            if is_expected_end(error):
+            if _is_expected_end(error):
                 _log.debug("connection failed", listener=endpoint.name, peer=peer, error=error)
             else:
                 _log.exception("connection failed", listener=endpoint.name, peer=peer)
@@ -210,28 +210,12 @@ def _refuse(sock: socket.socket, refusal: bytes) -> None:
 def _report(listener: str, stream: Stream, error: Exception) -> None:
     """The one place where a session's exception ends: its connection is closed, the log has why."""
     stream.trace("!", repr(error))
-    if is_expected_end(error):
+    if _is_expected_end(error):
         _log.debug("connection ended", listener=listener, connection=stream.id, error=error)
     else:
         _log.exception("session failed", listener=listener, connection=stream.id, peer=stream.peer)
 
 
-def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A listening socket. IPv6 sockets take IPv6 only, so "0.0.0.0" and "::" can stand side by side.
-
-    The kernel spreads connections over all `shared` sockets of one address (SO_REUSEPORT).
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address, port))
-        sock.listen(1024)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+def _is_expected_end(error: BaseException) -> bool:
+    """Whether this is how connections end by themselves, and no fault of ours."""
+    return isinstance(error, ConnectionError | TimeoutError | ssl.SSLError)

@@ -11,7 +11,6 @@ What must hold:
 """
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -19,6 +18,7 @@ from typing import Literal, cast
 from armgs_server.config import LimitSettings
 from armgs_server.log import Trace
 from armgs_server.net.deadlines import NEVER, Deadlines
+from armgs_server.net.outlet import Outlet
 from armgs_server.net.tls import TlsContext
 
 Security = Literal["none", "starttls", "direct"]
@@ -33,7 +33,6 @@ class Stream(asyncio.Protocol):
 
     __slots__ = (
         "_deadlines",
-        "_drained",
         "_end_point",
         "_eof",
         "_input",
@@ -41,16 +40,14 @@ class Stream(asyncio.Protocol):
         "_limits",
         "_loop",
         "_lost",
+        "_outlet",
         "_output",
         "_output_size",
         "_read_deadline",
         "_reader",
         "_reading_paused",
-        "_stalled_at",
         "_tls",
         "_trace",
-        "_transport",
-        "_write_deadline",
         "closing",
         "deadline",
         "id",
@@ -79,7 +76,7 @@ class Stream(asyncio.Protocol):
         self._tls = tls
         self._trace = trace
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
+        self._outlet = Outlet(limits, self._watch)
         self._end_point: bytes | None = None
         self._input: list[bytes] = []
         self._input_size = 0
@@ -89,9 +86,6 @@ class Stream(asyncio.Protocol):
         self._read_deadline = NEVER
         self._output: list[bytes] = []
         self._output_size = 0
-        self._drained: asyncio.Future[None] | None = None  # there while the transport wants no more
-        self._write_deadline = NEVER
-        self._stalled_at = 0
         self._lost: asyncio.Future[None] = self._loop.create_future()
 
     # What a session uses.
@@ -110,9 +104,9 @@ class Stream(asyncio.Protocol):
         data = self._input[0] if len(self._input) == 1 else b"".join(self._input)
         self._input.clear()
         self._input_size = 0
-        if self._reading_paused and self._transport is not None:
+        if self._reading_paused and self._outlet.transport is not None:
             self._reading_paused = False
-            self._transport.resume_reading()
+            self._outlet.transport.resume_reading()
         return data
 
     def write(self, data: bytes) -> None:
@@ -132,16 +126,14 @@ class Stream(asyncio.Protocol):
     @property
     def buffered(self) -> int:
         """Bytes written that the system has not taken yet."""
-        return self._output_size + self._unsent()
+        return self._output_size + self._outlet.unsent
 
     async def drain(self) -> None:
         """Waits while the peer is slow. TimeoutError: it takes nothing; ConnectionError: it is gone."""
         if self._output_size > self._limits.write_buffer:
             self._flush()
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
-        if self._lost.done() and not self.closing:
-            raise ConnectionResetError("the peer has closed the connection")
+        if not self.closing:
+            await self._outlet.drain()
 
     async def start_tls(self) -> None:
         """Server side of STARTTLS, after the go-ahead was written.
@@ -149,14 +141,14 @@ class Stream(asyncio.Protocol):
         The session must have refused what its own parser still holds; here it is made sure that
         nothing else has come in clear text (RFC 3207 §4.2, RFC 9051 §11.1, RFC 6120 §5.4.3.3).
         """
-        transport = self._transport
+        transport = self._outlet.transport
         if self._tls is None or transport is None:
             raise ConnectionError("TLS is not available on this connection")
         self._flush()
         if self._input or self._eof:
             self.abort()
             raise InputBeforeTls("input behind STARTTLS before the handshake")
-        self._transport = None  # nothing may pause or write while the handshake runs
+        self._outlet.transport = None  # nothing may pause or write while the handshake runs
         self._end_point = self._tls.server_end_point
         secured = await self._loop.start_tls(
             transport,
@@ -186,7 +178,8 @@ class Stream(asyncio.Protocol):
     @property
     def tls_version(self) -> str:
         """TLSv1.2, TLSv1.3, or nothing."""
-        connection = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        transport = self._outlet.transport
+        connection = transport.get_extra_info("ssl_object") if transport is not None else None
         return str(connection.version()) if connection is not None else ""
 
     def close(self) -> None:
@@ -194,16 +187,13 @@ class Stream(asyncio.Protocol):
         if self.closing:
             return
         self._flush()
-        if self._transport is not None:
-            self._start_write_clock()
-            self._transport.close()
+        self._outlet.close()
         self.closing = True
 
     def abort(self) -> None:
         """Closes at once; what was not sent is lost."""
         self.closing = True
-        if self._transport is not None:
-            self._transport.abort()
+        self._outlet.abort()
 
     async def wait_closed(self) -> None:
         """Returns when the connection is gone."""
@@ -234,9 +224,9 @@ class Stream(asyncio.Protocol):
             self._trace.received(data)
         self._input.append(data)
         self._input_size += len(data)
-        if self._input_size > self._limits.read_buffer and self._transport is not None:
+        if self._input_size > self._limits.read_buffer and self._outlet.transport is not None:
             self._reading_paused = True
-            self._transport.pause_reading()
+            self._outlet.transport.pause_reading()
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
@@ -247,24 +237,20 @@ class Stream(asyncio.Protocol):
         return not self.is_tls  # half-close: what is being answered is still sent; TLS has none
 
     def pause_writing(self) -> None:
-        if self._drained is None:
-            self._drained = self._loop.create_future()
-        self._start_write_clock()
+        self._outlet.pause()
 
     def resume_writing(self) -> None:
-        self._write_deadline = NEVER
-        self._release_drain()
+        self._outlet.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._deadlines.forget(self)
-        self._transport = None
         self._output.clear()
         self._output_size = 0
         if self._trace is not None:
             self._trace.state("closed")
         if not self._lost.done():
             self._lost.set_result(None)
-        self._release_drain()
+        self._outlet.connection_lost()
         self.eof_received()
 
     def deadline_passed(self) -> None:
@@ -273,15 +259,14 @@ class Stream(asyncio.Protocol):
             self._read_deadline = NEVER
             if self._reader is not None and not self._reader.done():
                 self._reader.set_exception(TimeoutError("the client was silent for too long"))
-        if self._write_deadline <= now:
-            self._check_write_progress()
+        if self._outlet.deadline <= now:
+            self._outlet.check_progress()
         self._watch()
 
     # Helpers.
 
     def _attach(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self._limits.write_buffer)
+        self._outlet.attach(transport)
         if transport.get_extra_info("ssl_object") is not None:
             self.is_tls = True
             if self._end_point is None and self._tls is not None:
@@ -290,46 +275,18 @@ class Stream(asyncio.Protocol):
 
     def _flush(self) -> None:
         output = self._output
-        if not output or self._transport is None:
+        transport = self._outlet.transport
+        if not output or transport is None:
             return
         data = output[0] if len(output) == 1 else b"".join(output)
         self._output = []
         self._output_size = 0
         if self._trace is not None:
             self._trace.sent(data)
-        self._transport.write(data)
-
-    def _unsent(self) -> int:
-        """What the transport holds; a closing one of asyncio's cannot be asked."""
-        transport = self._transport
-        return 0 if transport is None or transport.is_closing() else transport.get_write_buffer_size()
-
-    def _start_write_clock(self) -> None:
-        self._stalled_at = self._unsent()
-        self._write_deadline = self._loop.time() + self._limits.write_timeout
-        self._watch()
-
-    def _check_write_progress(self) -> None:
-        if self._transport is None:
-            return
-        if not self.closing and self._unsent() < self._stalled_at:
-            self._start_write_clock()
-            return
-        self._write_deadline = NEVER
-        if self._drained is not None:
-            drained, self._drained = self._drained, None
-            drained.set_exception(TimeoutError("the client takes nothing"))
-            drained.exception()  # seen: nobody has to be waiting
-        self.abort()
-
-    def _release_drain(self) -> None:
-        if self._drained is not None:
-            drained, self._drained = self._drained, None
-            if not drained.done():
-                drained.set_result(None)
+        transport.write(data)
 
     def _watch(self) -> None:
-        deadline = min(self._read_deadline, self._write_deadline)
+        deadline = min(self._read_deadline, self._outlet.deadline)
         if deadline != NEVER and not self._lost.done():
             self._deadlines.watch(self, deadline)
 
@@ -343,8 +300,3 @@ class Listener:
     tls: Security
     connect: Callable[[Stream], Awaitable[None]]
     refusal: bytes = b""  # said to a client for whom there is no room; not under direct TLS
-
-
-def is_expected_end(error: BaseException) -> bool:
-    """Whether this is how connections end by themselves, and no fault of ours."""
-    return isinstance(error, ConnectionError | TimeoutError | ssl.SSLError | BrokenPipeError)

@@ -12,7 +12,8 @@ from typing import Any
 
 from armgs_server.config import Config, HttpSettings, LimitSettings, LogSettings
 from armgs_server.net.http import Handler, Router
-from armgs_server.net.server import Server, bind
+from armgs_server.net.server import Server
+from armgs_server.net.sockets import bind
 from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.net.tls import TlsContexts
 

@@ -16,6 +16,7 @@ from armgs_server.net.http.message import Request, Response
 from armgs_server.net.http.parser import Refused, RequestParser
 from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.http.writer import ResponseWriter
+from armgs_server.net.outlet import Outlet
 
 _log = log.get("http")
 
@@ -30,10 +31,10 @@ class HttpConnection(asyncio.Protocol):
         "_is_ending",
         "_loop",
         "_lost",
+        "_outlet",
         "_read_deadline",
         "_shell",
         "_task",
-        "_transport",
         "_writer",
         "deadline",
         "peer",
@@ -46,8 +47,8 @@ class HttpConnection(asyncio.Protocol):
         self.slot = 0
         self._shell = shell
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._writer = ResponseWriter(shell.clock, shell.limits, self._watch)
+        self._outlet = Outlet(shell.limits, self._watch)
+        self._writer = ResponseWriter(shell.clock, self._outlet)
         self._intake = Intake(
             shell.settings,
             shell.limits.read_buffer,
@@ -64,8 +65,8 @@ class HttpConnection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = self._intake.transport = cast(asyncio.Transport, transport)
-        self._writer.attach(self._transport)
+        self._intake.transport = cast(asyncio.Transport, transport)
+        self._outlet.attach(self._intake.transport)
         self._shell.connections.add(self)
         self._wait_until(self._shell.settings.header_timeout)
 
@@ -89,22 +90,21 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._shell.deadlines.forget(self)
         self._shell.connections.discard(self)
-        self._transport = None
         self._is_ending = True
         gone = ClientGone("the client has closed the connection")
         self._intake.fail(gone)
         self._intake.clear()
-        self._writer.connection_lost()
+        self._outlet.connection_lost()
         if self._current is not None:
             self._current.fail(gone)
         if not self._lost.done():
             self._lost.set_result(None)
 
     def pause_writing(self) -> None:
-        self._writer.pause()
+        self._outlet.pause()
 
     def resume_writing(self) -> None:
-        self._writer.resume()
+        self._outlet.resume()
 
     # What the shell and the server call.
 
@@ -114,8 +114,7 @@ class HttpConnection(asyncio.Protocol):
             self._close()
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        self._outlet.abort()
         if self._task is not None:
             self._task.cancel()
 
@@ -129,8 +128,8 @@ class HttpConnection(asyncio.Protocol):
 
     def deadline_passed(self) -> None:
         now = self._loop.time()
-        if self._writer.deadline <= now:
-            self._writer.check_progress()
+        if self._outlet.deadline <= now:
+            self._outlet.check_progress()
         if self._read_deadline <= now:
             self._read_deadline = NEVER
             self._read_timed_out()
@@ -151,7 +150,7 @@ class HttpConnection(asyncio.Protocol):
         self._watch()
 
     def _watch(self) -> None:
-        deadline = min(self._read_deadline, self._writer.deadline)
+        deadline = min(self._read_deadline, self._outlet.deadline)
         if deadline != NEVER and not self._lost.done():
             self._shell.deadlines.watch(self, deadline)
 
@@ -250,24 +249,22 @@ class HttpConnection(asyncio.Protocol):
         """Sends the end and reads on for a while: a reset would lose the answer (RFC 9112 §9.6)."""
         self._is_ending = True
         self._intake.has_ended = True
-        if self._transport is None:
+        transport = self._outlet.transport
+        if transport is None:
             return
-        if not self._shell.is_tls and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if not self._shell.is_tls and transport.can_write_eof():
+            transport.write_eof()
         self._intake.read_on()
         self._wait_until(self._shell.settings.linger)
 
     def _close(self) -> None:
         self._is_ending = True
         self._intake.has_ended = True
-        if self._transport is not None:
-            self._writer.start_clock()
-            self._transport.close()
+        self._outlet.close()
 
     def _abort_transport(self) -> None:
         self._is_ending = True
-        if self._transport is not None:
-            self._transport.abort()
+        self._outlet.abort()
 
 
 def _expects_continue(request: Request) -> bool:
