@@ -41,7 +41,8 @@ from armgs_server.supervisor import Supervisor
 _log = log.get("daemon")
 
 HTTP, HTTPS = 80, 443
-STREAM_PORTS = (25, 465, 587, 143, 993, 5222, 5223)
+XMPP_PORTS = (5222, 5223)
+STREAM_PORTS = (25, 465, 587, 143, 993, *XMPP_PORTS)
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
 # The store's writer thread and the loop share the interpreter: a long wait for it is a long answer.

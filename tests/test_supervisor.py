@@ -13,15 +13,18 @@ import pytest
 from imapclient import IMAPClient
 
 from tests import dav_requests
+from tests.chat_client import ChatClient
 from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
 
 WAIT = 20.0
 
 
+SETTINGS = {"server": {"workers": 2}}
+
+
 @pytest.fixture
-async def world(tmp_path: Path, store_url: str) -> AsyncIterator[World]:
-    settings = {"server": {"workers": 2}}
-    async with World(tmp_path, process=True, store_url=store_url, settings=settings) as world:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with World(tmp_path, process=True, settings=SETTINGS) as world:
         yield world
 
 
@@ -66,14 +69,28 @@ def one_on_each(world: World) -> dict[int, IMAPClient]:
     raise AssertionError("all connections went to one worker")
 
 
-async def test_a_change_on_one_worker_is_heard_on_the_other(world: World) -> None:
-    def run() -> None:
+async def test_a_change_on_one_worker_is_heard_on_the_other(tmp_path: Path, store_url: str) -> None:
+    def run(world: World) -> None:
         first, second = one_on_each(world).values()
         second.idle()
         first.append("INBOX", b"Subject: hello\r\n\r\nx\r\n")
         assert (1, b"EXISTS") in second.idle_check(timeout=WAIT)
 
-    await asyncio.to_thread(run)
+    async with World(tmp_path, process=True, store_url=store_url, settings=SETTINGS) as world:
+        await asyncio.to_thread(run, world)
+
+
+async def test_chat_works_whatever_the_number_of_workers(world: World) -> None:
+    clients = [ChatClient(world, f"{IVANOV}/{name}") for name in "abcdef"]
+    petrova = ChatClient(world, f"{PETROVA}/desk")
+    for client in (*clients, petrova):
+        await client.online()
+    petrova.say(IVANOV, "everywhere")
+    for client in clients:
+        await client.hears("everywhere")
+        assert client.heard == ["everywhere"]
+    for client in (*clients, petrova):
+        await client.offline()
 
 
 async def test_a_killed_worker_is_replaced_and_nobody_is_refused(world: World) -> None:
