@@ -25,7 +25,7 @@ from armgs_server.imap.protocol import ImapProtocol
 from armgs_server.imap.responses import ImapError, bad, from_domain, no, status
 from armgs_server.imap.updates import Updates
 from armgs_server.imap.view import View
-from armgs_server.net.stream import Stream, is_expected_end
+from armgs_server.net.stream import Stream
 from armgs_server.service import Core
 from armgs_server.storage import collections
 from armgs_server.storage.collections import Collection
@@ -72,10 +72,11 @@ class Session:
             self.bye("silent for too long")
         except EOFError:
             pass  # the client has hung up, with or without LOGOUT
-        except Exception as error:
-            if not is_expected_end(error):
-                _log.exception("connection failed", connection=self.stream.id)
-                self.bye("internal error")
+        except OSError:
+            raise  # the connection is gone
+        except Exception:
+            self.bye("internal error")
+            raise  # the server logs it
         finally:
             await self.leave()
             self.stream.close()

@@ -2,6 +2,7 @@
 """Flow control of a connection's writing half: who waits for a slow peer, and when it is given up."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 from armgs_server.config import LimitSettings
@@ -98,3 +99,8 @@ class Outlet:
         else:
             drained.set_exception(error)
             drained.exception()  # seen: nobody has to be waiting
+
+
+def is_expected_end(error: BaseException) -> bool:
+    """Whether this is how connections end by themselves, and no fault of ours."""
+    return isinstance(error, ConnectionError | TimeoutError | ssl.SSLError)

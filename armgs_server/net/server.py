@@ -19,6 +19,7 @@ from armgs_server.net.http.connection import HttpConnection
 from armgs_server.net.http.router import Router
 from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.limits import ConnectionLimits
+from armgs_server.net.outlet import is_expected_end
 from armgs_server.net.stream import Listener, Stream
 from armgs_server.net.tls import TlsContexts
 
@@ -190,7 +191,7 @@ class Server:
             await endpoint.serve(sock, peer)
         except Exception as error:
             sock.close()
-            if _is_expected_end(error):
+            if is_expected_end(error):
                 _log.debug("connection failed", listener=endpoint.name, peer=peer, error=error)
             else:
                 _log.exception("connection failed", listener=endpoint.name, peer=peer)
@@ -210,12 +211,7 @@ def _refuse(sock: socket.socket, refusal: bytes) -> None:
 def _report(listener: str, stream: Stream, error: Exception) -> None:
     """The one place where a session's exception ends: its connection is closed, the log has why."""
     stream.trace("!", repr(error))
-    if _is_expected_end(error):
+    if is_expected_end(error):
         _log.debug("connection ended", listener=listener, connection=stream.id, error=error)
     else:
         _log.exception("session failed", listener=listener, connection=stream.id, peer=stream.peer)
-
-
-def _is_expected_end(error: BaseException) -> bool:
-    """Whether this is how connections end by themselves, and no fault of ours."""
-    return isinstance(error, ConnectionError | TimeoutError | ssl.SSLError)

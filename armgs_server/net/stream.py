@@ -199,10 +199,6 @@ class Stream(asyncio.Protocol):
         """Returns when the connection is gone."""
         await asyncio.shield(self._lost)
 
-    @property
-    def is_traced(self) -> bool:
-        return self._trace is not None
-
     def conceal(self, on: bool) -> None:
         """While secrets are exchanged the trace shows `***` only."""
         if self._trace is not None:
