@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from armgs_server.imap.session import Session
 from armgs_server.net.http import Handler
-from armgs_server.net.stream import Listener, Stream
+from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
 
 IMAP_PORT = 143
@@ -20,12 +20,10 @@ class ImapService:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.has_starttls = core.tls is not None
         self.routes: Sequence[tuple[str, Handler]] = ()
-        self.listeners = [
-            Listener("imap", IMAP_PORT, "starttls" if self.has_starttls else "none", self.connect, _REFUSAL)
-        ]
-        if self.has_starttls:
+        security: Security = "none" if core.tls is None else "starttls"
+        self.listeners = [Listener("imap", IMAP_PORT, security, self.connect, _REFUSAL)]
+        if core.tls is not None:
             self.listeners.append(Listener("imaps", IMAPS_PORT, "direct", self.connect))
         self._sessions: set[Session] = set()
         self._people: dict[int, set[Session]] = {}

@@ -176,7 +176,7 @@ class Session:
             name for spec in COMMANDS.values() if self._offers(spec) for name in spec.capabilities
         )
         if self.state is State.NOT_AUTHENTICATED:
-            if not self.stream.is_tls and self.service.has_starttls:
+            if self.stream.can_start_tls:
                 names["STARTTLS"] = None
             if not self.may_login:
                 names["LOGINDISABLED"] = None

@@ -31,7 +31,7 @@ STEP_TIMEOUT = 60.0
 async def handle_starttls(session: Session, cursor: Cursor) -> None:
     """RFC 3501 §6.2.1. The tagged line goes out in clear text, so it cannot wait for the session."""
     cursor.end()
-    if session.stream.is_tls or not session.service.has_starttls:
+    if not session.stream.can_start_tls:
         raise bad("TLS is not available here")
     if session.protocol.has_input:  # RFC 9051 §11.1: nothing sent in clear text may follow
         session.bye("input behind STARTTLS")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.fetch import slices
 from armgs_server.imap.commands.search_content import CONTENT_COLUMNS, read_content
-from armgs_server.imap.commands.search_keys import Query, parse_query
+from armgs_server.imap.commands.search_keys import parse_query
+from armgs_server.imap.commands.search_query import Query
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, no, number_set, string
 from armgs_server.imap.view import View

@@ -8,21 +8,26 @@ has none yet. Keys that SQL can decide alone become part of the query where they
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from armgs_server.formats.mime_header import parse_date
 from armgs_server.imap.commands.search_content import Content
+from armgs_server.imap.commands.search_query import (
+    Key,
+    Query,
+    Runs,
+    always,
+    either,
+    every,
+    intersect,
+    negated,
+    never,
+)
 from armgs_server.imap.grammar import Cursor, SequenceSet
 from armgs_server.imap.responses import bad, no
 from armgs_server.imap.view import View
 from armgs_server.storage import clock
 from armgs_server.storage.items import Flags
-from armgs_server.storage.tx import Row, Value
-
-Match: TypeAlias = Callable[[Row, Content | None], bool | None]
-Runs: TypeAlias = Sequence[tuple[int, int]]
+from armgs_server.storage.tx import Row
 
 # Keys in one search, and how deep they may nest.
 MAX_KEYS = 500
@@ -46,40 +51,6 @@ _COLUMNS = {
 _SENT = "SUBSTR(m.envelope, 1, 80)"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One search key; `where` is set where SQL decides it alone, `runs` where it is a set of messages."""
-
-    match: Match
-    where: str = ""
-    arguments: tuple[Value, ...] = ()
-    runs: Runs | None = None
-
-
-@dataclass(slots=True)
-class Query:
-    """A whole search: where to look, what to read, and what decides."""
-
-    runs: Runs = ()
-    where: str = ""
-    arguments: list[Value] = field(default_factory=list)
-    match: Match = field(default=lambda row, content: True)
-    needs_body: bool = False
-    has_modseq: bool = False
-    modseq_column: int = 0
-    selected: list[str] = field(default_factory=list)
-
-    @property
-    def columns(self) -> str:
-        return ", ".join(self.selected)
-
-    def column(self, name: str) -> int:
-        """The place of a column in the rows; the uid has place 0."""
-        if name not in self.selected:
-            self.selected.append(name)
-        return self.selected.index(name) + 1
-
-
 def parse_query(cursor: Cursor, view: View, now: int) -> Query:
     """search-program, behind its charset."""
     query = Query()
@@ -88,68 +59,15 @@ def parse_query(cursor: Cursor, view: View, now: int) -> Query:
     matches = []
     for key in keys:
         if key.runs is not None:
-            runs = _intersect(runs, key.runs)
+            runs = intersect(runs, key.runs)
         elif key.where:
             query.where += f" AND {key.where}"
             query.arguments += key.arguments
         else:
             matches.append(key.match)
     query.runs = runs
-    query.match = _every(matches)
+    query.match = every(matches)
     return query
-
-
-def _intersect(first: Runs, second: Runs) -> Runs:
-    both = []
-    for low, high in first:
-        for other_low, other_high in second:
-            if max(low, other_low) < min(high, other_high):
-                both.append((max(low, other_low), min(high, other_high)))
-    return both
-
-
-def _every(matches: Sequence[Match]) -> Match:
-    if len(matches) == 1:
-        return matches[0]
-
-    def match(row: Row, content: Content | None) -> bool | None:
-        result: bool | None = True
-        for each in matches:
-            decision = each(row, content)
-            if decision is False:
-                return False
-            if decision is None:
-                result = None
-        return result
-
-    return match
-
-
-def _either(first: Match, second: Match) -> Match:
-    def match(row: Row, content: Content | None) -> bool | None:
-        decision = first(row, content)
-        if decision:
-            return True
-        other = second(row, content)
-        return True if other else None if decision is None or other is None else False
-
-    return match
-
-
-def _negated(key: Match) -> Match:
-    def match(row: Row, content: Content | None) -> bool | None:
-        decision = key(row, content)
-        return None if decision is None else not decision
-
-    return match
-
-
-def _always(row: Row, content: Content | None) -> bool:
-    return True
-
-
-def _never(row: Row, content: Content | None) -> bool:
-    return False
 
 
 class _Parser:
@@ -179,26 +97,26 @@ class _Parser:
             matches = [key.match for key in cursor.parenthesised(lambda: self.key(depth + 1))]
             if not matches:
                 raise bad("search key expected")
-            return Key(_every(matches))
+            return Key(every(matches))
         if first in b"0123456789*$" and first:
             return self.message_set(cursor.sequence_set(), by_uid=False)
         name = cursor.atom()
         if name == "NOT":
             cursor.space()
-            return Key(_negated(self.key(depth + 1).match))
+            return Key(negated(self.key(depth + 1).match))
         if name == "OR":
             cursor.space()
             left = self.key(depth + 1)
             cursor.space()
-            return Key(_either(left.match, self.key(depth + 1).match))
+            return Key(either(left.match, self.key(depth + 1).match))
         return self.simple(name)
 
     def simple(self, name: str) -> Key:
         """Every key without keys within."""
         if name in ("ALL", "OLD"):  # no message is \Recent here
-            return Key(_always)
+            return Key(always)
         if name in ("NEW", "RECENT"):
-            return Key(_never)
+            return Key(never)
         if name in _FLAGS or name.removeprefix("UN") in _FLAGS:
             return self.flag(_FLAGS[name.removeprefix("UN")], wanted=name in _FLAGS)
         self.cursor.space()
