@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from armgs_server.cli.workplace import Workplace
+from armgs_server.directory import structure
 from armgs_server.formats.xmltree import escape, quote
-from armgs_server.storage import archive
+from armgs_server.storage import archive, rooms
+from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,25 @@ class DemoChat:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class DemoRoom:
+    """A room of the first member's domain, its members with their nicks, and what they said there."""
+
+    local: str
+    name: str
+    subject: str
+    members: tuple[tuple[str, str], ...]
+    said: tuple[tuple[str, float, str], ...]  # nick, hours before now, text
+
+    @property
+    def address(self) -> str:
+        return f"{self.local}@conference.{self.members[0][0].partition('@')[2]}"
+
+
 async def write(workplace: Workplace, now: datetime) -> None:
+    """Everything, with the times it would have had."""
+    for room in ROOMS:
+        await _room(workplace, room, now)
     for number, message in enumerate(CHATS):
         sent = int((now - timedelta(hours=message.hours)).timestamp() * 1_000_000)
         stanza_id = f"demo-chat-{number}"
@@ -45,6 +66,36 @@ async def _archive(workplace: Workplace, message: DemoChat, stanza_id: str, stan
     await workplace.store.write(work)
 
 
+async def _room(workplace: Workplace, room: DemoRoom, now: datetime) -> None:
+    """XEP-0045: a lasting room that everybody may enter, its first member the owner."""
+    department = workplace.directory.domains[room.members[0][0].partition("@")[2]]
+    config = RoomConfig(name=room.name)
+    owner, *others = room.members
+    affiliations = [
+        AffiliationRecord(owner[0], "owner", owner[1], ""),
+        *(AffiliationRecord(address, "member", nick, "") for address, nick in others),
+    ]
+
+    async def work(tx: Tx) -> None:
+        made = await structure.create_chatroom(tx, room.address, room.name, department)
+        await rooms.create(tx, made.id, room.address, config.to_data(), affiliations)
+        subject = (
+            f" from='{quote(room.address)}/{quote(owner[1])}' type='groupchat'>"
+            f"<subject>{escape(room.subject)}</subject></message>"
+        )
+        await rooms.set_subject(tx, made.id, subject.encode())
+        for number, (nick, hours, text) in enumerate(room.said):
+            stanza_id = f"demo-{room.local}-{number}"
+            stanza = (
+                f"<message xmlns='jabber:client' from='{quote(room.address)}/{quote(nick)}'"
+                f" type='groupchat' id='{stanza_id}'><body>{escape(text)}</body></message>"
+            )
+            sent = int((now - timedelta(hours=hours)).timestamp() * 1_000_000)
+            await archive.append(tx, made.id, nick, stanza_id, stanza.encode(), sent)
+
+    await workplace.store.write(work)
+
+
 _IVANOV, _PETROVA = "ivanov@digital.example", "petrova@digital.example"
 _SIDOROV, _BROWN = "sidorov@finance.example", "brown@digital.example"
 
@@ -56,4 +107,43 @@ CHATS = (
     DemoChat(_IVANOV, _SIDOROV, 5.1, "Успеваем, срок сдвинули на три дня."),
     DemoChat(_BROWN, _PETROVA, 3.0, "Anna, did you find out what LibreOffice sends with the lock?"),
     DemoChat(_PETROVA, _BROWN, 2.8, "The full name from its user data. I will write it up."),
+)
+
+ROOMS = (
+    DemoRoom(
+        "budget-project",
+        "Электронный бюджет",
+        "Сроки: макет 15-го, обмен 25-го",
+        ((_IVANOV, "Пётр"), (_PETROVA, "Анна"), (_SIDOROV, "Николай"), ("fedorova@finance.example", "Ольга")),
+        (
+            ("Пётр", 50.0, "Коллеги, завёл комнату для проекта: здесь быстрее, чем письмами."),
+            ("Николай", 49.8, "Принято. Ольга тоже здесь."),
+            ("Ольга", 49.7, "Добрый день! Данные за прошлый месяц положу в общую папку."),
+            ("Анна", 26.1, "Спасибо, данные вижу. В двух строках пустой код статьи, это верно?"),
+            ("Ольга", 26.0, "Нет, ошибка выгрузки. Исправлю до вечера."),
+            ("Ольга", 22.5, "Исправила, файл заменён."),
+            ("Анна", 4.4, "Проверила: расхождений нет."),
+            ("Пётр", 4.2, "Отлично. Встречаемся во вторник в 301-й, проектор заказан."),
+        ),
+    ),
+    DemoRoom(
+        "support",
+        "Support",
+        "One question, one thread",
+        ((_BROWN, "Emily"), ("miller@digital.example", "James"), (_PETROVA, "Anna")),
+        (
+            (
+                "James",
+                30.0,
+                "Two users ask how to connect their phones. The QR code on the start page works.",
+            ),
+            ("Emily", 29.9, "Good. Please add a line about the CA certificate: phones want it first."),
+            ("James", 29.0, "Done."),
+            (
+                "Anna",
+                6.5,
+                "The update on Saturday needs nothing from the users, clients reconnect by themselves.",
+            ),
+        ),
+    ),
 )

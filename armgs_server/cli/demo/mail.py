@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.header import Header
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
 from email.utils import format_datetime
 
 from armgs_server.cli.demo.people import names
@@ -61,24 +63,32 @@ def _moment(now: datetime, message: DemoMessage) -> datetime:
 
 
 def _write(message: DemoMessage, subject: str, at: datetime, message_id: str, references: list[str]) -> bytes:
-    mail = EmailMessage(policy=SMTP)
+    text = MIMEText(message.text, "plain", "utf-8")
+    mail: MIMEBase = text
+    if message.attachment is not None:
+        name, content = message.attachment
+        attached = MIMEText(content, "csv", "utf-8")
+        attached.add_header("Content-Disposition", "attachment", filename=("utf-8", "", name))
+        mail = MIMEMultipart("mixed", None, [text, attached])
     mail["From"] = _address(message.sender)
-    mail["To"] = [_address(recipient) for recipient in message.to]
-    mail["Subject"] = f"Re: {subject}" if references else subject
+    mail["To"] = ",\n ".join(_address(recipient) for recipient in message.to)
+    mail["Subject"] = _encoded(f"Re: {subject}" if references else subject)
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = message_id
     if references:
         mail["In-Reply-To"] = references[-1]
-        mail["References"] = " ".join(references)
-    mail.set_content(message.text, charset="utf-8")
-    if message.attachment is not None:
-        name, text = message.attachment
-        mail.add_attachment(text.encode(), maintype="text", subtype="csv", filename=name)
-    return mail.as_bytes()
+        mail["References"] = "\n ".join(references)
+    return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
 
 
-def _address(address: str) -> Address:
-    return Address(display_name=names().get(address, ""), addr_spec=address)
+def _address(address: str) -> str:
+    name = names().get(address)
+    return f"{_encoded(name)} <{address}>" if name else address
+
+
+def _encoded(text: str) -> str:
+    """RFC 2047 words where needed, each within its 75 characters."""
+    return text if text.isascii() else Header(text, "utf-8", maxlinelen=75).encode()
 
 
 THREADS: tuple[tuple[DemoMessage, ...], ...] = (
