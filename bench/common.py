@@ -105,7 +105,6 @@ def memory_of(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
-_SERVE = "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
 Prepare = Callable[[Store, Directory], Awaitable[None]]
 
 
@@ -259,9 +258,10 @@ async def _start(directory: Path, config_file: Path) -> asyncio.subprocess.Proce
         notify.bind(str(path))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-c",
-            _SERVE,
-            str(config_file),
+            "-m",
+            "armgs_server",
+            "serve",
+            str(directory),
             env={**os.environ, "NOTIFY_SOCKET": str(path)},
         )
         loop = asyncio.get_running_loop()

@@ -90,7 +90,7 @@ async def test_graceful_stop_exits_with_zero(tmp_path: Path) -> None:
 async def test_port_in_use_is_said_and_ends_the_start(tmp_path: Path) -> None:
     async with World(tmp_path, process=True) as world:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", SERVE, str(world.config_file), stderr=asyncio.subprocess.PIPE
+            sys.executable, *SERVE, str(world.path), stderr=asyncio.subprocess.PIPE
         )
         _, errors = await asyncio.wait_for(child.communicate(), 30)
         assert child.returncode == 1
@@ -109,9 +109,8 @@ async def test_sockets_of_systemd_are_used_and_no_others(tmp_path: Path) -> None
             f"--listen=127.0.0.1:{world.ports['http']}",
             "--fdname=armgs",
             sys.executable,
-            "-c",
-            SERVE,
-            str(world.config_file),
+            *SERVE,
+            str(world.path),
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:

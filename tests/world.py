@@ -46,7 +46,7 @@ PORTS = {
     "https": 443,
 }
 START_TIMEOUT = 30.0
-SERVE = "import pathlib, sys; from armgs_server.daemon import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
+SERVE = ("-m", "armgs_server", "serve")
 # Cheap password hashes: these tests are not about them, and there are many log-ins.
 SETTINGS: dict[str, dict[str, Any]] = {
     "security": {
@@ -215,9 +215,8 @@ class World:
             notify.bind(str(address))
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-c",
-                SERVE,
-                str(self.config_file),
+                *SERVE,
+                str(self.path),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
