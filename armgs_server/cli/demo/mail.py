@@ -78,7 +78,7 @@ def _write(message: DemoMessage, subject: str, at: datetime, message_id: str, re
     if references:
         mail["In-Reply-To"] = references[-1]
         mail["References"] = "\n ".join(references)
-    return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
+    return mail.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=0))
 
 
 def _address(address: str) -> str:
@@ -88,7 +88,7 @@ def _address(address: str) -> str:
 
 def _encoded(text: str) -> str:
     """RFC 2047 words where needed, each within its 75 characters."""
-    return text if text.isascii() else Header(text, "utf-8", maxlinelen=75).encode()
+    return text if text.isascii() else Header(text, "utf-8", maxlinelen=66).encode()
 
 
 THREADS: tuple[tuple[DemoMessage, ...], ...] = (
