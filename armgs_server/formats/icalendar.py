@@ -76,7 +76,7 @@ class Component:
         yield "END", "", self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moment:
     """A DATE or DATE-TIME: local time, and the zone that makes it a moment; None = floating."""
 
@@ -84,7 +84,7 @@ class Moment:
     zone: tzinfo | None
     is_date: bool
 
-    @property
+    @cached_property
     def micros(self) -> int:
         """Microseconds since 1970 UTC, a floating time taken as UTC."""
         return to_micros(self.local, self.zone)
@@ -120,9 +120,11 @@ class CalendarObject:
         self.overrides = [member for member in members if member.first("RECURRENCE-ID") is not None]
         self.master = next((member for member in members if member not in self.overrides), None)
         self.unknown_zones: set[str] = set()
+        self._moments: dict[tuple[str, str], Moment] = {}
 
-    @property
+    @cached_property
     def is_recurring(self) -> bool:
+        """Whether there is more than one instance, or one of a set."""
         return bool(self.overrides) or (
             self.master is not None and any(line[0] in ("RRULE", "RDATE") for line in self.master.properties)
         )
@@ -150,16 +152,19 @@ class CalendarObject:
     def moment(self, line: ContentLine, value: str | None = None) -> Moment:
         """The date or time of a property, or of one `value` in its list; Malformed if it is none."""
         text = (line[2] if value is None else value).strip()
+        known = self._moments.get((line[1], text))
+        if known is not None:
+            return known
         try:
             local = parse_local(text)
         except ValueError as error:
             raise Malformed(f"{line[0]} is no date or date-time: {text[:40]!r}", line) from error
-        if len(text) == 8:
-            return Moment(local, None, True)
-        if text[-1] in "Zz":
-            return Moment(local, UTC, False)
-        tzid = _tzid(line[1]) if line[1] else ""
-        return Moment(local, self.zone(tzid) if tzid else None, False)
+        zone = None
+        if len(text) > 8:
+            tzid = _tzid(line[1]) if line[1] else ""
+            zone = UTC if text[-1] in "Zz" else self.zone(tzid) if tzid else None
+        found = self._moments[line[1], text] = Moment(local, zone, len(text) == 8)
+        return found
 
 
 @lru_cache(maxsize=1024)

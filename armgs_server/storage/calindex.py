@@ -10,12 +10,12 @@ clock shows it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import AlreadyExists
 from armgs_server.formats.icalendar import CalendarObject, Component
-from armgs_server.formats.recurrence import DAY, Instance, bounds, expand
+from armgs_server.formats.recurrence import DAY, Instance, bounds, component_span, expand
 from armgs_server.storage import clock
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -75,36 +75,39 @@ class Found:
 
 def entry(found: CalendarObject, now: int | None = None) -> Entry:
     """Reads an object for the index."""
-    now = clock.now() if now is None else now
-    first, last = bounds(found)
     shown = found.master or found.overrides[0]
-    recurring = found.is_recurring
+    summary = shown.text("SUMMARY")[:SUMMARY_LENGTH]
+    if not found.is_recurring:
+        span = component_span(found, shown)
+        if span is None:
+            return Entry(found.kind, found.uid, summary, None, None, 0, None, None, ())
+        rows = _rows(found, (Instance(*span, None, shown),))
+        return Entry(found.kind, found.uid, summary, *span, 0, None, None, rows)
+    now = clock.now() if now is None else now
     low, high = now - EXPAND_BACK, now + EXPAND_AHEAD
-    if first is not None and (not recurring or (last is not None and low <= first and last < high)):
-        low, high = first, (first if last is None else last) + 1
-    instances: Sequence[Instance] = ()
-    if first is not None:
-        expansion = expand(found, low, high, limit=MAX_INSTANCES)
-        instances = expansion.instances
-        high = expansion.until or high
+    first, last = bounds(found)
+    if first is not None and last is not None and low <= first and last < high:
+        low, high = first, last + 1
+    expansion = expand(found, low, high, limit=MAX_INSTANCES)
+    high = expansion.until or high
     whole = first is None or (first >= low and last is not None and last < high)
-    return Entry(
-        found.kind,
-        found.uid,
-        shown.text("SUMMARY")[:SUMMARY_LENGTH],
-        first,
-        last,
-        int(recurring),
-        None if whole else low,
-        None if whole else high,
-        tuple(_row(found, instance) for instance in instances),
-    )
+    rows = _rows(found, expansion.instances)
+    if whole:
+        return Entry(found.kind, found.uid, summary, first, last, 1, None, None, rows)
+    return Entry(found.kind, found.uid, summary, first, last, 1, low, high, rows)
 
 
-def _row(found: CalendarObject, instance: Instance) -> tuple[int, int, str, int]:
-    line = instance.component.first("DTSTART") or instance.component.first("DUE")
-    floating = line is not None and found.moment(line).zone is None
-    return instance.starts, instance.ends, busy_type(instance.component), int(floating)
+def _rows(found: CalendarObject, instances: Iterable[Instance]) -> tuple[tuple[int, int, str, int], ...]:
+    kinds: dict[int, tuple[str, int]] = {}  # by component, of which there are few
+    rows = []
+    for starts, ends, _, component in instances:
+        kind = kinds.get(id(component))
+        if kind is None:
+            line = component.first("DTSTART") or component.first("DUE")
+            floating = line is not None and found.moment(line).zone is None
+            kind = kinds[id(component)] = busy_type(component), int(floating)
+        rows.append((starts, ends, *kind))
+    return tuple(rows)
 
 
 def busy_type(component: Component) -> str:
