@@ -69,7 +69,8 @@ class Portal:
                 status = 404 if isinstance(error, NotFound) else 400
                 response = self._html(request, status, self._pages.error(request, error.text))
             response.headers += _SECURITY_HEADERS
-            if request.is_tls:
+            # HSTS is for a whole host: with moved ports there are other servers on it.
+            if request.is_tls and not self._config.server.port_offset:
                 response.headers.append(_HSTS)
             return response
 
