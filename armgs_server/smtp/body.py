@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from armgs_server.errors import DomainError
+from armgs_server import log
+from armgs_server.errors import Temporary
 from armgs_server.formats import mime
 from armgs_server.smtp import replies
 from armgs_server.smtp.replies import Reply
 from armgs_server.storage.blobs import BlobRef, Blobs, BlobWriter
+
+_log = log.get("smtp")
 
 Inspect: TypeAlias = Callable[[bytes], Awaitable[Sequence[bytes] | Reply]]
 
@@ -36,19 +39,24 @@ class Body:
         self.size = 0
 
     async def write(self, data: bytes) -> None:
-        """Takes a piece. Temporary when the store does not; then the message is lost and must be refused."""
+        """Takes a piece; what cannot be kept is refused at the end."""
         self.size += len(data)
         if self._refusal is not None:
             return
         if self.size > self._limit:
             self._refuse(replies.TOO_LARGE_552)
-        elif self._writers:
-            for writer in self._writers:
-                await writer.write(data)
-        else:
-            self._parts.append(data)
-            if self.size > HEADER_LIMIT:
-                await self._open_writers()
+            return
+        try:
+            if self._writers:
+                for writer in self._writers:
+                    await writer.write(data)
+            else:
+                self._parts.append(data)
+                if self.size > HEADER_LIMIT:
+                    await self._open_writers()
+        except Temporary as error:
+            _log.warning("message not kept", error=error, cause=error.__cause__)
+            self._refuse(replies.STORE_FAILED_451)
 
     async def finish(self) -> Sequence[BlobRef] | Reply:
         """The copies in the order of the prefixes, durable or small; or why the message is refused."""
@@ -87,11 +95,7 @@ class Body:
             self._refuse(prefixes)
             return
         self._parts.clear()
-        try:
-            for prefix in prefixes:
-                writer = self._blobs.writer()
-                self._writers.append(writer)
-                await writer.write(prefix + text)
-        except DomainError:
-            self.abort()
-            raise
+        for prefix in prefixes:
+            writer = self._blobs.writer()
+            self._writers.append(writer)
+            await writer.write(prefix + text)
