@@ -14,6 +14,8 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 
+from armgs_server.directory import Change, Directory
+from armgs_server.storage import Store
 from bench.common import (
     HOST,
     PASSWORD,
@@ -32,6 +34,7 @@ MESSAGES = 10000
 IN_FLIGHT = 4
 ROOM_MESSAGES = 100
 IDLE = 400
+UNIT = 10
 LOGINS = 400
 ROOM = "bench@conference.digital.example"
 SM = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
@@ -55,7 +58,7 @@ class Client(asyncio.Protocol):
         self.found: asyncio.Future[None] | None = None
         self.counts = False
         self.stanzas = 0
-        self.bodies = 0
+        self.heard: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -81,11 +84,17 @@ class Client(asyncio.Protocol):
             self.found.set_result(None)
             self.found = None
 
+    def hear(self) -> asyncio.Future[None]:
+        """Done with the next message that comes."""
+        self.heard = asyncio.get_running_loop().create_future()
+        return self.heard
+
     def _count(self) -> None:
         end = self.buffer.rfind(b">") + 1
         for match in _STANZA.finditer(self.buffer, 0, end):
             if match[2] is not None:
-                self.bodies += 1
+                if self.heard is not None and not self.heard.done():
+                    self.heard.set_result(None)
                 arrival = self.arrivals.get(int(match[2]))
                 if arrival is not None and not arrival.done():
                     arrival.set_result(None)
@@ -159,8 +168,8 @@ async def messages(bench: BenchServer) -> Row:
                 f"<origin-id xmlns='urn:xmpp:sid:0' id='{number}'/>"
                 "<request xmlns='urn:xmpp:receipts'/></message>"
             )
-            await arrivals.pop(number) if arrivals[number].done() else await arrivals[number]
-            arrivals.pop(number, None)
+            await arrivals[number]
+            del arrivals[number]
 
         return operation
 
@@ -193,13 +202,12 @@ async def room(bench: BenchServer) -> Row:
     cpu, started = bench.cpu(), time.perf_counter()
     for number in range(ROOM_MESSAGES):
         sent = time.perf_counter()
-        before = [client.bodies for client in clients]
+        heard = [client.hear() for client in clients]
         clients[number % PEOPLE].send(
             f"<message to='{ROOM}' type='groupchat' id='g{number}'><body>m0 {BODY}</body></message>"
         )
         async with asyncio.timeout(60):
-            while any(client.bodies == count for client, count in zip(clients, before, strict=True)):
-                await asyncio.sleep(0.001)
+            await asyncio.gather(*heard)
         times.append(time.perf_counter() - sent)
     elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
     deliveries = ROOM_MESSAGES * PEOPLE
@@ -228,27 +236,48 @@ async def logins(bench: BenchServer) -> Row:
     return await timed(bench, "log-in, PLAIN, full profile", "log-in", LOGINS, [operation] * 10)
 
 
+async def in_units(store: Store, directory: Directory) -> None:
+    """Ten colleagues to a unit, as in real life: each sees nine, not everybody."""
+    first = await directory.by_address(address(0))
+    assert first is not None
+    unit = 0
+    number = 0
+    while (person := await directory.by_address(address(number))) is not None:
+        if number % UNIT == 0:
+            unit = (await directory.create_unit(first.department, f"Unit {number // UNIT}")).id
+        await directory.update(person.id, Change(unit=unit))
+        number += 1
+
+
+async def idle(bench: BenchServer, name: str, tls: ssl.SSLContext | None) -> Row:
+    """Sessions of as many people, each available, with roster, carbons and stream management."""
+    clients: list[Client] = []
+
+    async def connect(number: int) -> Client:
+        client = await log_in(bench, number, tls=tls)
+        clients.append(client)
+        return client
+
+    row = await idle_memory(bench, name, IDLE, connect)
+    for client in clients:
+        client.transport.close()
+    return row
+
+
 async def measure() -> list[Row]:
-    """All figures. The people are colleagues of one unit only where the room needs them to be many."""
+    """All figures."""
     rows = []
-    async with server(PEOPLE) as bench:
+    async with server(PEOPLE, prepare=in_units) as bench:
         rows.append(await messages(bench))
-    async with server(PEOPLE) as bench:
+    async with server(PEOPLE, prepare=in_units) as bench:
+        rows.append(await logins(bench))
+    async with server(PEOPLE, prepare=in_units) as bench:
         rows.append(await room(bench))
-    async with server(20) as bench:
-        global_people = 20
-        rows.append(
-            await idle_memory(
-                bench, "idle session, full profile", IDLE, lambda n: log_in(bench, n % global_people)
-            )
-        )
-    async with server(20) as bench:
+    async with server(IDLE + 1, prepare=in_units) as bench:
+        rows.append(await idle(bench, "idle session, full profile", None))
+    async with server(IDLE + 1, prepare=in_units) as bench:
         tls = bench.client_context()
-        rows.append(
-            await idle_memory(
-                bench, "idle session, full profile, TLS", IDLE, lambda n: log_in(bench, n % 20, tls=tls)
-            )
-        )
+        rows.append(await idle(bench, "idle session, full profile, TLS", tls))
     return rows
 
 

@@ -91,11 +91,12 @@ async def count(tx: Tx, owner: int, query: ArchiveQuery) -> int:
 
 async def contains(tx: Tx, owner: int, ids: Sequence[int]) -> bool:
     """Whether every one of the ids is in the archive."""
-    places = ", ".join("?" * len(ids))
+    wanted = set(ids)
+    places = ", ".join("?" * len(wanted))
     found = await tx.value(
-        f"SELECT COUNT(*) FROM archive WHERE owner = ? AND id IN ({places})", owner, *set(ids)
+        f"SELECT COUNT(*) FROM archive WHERE owner = ? AND id IN ({places})", owner, *wanted
     )
-    return int(found) == len(set(ids))
+    return int(found) == len(wanted)
 
 
 async def bounds(tx: Tx, owner: int) -> tuple[ArchivedMessage, ArchivedMessage] | None:
