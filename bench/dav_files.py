@@ -82,7 +82,7 @@ async def _fill(store: Store, directory: Directory) -> None:
         root = await collections.by_role(tx, person.id, "files", "root")
         assert root is not None
         folder = await collections.create(tx, person.id, "files", "folder", parent=root.id)
-        await collections.create(tx, person.id, "files", "work", parent=root.id)
+        await collections.create(tx, person.id, "files", "new", parent=root.id)
         for number in range(FOLDER):
             ref = store.blobs.small(b"%d" % number * 1000)
             await items.add(tx, folder, ref, name=f"file-{number:04}.txt", content_type="text/plain")
@@ -95,13 +95,13 @@ async def _measure(bench: BenchServer, port: int, base: str, user: str, note: st
     numbers = itertools.count()
 
     async def put(client: Client) -> None:
-        await client.request("PUT", f"{base}/work/put-{next(numbers)}.bin", 201, DATA)
+        await client.request("PUT", f"{base}/new/put-{next(numbers)}.bin", 201, DATA)
 
     async def get(client: Client) -> None:
-        await client.request("GET", f"{base}/work/put-{next(numbers) % 500}.bin", 200)
+        await client.request("GET", f"{base}/new/put-{next(numbers) % 500}.bin", 200)
 
     async def stat(client: Client) -> None:
-        await client.request("PROPFIND", f"{base}/work/put-1.bin", 207, PROPFIND, "Depth: 0\r\n")
+        await client.request("PROPFIND", f"{base}/new/put-1.bin", 207, PROPFIND, "Depth: 0\r\n")
 
     async def listing(client: Client) -> None:
         _, body = await client.request("PROPFIND", f"{base}/folder/", 207, PROPFIND, "Depth: 1\r\n")
@@ -110,18 +110,18 @@ async def _measure(bench: BenchServer, port: int, base: str, user: str, note: st
             raise RuntimeError("files are missing from the answer")
 
     async def lock(client: Client) -> None:
-        path = f"{base}/work/put-{next(numbers) % 500}.bin"
+        path = f"{base}/new/put-{next(numbers) % 500}.bin"
         head, _ = await client.request("LOCK", path, 200, LOCK, "Depth: 0\r\nTimeout: Second-600\r\n")
         token = _LOCK_TOKEN.search(head)
         assert token is not None
         await client.request("UNLOCK", path, 204, headers=f"Lock-Token: {token[1]}\r\n")
 
     async def copy(client: Client) -> None:
-        target = f"Destination: {base}/work/copy-{next(numbers)}.bin\r\n"
-        await client.request("COPY", f"{base}/work/put-1.bin", 201, headers=target)
+        target = f"Destination: {base}/new/copy-{next(numbers)}.bin\r\n"
+        await client.request("COPY", f"{base}/new/put-1.bin", 201, headers=target)
 
     async def move(client: Client) -> None:
-        here, there = f"{base}/work/put-2{next(numbers)}", f"{base}/work/there-{next(numbers)}"
+        here, there = f"{base}/new/put-2{next(numbers)}", f"{base}/new/there-{next(numbers)}"
         await client.request("PUT", here, 201, b"x")
         await client.request("MOVE", here, 201, headers=f"Destination: {there}\r\n")
 
@@ -165,7 +165,7 @@ async def _wsgidav(user: str) -> AsyncIterator[BenchServer]:
     """WsgiDAV over a folder with the same files."""
     with tempfile.TemporaryDirectory(prefix="armgs-bench-wsgidav-") as name:
         root = Path(name)
-        (root / "work").mkdir()
+        (root / "new").mkdir()
         (root / "folder").mkdir()
         for number in range(FOLDER):
             (root / "folder" / f"file-{number:04}.txt").write_bytes(b"%d" % number * 1000)

@@ -8,6 +8,7 @@ from armgs_server.directory.access import EVERYTHING, READ_ONLY, READ_WRITE, Rig
 from armgs_server.storage import collections
 from tests.dav.client import Answer, Client
 from tests.dav.conftest import FILES, IVANOV, PETROVA, Site
+from tests.dav.methods.test_lock import BODY
 
 ASK = (
     '<propfind xmlns="DAV:"><prop><owner/><acl/><current-user-privilege-set/><supported-privilege-set/>'
@@ -60,7 +61,7 @@ async def test_a_grant_shows_to_both_sides(site: Site) -> None:
     for method, path in (("PUT", "d/x"), ("MKCOL", "d/x"), ("DELETE", "d/"), ("LOCK", "d/")):
         body = ""
         if method == "LOCK":
-            body = '<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>'
+            body = BODY.format(scope="shared")
         refused = await site.petrova.request(method, f"{FILES}/{path}", body)
         assert (refused.status, refused.condition) == (403, "need-privileges")
 

@@ -7,6 +7,7 @@ from tests.dav.client import Client
 from tests.dav.conftest import IVANOV, PETROVA, ROOM, SIDOROV, Site
 
 PEOPLE = "/dav/principals/people"
+SEARCH = '<principal-property-search xmlns="DAV:"{}>{}<prop><displayname/></prop></principal-property-search>'
 DISPLAYNAME = '<D:displayname xmlns:D="DAV:"/>'
 
 
@@ -17,8 +18,7 @@ async def search(
         f"<property-search><prop>{prop}</prop><match{attributes}>{text}</match></property-search>"
         for prop, text in tests
     )
-    body = f'<principal-property-search xmlns="DAV:">{parts}<prop><displayname/></prop></principal-property-search>'
-    answer = await client.request("REPORT", path, body)
+    answer = await client.request("REPORT", path, SEARCH.format("", parts))
     assert answer.status == 207
     return sorted(answer.texts("//D:displayname"))
 
@@ -61,14 +61,15 @@ async def test_search(site: Site) -> None:
 
 async def test_anyof_and_wrong_searches(site: Site) -> None:
     client = site.ivanov
-    body = '<principal-property-search xmlns="DAV:" test="anyof">{}<prop><displayname/></prop></principal-property-search>'
     each = "<property-search><prop><displayname/></prop><match>{}</match></property-search>"
     answer = await client.request(
-        "REPORT", "/dav/principals/", body.format(each.format("анна") + each.format("иван"))
+        "REPORT",
+        "/dav/principals/",
+        SEARCH.format(' test="anyof"', each.format("анна") + each.format("иван")),
     )
     assert sorted(answer.texts("//D:displayname")) == ["Иванов Иван", "Петрова Анна"]
-    assert (await client.request("REPORT", "/dav/principals/", body.format(""))).status == 400
-    deep = await client.request("REPORT", "/dav/principals/", body.format(each), {"Depth": "1"})
+    assert (await client.request("REPORT", "/dav/principals/", SEARCH.format("", ""))).status == 400
+    deep = await client.request("REPORT", "/dav/principals/", SEARCH.format("", each), {"Depth": "1"})
     assert deep.status == 400
 
 
