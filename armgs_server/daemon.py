@@ -82,12 +82,21 @@ def run_loop(main: Coroutine[Any, Any, None]) -> int:
 async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None) -> None:
     """Several workers: systemd's sockets are shared by all; our own are bound once for each of them."""
     given = listen_sockets()
+    chat = {config.port(port) for port in XMPP_PORTS}
 
     def sockets(slot: int) -> Sequence[tuple[str, socket.socket]]:
-        if given:
-            return given
-        bound = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
-        return [("", sock) for each in bound.values() for sock in each]
+        bound = given
+        if not bound:
+            every = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
+            bound = [("", sock) for each in every.values() for sock in each]
+        if slot == 0:
+            return bound
+        # Chat sessions and rooms see each other within a process only: the first worker has them all.
+        kept = [(name, sock) for name, sock in bound if sock.getsockname()[1] not in chat]
+        if not given:
+            for entry in set(bound) - set(kept):
+                entry[1].close()
+        return kept
 
     await Supervisor(config, config_path, sockets, Notifier(), on_ready).run()
 
