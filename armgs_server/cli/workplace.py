@@ -8,6 +8,8 @@ that a daemon hears of every change.
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +22,7 @@ import click
 from armgs_server.config import Config, load
 from armgs_server.directory import Directory
 from armgs_server.directory.model import Kind, Principal
-from armgs_server.errors import NotFound
+from armgs_server.errors import Denied, NotFound
 from armgs_server.storage import Store
 
 T = TypeVar("T")
@@ -86,9 +88,22 @@ def load_config(path: Path | None) -> Config:
     return load(file)
 
 
+def check_owner(data_dir: Path) -> None:
+    """Denied for root on somebody else's store: the daemon could not write what root had made in it."""
+    if os.geteuid() != 0 or not data_dir.exists() or data_dir.stat().st_uid == 0:
+        return
+    owner = data_dir.stat().st_uid
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    raise Denied(f"{data_dir} belongs to {name}: run this as that user, with `sudo -u {name} armgs …`")
+
+
 @asynccontextmanager
 async def opened(config: Config, *, visiting: bool = True) -> AsyncIterator[Workplace]:
     """The workplace of a configuration, open."""
+    check_owner(config.data_dir)
     store = await Store.open(
         config.store.url, config.data_dir, inline_limit=config.store.inline_limit, visiting=visiting
     )
