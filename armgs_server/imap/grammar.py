@@ -21,7 +21,8 @@ T = TypeVar("T")
 # list-wildcards / quoted-specials / resp-specials
 _ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 # astring = 1*ASTRING-CHAR / string; ASTRING-CHAR = ATOM-CHAR / resp-specials
-_ASTRING = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]+")
+# Deviation: 8-bit octets are taken, as some clients send them in SEARCH.
+_ASTRING = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~\x80-\xff]+")
 # list-char = ATOM-CHAR / list-wildcards / resp-specials
 _LIST = re.compile(rb"[!#$%&'*+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~\x80-\xff]+")
 # quoted = DQUOTE *QUOTED-CHAR DQUOTE. Deviation: raw UTF-8 is taken (RFC 9051 allows it).
