@@ -57,14 +57,15 @@ def get(name: str) -> Logger:
 
 def setup(level: str) -> None:
     """Sends the log to standard error; may be called again when the configuration is reloaded."""
-    root = logging.getLogger(_ROOT)
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(journal="JOURNAL_STREAM" in os.environ))
-    root.addHandler(handler)
-    root.setLevel(level.upper())
-    root.propagate = False
+    for name, least in ((_ROOT, level.upper()), ("asyncio", "WARNING")):
+        logger = logging.getLogger(name)
+        for old in list(logger.handlers):
+            logger.removeHandler(old)
+        logger.addHandler(handler)
+        logger.setLevel(least)
+        logger.propagate = False
 
 
 class Formatter(logging.Formatter):

@@ -156,12 +156,11 @@ class Server:
         for _ in range(_ACCEPT_BURST):
             try:
                 sock, address = endpoint.sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError):
                 return
-            except OSError as error:
-                if error.errno not in _NO_ROOM:
-                    raise
-                self._pause_accepting(endpoint, error)
+            except OSError as error:  # also the connection's own errors, see accept(2)
+                if error.errno in _NO_ROOM:
+                    self._pause_accepting(endpoint, error)
                 return
             self._admit(endpoint, sock, address[0].removeprefix("::ffff:"))  # of a dual-stack socket
 

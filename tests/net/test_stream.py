@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
+import os
+import resource
+import socket
 import ssl
 from pathlib import Path
 
@@ -271,3 +275,29 @@ async def test_graceful_stop_lets_sessions_finish_within_their_time(certificates
     with pytest.raises((ConnectionError, AssertionError)):
         assert await other.read() != b""
     assert harness.server.limits.count == 0
+
+
+async def test_no_descriptor_left_is_survived(harness: Harness) -> None:
+    port = harness.serve(echo)
+    reader, writer = await harness.connect(port)
+    writer.write(b"a")
+    assert await reader.readexactly(1) == b"a"
+    with socket.socket() as late:
+        late.setblocking(False)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (late.fileno() + 1, hard))
+        taken = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.dup(late.fileno()))
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(late, ("127.0.0.1", port))
+            await loop.sock_sendall(late, b"late")
+            writer.write(b"b")  # who is connected is served meanwhile
+            assert await reader.readexactly(1) == b"b"
+        finally:
+            for descriptor in taken:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert await asyncio.wait_for(loop.sock_recv(late, 10), 5) == b"late"
