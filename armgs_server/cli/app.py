@@ -10,6 +10,7 @@ import click
 from armgs_server import __version__
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli.backup import backup
+from armgs_server.cli.certificate import certificate
 from armgs_server.cli.check import check
 from armgs_server.cli.config_commands import config
 from armgs_server.cli.demo.command import demo
@@ -43,6 +44,7 @@ for command in (
     export,
     backup,
     restore,
+    certificate,
     config,
 ):
     armgs.add_command(command)
