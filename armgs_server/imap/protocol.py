@@ -205,15 +205,10 @@ class ImapProtocol:
             self._mode = _Mode.COMMAND
             return Line(line)
         if mode is _Mode.MESSAGE_END:
-            self._reset()
+            self._finish(line)
             return MessageEnd(line)
         if mode is _Mode.SKIP_LINE:
-            # A non-synchronising literal at the end of the line comes whether it is wanted or not.
-            found = _LITERAL.search(line)
-            if found and found[2]:
-                self._mode, self._remaining = _Mode.SKIP, int(found[1])
-            else:
-                self._reset()
+            self._finish(line)
             return True
         self._text_size += len(line)
         if self._text_size > self.line_limit:
@@ -225,15 +220,17 @@ class ImapProtocol:
         return self._announced(line, found)
 
     def _refuse(self, line: bytes, text: str, code: str = "") -> Fault:
-        """Ends the current command; a non-synchronising literal that its line announces is swallowed."""
+        """Ends the current command."""
         fault = Fault(self._tag(line), text, code)
+        self._finish(line)
+        return fault
+
+    def _finish(self, line: bytes) -> None:
+        """The command is over; a non-synchronising literal that its last line announces comes all the same."""
+        self._reset()
         found = _LITERAL.search(line)
-        self._begin()
         if found and found[2]:
             self._mode, self._remaining = _Mode.SKIP, int(found[1])
-        else:
-            self._mode = _Mode.COMMAND
-        return fault
 
     def _announced(self, line: bytes, found: re.Match[bytes]) -> Event | bool:
         """The line ends in {size}: a literal follows."""

@@ -52,6 +52,11 @@ class ImapService:
                 if not sessions:
                     del self._people[session.principal.id]
 
+    @property
+    def session_count(self) -> int:
+        """Connections that are open."""
+        return len(self._sessions)
+
     def logged_in(self, session: Session) -> None:
         """The session now belongs to a person."""
         assert session.principal is not None

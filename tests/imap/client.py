@@ -105,10 +105,11 @@ class Client:
 class Office:
     """The IMAP service alone, on a real socket, over a real store and directory, with two people."""
 
-    def __init__(self, store: Store, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store, store_path: Path, settings: Mapping[str, Any]) -> None:
         self.store = store
+        self.store_path = store_path
         self.config = Config(
-            directory=path,
+            directory=store_path.parent,
             server=ServerSettings(domains=(DOMAIN,)),
             security=SecuritySettings(
                 allow_plaintext=True, argon2_memory=65536, argon2_passes=1, **settings.get("security", {})

@@ -21,9 +21,10 @@ async def offices(tmp_path: Path) -> AsyncIterator[Offices]:
     stores: list[Store] = []
 
     async def make(url: str = "sqlite", **settings: Any) -> Office:
-        store = await Store.open(url, tmp_path / f"store{len(stores)}")
+        path = tmp_path / f"store{len(stores)}"
+        store = await Store.open(url, path)
         stores.append(store)
-        office = Office(store, tmp_path, settings)
+        office = Office(store, path, settings)
         await office.start()
         made.append(office)
         return office

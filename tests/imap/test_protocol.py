@@ -101,6 +101,11 @@ def test_an_empty_message_and_what_is_behind_a_message() -> None:
     assert feed(Accepting, data) == [MessageStart(command, 0), MessageData(b""), MessageEnd(b" junk")]
 
 
+def test_a_literal_behind_a_message_is_swallowed() -> None:
+    data = b"1 APPEND x {1+}\r\nm {9+}\r\n2 NOOP\r\n!\r\n3 NOOP\r\n"
+    assert feed(Accepting, data)[1:] == [MessageData(b"m"), MessageEnd(b" {9+}"), noop(b"3")]
+
+
 def test_a_refused_message_that_comes_anyway_is_swallowed() -> None:
     data = b"1 APPEND x {9+}\r\n2 NOOP\r\n\n {3+}\r\n9 N\r\n3 NOOP\r\n"
     events = feed(lambda: Accepting(accepts=False), data)
