@@ -119,10 +119,20 @@ def busy_type(component: Component) -> str:
 
 
 async def put(tx: Tx, item: Item, made: Entry) -> None:
-    """The rows of an item that was added or replaced; AlreadyExists when another one has its UID."""
+    """The rows of an item that was added or replaced.
+
+    AlreadyExists when another item of the collection has its UID, or this one had another before.
+    """
     key = (item.owner, item.collection, item.uid)
-    if await holder(tx, item.owner, item.collection, made.ical_uid) not in (None, item.uid):
-        raise AlreadyExists("another object of the calendar has this UID")
+    rows = await tx.rows(
+        "SELECT uid, ical_uid FROM event WHERE owner = ? AND collection = ? AND (uid = ? OR ical_uid = ?)",
+        *key,
+        made.ical_uid,
+    )
+    if any(row != (item.uid, made.ical_uid) for row in rows):
+        raise AlreadyExists(
+            "the UID belongs to another object of the calendar, or the object had another UID"
+        )
     await tx.execute("DELETE FROM instance WHERE owner = ? AND collection = ? AND uid = ?", *key)
     await tx.execute(
         "INSERT INTO event (owner, collection, uid, component, ical_uid, summary, starts, ends, recurring,"
@@ -146,17 +156,6 @@ async def put(tx: Tx, item: Item, made: Entry) -> None:
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [(*key, *row) for row in made.instances],
     )
-
-
-async def holder(tx: Tx, owner: int, collection: int, ical_uid: str) -> int | None:
-    """The item that has this UID."""
-    found: int | None = await tx.value(
-        "SELECT uid FROM event WHERE owner = ? AND collection = ? AND ical_uid = ?",
-        owner,
-        collection,
-        ical_uid,
-    )
-    return found
 
 
 async def name_of_holder(tx: Tx, owner: int, collection: int, ical_uid: str) -> str | None:

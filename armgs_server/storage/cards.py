@@ -13,9 +13,19 @@ SEARCH_LENGTH = 20_000  # characters searched in one card
 
 
 async def put(tx: Tx, item: Item, card: Card) -> None:
-    """The row of an item that was added or replaced; AlreadyExists when another one has its UID."""
-    if await holder(tx, item.owner, item.collection, card.uid) not in (None, item.uid):
-        raise AlreadyExists("another card of the address book has this UID")
+    """The row of an item that was added or replaced.
+
+    AlreadyExists when another item of the collection has its UID, or this one had another before.
+    """
+    rows = await tx.rows(
+        "SELECT uid, card_uid FROM card WHERE owner = ? AND collection = ? AND (uid = ? OR card_uid = ?)",
+        item.owner,
+        item.collection,
+        item.uid,
+        card.uid,
+    )
+    if any(row != (item.uid, card.uid) for row in rows):
+        raise AlreadyExists("the UID belongs to another card of the book, or the card had another UID")
     await tx.execute(
         "INSERT INTO card (owner, collection, uid, card_uid, fn, search) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, collection, uid) DO UPDATE SET card_uid = excluded.card_uid,"
@@ -27,17 +37,6 @@ async def put(tx: Tx, item: Item, card: Card) -> None:
         card.fn[:FN_LENGTH],
         search_text(card)[:SEARCH_LENGTH],
     )
-
-
-async def holder(tx: Tx, owner: int, collection: int, card_uid: str) -> int | None:
-    """The item that has this UID."""
-    found: int | None = await tx.value(
-        "SELECT uid FROM card WHERE owner = ? AND collection = ? AND card_uid = ?",
-        owner,
-        collection,
-        card_uid,
-    )
-    return found
 
 
 async def name_of_holder(tx: Tx, owner: int, collection: int, card_uid: str) -> str | None:

@@ -64,7 +64,10 @@ def apply_changes(
     for change in changes:
         prop = tables.properties.get(change.name)
         try:
-            if prop is not None and shape in prop.on & Shape.COLLECTION and prop.change is not None:
+            settable = (
+                prop is not None and shape in prop.on & Shape.COLLECTION and (making or not prop.initial)
+            )
+            if prop is not None and prop.change is not None and settable:
                 prop.change(data, change.element)
             elif prop is None or (shape in prop.on and prop.stored):
                 dead[change.name] = None if change.element is None else standalone(change.element)
