@@ -22,12 +22,14 @@ settings.load_profile("armgs")
 PEERS = Path(__file__).parent / "peers"
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Before xdist reads the groups, which it does as soon as all is collected."""
+    group = "peers" if PEERS in item.path.parents else str(item.path.relative_to(PEERS.parent))
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: PEERS not in item.path.parents)
-    for item in items:
-        group = "peers" if PEERS in item.path.parents else str(item.path.relative_to(PEERS.parent))
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
