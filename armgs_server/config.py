@@ -173,6 +173,9 @@ class SmtpSettings:
     queue_lifetime: float = setting(
         432000.0, doc="Mail that cannot be sent is returned after this.", minimum=60
     )
+    queue_warning: float = setting(
+        14400.0, doc="The sender is told of a delay after this; 0: never.", minimum=0
+    )
     queue_first_retry: float = setting(300.0, doc="Wait before the second attempt; doubles after.", minimum=1)
     queue_longest_retry: float = setting(14400.0, doc="The longest wait between attempts.", minimum=1)
     queue_parallel: int = setting(20, doc="Messages being sent at the same time.", minimum=1)

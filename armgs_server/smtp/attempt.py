@@ -11,7 +11,7 @@ from armgs_server.formats import addresses, mime
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
 from armgs_server.smtp import delivery, outbound, policy
-from armgs_server.smtp.outbound import Answer, Message, Unreachable
+from armgs_server.smtp.outbound import Answer, Message, Target, Unreachable
 from armgs_server.smtp.replies import Reply
 from armgs_server.smtp.routing import NoRoute, Routing
 from armgs_server.storage.blobs import BlobRef
@@ -27,6 +27,7 @@ class Result:
     diagnostic: str
     remote_mta: str = ""
     is_expired: bool = False
+    is_reported: bool = False  # who took it reports the success itself
     owners: tuple[int, ...] = ()
     size: int = 0
     index: MessageIndex | None = None
@@ -60,15 +61,17 @@ async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Map
         await core.store.blobs.read(first.blob, start=int(first.data.get("skip", 0))),
         needs_utf8=any(_needs_utf8(entry) for entry in entries),
         is_8bit=bool(first.data.get("8bit")),
+        returned=str(first.data.get("ret", "")),
+        envelope_id=str(first.data.get("envid", "")),
     )
-    recipients = {_wire_address(entry.recipient): entry for entry in entries}
+    targets = {target.address: target for target in map(_target, entries)}  # two spellings may be one
     failure = "no server of the domain answers"
     for host in hosts:
         try:
             answers = await outbound.send(
                 host,
                 message,
-                list(recipients),
+                list(targets.values()),
                 hostname=core.config.server.hostname,
                 tls=core.config.smtp.relay_tls,
                 timeout=core.config.smtp.relay_timeout,
@@ -76,7 +79,7 @@ async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Map
         except Unreachable as error:
             failure = str(error)
             continue
-        return {entry.id: _result(answers[address]) for address, entry in recipients.items()}
+        return {entry.id: _result(answers[_wire_address(entry.recipient)]) for entry in entries}
     return {entry.id: Result("4.4.1", failure) for entry in entries}
 
 
@@ -114,7 +117,13 @@ async def _deliver_here(core: Core, entry: Entry) -> Result:
 
 
 def _result(answer: Answer) -> Result:
-    return Result(answer.status, answer.diagnostic, answer.host)
+    return Result(answer.status, answer.diagnostic, answer.host, is_reported=answer.reports)
+
+
+def _target(entry: Entry) -> Target:
+    original = entry.data.get("orcpt")
+    notify = tuple(entry.data.get("notify", ()))
+    return Target(_wire_address(entry.recipient), notify, (original[0], original[1]) if original else None)
 
 
 def _needs_utf8(entry: Entry) -> bool:

@@ -116,7 +116,7 @@ async def handle_rcpt(session: Session, argument: str) -> None:
     if found.is_remote and transaction.is_binary:
         session.send(replies.BINARY_ELSEWHERE_554)
         return
-    accepted = parameters.apply_rcpt(found, path.parameters)
+    accepted = parameters.apply_rcpt(session, found, path.parameters)
     if isinstance(accepted, Reply):
         session.fail(accepted)
         return
@@ -237,6 +237,7 @@ EXTENSIONS: tuple[Callable[[Session], str], ...] = (
     lambda session: "CHUNKING",  # RFC 3030
     lambda session: "BINARYMIME",  # RFC 3030
     lambda session: "ENHANCEDSTATUSCODES",  # RFC 2034
+    parameters.extension_dsn,  # RFC 3461
     lambda session: "HELP",
     _extension_starttls,  # RFC 3207
     _extension_auth,  # RFC 4954

@@ -101,14 +101,14 @@ class Delivery:
         """Whether the owner's quota is worth a look before a message is taken."""
         return (self._full.get(owner) or 0) > clock.now()
 
-    async def deliver(self, envelope: Envelope, stored: Sequence[Stored], now: int) -> None:
-        """Durable when it returns. OverQuota when no recipient can take it; Temporary."""
+    async def deliver(self, envelope: Envelope, stored: Sequence[Stored], now: int) -> frozenset[int]:
+        """Durable when it returns: those for whom it waits. OverQuota when nobody can take it; Temporary."""
         owners = {owner for each in stored for owner, _ in each.copy.mailboxes}
         inboxes = {owner: inbox for owner in owners if (inbox := await self._inbox(owner))}
         if len(inboxes) == len(owners):
             try:
                 await self.core.store.write(lambda tx: self._place_all(tx, envelope, stored, inboxes, now))
-                return
+                return frozenset()
             except (OverQuota, NotFound):
                 for owner in owners:
                     self._inboxes.drop(owner)
@@ -118,6 +118,7 @@ class Delivery:
             self._full.put(owner, now + FULL_TIME)
         if full and len(full) == len(owners) and not any(each.copy.destinations for each in stored):
             raise OverQuota()
+        return frozenset(full)
 
     async def place(
         self, tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int, *, may_wait: bool = False

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import aiosmtplib
 
+from armgs_server.smtp.grammar import serialise_xtext
 from armgs_server.smtp.routing import Host
 
 # The goodbye is a courtesy: the message is settled before it.
@@ -24,6 +25,25 @@ class Message:
     text: bytes
     needs_utf8: bool = False
     is_8bit: bool = False
+    returned: str = ""  # RET
+    envelope_id: str = ""  # ENVID
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One recipient, with the DSN parameters to pass on where the server knows them (RFC 3461 §5.2.1)."""
+
+    address: str
+    notify: tuple[str, ...] = ()
+    original: tuple[str, str] | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """The parameters of RCPT."""
+        options = [f"NOTIFY={','.join(self.notify)}"] if self.notify else []
+        if self.original and (self.original[0] + self.original[1]).isascii():
+            options.append(f"ORCPT={self.original[0]};{serialise_xtext(self.original[1])}")
+        return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +54,7 @@ class Answer:
     status: str
     text: str
     host: str
+    reports: bool = False  # the server has taken over the duty to report success
 
     @property
     def is_delivered(self) -> bool:
@@ -60,7 +81,7 @@ class NoTls(Unreachable):
 
 
 async def send(
-    host: Host, message: Message, recipients: Sequence[str], *, hostname: str, tls: str, timeout: float
+    host: Host, message: Message, recipients: Sequence[Target], *, hostname: str, tls: str, timeout: float
 ) -> dict[str, Answer]:
     """The server's answer for each recipient. Unreachable when it gives none."""
     try:
@@ -73,7 +94,7 @@ async def send(
 
 
 async def _send(
-    host: Host, message: Message, recipients: Sequence[str], hostname: str, tls: str, timeout: float
+    host: Host, message: Message, recipients: Sequence[Target], hostname: str, tls: str, timeout: float
 ) -> dict[str, Answer]:
     client = aiosmtplib.SMTP(
         hostname=host.address,
@@ -122,11 +143,37 @@ async def _start_tls(client: aiosmtplib.SMTP, host: Host, tls: str) -> None:
 
 
 async def _transact(
-    client: aiosmtplib.SMTP, host: Host, message: Message, recipients: Sequence[str]
+    client: aiosmtplib.SMTP, host: Host, message: Message, recipients: Sequence[Target]
 ) -> dict[str, Answer]:
     if message.needs_utf8 and not client.supports_extension("smtputf8"):
         answer = Answer(550, "5.6.7", "The server does not take UTF-8 addresses", host.name)
-        return dict.fromkeys(recipients, answer)
+        return {target.address: answer for target in recipients}
+    reports = client.supports_extension("dsn")
+    options = _mail_options(client, message, reports)
+    encoding = "utf-8" if message.needs_utf8 else "ascii"
+    answers: dict[str, Answer] = {}
+    try:
+        await client.mail(message.sender, options=options, encoding=encoding)
+    except aiosmtplib.SMTPResponseException as error:
+        return {target.address: _answer(error.code, error.message, host) for target in recipients}
+    accepted: list[str] = []
+    for target in recipients:
+        try:
+            await client.rcpt(target.address, options=target.options if reports else [], encoding=encoding)
+            accepted.append(target.address)
+        except aiosmtplib.SMTPResponseException as error:
+            answers[target.address] = _answer(error.code, error.message, host)
+    if accepted:
+        try:
+            response = await client.data(message.text)
+            answer = _answer(response.code, response.message, host, reports)
+        except aiosmtplib.SMTPResponseException as error:
+            answer = _answer(error.code, error.message, host)
+        answers.update(dict.fromkeys(accepted, answer))
+    return answers
+
+
+def _mail_options(client: aiosmtplib.SMTP, message: Message, reports: bool) -> list[str]:
     options = []
     if client.supports_extension("size"):
         options.append(f"SIZE={len(message.text)}")
@@ -134,33 +181,17 @@ async def _transact(
         options.append("BODY=8BITMIME")
     if message.needs_utf8:
         options.append("SMTPUTF8")
-    encoding = "utf-8" if message.needs_utf8 else "ascii"
-    answers: dict[str, Answer] = {}
-    try:
-        await client.mail(message.sender, options=options, encoding=encoding)
-    except aiosmtplib.SMTPResponseException as error:
-        return dict.fromkeys(recipients, _answer(error.code, error.message, host))
-    accepted: list[str] = []
-    for recipient in recipients:
-        try:
-            await client.rcpt(recipient, encoding=encoding)
-            accepted.append(recipient)
-        except aiosmtplib.SMTPResponseException as error:
-            answers[recipient] = _answer(error.code, error.message, host)
-    if accepted:
-        try:
-            response = await client.data(message.text)
-            answer = _answer(response.code, response.message, host)
-        except aiosmtplib.SMTPResponseException as error:
-            answer = _answer(error.code, error.message, host)
-        answers.update(dict.fromkeys(accepted, answer))
-    return answers
+    if reports and message.returned:
+        options.append(f"RET={message.returned}")
+    if reports and message.envelope_id:
+        options.append(f"ENVID={serialise_xtext(message.envelope_id)}")
+    return options
 
 
-def _answer(code: int, text: str, host: Host) -> Answer:
+def _answer(code: int, text: str, host: Host, reports: bool = False) -> Answer:
     """A reply with the enhanced code that begins its text (RFC 2034), or one made from its class."""
     first, _, _ = text.partition(" ")
     parts = first.split(".")
     is_enhanced = len(parts) == 3 and all(part.isdigit() for part in parts) and parts[0] == str(code)[0]
     status = first if is_enhanced else f"{str(code)[0]}.0.0"
-    return Answer(code, status, text.replace("\n", " "), host.name)
+    return Answer(code, status, text.replace("\n", " "), host.name, reports)

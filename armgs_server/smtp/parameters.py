@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from armgs_server.smtp import replies
+from armgs_server.errors import Invalid
+from armgs_server.smtp import grammar, replies
 from armgs_server.smtp.grammar import Parameters
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     from armgs_server.smtp.session import Session
 
 MailParameter: TypeAlias = "Callable[[Session, Transaction, str | None], Reply | None]"
-RcptParameter: TypeAlias = "Callable[[Recipient, str | None], Recipient | Reply]"
+RcptParameter: TypeAlias = "Callable[[Session, Recipient, str | None], Recipient | Reply]"
+
+# RFC 3461 §4.2 and §4.4: longest values, in characters.
+ENVELOPE_ID_LIMIT = 100
+ORIGINAL_LIMIT = 500
 
 
 def apply_mail(session: Session, transaction: Transaction, given: Parameters) -> Reply | None:
@@ -29,11 +35,11 @@ def apply_mail(session: Session, transaction: Transaction, given: Parameters) ->
     return None
 
 
-def apply_rcpt(recipient: Recipient, given: Parameters) -> Recipient | Reply:
+def apply_rcpt(session: Session, recipient: Recipient, given: Parameters) -> Recipient | Reply:
     """Applies the parameters of RCPT."""
     for keyword, value in given.items():
         apply = RCPT_PARAMETERS.get(keyword)
-        applied = replies.UNKNOWN_PARAMETER_555 if apply is None else apply(recipient, value)
+        applied = replies.UNKNOWN_PARAMETER_555 if apply is None else apply(session, recipient, value)
         if isinstance(applied, Reply):
             return applied
         recipient = applied
@@ -73,11 +79,65 @@ def _auth(session: Session, transaction: Transaction, value: str | None) -> Repl
     return replies.SYNTAX_501 if value is None or not session.role.is_submission else None
 
 
+def _ret(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
+    """RFC 3461 §4.3"""
+    transaction.returned = (value or "").upper()
+    if not _offers_dsn(session):
+        return replies.UNKNOWN_PARAMETER_555
+    return None if transaction.returned in ("FULL", "HDRS") else replies.SYNTAX_501
+
+
+def _envid(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
+    """RFC 3461 §4.4"""
+    if not _offers_dsn(session):
+        return replies.UNKNOWN_PARAMETER_555
+    try:
+        transaction.envelope_id = grammar.parse_xtext(value or "")
+    except Invalid:
+        return replies.SYNTAX_501
+    return None if 0 < len(transaction.envelope_id) <= ENVELOPE_ID_LIMIT else replies.SYNTAX_501
+
+
+def _notify(session: Session, recipient: Recipient, value: str | None) -> Recipient | Reply:
+    """RFC 3461 §4.1"""
+    if not _offers_dsn(session):
+        return replies.UNKNOWN_PARAMETER_555
+    words = (value or "").upper().split(",")
+    known = {"NEVER"} if len(words) == 1 else set()
+    if not set(words) <= known | {"SUCCESS", "FAILURE", "DELAY"}:
+        return replies.SYNTAX_501
+    return replace(recipient, notify=frozenset(words))
+
+
+def _orcpt(session: Session, recipient: Recipient, value: str | None) -> Recipient | Reply:
+    """RFC 3461 §4.2"""
+    if not _offers_dsn(session):
+        return replies.UNKNOWN_PARAMETER_555
+    if value is None or len(value) > ORIGINAL_LIMIT:
+        return replies.SYNTAX_501
+    try:
+        return replace(recipient, original=grammar.parse_original_recipient(value))
+    except Invalid:
+        return replies.SYNTAX_501
+
+
+def _offers_dsn(session: Session) -> bool:
+    """Reports of success go to who has logged in: a stranger's sender address may be anybody's."""
+    return session.role.is_submission
+
+
+def extension_dsn(session: Session) -> str:
+    """EHLO's line, RFC 3461 §4."""
+    return "DSN" if _offers_dsn(session) else ""
+
+
 MAIL_PARAMETERS: Mapping[str, MailParameter] = {
     "SIZE": _size,
     "BODY": _body,
     "SMTPUTF8": _smtputf8,
     "AUTH": _auth,
+    "RET": _ret,
+    "ENVID": _envid,
 }
 
-RCPT_PARAMETERS: Mapping[str, RcptParameter] = {}
+RCPT_PARAMETERS: Mapping[str, RcptParameter] = {"NOTIFY": _notify, "ORCPT": _orcpt}

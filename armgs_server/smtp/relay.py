@@ -132,30 +132,35 @@ class Relay:
     async def _settle(self, entries: Sequence[Entry], results: Mapping[int, Result]) -> None:
         """Stores what became of each row, with the report for those that are given up."""
         now = self._now()
-        outcomes = {entry.id: self._judge(results[entry.id], entry, now) for entry in entries}
-        finished = [entry for entry in entries if outcomes[entry.id].is_final]
-        report = await reports.prepare(self._core, [(entry, outcomes[entry.id]) for entry in finished], now)
+        outcomes = [(entry, self._judge(results[entry.id], entry, now)) for entry in entries]
+        late = [entry for entry, result in outcomes if not result.is_final and self._is_late(entry, now)]
+        prepared = await reports.prepare(self._core, outcomes, late, now)
 
         async def work(tx: Tx) -> None:
-            for entry in entries:
-                result = outcomes[entry.id]
+            for entry, result in outcomes:
                 if not result.is_final:
                     await queue.postpone(tx, entry, now + self._wait(entry), result.diagnostic)
                 elif result.index is not None:
                     await attempt.keep(tx, entry, result, now)
-            await queue.finish(tx, finished)
-            if report is not None:
+            for entry in late:
+                await queue.annotate(tx, entry, {**entry.data, "warned": True})
+            await queue.finish(tx, [entry for entry, result in outcomes if result.is_final])
+            for report in prepared:
                 await reports.place(tx, self._delivery, report, now)
 
         await self._core.store.write(work)
-        for entry in entries:
-            result = outcomes[entry.id]
+        for entry, result in outcomes:
             _log.info(
                 "relayed" if result.is_delivered else "returned" if result.is_final else "postponed",
                 recipient=entry.recipient,
                 status=result.status,
                 answer=result.diagnostic,
             )
+
+    def _is_late(self, entry: Entry, now: int) -> bool:
+        """Whether the sender is told now that the message is delayed; once is enough."""
+        warning = self._settings.queue_warning * clock.SECOND
+        return bool(warning) and now - entry.created >= warning and not entry.data.get("warned")
 
     def _judge(self, result: Result, entry: Entry, now: int) -> Result:
         """A failure that may pass is final when the message's time is over."""
@@ -171,6 +176,6 @@ def _groups(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     """Rows of one message to one domain go in one transaction (RFC 5321 §4.5.4.1); a mailbox goes alone."""
     groups: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
-        key = (entry.domain, entry.blob, entry.sender, entry.data.get("mailbox"))
+        key = (entry.domain, entry.blob, entry.created, entry.sender, entry.data.get("mailbox"))
         groups.setdefault(key, []).append(entry)
     return [(group[0].domain, group) for group in groups.values()]

@@ -32,24 +32,60 @@ class Prepared:
     stored: Sequence[Stored]
 
 
-async def prepare(core: Core, finished: Sequence[tuple[Entry, Result]], now: int) -> Prepared | None:
-    """The report that the sender of these rows is owed, if any. They are of one message."""
-    owed = [(entry, outcome) for entry, result in finished if (outcome := _outcome(entry, result))]
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The message that is reported on."""
+
+    sender: str
+    blob: bytes
+    skip: int  # of its first bytes, which are ours
+    created: int
+    envelope_id: str
+    returned: str
+
+
+async def prepare(
+    core: Core, outcomes: Sequence[tuple[Entry, Result]], late: Sequence[Entry], now: int
+) -> list[Prepared]:
+    """The reports that the sender of these rows, all of one message, is owed; one for each action."""
+    owed: dict[str, list[Outcome]] = {}
+    for entry, result in outcomes:
+        action = _action(entry, result, entry in late)
+        if action:
+            owed.setdefault(action, []).append(_outcome(entry, result, action))
     if not owed:
-        return None
-    first = owed[0][0]
-    target = await _target(core, first.sender)
+        return []
+    entry = outcomes[0][0]
+    if not entry.sender:
+        # RFC 5321 §6.1: a report about a report would go round for ever.
+        _log.warning("report lost", recipient=entry.recipient, action=next(iter(owed)))
+        return []
+    subject = Subject(
+        entry.sender,
+        entry.blob,
+        int(entry.data.get("skip", 0)),
+        entry.created,
+        str(entry.data.get("envid", "")),
+        str(entry.data.get("ret", "")),
+    )
+    made = [await make(core, subject, each, now) for each in owed.values()]
+    return [report for report in made if report is not None]
+
+
+async def make(core: Core, subject: Subject, outcomes: Sequence[Outcome], now: int) -> Prepared | None:
+    """A report on its way to the message's sender; None where nobody can be told."""
+    target = await _target(core, subject.sender)
     if target is None:
         return None
-    returned, is_full = await _returned(core, first)
+    returned, is_full = await _returned(core, subject)
     report = Report(
-        sender=first.sender,
+        sender=subject.sender,
         hostname=core.config.server.hostname,
         identifier=f"{clock.unique_id():x}",
         moment=header.moment_of(now),
-        arrived=header.moment_of(first.created),
-        envelope_id=str(first.data.get("envid", "")),
-        outcomes=[outcome for _, outcome in owed],
+        arrived=header.moment_of(subject.created),
+        envelope_id=subject.envelope_id,
+        outcomes=outcomes,
         returned=returned,
         is_full=is_full,
     )
@@ -65,24 +101,49 @@ async def place(tx: Tx, delivery: Delivery, prepared: Prepared, now: int) -> Non
     await delivery.place(tx, Envelope("", is_8bit=True), prepared.stored, now, may_wait=True)
 
 
-def _outcome(entry: Entry, result: Result) -> Outcome | None:
-    """What the report says of a row; None where none is owed."""
-    notify = entry.data.get("notify", ["FAILURE"])
-    if result.is_delivered or "FAILURE" not in notify:
-        return None
-    if not entry.sender:
-        # RFC 5321 §6.1: a report about a report would go round for ever.
-        _log.warning("report lost", recipient=entry.recipient, status=result.status)
-        return None
+def _action(entry: Entry, result: Result, is_late: bool) -> str:
+    """What is told of a row, by the sender's NOTIFY (RFC 3461 §4.1); "" where nothing is."""
+    notify = entry.data.get("notify", ("FAILURE", "DELAY"))
+    if result.is_delivered:
+        if "SUCCESS" not in notify or result.is_reported:
+            return ""
+        return "delivered" if result.owners else "relayed"
+    if result.is_final:
+        return "failed" if "FAILURE" in notify else ""
+    return "delayed" if is_late and "DELAY" in notify else ""
+
+
+def _outcome(entry: Entry, result: Result, action: str) -> Outcome:
     original = entry.data.get("orcpt")
     return Outcome(
         recipient=entry.recipient,
-        action="failed",
+        action=action,
         status=result.status,
         diagnostic=result.diagnostic,
         remote_mta=result.remote_mta,
         original=(original[0], original[1]) if original else None,
     )
+
+
+async def confirm(
+    delivery: Delivery,
+    envelope: Envelope,
+    stored: Sequence[Stored],
+    recipients: Sequence[Recipient],
+    now: int,
+) -> None:
+    """Tells the sender of deliveries here for which NOTIFY=SUCCESS was asked (RFC 3461 §5.2.3)."""
+    first = stored[0]
+    subject = Subject(
+        envelope.sender, first.ref.hash, first.own_prefix, now, envelope.envelope_id, envelope.returned
+    )
+    outcomes = [
+        Outcome(each.path, "delivered", "2.1.5", "250 2.1.5 Delivered", original=each.original)
+        for each in recipients
+    ]
+    report = await make(delivery.core, subject, outcomes, now)
+    if report is not None:
+        await delivery.core.store.write(lambda tx: place(tx, delivery, report, now))
 
 
 async def _target(core: Core, sender: str) -> Recipient | None:
@@ -97,10 +158,10 @@ async def _target(core: Core, sender: str) -> Recipient | None:
     return None
 
 
-async def _returned(core: Core, entry: Entry) -> tuple[bytes, bool]:
+async def _returned(core: Core, subject: Subject) -> tuple[bytes, bool]:
     """The message's header, or all of it where the sender wants that and it is not large."""
-    skip = int(entry.data.get("skip", 0))
-    text = await core.store.blobs.read(entry.blob, start=skip, end=skip + RETURN_LIMIT + 1)
-    if entry.data.get("ret") == "FULL" and len(text) <= RETURN_LIMIT:
+    end = subject.skip + RETURN_LIMIT + 1
+    text = await core.store.blobs.read(subject.blob, start=subject.skip, end=end)
+    if subject.returned == "FULL" and len(text) <= RETURN_LIMIT:
         return text, True
     return text[: mime.header_end(text, 0, len(text))], False

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from armgs_server import log
 from armgs_server.directory.model import Principal
+from armgs_server.errors import DomainError
 from armgs_server.formats.addresses import Address
-from armgs_server.smtp import header, policy, replies
+from armgs_server.smtp import header, policy, replies, reports
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.header import Trace
@@ -62,7 +63,12 @@ class Transaction:
         for copy, ref in zip(self._copies, refs, strict=True):
             index = await mail.read_index(self.core.store.blobs, ref) if copy.mailboxes else None
             stored.append(Stored(copy, ref, index, skip))
-        await self._delivery.deliver(self._envelope(), stored, self._now)
+        envelope = self._envelope()
+        full = await self._delivery.deliver(envelope, stored, self._now)
+        delivered = [each for each in self.recipients if "SUCCESS" in each.notify and not each.is_remote]
+        if delivered and self.sender is not None:
+            told = [each for each in delivered if full.isdisjoint(each.owners)]
+            await self._confirm(envelope, stored, told)
         _log.info(
             "message taken",
             id=f"{self._id:x}",
@@ -71,6 +77,17 @@ class Transaction:
             size=self.body.size,
         )
         return reply(250, "2.0.0", f"Message taken, id {self._id:x}")
+
+    async def _confirm(
+        self, envelope: Envelope, stored: Sequence[Stored], recipients: Sequence[Recipient]
+    ) -> None:
+        """The message is delivered whatever becomes of its report."""
+        if not recipients:
+            return
+        try:
+            await reports.confirm(self._delivery, envelope, stored, recipients, self._now)
+        except DomainError as error:
+            _log.warning("report lost", id=f"{self._id:x}", error=error)
 
     def abort(self) -> None:
         """Forgets the text."""

@@ -117,6 +117,16 @@ async def postpone(tx: Tx, entry: Entry, next_attempt: int, error: str) -> None:
     )
 
 
+async def annotate(tx: Tx, entry: Entry, data: Mapping[str, Any]) -> None:
+    """Replaces SMTP's own data of a row."""
+    await tx.execute(
+        "UPDATE queue SET data = ? WHERE owner = ? AND id = ?",
+        json.dumps(dict(data), ensure_ascii=False),
+        entry.owner,
+        entry.id,
+    )
+
+
 async def give_back(tx: Tx, entries: Iterable[Entry], next_attempt: int) -> None:
     """Gives rows back that were not tried at all."""
     await tx.executemany(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from armgs_server.formats.addresses import normalise_domain
 from armgs_server.service import Core
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
 from armgs_server.smtp.policy import Recipient
@@ -40,14 +41,24 @@ class Clock:
 
 
 async def enqueue(
-    core: Core, now: int, *recipients: str, sender: str = IVANOV, text: bytes = TEXT, **envelope: Any
+    core: Core,
+    now: int,
+    *recipients: str,
+    sender: str = IVANOV,
+    text: bytes = TEXT,
+    notify: tuple[str, ...] = (),
+    **envelope: Any,
 ) -> None:
     top = f"Return-Path: <{sender}>\r\n".encode()
-    copy = Copy((), tuple(Recipient(each, each.rpartition("@")[2]) for each in recipients))
+    copy = Copy((), tuple(_remote(each, notify) for each in recipients))
     stored = Stored(copy, core.store.blobs.small(top + text), None, len(top))
     author = await core.directory.by_address(IVANOV)
     assert author is not None
     await Delivery(core).deliver(Envelope(sender, author.id, **envelope), [stored], now)
+
+
+def _remote(address: str, notify: tuple[str, ...]) -> Recipient:
+    return Recipient(address, normalise_domain(address.rpartition("@")[2]), notify=frozenset(notify))
 
 
 async def run(relay: Relay) -> None:
@@ -284,7 +295,8 @@ async def test_utf8_addresses_need_a_server_that_takes_them(make_core: MakeCore)
         core, clock = await make_core(relay_routes=routes), Clock()
         await enqueue(core, clock(), "иван@old.example", needs_utf8=True)
         await enqueue(core, clock(), "иван@new.example", needs_utf8=True)
-        await enqueue(core, clock(), "ivan@пример.рф")  # an ASCII local part: A-labels will do
+        # An ASCII local part: A-labels will do; and it is the same address in both spellings.
+        await enqueue(core, clock(), "ivan@пример.рф", "ivan@xn--e1afmkfd.xn--p1ai")
         await run(Relay(Delivery(core), clock))
     assert [envelope.rcpt_tos for envelope in new.messages] == [["иван@new.example"]]
     assert [envelope.rcpt_tos for envelope in old.messages] == [["ivan@xn--e1afmkfd.xn--p1ai"]]

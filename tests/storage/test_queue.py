@@ -91,6 +91,14 @@ async def test_rows_given_back_have_not_been_tried(store: Store) -> None:
     assert (again.last_error, again.attempts) == ("", 0)
 
 
+async def test_data_can_be_replaced(store: Store) -> None:
+    await enqueue(store, "b@x.example")
+    [entry] = await claim(store, 1000)
+    await store.write(lambda tx: queue.annotate(tx, entry, {**entry.data, "предупреждён": True}))
+    [again] = await claim(store, 1000 + LEASE)
+    assert again.data == {"utf8": True, "предупреждён": True}
+
+
 async def test_finished_rows_let_go_of_the_blob(store: Store) -> None:
     await enqueue(store, "b@x.example", "c@x.example")
     entries = await claim(store, 1000)
