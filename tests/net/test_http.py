@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -470,3 +471,18 @@ async def test_graceful_stop_finishes_the_answer_and_closes_idle_connections(har
     answer = await asyncio.wait_for(busy.read(), 5)
     assert answer.endswith(b"finished") and b"Connection: close" in answer
     await stopping
+
+
+async def test_trace_shows_the_conversation_without_its_credentials(
+    harness: Harness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("armgs_server"), "propagate", True)
+    caplog.set_level("INFO", "armgs_server.trace")
+    harness.configure(log={"trace": ("http",)})
+    data = b"GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Basic SECRET\r\nConnection: close\r\n\r\n"
+    await harness.exchange(harness.serve_http(echo), data)
+    shown = [(record.getMessage(), record.__dict__["fields"]["data"]) for record in caplog.records]
+    assert ("<", b"GET /a") in shown
+    assert ("<", b"authorization: Basic ***") in shown
+    assert (">", b"200") in shown
+    assert b"SECRET" not in repr(shown).encode()

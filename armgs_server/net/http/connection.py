@@ -12,7 +12,7 @@ from armgs_server.net.deadlines import NEVER
 from armgs_server.net.http import answer
 from armgs_server.net.http.body import Body, BodyTimeout, ClientGone
 from armgs_server.net.http.intake import Intake
-from armgs_server.net.http.message import Request, Response
+from armgs_server.net.http.message import Handler, Request, Response
 from armgs_server.net.http.parser import Refused, RequestParser
 from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.http.writer import ResponseWriter
@@ -230,9 +230,9 @@ class HttpConnection(asyncio.Protocol):
         return (request.content_length or 0) > self._shell.settings.discard_size
 
     async def _handle(self, request: Request) -> Response:
-        if self._shell.is_traced:
-            _trace_request(request)
         try:
+            if self._shell.is_traced:
+                return await _traced(self._shell.handler, request)
             return await self._shell.handler(request)
         except ClientGone:
             raise
@@ -272,7 +272,16 @@ def _expects_continue(request: Request) -> bool:
     return expectation is not None and expectation.lower() == "100-continue" and request.version == "1.1"
 
 
-def _trace_request(request: Request) -> None:
+async def _traced(handler: Handler, request: Request) -> Response:
+    """Answers, and shows the request's header and the answer's status; bodies are bulk."""
+    trace = log.Trace("http", request.peer)
     lines = [f"{request.method} {request.target}".encode("latin-1", "replace")]
     lines += [name + b": " + value for name, value in request.headers]
-    log.Trace("http", request.peer).received(b"".join(line + b"\n" for line in lines))
+    trace.received(b"".join(line + b"\n" for line in lines))
+    try:
+        response = await handler(request)
+    except Exception as error:
+        trace.error(repr(error))
+        raise
+    trace.sent(str(response.status).encode())
+    return response
