@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""slixmpp as a client: its own parser, roster, stream management, archive, vCard and rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.world import HOSTNAME, IVANOV, PASSWORD, PETROVA, World
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import slixmpp
+
+TIMEOUT = 15.0
+PLUGINS = (
+    "xep_0030",
+    "xep_0045",
+    "xep_0054",
+    "xep_0059",
+    "xep_0092",
+    "xep_0191",
+    "xep_0198",
+    "xep_0199",
+    "xep_0202",
+    "xep_0280",
+    "xep_0313",
+    "xep_0352",
+)
+Connect = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def connect(world: World) -> AsyncIterator[Connect]:
+    """`await connect(jid)`: a client that is online over STARTTLS, or direct TLS."""
+    clients = []
+
+    async def make(jid: str, *, direct: bool = False) -> Any:
+        client: Any = slixmpp.ClientXMPP(jid, PASSWORD)
+        for plugin in PLUGINS:
+            client.register_plugin(plugin)
+        client.ca_certs = str(world.ca)
+        client.enable_direct_tls, client.enable_starttls = direct, not direct
+        started = asyncio.get_running_loop().create_future()
+        client.add_event_handler("session_start", lambda _: started.done() or started.set_result(None))
+        client.add_event_handler("failed_all_auth", lambda _: started.set_exception(AssertionError("auth")))
+        clients.append(client)
+        client.connect(HOSTNAME, world.ports["xmpps" if direct else "xmpp"])
+        async with asyncio.timeout(TIMEOUT):
+            await started
+        await client.get_roster()
+        client.send_presence()
+        await client.plugin["xep_0199"].ping(jid="digital.example")  # the presence has arrived, then
+        return client
+
+    yield make
+    for client in clients:
+        await client.disconnect(wait=1.0)
+
+
+async def event(client: Any, name: str, matches: Callable[[Any], bool] = lambda stanza: True) -> Any:
+    """The next event of that name that matches; begin to wait before what causes it."""
+    future = asyncio.get_running_loop().create_future()
+
+    def handler(stanza: Any) -> None:
+        if matches(stanza) and not future.done():
+            future.set_result(stanza)
+
+    client.add_event_handler(name, handler)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await future
+    finally:
+        client.del_event_handler(name, handler)
+
+
+@pytest.mark.parametrize("direct", [False, True])
+async def test_roster_and_messages(connect: Connect, direct: bool) -> None:
+    ivanov, petrova = await connect(IVANOV, direct=direct), await connect(PETROVA, direct=direct)
+    assert ivanov.client_roster[PETROVA]["subscription"] == "both"
+    heard = asyncio.ensure_future(event(petrova, "message"))
+    await asyncio.sleep(0)
+    ivanov.send_message(PETROVA, "Привет", mtype="chat")
+    message = await heard
+    assert message["body"] == "Привет"
+    assert message["from"] == ivanov.boundjid.full
+
+
+async def test_archive_and_cards(connect: Connect) -> None:
+    ivanov = await connect(IVANOV)
+    for number in range(3):
+        ivanov.send_message(PETROVA, f"n{number}", mtype="chat")
+    await ivanov.plugin["xep_0199"].ping(jid="digital.example")
+    results = await ivanov.plugin["xep_0313"].retrieve(with_jid=slixmpp.JID(PETROVA))
+    bodies = [each["mam_result"]["forwarded"]["stanza"]["body"] for each in results["mam"]["results"]]
+    assert bodies == ["n0", "n1", "n2"]
+    card = await ivanov.plugin["xep_0054"].get_vcard(jid=slixmpp.JID(PETROVA))
+    assert card["vcard_temp"]["FN"] == "Петрова Анна"
+    version = await ivanov.plugin["xep_0092"].get_version("digital.example")
+    assert version["software_version"]["name"] == "armgs_server"
+
+
+async def test_blocking_and_disco(connect: Connect) -> None:
+    ivanov = await connect(IVANOV)
+    await ivanov.plugin["xep_0191"].block(slixmpp.JID("spam@elsewhere.example"))
+    blocked = await ivanov.plugin["xep_0191"].get_blocked_jids()
+    assert {str(jid) for jid in blocked} == {"spam@elsewhere.example"}
+    await ivanov.plugin["xep_0280"].enable()
+
+
+async def test_rooms(connect: Connect) -> None:
+    ivanov, petrova = await connect(IVANOV), await connect(PETROVA)
+    room = slixmpp.JID("otdel@conference.digital.example")
+    await ivanov.plugin["xep_0045"].join_muc_wait(room, "Иванов", timeout=TIMEOUT)
+    await ivanov.plugin["xep_0045"].set_room_config(room, slixmpp.plugins.xep_0004.Form())
+    await petrova.plugin["xep_0045"].join_muc_wait(room, "Петрова", timeout=TIMEOUT)
+    heard = asyncio.ensure_future(event(petrova, "groupchat_message", lambda each: each["body"] == "всем"))
+    await asyncio.sleep(0)
+    ivanov.send_message(room, "всем", mtype="groupchat")
+    assert (await heard)["from"].resource == "Иванов"
+
+
+async def test_resumption_after_a_lost_connection(connect: Connect) -> None:
+    ivanov, petrova = await connect(IVANOV), await connect(PETROVA)
+    assert petrova.plugin["xep_0198"].sm_id
+    resumed = asyncio.ensure_future(event(petrova, "session_resumed"))
+    heard = asyncio.ensure_future(event(petrova, "message"))
+    await asyncio.sleep(0)
+    petrova.transport.abort()
+    ivanov.send_message(PETROVA, "meanwhile", mtype="chat")
+    petrova.reconnect(wait=0.1)
+    await resumed
+    assert (await heard)["body"] == "meanwhile"
