@@ -8,7 +8,8 @@
     manifest.json              size and SHA-256 of every member, last
 
 A blob's file is collected an hour after its last reference went, so all files the snapshot names are still
-there while they are linked into the backup's own folder, right after it.
+there while they are linked into the backup's own folder, right after it. Bodies kept in S3 stay there: the
+bucket has its own versions and copies, and a restore checks that it holds what the database names.
 """
 
 from __future__ import annotations
@@ -146,6 +147,8 @@ def _snapshot(config: Config, staging: Path, manifest: dict[str, Any]) -> Iterat
         snapshot = database.snapshot_postgresql(config.store.url, folder)
         manifest["columns"], places = asyncio.run(snapshot)
         tables = [(f"{DATABASE}/{database.TABLES}/{path.name}", path) for path in sorted(folder.iterdir())]
+    if config.store.blobs:
+        places = []  # they stay in their bucket
     linked = []
     for number, place in enumerate(places):
         link = staging / f"blob-{number}"

@@ -32,7 +32,7 @@ _KINDS = {"VTODO": "tasks"}
 _PLAIN_UID = re.compile(r"[A-Za-z0-9@_-][A-Za-z0-9@._-]{0,200}")
 
 Index = Callable[[Tx, Item], Awaitable[None]]
-Holder = Callable[[Tx, Collection], Awaitable[int | None]]
+Holder = Callable[[Tx, Collection], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Resource:
     uid: str
     name: str
     content_type: str
-    holder: Holder  # the item that has its UID already
+    holder: Holder  # the name of the item that has its UID already
     index: Index
 
 
@@ -85,8 +85,8 @@ async def run_contacts(workplace: Workplace, address: str, files: Sequence[Path]
 def calendar_resource(file: Path, line: int, data: bytes, found: CalendarObject) -> Resource:
     entry = calindex.entry(found)
 
-    async def holder(tx: Tx, collection: Collection) -> int | None:
-        return await calindex.holder(tx, collection.owner, collection.id, found.uid)
+    async def holder(tx: Tx, collection: Collection) -> str | None:
+        return await calindex.name_of_holder(tx, collection.owner, collection.id, found.uid)
 
     async def index(tx: Tx, item: Item) -> None:
         await calindex.put(tx, item, entry)
@@ -97,8 +97,8 @@ def calendar_resource(file: Path, line: int, data: bytes, found: CalendarObject)
 
 
 def card_resource(file: Path, line: int, data: bytes, card: Card) -> Resource:
-    async def holder(tx: Tx, collection: Collection) -> int | None:
-        return await cards.holder(tx, collection.owner, collection.id, card.uid)
+    async def holder(tx: Tx, collection: Collection) -> str | None:
+        return await cards.name_of_holder(tx, collection.owner, collection.id, card.uid)
 
     async def index(tx: Tx, item: Item) -> None:
         await cards.put(tx, item, card)
@@ -113,8 +113,8 @@ def resource_name(uid: str, suffix: str) -> str:
 
 async def put(tx: Tx, collection: Collection, resource: Resource, ref: BlobRef) -> bool:
     """Adds or replaces a resource by its UID; False where the same bytes are there."""
-    uid = await resource.holder(tx, collection)
-    existing = None if uid is None else await items.get(tx, collection.owner, collection.id, uid)
+    name = await resource.holder(tx, collection)
+    existing = None if name is None else await items.by_name(tx, collection.owner, collection.id, name)
     if existing is None:
         item = await items.add(tx, collection, ref, name=resource.name, content_type=resource.content_type)
     elif existing.blob == ref.hash:

@@ -26,6 +26,7 @@ from armgs_server.cli.output import Bar, print_record
 from armgs_server.cli.workplace import FILE_NAME, json_option
 from armgs_server.config import Config, load
 from armgs_server.errors import AlreadyExists, Conflict, Invalid, NotFound, Temporary
+from armgs_server.storage.blob_objects import Objects
 
 CHUNK = 1024 * 1024
 UNPACKED = ".unpacked"
@@ -117,14 +118,23 @@ def arrange(unpacked: Path, new: Path, manifest: dict[str, Any]) -> None:
         copy = unpacked / DATABASE / database.SQLITE_FILE
         database.verify_sqlite(copy)
         for place in database.places_sqlite(copy):
-            if not (data_dir / BLOBS / place).is_file():
-                raise Invalid(f"the backup lacks the blob {place}")
+            if not _is_there(config, data_dir, place):
+                raise Invalid(f"neither the backup nor the bucket has the body {place}")
         database.renew_validity_sqlite(copy)
         copy.rename(data_dir / database.SQLITE_FILE)
     else:
         tables = unpacked / DATABASE / database.TABLES
         asyncio.run(database.restore_postgresql(config.store.url, tables, manifest["columns"], data_dir))
     shutil.rmtree(unpacked)
+
+
+def _is_there(config: Config, data_dir: Path, place: str) -> bool:
+    if not config.store.blobs:
+        return (data_dir / BLOBS / place).is_file()
+    try:
+        return len(Objects(config.store.blobs).read(place, 0, 1)) == 1
+    except NotFound:
+        return False
 
 
 def _extract(source: Any, target: Path) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import socket
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from armgs_server.cli.workplace import Workplace
 from armgs_server.config import load
 from armgs_server.storage import collections
-from tests import postgres
+from armgs_server.storage.blob_objects import Objects
+from tests import postgres, seaweedfs
 from tests.cli.conftest import IVANOV, PASSWORD, SECURITY, Armgs
 
 MAIL = b"Subject: kept\r\n\r\nbody\r\n"
@@ -163,3 +165,32 @@ def test_postgresql(run: Armgs, postgresql: postgres.Server, postgresql_url: str
     assert contents(run, tmp_path / "restored", tmp_path) == before
     run.path = tmp_path / "restored"
     assert validity(run) > old_validity
+
+
+def test_large_bodies_in_s3_stay_there(armgs: Armgs, tmp_path: Path) -> None:
+    """The bucket is not in the backup; a restore checks that it holds what the database names."""
+    with seaweedfs.running(tmp_path) as bucket:
+        file = armgs.path / "armgs.toml"
+        settings = file.read_text()
+        file.write_text(f'{settings}\n[store]\nblobs = "{bucket}"\n')
+        big = tmp_path / "big.bin"
+        big.write_bytes(bytes(range(256)) * 1000)
+        assert armgs("import", "files", IVANOV, big).code == 0
+        assert not [path for path in (armgs.path / "data" / "blobs").rglob("*") if path.is_file()]
+        backup = tmp_path / "s3.tar"
+        assert armgs("backup", armgs.path, backup).code == 0
+        done = armgs("restore", backup, tmp_path / "restored")
+        assert done.code == 0, done.err
+        assert contents(armgs, tmp_path / "restored", tmp_path)["files/big.bin"] == big.read_bytes()
+        lost = rewritten(backup, {}, tmp_path / "lost.tar")
+        _empty(bucket)
+        refused = armgs("restore", lost, tmp_path / "again")
+    assert refused.code == 5
+    assert "neither the backup nor the bucket has the body" in refused.err
+    assert not (tmp_path / "again").exists()
+
+
+def _empty(bucket: str) -> None:
+    engine = Objects(bucket)
+    for place in engine.older(time.time() + 60):
+        engine.remove(place)
