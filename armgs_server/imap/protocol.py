@@ -226,7 +226,7 @@ class ImapProtocol:
         return fault
 
     def _finish(self, line: bytes) -> None:
-        """The command is over; a non-synchronising literal that its last line announces comes all the same."""
+        """The command is over; a non-synchronising literal that its last line announces comes anyway."""
         self._reset()
         found = _LITERAL.search(line)
         if found and found[2]:

@@ -37,10 +37,14 @@ class MailChanges:
     modseq: int
 
 
-async def uids(tx: Tx, owner: int, collection: int) -> list[int]:
-    """All, ascending."""
+async def uids(tx: Tx, owner: int, collection: int, after: int, limit: int) -> list[int]:
+    """A page of them, ascending."""
     rows = await tx.rows(
-        "SELECT uid FROM item WHERE owner = ? AND collection = ? ORDER BY uid", owner, collection
+        "SELECT uid FROM item WHERE owner = ? AND collection = ? AND uid > ? ORDER BY uid LIMIT ?",
+        owner,
+        collection,
+        after,
+        limit,
     )
     return [row[0] for row in rows]
 

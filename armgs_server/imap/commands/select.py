@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from array import array
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
@@ -18,6 +20,8 @@ from armgs_server.storage.tx import Tx
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
+# Uids read before the loop goes on.
+PAGE = 5000
 _SYSTEM = b" ".join(name for _, name in SYSTEM_FLAGS)
 
 
@@ -45,29 +49,44 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
         session.enabled.add("CONDSTORE")
     found = await session.mailbox(name, Rights.READ)
 
-    async def work(tx: Tx) -> tuple[Collection, list[int], int | None, list[str]]:
+    async def work(tx: Tx) -> tuple[Collection, int | None, list[str]]:
         collection = await collections.get(tx, found.owner, found.id)
         return (
             collection,
-            await mail_query.uids(tx, found.owner, found.id),
             await mail_query.first_unseen(tx, collection),
             await mail_query.keywords(tx, found.owner, found.id),
         )
 
-    collection, uids, unseen, keywords = await session.core.store.read(work)
-    view = View(uids, collection.modseq)
+    collection, unseen, keywords = await session.core.store.read(work)
+    view = View(await _uids(session, collection), collection.modseq)
     session.enter(collection, view, read_only=read_only)
     flags = b" ".join([_SYSTEM, *(keyword.encode("ascii") for keyword in keywords)])
     permanent = b"" if read_only else flags + b" \\*"
     lines = [b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] kept\r\n" % (flags, permanent)]
     lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))
-    if unseen is not None:
-        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % view.number(unseen))
+    if unseen is not None and (number := view.number(unseen)):
+        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % number)
     lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % collection.uid_validity)
     lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % collection.uid_next)
     lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % collection.modseq)
     session.write(b"".join(lines))
     return Ok("selected", "READ-ONLY" if read_only else "READ-WRITE")
+
+
+async def _uids(session: Session, collection: Collection) -> array[int]:
+    """All uids, page by page. The view's modseq is older than they are: what happened meanwhile is told."""
+    found = array("I")
+    while True:
+        last = found[-1] if found else 0
+        page = await session.core.store.read(
+            lambda tx, last=last: mail_query.uids(  # type: ignore[misc]
+                tx, collection.owner, collection.id, last, PAGE
+            )
+        )
+        found.extend(page)
+        if len(page) < PAGE:
+            return found
+        await asyncio.sleep(0)
 
 
 async def handle_close(session: Session, cursor: Cursor) -> Ok:

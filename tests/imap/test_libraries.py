@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IMAP libraries that others' programs use: IMAPClient, and Python's imaplib."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+from datetime import UTC, datetime
+
+import imapclient
+from imapclient import FLAGGED, SEEN
+
+from tests.formats.mail_samples import MIXED, PLAIN
+from tests.imap.client import IVANOV, PASSWORD, TIMEOUT, Office
+
+
+async def test_imapclient(office: Office) -> None:
+    await asyncio.to_thread(_with_imapclient, office.port)
+
+
+def _with_imapclient(port: int) -> None:
+    with imapclient.IMAPClient("127.0.0.1", port, ssl=False, timeout=TIMEOUT) as client:
+        client.login(IVANOV, PASSWORD)
+        for capability in (b"IDLE", b"MOVE", b"CONDSTORE", b"SPECIAL-USE", b"UIDPLUS", b"QUOTA"):
+            assert client.has_capability(capability)
+        assert client.namespace().personal == (("", "/"),)
+        assert client.find_special_folder(b"\\Sent") == "Sent"
+        client.create_folder("Проекты/Отчёты")
+        names = [name for _, _, name in client.list_folders()]
+        assert "Проекты/Отчёты" in names and "INBOX" in names
+        assert client.append("INBOX", PLAIN, [SEEN], datetime(2024, 1, 1, tzinfo=UTC))
+        client.append("INBOX", MIXED)
+        assert client.select_folder("INBOX")[b"EXISTS"] == 2
+        found = client.fetch([1, 2], ["ENVELOPE", "BODYSTRUCTURE", "FLAGS", "RFC822.SIZE", "BODY.PEEK[]"])
+        assert found[1][b"BODY[]"] == PLAIN and found[2][b"BODY[]"] == MIXED
+        assert found[1][b"ENVELOPE"].subject == b"Hello"
+        assert found[1][b"ENVELOPE"].from_[0].host == b"x.example"
+        assert found[1][b"FLAGS"] == (SEEN,)
+        structure = found[2][b"BODYSTRUCTURE"]
+        assert structure.is_multipart
+        assert [part[0] for part in structure[0][0][0]] == [b"text", b"text"]
+        assert client.search(["SUBJECT", "Привет"], charset="UTF-8") == []
+        assert client.search(["BODY", "Привет"], charset="UTF-8") == [2]
+        assert client.add_flags([2], ["$Forwarded", FLAGGED])[2] == (
+            FLAGGED,
+            b"$Forwarded",
+        )
+        client.move([1], "Проекты/Отчёты")
+        assert client.folder_status("Проекты/Отчёты", ["MESSAGES", "UNSEEN"])[b"MESSAGES"] == 1
+        client.delete_messages([2])
+        client.uid_expunge([2])
+        assert client.search("ALL") == []
+        [storage] = client.get_quota()
+        assert storage.resource == "STORAGE" and storage.usage >= 1
+        client.idle()
+        assert client.idle_check(timeout=0.05) == []
+        client.idle_done()
+
+
+async def test_imaplib(office: Office) -> None:
+    await asyncio.to_thread(_with_imaplib, office.port)
+
+
+def _with_imaplib(port: int) -> None:
+    with imaplib.IMAP4("127.0.0.1", port, timeout=TIMEOUT) as client:
+        client.authenticate("PLAIN", lambda _: f"\0{IVANOV}\0{PASSWORD}".encode())
+        client.append("INBOX", r"(\Draft)", imaplib.Time2Internaldate(0), PLAIN)
+        assert client.select() == ("OK", [b"1"])
+        status, [(head, data), closing] = client.fetch("1", "(INTERNALDATE BODY.PEEK[])")
+        assert (status, data, closing) == ("OK", PLAIN, b")")
+        assert b'INTERNALDATE " 1-Jan-1970 00:00:00 +0000"' in head
+        assert client.search(None, "DRAFT") == ("OK", [b"1"])
+        assert client.store("1", "+FLAGS", r"\Deleted")[0] == "OK"
+        assert client.expunge() == ("OK", [b"1"])
+        assert client.close()[0] == "OK"
