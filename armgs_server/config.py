@@ -213,6 +213,9 @@ class XmppSettings:
     )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
+    rooms_entered: int = setting(
+        1000, doc="Chat rooms (and people sent directed presence) of one session at a time.", minimum=1
+    )
     rooms_owned: int = setting(100, doc="Chat rooms that one person may own.", minimum=1)
     room_affiliations: int = setting(
         5000, doc="Members, admins, owners and banned people of one room.", minimum=10

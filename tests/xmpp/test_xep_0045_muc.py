@@ -84,3 +84,20 @@ async def test_nobody_owns_rooms_without_end(tmp_path: Path) -> None:
         await enter(ivanov, "ivanov", room=other)
         answer = await configure(ivanov, other, roomname="Coffee")
         assert error_of(answer) == "resource-constraint"
+
+
+async def test_nobody_is_in_rooms_without_end(tmp_path: Path) -> None:
+    settings = {"xmpp": {"rooms_entered": 1}}
+    async with World(tmp_path, settings=settings) as world, Client(world, IVANOV) as ivanov:
+        await (await ivanov.log_in()).go_online()
+        await create(ivanov, "ivanov")
+        ivanov.send(entry("ivanov", room="coffee@conference.digital.example"))
+        refusal = await ivanov.presence_of("coffee@conference.digital.example/ivanov", "error")
+        assert error_of(refusal) == "resource-constraint"
+
+
+async def test_a_presence_has_a_size(log_in: LogIn) -> None:
+    ivanov = await log_in(IVANOV)
+    await create(ivanov, "ivanov")
+    ivanov.send(f"<presence to='{ROOM}/ivanov'><status>{'x' * 20000}</status></presence>")
+    assert error_of(await ivanov.presence_of(f"{ROOM}/ivanov", "error")) == "policy-violation"

@@ -190,6 +190,7 @@ async def set_affiliations(server: Server, room: Room, actor: str, changes: list
     if not room.is_locked:
 
         async def work(tx: Tx) -> None:
+            await room.check_home(tx)
             for change in changes:
                 record = AffiliationRecord(change.bare, change.affiliation.text, "", change.reason)
                 await rooms.set_affiliation(tx, room.owner, record)

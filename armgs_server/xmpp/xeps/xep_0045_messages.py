@@ -58,6 +58,7 @@ async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> N
         nick = from_.resource
 
         async def work(tx: Tx) -> int:
+            await room.check_home(tx)
             return await archive.append(tx, room.owner, nick, stanza.id, data)
 
         number = await server.store.write(work)
@@ -94,7 +95,12 @@ async def _change_subject(server: Server, room: Room, stanza: Stanza, occupant: 
     tail = stanza.tail(without=forged(stanza))
     subject = start.removeprefix(b"<message") + tail
     if not room.is_locked:
-        await server.store.write(lambda tx: rooms.set_subject(tx, room.owner, subject))
+
+        async def work(tx: Tx) -> None:
+            await room.check_home(tx)
+            await rooms.set_subject(tx, room.owner, subject)
+
+        await server.store.write(work)
     room.subject = subject
     _fan_out(server, room, start, tail)
 

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """XEP-0045: Multi-User Chat, the service at conference.DOMAIN. The parts are in the files beside this one:
-config, room (state), presence, history, messages, invitations, admin, owner, queries.
+config, room (state), homes, presence, history, messages, invitations, admin, owner, queries.
 
 Invariants:
 - A room is in memory while somebody is in it or a stanza for it is being handled, else in the store only.
 - What the store keeps of a room (configuration, subject, affiliations, archive) is changed there first.
-- A room lives in one process: its order of messages is the order in which their commits returned.
+- A room lives in one process (homes); its messages are in the order in which their commits returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import people, structure
 from armgs_server.directory.passwords import load_secret
+from armgs_server.errors import DomainError
 from armgs_server.storage import rooms
 from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
@@ -35,6 +35,7 @@ from armgs_server.xmpp.xeps import (
     xep_0045_queries,
 )
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
+from armgs_server.xmpp.xeps.xep_0045_homes import Homes
 from armgs_server.xmpp.xeps.xep_0045_room import MUC, Affiliation, Past, Role, Room, Seat
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Rooms:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._rooms: dict[str, Room] = {}  # by address
+        self._busy: Counter[str] = Counter()  # stanzas being handled for a room: it stays in memory meanwhile
+        self._homes = Homes(server, self.handle, self._lose)
         self._secret = b""
 
     async def handle(self, stanza: Stanza, origin: JID) -> None:
@@ -60,38 +63,33 @@ class Rooms:
             if stanza.name != "iq":
                 raise StanzaError("service-unavailable")
             await xep_0045_queries.answer_service(self, stanza, origin, to.domain)
-            return
-        async with self._room(to, may_create=_creates(stanza, to)) as (room, is_new):
-            if stanza.name == "presence":
-                self._handle_presence(room, stanza, origin, to.resource, is_new=is_new)
-            elif stanza.name == "iq" and to.resource:
-                xep_0045_queries.relay(self.server, room, stanza, origin, to.resource)
-            elif stanza.name == "iq":
-                await xep_0045_queries.answer_room(self, room, stanza, origin)
-            else:
-                await self._handle_message(room, stanza, origin, to.resource)
+        elif await self._homes.is_here(to.bare):
+            self._busy[to.bare] += 1
+            try:
+                await self._handle_here(stanza, origin, to)
+            finally:
+                self._busy[to.bare] -= 1
+                await self._release(to.bare)
+        else:
+            await self._homes.forward(stanza, origin, to.bare)
+
+    async def _handle_here(self, stanza: Stanza, origin: JID, to: JID) -> None:
+        room = self._rooms.get(to.bare) or await self._load(to.to_bare())
+        if room is not None and room.is_destroyed:
+            raise StanzaError("recipient-unavailable", "the room is being closed")
+        is_new = room is None and _creates(stanza, to)
+        if is_new:
+            room = self._rooms[to.bare] = self._make(to.to_bare(), 0, RoomConfig())
+        if stanza.name == "presence":
+            self._handle_presence(room, stanza, origin, to.resource, is_new=is_new)
+        elif stanza.name == "iq" and to.resource:
+            xep_0045_queries.relay(self.server, room, stanza, origin, to.resource)
+        elif stanza.name == "iq":
+            await xep_0045_queries.answer_room(self, room, stanza, origin)
+        else:
+            await self._handle_message(room, stanza, origin, to.resource)
 
     # Rooms in memory and in the store
-
-    @asynccontextmanager
-    async def _room(self, to: JID, *, may_create: bool) -> AsyncIterator[tuple[Room | None, bool]]:
-        """The room, kept in memory meanwhile; a new one only where the stanza may make one."""
-        room = self._rooms.get(to.bare)
-        is_new = False
-        if room is None:
-            room = await self._load(to.to_bare())
-        if room is None and may_create:
-            room = self._rooms[to.bare] = self._make(to.to_bare(), 0, RoomConfig())
-            is_new = True
-        if room is None:
-            yield None, False
-            return
-        room.users += 1
-        try:
-            yield room, is_new
-        finally:
-            room.users -= 1
-            await self._release(room)
 
     async def _load(self, address: JID) -> Room | None:
         limit = self.server.config.xmpp.room_history
@@ -118,16 +116,32 @@ class Rooms:
         return room
 
     def _make(self, address: JID, owner: int, config: RoomConfig) -> Room:
-        return Room(address, owner, config, self._secret, self.server.config.xmpp.room_history)
+        room = Room(address, owner, config, self._secret, self.server.config.xmpp.room_history)
+        room.lease = self._homes.lease(address.bare)
+        return room
 
-    async def _release(self, room: Room) -> None:
+    async def _release(self, address: str) -> None:
         """Lets go of a room that nobody is in; §10.9: a temporary one is destroyed then."""
-        if room.seats or room.users or room.is_destroyed:
+        if self._busy[address]:
             return
-        if not room.is_locked and not room.config.is_persistent:
-            await self.forget(room)
-        elif self._rooms.get(room.address.bare) is room:
-            del self._rooms[room.address.bare]
+        del self._busy[address]
+        room = self._rooms.get(address)
+        if room is not None and not room.seats:
+            if room.is_destroyed:
+                return  # whoever destroys it goes on
+            if not room.is_locked and not room.config.is_persistent:
+                await self.forget(room)
+            self._rooms.pop(address, None)
+        if address not in self._rooms:
+            await self._homes.let_go(address)
+
+    def _lose(self, address: str) -> None:
+        """The room lives in another process by now; whoever is in it here has to enter again."""
+        room = self._rooms.pop(address, None)
+        if room is not None:
+            for occupant in tuple(room.occupants.values()):
+                change = xep_0045_presence.Change(codes=(332,), is_leaving=True)
+                xep_0045_presence.remove(self.server, room, occupant, change)
 
     async def keep(self, room: Room) -> None:
         """Unlocks a new room: from now on it is in the store."""
@@ -138,6 +152,7 @@ class Rooms:
         affiliations = [AffiliationRecord(jid, each.text, "", "") for jid, each in room.affiliations.items()]
 
         async def work(tx: Tx) -> int:
+            await room.check_home(tx)
             if await rooms.count_of(tx, owner_jids[0], "owner") >= limit:
                 raise StanzaError("resource-constraint", f"nobody owns more than {limit} rooms")
             made = await structure.create_chatroom(tx, bare, room.config.name, department)
@@ -149,15 +164,18 @@ class Rooms:
     async def forget(self, room: Room) -> None:
         """Takes a room out of the store and out of memory."""
         room.is_destroyed = True
-        if not room.is_locked:
+        try:
+            if not room.is_locked:
+                await self.server.store.write(lambda tx: self._delete(tx, room))
+        except DomainError:
+            room.is_destroyed = False
+            raise
+        self._rooms.pop(room.address.bare, None)
 
-            async def work(tx: Tx) -> None:
-                await rooms.delete(tx, room.owner)
-                await people.delete(tx, room.owner)
-
-            await self.server.store.write(work)
-        if self._rooms.get(room.address.bare) is room:
-            del self._rooms[room.address.bare]
+    async def _delete(self, tx: Tx, room: Room) -> None:
+        await room.check_home(tx)
+        await rooms.delete(tx, room.owner)
+        await people.delete(tx, room.owner)
 
     # Stanzas
 
@@ -177,6 +195,8 @@ class Rooms:
             raise StanzaError("not-acceptable", "you are not in the room")
         if not nick:
             raise StanzaError("jid-malformed", "a nickname is needed")  # §7.2.1
+        if seat is None:
+            self._check_rooms(origin)
         if is_new:
             room.affiliations[origin.bare] = Affiliation.OWNER  # §10.1.1
         if seat is None:
@@ -187,6 +207,13 @@ class Rooms:
             xep_0045_presence.enter_again(self.server, room, seat, stanza)
         else:
             xep_0045_presence.update(self.server, room, seat, stanza)
+
+    def _check_rooms(self, origin: JID) -> None:
+        """A session is in a bounded number of rooms: it has sent presence to each of them."""
+        session = self.server.session(origin)
+        limit = self.server.config.xmpp.rooms_entered
+        if session is not None and len(session.directed) > limit:
+            raise StanzaError("resource-constraint", f"nobody is in more than {limit} rooms")
 
     async def _handle_message(self, room: Room | None, stanza: Stanza, origin: JID, nick: str) -> None:
         if room is None:

@@ -9,6 +9,7 @@ from lxml import etree
 
 from armgs_server.errors import DomainError
 from armgs_server.storage import rooms
+from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
@@ -70,7 +71,12 @@ async def _configure(registry: Registry, room: Room, changed: RoomConfig) -> Non
         await registry.keep(room)
         return
     if changed != before:
-        await registry.server.store.write(lambda tx: rooms.set_data(tx, room.owner, changed.to_data()))
+
+        async def work(tx: Tx) -> None:
+            await room.check_home(tx)
+            await rooms.set_data(tx, room.owner, changed.to_data())
+
+        await registry.server.store.write(work)
         room.config = changed
         _follow(registry.server, room, before)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # What a client may not say in the room's name.
 _FORGED = frozenset({f"{MUC} x", f"{USER} x", f"{OCCUPANT_ID} occupant-id"})
 _END = b"</presence>"
+PRESENCE_LIMIT = 16 * 1024  # bytes: each is kept while its occupant is there, and sent to everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ NOTHING = Change()
 
 def payload(stanza: Stanza) -> bytes:
     """What of a client's presence is shown to the room."""
+    if len(stanza.raw) > PRESENCE_LIMIT:
+        raise StanzaError("policy-violation", "the presence is too large for a room")
     if any(mark[0] in _FORGED for mark in stanza.marks):
         forged = [child for child in stanza.children if f"{child.xmlns} {child.name}" in _FORGED]
         return stanza.inner(forged)

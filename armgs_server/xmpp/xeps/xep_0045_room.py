@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from armgs_server.formats.xmltree import quote
+from armgs_server.storage import leases
+from armgs_server.storage.leases import Lease
+from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 
@@ -107,8 +110,13 @@ class Room:
         self.history: deque[Past] = deque(maxlen=history)
         self.subject = b""  # the tail of the last subject message
         self.is_destroyed = False
-        self.users = 0  # stanzas being handled: the room stays in memory meanwhile
+        self.lease: Lease | None = None  # that the room lives in this process, where several serve
         self._secret = secret
+
+    async def check_home(self, tx: Tx) -> None:
+        """First in each transaction that changes the room: Conflict where it lives elsewhere by now."""
+        if self.lease is not None:
+            await leases.check(tx, self.lease)
 
     @property
     def is_locked(self) -> bool:
