@@ -20,7 +20,7 @@ run: .venv/runtime.stamp
 	@$(BIN)/python -m armgs_server demo $(DEMO) --port-offset $(PORT_OFFSET) --serve
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures for every test: `store`, the real store on each of its engines, and how work is shared out.
 
-`make test` runs two workers. A module's tests stay in one worker, in their order; all tests against real
-clients stay together and come first, because they take longest.
+`make test` runs two workers. A file's tests stay in one worker, in their order; those against real clients
+come first, because they take longest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,6 @@ settings.register_profile("armgs", deadline=None)  # two cores, shared: a slow e
 settings.load_profile("armgs")
 
 PEERS = Path(__file__).parent / "peers"
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Before xdist reads the groups, which it does as soon as all is collected."""
-    group = "peers" if PEERS in item.path.parents else str(item.path.relative_to(PEERS.parent))
-    item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
