@@ -173,6 +173,7 @@ async def test_commands_pipelined_behind_starttls_are_refused(harness: Harness) 
     outcome: list[BaseException] = []
 
     async def session(stream: Stream) -> None:
+        streams.append(stream)
         assert await stream.read(5) == b"STARTTLS\r\n"
         stream.write(b"go ahead\r\n")
         await asyncio.wait_for(injected.wait(), 5)
@@ -183,11 +184,12 @@ async def test_commands_pipelined_behind_starttls_are_refused(harness: Harness) 
             raise
 
     injected = asyncio.Event()
+    streams: list[Stream] = []
     reader, writer = await harness.connect(harness.serve(session, tls="starttls"))
     writer.write(b"STARTTLS\r\n")
     assert await reader.readline() == b"go ahead\r\n"
     writer.write(b"a1 LOGIN attacker x\r\n")
-    await asyncio.sleep(0.05)
+    await until(lambda: streams[0]._input_size > 0)
     injected.set()
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await asyncio.wait_for(reader.readexactly(1), 5)
