@@ -9,8 +9,9 @@ ago goes first.
 
 from collections.abc import AsyncIterator, Sequence
 
+from armgs_server.dav.engine import Engine
 from armgs_server.dav.listing_cache import Texts
-from armgs_server.dav.resources import CollectionResource, member
+from armgs_server.dav.resources import CollectionResource, MemberResource, member
 from armgs_server.dav.view import View
 from armgs_server.directory.access import Rights
 from armgs_server.storage import items, properties
@@ -69,14 +70,20 @@ async def _render(view: View, parent: CollectionResource, uids: Sequence[int]) -
 
 async def _rendered(view: View, parent: CollectionResource) -> AsyncIterator[Sequence[str]]:
     """Every member rendered anew."""
+    async for page in member_pages(view.engine, parent):
+        yield await view.responses(page)
+
+
+async def member_pages(engine: Engine, parent: CollectionResource) -> AsyncIterator[list[MemberResource]]:
+    """The members of a collection in the order they were made."""
     owner, number = parent.collection.owner, parent.collection.id
     after = 0
     while True:
-        page = await view.engine.store.read(
+        page = await engine.store.read(
             lambda tx, after=after: items.scan(tx, owner, number, after, RENDERED)  # type: ignore[misc]
         )
         if page:
-            yield await view.responses([member(parent, item) for item in page])
+            yield [member(parent, item) for item in page]
         if len(page) < RENDERED:
             return
         after = page[-1].uid

@@ -4,7 +4,7 @@
 from armgs_server.dav.methods import (
     copy_move,
     delete,
-    get,
+    index,
     lock,
     mkcol,
     options,
@@ -17,7 +17,7 @@ from armgs_server.dav.methods import (
 # In the order in which Allow names them.
 METHODS = (
     options.METHOD,
-    *get.METHODS,
+    *index.METHODS,
     put.METHOD,
     delete.METHOD,
     mkcol.METHOD,

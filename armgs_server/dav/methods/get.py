@@ -4,7 +4,6 @@
 from armgs_server.dav.call import Call
 from armgs_server.dav.conditions import evaluate_preconditions, parse_http_date
 from armgs_server.dav.errors import DavError
-from armgs_server.dav.features import Method, Shape
 from armgs_server.dav.properties import http_date
 from armgs_server.dav.resources import MemberResource
 from armgs_server.directory.access import Rights
@@ -72,6 +71,3 @@ def _if_range_holds(call: Call, item: Item) -> bool:
     if header.lstrip().startswith(('"', "W/")):
         return header.strip() == item.etag
     return parse_http_date(header) == item.modified // SECOND
-
-
-METHODS = (Method("GET", Shape.MEMBER, handle_get), Method("HEAD", Shape.MEMBER, handle_get))

@@ -59,12 +59,3 @@ async def test_head_says_what_get_would(site: Site) -> None:
         # A file must not act as a page of this server.
         assert head.headers["content-security-policy"] == "sandbox"
         assert head.headers["x-content-type-options"] == "nosniff"
-
-
-async def test_folders_have_no_content(site: Site) -> None:
-    answer = await site.ivanov.request("GET", f"{FILES}/")
-    assert (
-        answer.status == 405
-        and "PROPFIND" in answer.headers["allow"]
-        and "GET" not in answer.headers["allow"]
-    )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GET of a folder (RFC 4918 §9.4): a plain page of links, for a person with a browser and nothing else."""
+
+from collections.abc import AsyncIterator
+
+from armgs_server.dav.call import Call
+from armgs_server.dav.features import Method, Shape
+from armgs_server.dav.listing import member_pages
+from armgs_server.dav.methods.get import handle_get
+from armgs_server.dav.methods.propfind import child_folders
+from armgs_server.dav.names import escape
+from armgs_server.dav.properties import display_name, iso_date
+from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
+from armgs_server.directory.access import Rights
+from armgs_server.net.http import Response
+
+FIELDS = [
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "private, no-cache"),
+]
+_HEAD = (
+    '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<title>{title}</title><style>body{{font:16px sans-serif;margin:2em}}"
+    "td{{padding:.2em 1em .2em 0}}</style>"
+    "<h1>{title}</h1><table>{up}"
+)
+_ROW = '<tr><td><a href="{href}">{name}</a><td>{size}<td>{modified}'
+
+
+async def handle_read(call: Call) -> Response:
+    """GET and HEAD of anything."""
+    resource = call.resource
+    if isinstance(resource, MemberResource):
+        return await handle_get(call)
+    if isinstance(resource, CollectionResource):
+        call.require(resource, Rights.READ)
+    if call.request.method == "HEAD":
+        return Response(200, list(FIELDS))
+    return Response(200, list(FIELDS), _page(call, resource))
+
+
+async def _page(call: Call, resource: Resource) -> AsyncIterator[bytes]:
+    up = "" if resource.href == "/" else '<tr><td><a href="../">..</a>'
+    yield _HEAD.format(title=escape(display_name(resource)), up=up).encode()
+    folders = await child_folders(call, resource)
+    yield "".join(map(_folder_row, folders)).encode()
+    if isinstance(resource, CollectionResource):
+        async for page in member_pages(call.engine, resource):
+            yield "".join(map(_member_row, page)).encode()
+    yield b"</table>\n"
+
+
+def _folder_row(folder: Resource) -> str:
+    return _ROW.format(href=folder.href, name=escape(display_name(folder)) + "/", size="", modified="")
+
+
+def _member_row(member: MemberResource) -> str:
+    return _ROW.format(
+        href=member.href,
+        name=escape(member.item.name or ""),
+        size=member.item.size,
+        modified=iso_date(member.item.modified),
+    )
+
+
+METHODS = (Method("GET", Shape.ANY, handle_read), Method("HEAD", Shape.ANY, handle_read))
