@@ -93,11 +93,8 @@ class Portal:
         certificate = self._ca()
         if certificate is None or request.path != "/ca.crt":
             raise NotFound()
-        headers = [
-            ("Content-Type", "application/x-x509-ca-cert"),
-            ("Content-Disposition", 'attachment; filename="ca.crt"'),
-        ]
-        return Response(200, headers, certificate)
+        # Not as an attachment: Firefox and iOS offer to install what they are shown by this type.
+        return Response(200, [("Content-Type", "application/x-x509-ca-cert")], certificate)
 
     async def _autoconfig(self, request: Request) -> Response:
         if request.path not in (
@@ -112,11 +109,7 @@ class Portal:
     async def _apple(self, request: Request) -> Response:
         address = self._address(request, required=True)
         profile = apple.profile(address, self._endpoints, self._ca())
-        headers = [
-            ("Content-Type", "application/x-apple-aspen-config"),
-            ("Content-Disposition", 'attachment; filename="armgs.mobileconfig"'),
-        ]
-        return Response(200, headers, profile)
+        return Response(200, [("Content-Type", "application/x-apple-aspen-config")], profile)
 
     async def _host_meta(self, request: Request) -> Response:
         return Response(200, [("Content-Type", "application/xrd+xml"), _ANYONE], hostmeta.XRD)
