@@ -150,13 +150,15 @@ class Stream(asyncio.Protocol):
             raise InputBeforeTls("input behind STARTTLS before the handshake")
         self._outlet.transport = None  # nothing may pause or write while the handshake runs
         self._end_point = self._tls.server_end_point
-        secured = await self._loop.start_tls(
-            transport,
-            self,
-            self._tls.context,
-            server_side=True,
-            ssl_handshake_timeout=self._limits.tls_timeout,
-        )
+        try:
+            timeout = self._limits.tls_timeout
+            secured = await self._loop.start_tls(
+                transport, self, self._tls.context, server_side=True, ssl_handshake_timeout=timeout
+            )
+        except BaseException:
+            transport.abort()
+            self.connection_lost(None)  # asyncio does not tell of a handshake that failed
+            raise
         if secured is None or self._lost.done():
             raise ConnectionResetError("the connection was lost during the TLS handshake")
         self._attach(secured)
@@ -239,13 +241,14 @@ class Stream(asyncio.Protocol):
         self._outlet.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._lost.done():
+            return
+        self._lost.set_result(None)
         self._deadlines.forget(self)
         self._output.clear()
         self._output_size = 0
         if self._trace is not None:
             self._trace.state("closed")
-        if not self._lost.done():
-            self._lost.set_result(None)
         self._outlet.connection_lost()
         self.eof_received()
 
@@ -258,8 +261,6 @@ class Stream(asyncio.Protocol):
         if self._outlet.deadline <= now:
             self._outlet.check_progress()
         self._watch()
-
-    # Helpers.
 
     def _attach(self, transport: asyncio.Transport) -> None:
         self._outlet.attach(transport)

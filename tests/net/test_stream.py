@@ -194,6 +194,7 @@ async def test_commands_pipelined_behind_starttls_are_refused(harness: Harness) 
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await asyncio.wait_for(reader.readexactly(1), 5)
     assert len(outcome) == 1
+    await until(lambda: harness.server.limits.count == 0)
 
 
 async def test_clear_text_after_the_go_ahead_fails_the_handshake(harness: Harness) -> None:
@@ -203,6 +204,24 @@ async def test_clear_text_after_the_go_ahead_fails_the_handshake(harness: Harnes
     writer.write(b"a1 LOGIN attacker x\r\n")
     rest = await asyncio.wait_for(reader.read(), 5)
     assert b"TLSv1" not in rest and b"attacker" not in rest
+    await until(lambda: harness.server.limits.count == 0)
+
+
+async def test_silence_after_the_go_ahead_times_out(harness: Harness) -> None:
+    harness.configure(limits={"tls_timeout": 0.2})
+    reader, writer = await harness.connect(harness.serve(starttls_session, tls="starttls"))
+    writer.write(b"STARTTLS\r\n")
+    assert await reader.readline() == b"go ahead\r\n"
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    await until(lambda: harness.server.limits.count == 0)
+
+
+async def test_client_that_leaves_during_the_handshake(harness: Harness) -> None:
+    reader, writer = await harness.connect(harness.serve(starttls_session, tls="starttls"))
+    writer.write(b"STARTTLS\r\n")
+    assert await reader.readline() == b"go ahead\r\n"
+    writer.close()
+    await until(lambda: harness.server.limits.count == 0)
 
 
 async def test_silent_handshake_times_out(harness: Harness) -> None:
