@@ -36,7 +36,7 @@ from armgs_server.storage.blob_objects import Objects
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.bus_nats import NatsBus
 from armgs_server.storage.bus_socket import SocketBus
-from armgs_server.supervisor import Supervisor
+from armgs_server.supervisor import PidFile, Supervisor
 
 _log = log.get("daemon")
 
@@ -110,6 +110,7 @@ async def serve(
 ) -> None:
     """One serving process's life; `bus` is a worker's end of its supervisor's bus."""
     daemon = Daemon(config, config_path, bus)
+    pid_file = PidFile(config.data_dir) if bus is None else None
     notifier = Notifier()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -127,12 +128,16 @@ async def serve(
         gc.collect()
         gc.freeze()
         notifier.start_watchdog()
+        if pid_file is not None:
+            pid_file.write()
         notifier.ready()
         if on_ready is not None:
             on_ready()
         await stop.wait()
         notifier.stopping()
     finally:
+        if pid_file is not None:
+            pid_file.remove()
         await daemon.stop()
         notifier.close()
 

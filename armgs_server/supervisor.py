@@ -12,6 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -39,6 +40,42 @@ STABLE = 10.0
 _log = log.get("supervisor")
 
 Sockets = Sequence[tuple[str, socket.socket]]
+
+
+class PidFile:
+    """`daemon.json` in the data folder: the running process, and how often its workers were renewed."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "daemon.json"
+        self._generation = 0
+
+    def write(self) -> None:
+        """Says that this process serves, from one generation of workers to the next."""
+        self._generation += 1
+        text = json.dumps({"pid": os.getpid(), "generation": self._generation})
+        part = self._path.with_suffix(".part")
+        part.write_text(text)
+        part.replace(self._path)
+
+    def remove(self) -> None:
+        """At the end."""
+        self._path.unlink(missing_ok=True)
+
+    def pid(self) -> int | None:
+        """The daemon that runs, None where the one that wrote the file is gone."""
+        pid = self._read().get("pid")
+        return pid if pid is not None and Path(f"/proc/{pid}").exists() else None
+
+    def generation(self) -> int:
+        """Grows with each finished rolling restart."""
+        return self._read().get("generation", 0)
+
+    def _read(self) -> dict[str, int]:
+        try:
+            found = json.loads(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 class Worker:
@@ -116,6 +153,7 @@ class Supervisor:
         self._sockets = [sockets(slot) for slot in range(config.server.workers)]
         self._notifier = notifier
         self._on_ready = on_ready
+        self._pid_file = PidFile(config.data_dir)
         self._hub = Hub()
         self._workers: dict[int, Worker] = {}
         self._keepers: set[asyncio.Task[None]] = set()
@@ -133,6 +171,7 @@ class Supervisor:
             await asyncio.gather(*(self._start(slot) for slot in range(len(self._sockets))))
             for slot in range(len(self._sockets)):
                 self._keep(self._tend(slot))
+            self._pid_file.write()
             self._notifier.ready()
             self._notifier.start_watchdog()
             if self._on_ready is not None:
@@ -141,6 +180,7 @@ class Supervisor:
             await self._stopping.wait()
         finally:
             self._notifier.stopping()
+            self._pid_file.remove()
             await self._stop()
 
     def reload(self) -> None:
@@ -160,6 +200,7 @@ class Supervisor:
                 return
             self._retiring.add(old)
             old.signal(signal.SIGTERM)
+        self._pid_file.write()
         _log.info("rolling restart done")
 
     def _begin_rolling(self) -> None:

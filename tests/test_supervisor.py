@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,7 +113,9 @@ async def test_a_killed_worker_is_replaced_and_nobody_is_refused(world: World) -
 
 async def test_a_rolling_restart_replaces_both_without_a_refused_connection(world: World) -> None:
     before = set(children(world.pid))
-    os.kill(world.pid, signal.SIGUSR1)
+    restart = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "armgs_server", "restart", "--rolling", "--config", str(world.config_file)
+    )
 
     def put_until_replaced() -> int:
         for number in range(5000):
@@ -124,6 +127,7 @@ async def test_a_rolling_restart_replaces_both_without_a_refused_connection(worl
         raise AssertionError("the workers were not replaced")
 
     assert await asyncio.to_thread(put_until_replaced) > 0
+    assert await asyncio.wait_for(restart.wait(), WAIT) == 0
     async with asyncio.timeout(WAIT):
         while set(children(world.pid)) & before:
             await asyncio.sleep(0.05)

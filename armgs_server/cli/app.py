@@ -19,8 +19,10 @@ from armgs_server.cli.groups import group
 from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.resources import equipment, room
+from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
 from armgs_server.cli.serve import serve
+from armgs_server.cli.store import store
 from armgs_server.cli.users import user
 from armgs_server.errors import DomainError
 
@@ -34,6 +36,7 @@ def armgs() -> None:
 for command in (
     init,
     serve,
+    restart,
     demo,
     check,
     user,
@@ -44,6 +47,7 @@ for command in (
     export,
     backup,
     restore,
+    store,
     certificate,
     config,
 ):
