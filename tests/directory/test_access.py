@@ -21,6 +21,7 @@ from armgs_server.directory.access import (
 from armgs_server.errors import Denied, Invalid, NotFound
 from armgs_server.storage import collections
 from armgs_server.storage.collections import Collection
+from armgs_server.storage.tx import Tx
 from tests.directory.conftest import Workplace
 
 
@@ -41,8 +42,9 @@ def test_letters_of_rfc_4314() -> None:
 async def folder(workplace: Workplace, name: str, parent: Collection | None = None) -> Collection:
     """A folder below petrova's files, or below another one."""
 
-    async def work(tx):  # type: ignore[no-untyped-def]
+    async def work(tx: Tx) -> Collection:
         above = parent or await collections.find(tx, workplace.petrova.id, "files", "")
+        assert above is not None
         return await collections.create(tx, workplace.petrova.id, "files", name, parent=above.id)
 
     return await workplace.store.write(work)

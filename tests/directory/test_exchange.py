@@ -201,9 +201,9 @@ async def test_failures_of_scram_count_for_the_throttle(workplace: Workplace) ->
         assert isinstance(answer, Failure)
         assert answer.condition == "not-authorized"
     for mechanism in ("SCRAM-SHA-1", "SCRAM-SHA-256"):
-        answer = await begin(workplace).start(mechanism, Client(NAME, PASSWORD).first())
-        assert isinstance(answer, Failure)
-        assert answer.condition == "temporary-auth-failure"
-    answer = await begin(workplace).start("PLAIN", plain(NAME, PASSWORD))
-    assert isinstance(answer, Failure)
-    assert answer.condition == "temporary-auth-failure"
+        throttled = await begin(workplace).start(mechanism, Client(NAME, PASSWORD).first())
+        assert isinstance(throttled, Failure)
+        assert throttled.condition == "temporary-auth-failure"
+    refusal = await begin(workplace).start("PLAIN", plain(NAME, PASSWORD))
+    assert isinstance(refusal, Failure)
+    assert refusal.condition == "temporary-auth-failure"
