@@ -82,6 +82,8 @@ class Session:
         self.is_last_chunk = True
         self.errors = 0
         self.is_closing = False
+        self._is_waiting = False  # for the client's next bytes
+        self._is_stopping = False
         self._deadline = 0.0
 
     async def run(self) -> None:
@@ -90,9 +92,12 @@ class Session:
         self.send(reply(220, "", f"{hostname} ESMTP ready"))
         try:
             while not self.is_closing:
+                if self._is_stopping and self._is_idle:
+                    self.send(replies.SHUTTING_DOWN_421)
+                    break
                 self._flush()
                 await self.stream.drain()
-                data = await self.stream.read(self._patience())
+                data = await self._read()
                 if not data:
                     break
                 self.protocol.receive_data(data)
@@ -135,11 +140,11 @@ class Session:
 
     def say_goodbye(self) -> None:
         """The server stops. Who waits for a command is told so; a message on its way is finished first."""
-        if self.protocol.mode is Mode.COMMAND and self.transaction is None and self.exchange is None:
+        self._is_stopping = True
+        if self._is_waiting and self._is_idle:
             self.send(replies.SHUTTING_DOWN_421)
             self._flush()
             self.stream.close()
-        self.is_closing = self.stream.closing
 
     @property
     def trace_protocol(self) -> str:
@@ -150,6 +155,17 @@ class Session:
         return name + ("S" if self.stream.is_tls else "") + ("A" if self.principal else "")
 
     # Private.
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.protocol.mode is Mode.COMMAND and self.transaction is None and self.exchange is None
+
+    async def _read(self) -> bytes:
+        self._is_waiting = True
+        try:
+            return await self.stream.read(self._patience())
+        finally:
+            self._is_waiting = False
 
     async def _handle_all(self) -> None:
         for event in self.protocol.events():

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from pathlib import Path
-
-import pytest
 
 from tests.smtp.client import Client, inbox
 from tests.world import HOSTNAME, IVANOV, PASSWORD, PETROVA, World
@@ -139,18 +136,3 @@ async def test_the_mx_port_has_starttls_too(world: World) -> None:
     [message] = await inbox(world, PETROVA)
     assert b" with ESMTPS id " in message
     assert HOSTNAME.encode() in message
-
-
-@pytest.mark.parametrize("change", ["disable", "password"])
-async def test_who_is_disabled_is_cut_off(world: World, change: str) -> None:
-    ivanov = await world.directory.by_address(IVANOV)
-    assert ivanov is not None
-    async with Client(world, "submission") as client:
-        await client.ehlo()
-        assert (await client.login(IVANOV)).startswith("235 ")
-        if change == "disable":
-            await world.directory.disable(ivanov.id)
-        else:
-            await world.directory.set_password(ivanov.id, "another-password")
-        async with asyncio.timeout(10):
-            assert await client.reply() == ""

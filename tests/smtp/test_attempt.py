@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""smtp/attempt.py: the result of one attempt, for servers elsewhere and for mailboxes here."""
+
+from __future__ import annotations
+
+import pytest
+
+from armgs_server.service import Core
+from armgs_server.smtp import attempt
+from armgs_server.smtp.attempt import Result
+from armgs_server.smtp.routing import Routing
+from armgs_server.storage import queue
+from armgs_server.storage.queue import Destination, Entry
+from tests.smtp.conftest import MakeCore
+from tests.smtp.sink import Sink, running_sink
+from tests.world import PETROVA
+
+
+async def entries(core: Core, *destinations: Destination, sender: str = "a@b.example") -> list[Entry]:
+    ref = core.store.blobs.small(b"Subject: x\r\n\r\n")
+    await core.store.write(
+        lambda tx: queue.enqueue(tx, ref, destinations, owner=0, sender=sender, now=1, lifetime=1)
+    )
+    return await core.store.write(lambda tx: queue.claim(tx, 1, 1, 10))
+
+
+async def results(core: Core, *destinations: Destination, sender: str = "a@b.example") -> list[Result]:
+    rows = await entries(core, *destinations, sender=sender)
+    found = await attempt.deliver(core, Routing(core.config.smtp, "mx.digital.example"), rows)
+    return [found[entry.id] for entry in rows]
+
+
+def test_what_is_final() -> None:
+    assert Result("2.1.5", "Delivered").is_final
+    assert Result("5.1.1", "No").is_final
+    assert not Result("4.2.2", "Full").is_final
+    late = Result("4.2.2", "Full").given_up()
+    assert late.is_final and not late.is_delivered and late.status == "4.2.2"
+
+
+async def test_the_next_server_is_tried_when_one_is_dead(
+    make_core: MakeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from armgs_server.smtp.routing import Host
+
+    async with running_sink(Sink()) as dead:
+        pass
+    async with running_sink(Sink()) as alive:
+
+        async def hosts(self: Routing, domain: str) -> list[Host]:
+            return [Host("dead", "127.0.0.1", dead.port), Host("alive", "127.0.0.1", alive.port)]
+
+        monkeypatch.setattr(Routing, "hosts", hosts)
+        [result] = await results(await make_core(), Destination("x@other.example", "other.example"))
+    assert (result.status, result.remote_mta) == ("2.6.0", "alive")
+
+
+async def test_mailboxes_here(make_core: MakeCore) -> None:
+    core = await make_core()
+    petrova = await core.directory.by_address(PETROVA)
+    assert petrova is not None
+    [by_owner] = await results(
+        core, Destination("all@digital.example", "digital.example", {"mailbox": petrova.id})
+    )
+    [by_address] = await results(core, Destination(PETROVA, "digital.example"))
+    assert by_owner.owners == by_address.owners == (petrova.id,)
+    assert by_owner.index is not None
+    [nobody] = await results(core, Destination("nobody@digital.example", "digital.example"))
+    assert (nobody.status, nobody.is_final) == ("5.1.1", True)
+    [gone] = await results(core, Destination(PETROVA, "digital.example", {"mailbox": 999_999}))
+    assert gone.status == "5.1.1"
