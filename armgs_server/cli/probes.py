@@ -131,6 +131,7 @@ async def _xmpp(target: Target) -> str:
             writer.write(f"<auth xmlns='{namespace}' mechanism='PLAIN'>{auth}</auth>".encode())
             answer = await reader.readuntil(b">")
             if b"<success" not in answer:
+                answer = await reader.readuntil(b"</failure>")
                 raise ProbeFailed(f"SASL: {_text(answer)}")
             writer.write(header.encode())
             features = await reader.readuntil(b"</stream:features>")

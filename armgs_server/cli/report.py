@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +10,12 @@ import click
 
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli.output import print_json, print_table, remark
-from armgs_server.errors import DomainError
+from armgs_server.errors import DomainError, Invalid
 
 
 def reason(error: DomainError) -> str:
     """The text of an error without the line, which the report has in a column of its own."""
-    return re.sub(r"^line \d+: ", "", error.text)
+    return error.text.removeprefix(f"line {error.line}: ") if isinstance(error, Invalid) else error.text
 
 
 @dataclass(frozen=True, slots=True)
