@@ -12,76 +12,43 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from armgs_server.directory import Principal
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security, Stream
-from armgs_server.xmpp import iq_routing, lifecycle, negotiation, presence, router
+from armgs_server.xmpp import iq_routing, lifecycle, presence, router
+from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.jid import parse
-from armgs_server.xmpp.negotiation import Authentication
-from armgs_server.xmpp.protocol import Event, Fault, Protocol, StreamEnd, StreamHeader
+from armgs_server.xmpp.negotiation import END, Negotiation, StreamError, acknowledge
+from armgs_server.xmpp.protocol import Event, Protocol, StreamEnd, StreamHeader
 from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session
-from armgs_server.xmpp.stanza import (
-    XML_LANG,
-    Stanza,
-    element,
-    error_reply,
-    from_domain_error,
-    result,
-    stream_error,
-    stream_header,
-    text_element,
-)
+from armgs_server.xmpp.stanza import XML_LANG, Stanza, element
 from armgs_server.xmpp.xeps import xep_0198_sm as sm
 from armgs_server.xmpp.xeps import xep_0352_csi as csi
 
-_END = b"</stream:stream>"
 _REST_AFTER = 5.0  # seconds of silence after which a stream's parser is dropped
 _PROBE_TIMEOUT = 60.0  # to answer when asked for a sign of life
-
-
-class StreamError(Exception):
-    """RFC 6120 §4.9: the stream cannot go on."""
-
-    def __init__(self, condition: str, text: str = "", extra: bytes = b"") -> None:
-        super().__init__(condition)
-        self.condition = condition
-        self.text = text
-        self.extra = extra
 
 
 class ClientStream:
     """One connection on port 5222 or 5223."""
 
     __slots__ = (
-        "_authentication",
         "_deadline",
-        "_domain",
-        "_has_header",
         "_is_final",
         "_is_over",
-        "_lang",
-        "_principal",
+        "_negotiation",
         "_protocol",
         "_server",
         "_session",
         "_stream",
-        "_tls",
-        "_was_restarted",
     )
 
     def __init__(self, server: Server, stream: Stream, tls: Security) -> None:
         self._server = server
         self._stream = stream
-        self._tls = tls
+        self._negotiation = Negotiation(server, stream, tls)
         self._protocol = Protocol(max_stanza_size=server.config.xmpp.stanza_size_before_login)
-        self._authentication: Authentication | None = None
-        self._principal: Principal | None = None
         self._session: Session | None = None
-        self._domain = ""
-        self._lang = ""
-        self._has_header = False  # whether ours was sent on this stream
-        self._was_restarted = False
         self._is_over = False
         self._is_final = False  # ended by word, so it cannot be resumed
         self._deadline = asyncio.get_running_loop().time() + server.config.security.login_timeout
@@ -137,10 +104,11 @@ class ClientStream:
         session = self._session
         if session is None:
             for event in events:
-                if self._was_restarted and not isinstance(event, StreamEnd):
+                if self._negotiation.must_restart and not isinstance(event, StreamEnd):
                     raise StreamError("policy-violation", "input before the answer")
                 await self._handle(event)
-            self._was_restarted = False
+            if self._negotiation.must_restart:
+                self._restart()
             return
         async with session.handling:
             messages: list[Stanza] = []
@@ -149,7 +117,6 @@ class ClientStream:
                     self._is_over = True
                     return
                 if isinstance(event, Stanza) and event.name == "message" and event.is_stanza:
-                    self._stamp(session, event)
                     messages.append(event)
                     continue
                 await self._route(session, messages)
@@ -157,23 +124,39 @@ class ClientStream:
                 await self._handle(event)
             await self._route(session, messages)
 
+    def _restart(self) -> None:
+        """RFC 6120 §4.3.3: the next bytes begin a new stream."""
+        settings, is_known = self._server.config.xmpp, self._negotiation.principal is not None
+        limit = settings.stanza_size if is_known else settings.stanza_size_before_login
+        self._protocol = Protocol(max_stanza_size=limit)
+        self._negotiation.must_restart = False
+
     async def _route(self, session: Session, messages: list[Stanza]) -> None:
-        if messages:
-            await router.messages(self._server, session, messages)
-            if session.sm is not None:
-                session.sm.count_handled(len(messages))
+        if not messages:
+            return
+        genuine = [message for message in messages if self._stamp(session, message)]
+        await router.messages(self._server, session, genuine)
+        if session.sm is not None:
+            session.sm.count_handled(len(genuine))
+        if len(genuine) < len(messages):
+            raise StreamError("invalid-from")
+
+    def _fail(self, error: StreamError) -> None:
+        """Unless the session goes on elsewhere: this stream was closed with its own error then."""
+        if self._session is None or self._session.stream is self._stream:
+            self._negotiation.fail(error)
 
     async def _handle(self, event: Event) -> None:
         match event:
             case Stanza():
                 if self._session is None:
-                    await self._negotiate(event)
+                    self._session = await self._negotiation.handle(event)
                 elif event.is_stanza:
                     await self._handle_stanza(self._session, event)
                 else:
                     self._handle_nonza(self._session, event)
             case StreamHeader():
-                self._open(event)
+                self._negotiation.open(event)
             case StreamEnd():
                 self._end(event)
             case Fault(condition, text):
@@ -184,146 +167,30 @@ class ClientStream:
         self._is_over = True
         self._is_final = end.is_tag
         if end.is_tag:
-            self._stream.write(_END)
-
-    # The stream's header and its end
-
-    def _open(self, header: StreamHeader) -> None:
-        """RFC 6120 §4.7: answers the header, then says what can be negotiated."""
-        server = self._server
-        try:
-            self._domain = parse(header.to).domain if header.to else ""
-        except Invalid:
-            self._domain = ""
-        self._lang = header.lang
-        is_known = server.is_local(self._domain)
-        if not self._domain and self._principal is not None:
-            self._domain = self._principal.domain
-            is_known = True
-        self._write_header()
-        if not is_known:
-            raise StreamError("host-unknown")
-        if header.version.partition(".")[0] not in ("1",):
-            raise StreamError("unsupported-version")  # RFC 6120 §4.7.5: no features without 1.0
-        if self._principal is not None:
-            self._stream.write(negotiation.features_after_login(server, self._domain))
-            return
-        if self._authentication is None:
-            self._authentication = Authentication(server, self._stream, self._domain)
-        self._stream.write(
-            negotiation.features_before_login(server, self._stream, self._authentication, self._tls)
-        )
-
-    def _write_header(self) -> None:
-        domain = self._domain or next(iter(self._server.directory.domains), "localhost")
-        to = self._principal.address if self._principal is not None else ""
-        self._stream.write(
-            stream_header(from_=domain, stream_id=secrets.token_hex(8), to=to, lang=self._lang or "en")
-        )
-        self._has_header = True
-
-    def _restart(self) -> None:
-        """RFC 6120 §4.3.3: the next bytes begin a new stream."""
-        self._protocol = Protocol(max_stanza_size=self._protocol.max_stanza_size)
-        self._has_header = False
-        self._was_restarted = True
-
-    def _fail(self, error: StreamError) -> None:
-        if not self._has_header:
-            self._write_header()
-        if self._session is not None and self._session.stream is not self._stream:
-            return  # the session goes on elsewhere; this stream was closed with its own error
-        self._stream.write(stream_error(error.condition, error.text, error.extra) + _END)
-        self._stream.close()
-
-    # Before binding
-
-    async def _negotiate(self, nonza: Stanza) -> None:
-        match (nonza.xmlns, nonza.name):
-            case (negotiation.TLS, "starttls"):
-                await self._start_tls()
-            case (negotiation.SASL, "auth" | "response" | "abort") if self._principal is None:
-                await self._authenticate(nonza)
-            case (sm.NAMESPACE, "resume") if self._principal is not None:
-                await self._resume(self._principal, nonza)
-            case (sm.NAMESPACE, "enable"):
-                self._stream.write(sm.failed("unexpected-request"))  # XEP-0198 §3: only after binding
-            case ("jabber:client", _):
-                if self._principal is not None and nonza.has("bind", negotiation.BIND):
-                    await self._bind(self._principal, nonza)
-                    return
-                raise StreamError("not-authorized")  # RFC 6120 §4.9.3.12
-            case _:
-                raise StreamError("unsupported-stanza-type")
-
-    async def _start_tls(self) -> None:
-        """RFC 6120 §5.4.2."""
-        if self._tls != "starttls" or self._stream.is_tls or self._principal is not None:
-            self._stream.write(negotiation.TLS_FAILURE)
-            raise StreamError("policy-violation", "TLS is not offered here")
-        self._stream.write(negotiation.PROCEED)
-        await self._stream.start_tls()
-        self._authentication = None
-        self._restart()
-
-    async def _authenticate(self, nonza: Stanza) -> None:
-        if self._authentication is None:
-            raise StreamError("not-authorized")
-        self._stream.conceal(True)
-        answer = await self._authentication.handle(nonza)
-        self._stream.conceal(False)
-        self._stream.write(answer)
-        self._principal = self._authentication.principal
-        if self._principal is not None:
-            self._protocol.max_stanza_size = self._server.config.xmpp.stanza_size
-            self._restart()
-        elif self._authentication.failures >= negotiation.MAX_ATTEMPTS:
-            raise StreamError("policy-violation", "too many attempts")
-
-    async def _bind(self, principal: Principal, iq: Stanza) -> None:
-        """RFC 6120 §7.6 and §7.7."""
-        if iq.type != "set":
-            raise StreamError("not-authorized")
-        resource = iq.payload().findtext(f"{{{negotiation.BIND}}}resource") or ""
-        try:
-            session = await lifecycle.bind(self._server, principal, resource, self._stream, self._lang)
-        except DomainError as error:
-            self._stream.write(error_reply(iq, from_domain_error(error)))
-            return
-        self._session = session
-        jid = text_element("jid", session.jid.full)
-        session.send(result(iq, element("bind", {"xmlns": negotiation.BIND}, jid)))
-
-    async def _resume(self, principal: Principal, nonza: Stanza) -> None:
-        """XEP-0198 §5."""
-        previous = nonza.attributes.get("previd", "")
-        session = await lifecycle.resume(self._server, principal, previous, self._stream)
-        if session is None or session.sm is None:
-            self._stream.write(sm.failed("item-not-found"))
-            return
-        self._session = session
-        self._acknowledge(session, nonza)
-        self._stream.write(sm.resumed(session.sm))
-        session.sm.resend(session)
+            self._stream.write(END)
 
     # After binding
 
-    def _stamp(self, session: Session, stanza: Stanza) -> None:
-        """RFC 6120 §8.1.2.1: the sender is who the server knows it to be; §8.1.5: the stream's language."""
+    def _stamp(self, session: Session, stanza: Stanza) -> bool:
+        """Writes down who sends it, and the stream's language (§8.1.5); False where another is claimed.
+
+        RFC 6120 §8.1.2.1: a client may name its full or bare JID only.
+        """
         from_ = stanza.from_
         if from_ and from_ not in (session.jid.full, session.account.bare):
             try:
-                claimed = parse(from_)
-            except Invalid as error:
-                raise StreamError("invalid-from") from error
-            if claimed not in (session.jid, session.jid.to_bare()):
-                raise StreamError("invalid-from")
+                if parse(from_) not in (session.jid, session.jid.to_bare()):
+                    return False
+            except Invalid:
+                return False
         stanza.attributes["from"] = session.jid.full
-        if self._lang:
-            stanza.attributes.setdefault(XML_LANG, self._lang)
+        if self._negotiation.lang:
+            stanza.attributes.setdefault(XML_LANG, self._negotiation.lang)
+        return True
 
     async def _handle_stanza(self, session: Session, stanza: Stanza) -> None:
-        self._stamp(session, stanza)
+        if not self._stamp(session, stanza):
+            raise StreamError("invalid-from")
         if stanza.name == "message":
             await router.messages(self._server, session, [stanza])
         elif stanza.name == "presence":
@@ -338,7 +205,7 @@ class ClientStream:
             case (sm.NAMESPACE, "r") if session.sm is not None:
                 session.write(session.sm.answer())
             case (sm.NAMESPACE, "a") if session.sm is not None:
-                self._acknowledge(session, nonza)
+                acknowledge(session, nonza)
             case (sm.NAMESPACE, "enable"):
                 self._enable(session, nonza)
             case (sm.NAMESPACE, "resume"):
@@ -358,12 +225,3 @@ class ClientStream:
         is_resumable = nonza.attributes.get("resume") in ("true", "1")
         management = lifecycle.manage(self._server, session, is_resumable=is_resumable)
         session.write(sm.enabled(management, self._server.config.xmpp.resume_time))
-
-    def _acknowledge(self, session: Session, nonza: Stanza) -> None:
-        text = nonza.attributes.get("h", "")
-        if session.sm is None or not text.isascii() or not text.isdecimal():
-            raise StreamError("bad-format")
-        try:
-            session.sm.acknowledge(int(text))
-        except sm.TooHighCount as error:
-            raise StreamError("undefined-condition", extra=sm.too_high(error)) from error

@@ -1,123 +1,193 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client and the server agree on before a resource is bound: RFC 6120 §4.3 and §5 to §7.
+"""From the first stream header to a bound or resumed session: RFC 6120 §4.3, §5 to §7, XEP-0198 §5.
 
-Pure of sockets but for the stream's own facts (TLS, channel binding). Which features are offered follows
-from where the negotiation stands; nothing is typed twice.
+What must always hold: nobody is authenticated without a `principal`; after STARTTLS and after log-in what
+was agreed before is forgotten but for the principal; the protocol trace shows nothing of a log-in.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import secrets
 
 from armgs_server.directory import Principal
-from armgs_server.directory.exchange import Answer, Exchange, Failure, Success
-from armgs_server.directory.sasl import Challenge
-from armgs_server.errors import Invalid
-from armgs_server.net.stream import Stream
-from armgs_server.xmpp import roster_iq
+from armgs_server.errors import DomainError, Invalid
+from armgs_server.net.stream import Security, Stream
+from armgs_server.xmpp import authentication, features, lifecycle
+from armgs_server.xmpp.authentication import MAX_ATTEMPTS, Authentication
+from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.protocol import StreamHeader
 from armgs_server.xmpp.server import Server
-from armgs_server.xmpp.stanza import Stanza, element, text_element
-from armgs_server.xmpp.xeps import xep_0115_caps, xep_0198_sm, xep_0352_csi
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import (
+    CLIENT,
+    Stanza,
+    element,
+    error_reply,
+    from_domain_error,
+    result,
+    stream_error,
+    stream_header,
+    text_element,
+)
+from armgs_server.xmpp.xeps import xep_0198_sm as sm
 
-TLS = "urn:ietf:params:xml:ns:xmpp-tls"
-SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
-BIND = "urn:ietf:params:xml:ns:xmpp-bind"
-CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
-
-PROCEED = element("proceed", {"xmlns": TLS})
-TLS_FAILURE = element("failure", {"xmlns": TLS})
-MAX_ATTEMPTS = 5  # RFC 6120 §6.4.5: retries on one stream
-
-# RFC 6121 §1.4: the session request of RFC 3921 is a no-op that old clients insist on.
-_SESSION_FEATURE = element("session", {"xmlns": roster_iq.SESSION}, element("optional"))
-
-
-class Authentication:
-    """RFC 6120 §6: SASL on one stream."""
-
-    def __init__(self, server: Server, stream: Stream, domain: str) -> None:
-        self._server = server
-        self._exchange: Exchange = server.directory.auth.begin(
-            service="xmpp",
-            peer=stream.peer,
-            is_tls=stream.is_tls,
-            channel_binding=stream.channel_binding,
-            domain=domain,
-        )
-        self.failures = 0
-        self.principal: Principal | None = None
-
-    @property
-    def mechanisms(self) -> tuple[str, ...]:
-        return self._exchange.mechanisms
-
-    async def handle(self, nonza: Stanza) -> bytes:
-        """Answers `<auth/>`, `<response/>` or `<abort/>`; `principal` is set on success."""
-        try:
-            if nonza.name == "auth":
-                mechanism = nonza.attributes.get("mechanism", "")
-                answer = await self._exchange.start(mechanism, _decode(nonza, is_initial=True))
-            elif nonza.name == "response":
-                answer = await self._exchange.respond(_decode(nonza) or b"")
-            else:
-                answer = Failure("aborted", "")
-        except Invalid:
-            answer = Failure("incorrect-encoding", "")
-        return self._written(answer)
-
-    def _written(self, answer: Answer) -> bytes:
-        match answer:
-            case Challenge(data):
-                return element("challenge", {"xmlns": SASL}, base64.b64encode(data) or b"=")
-            case Success(data, principal):
-                self.principal = principal
-                return element("success", {"xmlns": SASL}, base64.b64encode(data) if data else b"")
-            case Failure(condition, text):
-                self.failures += 1
-                inner = element(condition) + (text_element("text", text, {"xml:lang": "en"}) if text else b"")
-                return element("failure", {"xmlns": SASL}, inner)
+END = b"</stream:stream>"
+_PROCEED = element("proceed", {"xmlns": features.TLS})
+_TLS_FAILURE = element("failure", {"xmlns": features.TLS})
 
 
-def _decode(nonza: Stanza, *, is_initial: bool = False) -> bytes | None:
-    """RFC 6120 §6.4.2: no text is no initial response, `=` is an empty one."""
-    text = (nonza.tree().text or "").strip()
-    if not text:
-        return None if is_initial else b""
-    if text == "=":
-        return b""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Invalid("not base64") from error
+class StreamError(Exception):
+    """RFC 6120 §4.9: the stream cannot go on."""
+
+    def __init__(self, condition: str, text: str = "", extra: bytes = b"") -> None:
+        super().__init__(condition)
+        self.condition = condition
+        self.text = text
+        self.extra = extra
 
 
-def features_before_login(server: Server, stream: Stream, authentication: Authentication, tls: str) -> bytes:
-    """RFC 6120 §5.4.1 and §6.4.1. `tls` is the listener's: none, starttls, direct."""
-    offered = b""
-    if tls == "starttls" and not stream.is_tls:
-        required = b"" if authentication.mechanisms else element("required")
-        offered += element("starttls", {"xmlns": TLS}, required)
-    if authentication.mechanisms:
-        names = b"".join(text_element("mechanism", name) for name in authentication.mechanisms)
-        offered += element("mechanisms", {"xmlns": SASL}, names)
-        kinds = server.directory.auth.channel_bindings(stream.channel_binding)
-        if kinds:
-            each = b"".join(element("channel-binding", {"type": kind}) for kind in kinds)
-            offered += element("sasl-channel-binding", {"xmlns": CHANNEL_BINDING}, each)
-    return element("stream:features", {}, offered)
+class Negotiation:
+    """What one connection has agreed on so far. `must_restart` asks for a new inbound stream."""
 
-
-def features_after_login(server: Server, domain: str) -> bytes:
-    """RFC 6120 §7.4, and what may be asked for once a resource is bound."""
-    offered = b"".join(
-        (
-            element("bind", {"xmlns": BIND}),
-            _SESSION_FEATURE,
-            xep_0198_sm.STREAM_FEATURES,
-            xep_0352_csi.STREAM_FEATURES,
-            roster_iq.STREAM_FEATURES,
-            xep_0115_caps.stream_feature(server, domain),
-        )
+    __slots__ = (
+        "_authentication",
+        "_domain",
+        "_has_header",
+        "_server",
+        "_stream",
+        "_tls",
+        "lang",
+        "must_restart",
+        "principal",
     )
-    return element("stream:features", {}, offered)
+
+    def __init__(self, server: Server, stream: Stream, tls: Security) -> None:
+        self._server = server
+        self._stream = stream
+        self._tls = tls
+        self._authentication: Authentication | None = None
+        self._domain = ""
+        self._has_header = False  # whether ours was sent on this stream
+        self.principal: Principal | None = None
+        self.lang = ""
+        self.must_restart = False
+
+    def open(self, header: StreamHeader) -> None:
+        """RFC 6120 §4.7: answers the header, then says what can be negotiated."""
+        server, stream = self._server, self._stream
+        self.lang = header.lang
+        try:
+            self._domain = parse(header.to).domain if header.to else ""
+        except Invalid:
+            self._domain = ""
+        if not self._domain and self.principal is not None:
+            self._domain = self.principal.domain
+        self._write_header()
+        if not server.is_local(self._domain):
+            raise StreamError("host-unknown")
+        if header.version.partition(".")[0] != "1":
+            raise StreamError("unsupported-version")  # RFC 6120 §4.7.5: no features without 1.0
+        if self.principal is not None:
+            stream.write(features.after_login(server, self._domain))
+            return
+        if self._authentication is None:
+            self._authentication = Authentication(server, stream, self._domain)
+        stream.conceal(bool(self._authentication.mechanisms))
+        stream.write(features.before_login(server, stream, self._authentication, self._tls))
+
+    def fail(self, error: StreamError) -> None:
+        """RFC 6120 §4.9.1.2: even an error before our header is told inside a stream."""
+        if not self._has_header:
+            self._write_header()
+        self._stream.write(stream_error(error.condition, error.text, error.extra) + END)
+        self._stream.close()
+
+    async def handle(self, nonza: Stanza) -> Session | None:
+        """The session, once there is one."""
+        match (nonza.xmlns, nonza.name):
+            case (features.TLS, "starttls"):
+                await self._start_tls()
+            case (authentication.SASL, "auth" | "response" | "abort") if self.principal is None:
+                await self._authenticate(nonza)
+            case (sm.NAMESPACE, "resume") if self.principal is not None:
+                return await self._resume(self.principal, nonza)
+            case (sm.NAMESPACE, "enable"):
+                self._stream.write(sm.failed("unexpected-request"))  # XEP-0198 §3: only after binding
+            case (namespace, "iq") if namespace == CLIENT and self.principal is not None:
+                return await self._bind(self.principal, nonza)
+            case (namespace, _) if namespace == CLIENT:
+                raise StreamError("not-authorized")  # RFC 6120 §4.9.3.12
+            case _:
+                raise StreamError("unsupported-stanza-type")
+        return None
+
+    def _write_header(self) -> None:
+        domain = self._domain or next(iter(self._server.directory.domains), "localhost")
+        to = self.principal.address if self.principal is not None else ""
+        lang = self.lang or "en"
+        self._stream.write(stream_header(from_=domain, stream_id=secrets.token_hex(8), to=to, lang=lang))
+        self._has_header = True
+
+    def _restart(self) -> None:
+        """RFC 6120 §4.3.3."""
+        self._has_header = False
+        self.must_restart = True
+
+    async def _start_tls(self) -> None:
+        """RFC 6120 §5.4.2."""
+        if self._tls != "starttls" or self._stream.is_tls or self.principal is not None:
+            self._stream.write(_TLS_FAILURE)
+            raise StreamError("policy-violation", "TLS is not offered here")
+        self._stream.write(_PROCEED)
+        await self._stream.start_tls()
+        self._authentication = None
+        self._restart()
+
+    async def _authenticate(self, nonza: Stanza) -> None:
+        """RFC 6120 §6.4."""
+        if self._authentication is None:
+            raise StreamError("not-authorized")
+        self._stream.write(await self._authentication.handle(nonza))
+        self.principal = self._authentication.principal
+        if self.principal is not None:
+            self._stream.conceal(False)
+            self._restart()
+        elif self._authentication.failures >= MAX_ATTEMPTS:
+            raise StreamError("policy-violation", "too many attempts")
+
+    async def _bind(self, principal: Principal, iq: Stanza) -> Session | None:
+        """RFC 6120 §7.6 and §7.7."""
+        if iq.type != "set" or not iq.has("bind", features.BIND):
+            raise StreamError("not-authorized")
+        resource = iq.payload().findtext(f"{{{features.BIND}}}resource") or ""
+        try:
+            session = await lifecycle.bind(self._server, principal, resource, self._stream, self.lang)
+        except DomainError as error:
+            self._stream.write(error_reply(iq, from_domain_error(error)))
+            return None
+        jid = text_element("jid", session.jid.full)
+        session.send(result(iq, element("bind", {"xmlns": features.BIND}, jid)))
+        return session
+
+    async def _resume(self, principal: Principal, nonza: Stanza) -> Session | None:
+        """XEP-0198 §5."""
+        previous = nonza.attributes.get("previd", "")
+        session = await lifecycle.resume(self._server, principal, previous, self._stream)
+        if session is None or session.sm is None:
+            self._stream.write(sm.failed("item-not-found"))
+            return None
+        acknowledge(session, nonza)
+        self._stream.write(sm.resumed(session.sm))
+        session.sm.resend(session)
+        return session
+
+
+def acknowledge(session: Session, nonza: Stanza) -> None:
+    """XEP-0198 §4: the `h` of `<a/>` or `<resume/>`."""
+    text = nonza.attributes.get("h", "")
+    if session.sm is None or not text.isascii() or not text.isdecimal():
+        raise StreamError("bad-format")
+    try:
+        session.sm.acknowledge(int(text))
+    except sm.TooHighCount as error:
+        raise StreamError("undefined-condition", extra=sm.too_high(error)) from error

@@ -19,18 +19,16 @@ from dataclasses import dataclass
 from xml.parsers import expat
 
 from armgs_server.errors import Invalid
-from armgs_server.formats import xmltree
 from armgs_server.formats.xmltree import quote
+from armgs_server.xmpp.faults import Broken, Fault, fault_of, on_restricted, on_xml_declaration
+from armgs_server.xmpp.prefixes import MAX_DEPTH, rewritten
 from armgs_server.xmpp.stanza import CLIENT, START_TAG, STREAM, XML_LANG, Mark, Stanza
 
-MAX_DEPTH = 128
 _SLICE = 1 << 16  # fed to expat at once
 _WHITESPACE = b" \t\r\n"
 _CANNED = f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}'>".encode()
 _STANZA_DEPTH = 1
 _CHILD_DEPTH = 2
-_UNBOUND_PREFIX = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
-_UNDEFINED_ENTITY = expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +48,7 @@ class StreamEnd:
     is_tag: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """The stream is broken: a stream error condition of RFC 6120 §4.9.3."""
-
-    condition: str
-    text: str
-
-
 Event = StreamHeader | Stanza | StreamEnd | Fault
-
-
-class _Broken(Exception):
-    """Raised in a handler to leave expat; becomes a `Fault`."""
-
-    def __init__(self, condition: str, text: str = "") -> None:
-        super().__init__(condition)
-        self.fault = Fault(condition, text)
 
 
 class Protocol:
@@ -139,30 +121,30 @@ class Protocol:
         try:
             self._parser.Parse(data, False)
             self._check_rest()
-        except _Broken as error:
+        except Broken as error:
             self._close(error.fault)
         except expat.ExpatError as error:
-            self._close(_fault_of(error))
+            self._close(fault_of(error))
 
     def _check_rest(self) -> None:
         """Between stanzas only white space may lie (RFC 6120 §4.6.1, §11.7); an open one must stay small."""
         if self._depth > _STANZA_DEPTH:
             drop = self._start - self._base
             if len(self._buffer) - drop > self.max_stanza_size:
-                raise _Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
+                raise Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
             del self._buffer[:drop]
             self._base += drop
         elif self._depth == _STANZA_DEPTH:
             # An unfinished tag stays: expat has not told of it yet.
             rest = self._buffer.lstrip(_WHITESPACE)
             if rest and not rest.startswith(b"<"):
-                raise _Broken("bad-format", "text between stanzas")
+                raise Broken("bad-format", "text between stanzas")
             if len(rest) > self.max_stanza_size:
-                raise _Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
+                raise Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
             self._base += len(self._buffer) - len(rest)
             self._buffer = rest
         elif len(self._buffer) > self.max_stanza_size:
-            raise _Broken("policy-violation", "stream header too large")
+            raise Broken("policy-violation", "stream header too large")
 
     def _wake(self) -> None:
         prefixes = "".join(f" xmlns:{prefix}='{quote(uri)}'" for prefix, uri in self._prefixes.items())
@@ -184,10 +166,10 @@ class Protocol:
         parser.StartElementHandler = self._on_start
         parser.EndElementHandler = self._on_end
         parser.StartNamespaceDeclHandler = self._on_namespace
-        parser.XmlDeclHandler = _on_xml_declaration
-        parser.StartDoctypeDeclHandler = _on_restricted
-        parser.ProcessingInstructionHandler = _on_restricted
-        parser.CommentHandler = _on_restricted
+        parser.XmlDeclHandler = on_xml_declaration
+        parser.StartDoctypeDeclHandler = on_restricted
+        parser.ProcessingInstructionHandler = on_restricted
+        parser.CommentHandler = on_restricted
         return parser
 
     def _close(self, event: StreamEnd | Fault) -> None:
@@ -202,7 +184,7 @@ class Protocol:
         if self._depth == 0:
             if prefix is None:
                 if uri not in (CLIENT, STREAM):
-                    raise _Broken("invalid-namespace", f"content namespace {uri}")
+                    raise Broken("invalid-namespace", f"content namespace {uri}")
             elif prefix not in ("stream", "xml"):
                 self._prefixes[prefix] = uri
         elif self._depth == _STANZA_DEPTH and prefix is not None:
@@ -213,7 +195,7 @@ class Protocol:
         self._depth = depth + 1
         if depth > _CHILD_DEPTH:
             if depth > MAX_DEPTH:
-                raise _Broken("policy-violation", "nested too deep")
+                raise Broken("policy-violation", "nested too deep")
         elif depth == _CHILD_DEPTH:
             assert self._parser is not None
             self._child_start = self._parser.CurrentByteIndex
@@ -221,7 +203,7 @@ class Protocol:
             assert self._parser is not None
             self._start = index = self._parser.CurrentByteIndex
             if self._buffer[: index - self._base].strip(_WHITESPACE):
-                raise _Broken("bad-format", "text between stanzas")
+                raise Broken("bad-format", "text between stanzas")
             self._name = name
             self._attributes = attributes
             self._marks = []
@@ -231,7 +213,7 @@ class Protocol:
     def _on_header(self, name: str, attributes: dict[str, str]) -> None:
         if name != f"{STREAM} stream":
             condition = "bad-format" if name.startswith(STREAM + " ") else "invalid-namespace"
-            raise _Broken(condition, "the root is not a stream")
+            raise Broken(condition, "the root is not a stream")
         assert self._parser is not None
         # RFC 6120 §4.7: what precedes the stanzas is not needed again.
         index = self._parser.CurrentByteIndex - self._base
@@ -264,11 +246,11 @@ class Protocol:
     def _finish(self, end: int) -> None:
         raw = bytes(self._buffer[self._start - self._base : end - self._base])
         if len(raw) > self.max_stanza_size:
-            raise _Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
+            raise Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
         xmlns, _, local = self._name.rpartition(" ")
         stanza = Stanza(raw, local, xmlns, self._attributes, self._marks)
         if self._needs_rewrite or self._prefixes or b"stream:" in raw:
-            stanza = _rewritten(stanza, self._prefixes)
+            stanza = rewritten(stanza, self._prefixes)
             self._needs_rewrite = False
         self._events.append(stanza)
         del self._buffer[: end - self._base]
@@ -276,7 +258,7 @@ class Protocol:
 
     def _close_later(self) -> None:
         if self._buffer.lstrip(_WHITESPACE)[:2] != b"</":
-            raise _Broken("bad-format", "text between stanzas")
+            raise Broken("bad-format", "text between stanzas")
         self._is_closed = True
         self._events.append(StreamEnd(is_tag=True))
 
@@ -302,44 +284,3 @@ def parse_stanza(data: bytes) -> Stanza:
     if len(events) != 2 or not isinstance(events[1], Stanza):
         raise Invalid("not one well-formed stanza")
     return events[1]
-
-
-def _on_xml_declaration(version: str, encoding: str | None, standalone: int) -> None:
-    if encoding is not None and encoding.upper() != "UTF-8":
-        raise _Broken("unsupported-encoding", encoding)  # RFC 6120 §11.6
-
-
-def _on_restricted(*arguments: object) -> None:
-    raise _Broken("restricted-xml")  # RFC 6120 §11.1
-
-
-def _fault_of(error: expat.ExpatError) -> Fault:
-    if error.code == _UNBOUND_PREFIX:
-        return Fault("bad-namespace-prefix", "")
-    if error.code == _UNDEFINED_ENTITY:
-        return Fault("restricted-xml", "")
-    return Fault("not-well-formed", "")
-
-
-def _rewritten(stanza: Stanza, prefixes: dict[str, str]) -> Stanza:
-    """The same stanza with every prefix declared where it is used, children's offsets anew."""
-    declarations = "".join(f" xmlns:{prefix}='{quote(uri)}'" for prefix, uri in prefixes.items())
-    wrapped = b"".join((_CANNED[:-1], declarations.encode(), b">", stanza.raw, b"</stream:stream>"))
-    root = xmltree.parse(wrapped, max_size=len(wrapped), max_depth=MAX_DEPTH + 2)[0]
-    attributes = "".join(
-        f" {'xml:lang' if name == XML_LANG else name}='{quote(value)}'"
-        for name, value in stanza.attributes.items()
-        if " " not in name or name == XML_LANG
-    )
-    parts = [f"<{stanza.name} xmlns='{quote(stanza.xmlns)}'{attributes}>", xmltree.escape(root.text or "")]
-    marks: list[Mark] = []
-    position = len("".join(parts).encode())
-    for element in root:
-        data = xmltree.serialise(element)
-        tail = xmltree.escape(element.tail or "")
-        xmlns, _, local = element.tag.rpartition("}")
-        marks.append((f"{xmlns[1:]} {local}", position, position + max(data.rfind(b"</"), 0)))
-        position += len(data) + len(tail.encode())
-        parts.append(data.decode() + tail)
-    parts.append(f"</{stanza.name}>")
-    return Stanza("".join(parts).encode(), stanza.name, stanza.xmlns, stanza.attributes, marks)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
 from armgs_server.storage import archive, offline
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import CLIENT, Stanza, StanzaError, error_reply, from_domain_error
@@ -26,39 +26,6 @@ from armgs_server.xmpp.xeps.xep_0313_rules import is_archived
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
-
-
-class Delivery:
-    """One message on its way through the stages."""
-
-    __slots__ = (
-        "archived",
-        "data",
-        "is_offline",
-        "origin",
-        "recipient",
-        "recipient_id",
-        "sender",
-        "sender_id",
-        "server",
-        "stanza",
-        "targets",
-        "to",
-    )
-
-    def __init__(self, server: Server, stanza: Stanza, origin: JID, to: JID, sender: Session | None) -> None:
-        self.server = server
-        self.stanza = stanza
-        self.origin = origin
-        self.to = to
-        self.sender = sender  # None where a host of ours sends
-        self.recipient: Principal | None = None
-        self.targets: list[Session] = []
-        self.archived = False
-        self.is_offline = False
-        self.data = b""  # the message as delivered and archived
-        self.sender_id = 0  # ids in the two archives
-        self.recipient_id = 0
 
 
 async def messages(server: Server, session: Session, stanzas: Sequence[Stanza]) -> None:

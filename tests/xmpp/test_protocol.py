@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armgs_server.errors import Invalid
-from armgs_server.xmpp.protocol import Fault, Protocol, StreamEnd, StreamHeader, parse_stanza
+from armgs_server.xmpp.faults import Fault
+from armgs_server.xmpp.protocol import Protocol, StreamEnd, StreamHeader, parse_stanza
 from armgs_server.xmpp.stanza import Stanza
 from tests.feed import events_of, feed
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SASL on a stream: RFC 6120 §6. The mechanisms are the directory's, the same for every protocol."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from armgs_server.directory import Principal
+from armgs_server.directory.exchange import Answer, Exchange, Failure, Success
+from armgs_server.directory.sasl import Challenge
+from armgs_server.errors import Invalid
+from armgs_server.net.stream import Stream
+from armgs_server.xmpp.server import Server
+from armgs_server.xmpp.stanza import Stanza, element, text_element
+
+SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+MAX_ATTEMPTS = 5  # RFC 6120 §6.4.5: retries on one stream
+
+
+class Authentication:
+    """RFC 6120 §6: SASL on one stream."""
+
+    def __init__(self, server: Server, stream: Stream, domain: str) -> None:
+        self._server = server
+        self._exchange: Exchange = server.directory.auth.begin(
+            service="xmpp",
+            peer=stream.peer,
+            is_tls=stream.is_tls,
+            channel_binding=stream.channel_binding,
+            domain=domain,
+        )
+        self.failures = 0
+        self.principal: Principal | None = None
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        return self._exchange.mechanisms
+
+    async def handle(self, nonza: Stanza) -> bytes:
+        """Answers `<auth/>`, `<response/>` or `<abort/>`; `principal` is set on success."""
+        try:
+            if nonza.name == "auth":
+                mechanism = nonza.attributes.get("mechanism", "")
+                answer = await self._exchange.start(mechanism, _decode(nonza, is_initial=True))
+            elif nonza.name == "response":
+                answer = await self._exchange.respond(_decode(nonza) or b"")
+            else:
+                answer = Failure("aborted", "")
+        except Invalid:
+            answer = Failure("incorrect-encoding", "")
+        return self._written(answer)
+
+    def _written(self, answer: Answer) -> bytes:
+        match answer:
+            case Challenge(data):
+                return element("challenge", {"xmlns": SASL}, base64.b64encode(data) or b"=")
+            case Success(data, principal):
+                self.principal = principal
+                return element("success", {"xmlns": SASL}, base64.b64encode(data) if data else b"")
+            case Failure(condition, text):
+                self.failures += 1
+                inner = element(condition) + (text_element("text", text, {"xml:lang": "en"}) if text else b"")
+                return element("failure", {"xmlns": SASL}, inner)
+
+
+def _decode(nonza: Stanza, *, is_initial: bool = False) -> bytes | None:
+    """RFC 6120 §6.4.2: no text is no initial response, `=` is an empty one."""
+    text = (nonza.tree().text or "").strip()
+    if not text:
+        return None if is_initial else b""
+    if text == "=":
+        return b""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Invalid("not base64") from error

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One message on its way: what the router's stages have found out about it so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from armgs_server.directory import Principal
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import Stanza
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+
+class Delivery:
+    """Filled stage by stage; see `router`."""
+
+    __slots__ = (
+        "archived",
+        "data",
+        "is_offline",
+        "origin",
+        "recipient",
+        "recipient_id",
+        "sender",
+        "sender_id",
+        "server",
+        "stanza",
+        "targets",
+        "to",
+    )
+
+    def __init__(self, server: Server, stanza: Stanza, origin: JID, to: JID, sender: Session | None) -> None:
+        self.server = server
+        self.stanza = stanza
+        self.origin = origin
+        self.to = to
+        self.sender = sender  # None where a host of ours sends
+        self.recipient: Principal | None = None
+        self.targets: list[Session] = []
+        self.archived = False
+        self.is_offline = False
+        self.data = b""  # the message as delivered and archived
+        self.sender_id = 0  # ids in the two archives
+        self.recipient_id = 0

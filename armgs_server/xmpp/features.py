@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stream features: RFC 6120 §4.3.2. What is offered follows from where the negotiation stands."""
+
+from __future__ import annotations
+
+from armgs_server.net.stream import Security, Stream
+from armgs_server.xmpp import roster_iq
+from armgs_server.xmpp.authentication import SASL, Authentication
+from armgs_server.xmpp.server import Server
+from armgs_server.xmpp.stanza import element, text_element
+from armgs_server.xmpp.xeps import xep_0115_caps, xep_0198_sm, xep_0352_csi
+
+TLS = "urn:ietf:params:xml:ns:xmpp-tls"
+BIND = "urn:ietf:params:xml:ns:xmpp-bind"
+CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
+
+# RFC 6121 §1.4: the session request of its predecessor is a no-op that old clients insist on.
+_SESSION_FEATURE = element("session", {"xmlns": roster_iq.SESSION}, element("optional"))
+
+
+def before_login(server: Server, stream: Stream, authentication: Authentication, tls: Security) -> bytes:
+    """RFC 6120 §5.4.1 and §6.4.1."""
+    offered = b""
+    if tls == "starttls" and not stream.is_tls:
+        required = b"" if authentication.mechanisms else element("required")
+        offered += element("starttls", {"xmlns": TLS}, required)
+    if authentication.mechanisms:
+        names = b"".join(text_element("mechanism", name) for name in authentication.mechanisms)
+        offered += element("mechanisms", {"xmlns": SASL}, names)
+        kinds = server.directory.auth.channel_bindings(stream.channel_binding)
+        if kinds:
+            each = b"".join(element("channel-binding", {"type": kind}) for kind in kinds)
+            offered += element("sasl-channel-binding", {"xmlns": CHANNEL_BINDING}, each)
+    return element("stream:features", {}, offered)
+
+
+def after_login(server: Server, domain: str) -> bytes:
+    """RFC 6120 §7.4, and what may be asked for once a resource is bound."""
+    offered = b"".join(
+        (
+            element("bind", {"xmlns": BIND}),
+            _SESSION_FEATURE,
+            xep_0198_sm.STREAM_FEATURES,
+            xep_0352_csi.STREAM_FEATURES,
+            roster_iq.STREAM_FEATURES,
+            xep_0115_caps.stream_feature(server, domain),
+        )
+    )
+    return element("stream:features", {}, offered)
