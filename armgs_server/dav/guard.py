@@ -27,6 +27,7 @@ from armgs_server.storage.locks import Lock
 from armgs_server.storage.tx import Tx
 
 NOTHING = ResourceState("", ())
+MAX_TAGS = 100  # resources named by one If header: each is looked up inside the writing transaction
 
 
 class Guard:
@@ -43,7 +44,10 @@ class Guard:
         """The guard of a request, its If header parsed and its tagged resources placed."""
         header = call.header("if")
         guard = cls(call, parse_if(header) if header is not None else ())
-        for tag in {each.resource for each in guard._lists if each.resource is not None}:
+        tags = {each.resource for each in guard._lists if each.resource is not None}
+        if len(tags) > MAX_TAGS:
+            raise DavError(400, "The If header names too many resources.")
+        for tag in tags:
             try:
                 place = await call.engine.place(call.person, parse_target(tag).segments)
             except (DavError, NotFound):

@@ -23,6 +23,8 @@ from armgs_server.storage import changes
 from armgs_server.storage.changes import NO_LIMIT, Changes
 from armgs_server.storage.collections import Collection
 
+PAGE = 1000  # changes read at once
+
 _TOKEN = re.compile(r"data:,(\d{1,18})-(\d{1,18})-(\d{1,18})\Z")
 
 
@@ -68,32 +70,60 @@ async def handle_sync_collection(call: Call, root: Element) -> Response:
     since = parse_token(text_of(token) if token is not None else "", collection.collection)
     limit = _parse_limit(root)
     asked = parse_propfind_element(root)
-    owner, number = collection.collection.owner, collection.collection.id
-    found = await call.engine.store.read(lambda tx: changes.changes(tx, owner, number, since, limit))
-    return _answer(call, collection, since, found, call.view(asked))
+    first = await _read(call, collection, since, min(limit, PAGE))
+    answer = _Answer(call, collection, since == 0, limit, first)
+    return stream(call.view(asked), answer.slices(), tail=answer.tail, headers=call.headers)
 
 
-def _answer(call: Call, parent: CollectionResource, since: int, found: Changes, view: View) -> Response:
-    async def slices() -> AsyncIterator[Sequence[Resource]]:
+async def _read(call: Call, parent: CollectionResource, since: int, limit: int) -> Changes:
+    owner, number = parent.collection.owner, parent.collection.id
+    return await call.engine.store.read(lambda tx: changes.changes(tx, owner, number, since, limit))
+
+
+class _Answer:
+    """What changed, read page by page while it is sent; `tail` says how far it came."""
+
+    def __init__(
+        self, call: Call, parent: CollectionResource, is_first: bool, limit: int, page: Changes
+    ) -> None:
+        self._call = call
+        self._parent = parent
+        self._is_first = is_first
+        self._left = limit
+        self._page = page
+        self._gone: list[tuple[int, str]] = []
+
+    async def slices(self) -> AsyncIterator[Sequence[Resource]]:
+        """The members that are there, child collections first."""
+        while True:
+            page = self._page
+            below = await self._collections(page.collections)
+            if below:
+                yield below
+            for start in range(0, len(page.items), SLICE):
+                yield [member(self._parent, item) for item in page.items[start : start + SLICE]]
+            self._gone += page.removed
+            self._left -= len(page.items) + len(page.removed) + len(page.collections)
+            if not page.truncated or self._left <= 0:
+                return
+            self._page = await _read(self._call, self._parent, page.modseq, min(self._left, PAGE))
+
+    def tail(self) -> str:
+        """What is gone, whether there is more (§3.6), and the token to go on from."""
+        # Who synchronises for the first time knows of nothing that could be gone.
+        gone = [] if self._is_first else [_removed(self._parent, uid, name) for uid, name in self._gone]
+        if self._page.truncated:
+            gone.append(status_response(self._parent.href, 507, "<D:number-of-matches-within-limits/>"))
+        token = sync_token(self._parent.collection, self._page.modseq)
+        return f"{''.join(gone)}<D:sync-token>{token}</D:sync-token>"
+
+    async def _collections(self, found: Sequence[Collection]) -> list[Resource]:
         below: list[Resource] = []
-        for child in found.collections:
-            rights = await call.engine.rights(call.person, child)
+        for child in found:
+            rights = await self._call.engine.rights(self._call.person, child)
             if Rights.LOOKUP in rights:
-                below.append(child_collection(parent, child, rights))
-        if below:
-            yield below
-        for start in range(0, len(found.items), SLICE):
-            yield [member(parent, item) for item in found.items[start : start + SLICE]]
-
-    def tail() -> str:
-        gone = "" if since == 0 else "".join(_removed(parent, uid, name) for uid, name in found.removed)
-        more = ""
-        if found.truncated:  # §3.6
-            more = status_response(parent.href, 507, "<D:number-of-matches-within-limits/>")
-        token = sync_token(parent.collection, found.modseq)
-        return f"{gone}{more}<D:sync-token>{token}</D:sync-token>"
-
-    return stream(view, slices(), tail=tail, headers=call.headers)
+                below.append(child_collection(self._parent, child, rights))
+        return below
 
 
 def _removed(parent: CollectionResource, uid: int, name: str) -> str:

@@ -102,14 +102,14 @@ async def test_the_mini_redirector_mounts_and_copies_a_file(site: Site) -> None:
     path = f"{FILES}/new.txt"
     assert (await windows(client, "PUT", path)).status == 201
     info = (
-        '<?xml version="1.0" encoding="utf-8" ?><D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>'
+        f'{XML}<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>'
         "<D:locktype><D:write/></D:locktype><D:owner><D:href>DIGITAL\\ivanov</D:href></D:owner></D:lockinfo>"
     )
     locked = await windows(client, "LOCK", path, info, Timeout="Second-3600", Depth="0")
     assert locked.status == 200
     token = locked.headers["lock-token"]
     attributes = (
-        '<?xml version="1.0" encoding="utf-8" ?><D:propertyupdate xmlns:D="DAV:" xmlns:Z="urn:schemas-microsoft-com:">'
+        f'{XML}<D:propertyupdate xmlns:D="DAV:" xmlns:Z="urn:schemas-microsoft-com:">'
         "<D:set><D:prop><Z:Win32CreationTime>Sun, 22 Nov 2026 10:00:00 GMT</Z:Win32CreationTime>"
         "<Z:Win32FileAttributes>00000000</Z:Win32FileAttributes></D:prop></D:set></D:propertyupdate>"
     )

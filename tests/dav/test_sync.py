@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import re
 
+from armgs_server.dav.sync import PAGE
+from armgs_server.storage import collections, items
+from armgs_server.storage.tx import Tx
 from tests.dav.client import Answer, Client
-from tests.dav.conftest import FILES, PETROVA, Site
+from tests.dav.conftest import FILES, IVANOV, PETROVA, Site
 
 
 async def sync(
@@ -75,6 +78,26 @@ async def test_pages(both_sites: Site) -> None:
         assert answer.texts("//D:response[D:error]/D:status") == ["HTTP/1.1 507 Insufficient Storage"]
         assert pages < 10
     assert found == ["0", "1", "2", "4", "5", "6"] and pages >= 3
+
+
+async def test_many_changes_are_read_in_pages_and_come_in_one_answer(site: Site) -> None:
+    owner = site.people[IVANOV].id
+
+    async def work(tx: Tx) -> None:
+        root = await collections.by_role(tx, owner, "files", "root")
+        assert root is not None
+        for number in range(2 * PAGE + 7):
+            await items.add(tx, root, site.store.blobs.small(b""), name=f"{number:05}")
+
+    await site.store.write(work)
+    client = site.ivanov
+    every = await sync(client)
+    assert changed(every) == [f"{number:05}" for number in range(2 * PAGE + 7)]
+    assert every.find("//D:error") == []
+    part = await sync(client, limit=PAGE + 3)
+    assert changed(part) == [f"{number:05}" for number in range(PAGE + 3)]
+    assert len(part.find("//D:error")) == 1
+    assert len(changed(await sync(client, token_of(part)))) == PAGE + 4
 
 
 async def test_tokens_of_elsewhere_and_of_another_time(site: Site) -> None:

@@ -46,7 +46,7 @@ async def _take(call: Call, wanted: LockInfo, *, deep: bool, expires: int) -> Re
     token = f"urn:uuid:{uuid.uuid4()}"
     guard = await Guard.of(call)
 
-    async def work(tx: Tx) -> tuple[Lock, list[Lock], bool]:
+    async def work(tx: Tx) -> tuple[Lock, bool]:
         found = await walk(tx, place)
         await guard.check(tx, found)
         created = bool(found.missing)
@@ -80,9 +80,9 @@ async def _take(call: Call, wanted: LockInfo, *, deep: bool, expires: int) -> Re
         conflicts = await locks.take(tx, lock, [each.id for each in found.chain])
         if conflicts:
             raise _conflict(conflicts)
-        return lock, [], created
+        return lock, created
 
-    lock, _, created = await call.engine.store.write(work)
+    lock, created = await call.engine.store.write(work)
     return _answer(call, [lock], 201 if created else 200, (("Lock-Token", f"<{token}>"),))
 
 
