@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from armgs_server.formats.mime_address import parse_address_list
 from armgs_server.formats.mime_header import MediaType, parse_disposition, unfold
@@ -18,6 +19,8 @@ _PLAIN = re.compile(rb"[\t\x20\x21\x23-\x5b\x5d-\x7e]*")
 _QUOTABLE = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
 _ADDRESS_FIELDS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
 Fields = Mapping[bytes, bytes]
+# Address fields up to this length are remembered: people write to the same people.
+RECURRING = 256
 
 
 def string(value: bytes) -> bytes:
@@ -61,7 +64,18 @@ def _field(fields: Fields, name: bytes) -> bytes:
 
 
 def _address_list(value: bytes | None) -> bytes:
-    mailboxes = parse_address_list(unfold(value)) if value is not None else []
+    if value is None:
+        return b"NIL"
+    return _recurring_list(value) if len(value) <= RECURRING else _parsed_list(value)
+
+
+@lru_cache(maxsize=4096)
+def _recurring_list(value: bytes) -> bytes:
+    return _parsed_list(value)
+
+
+def _parsed_list(value: bytes) -> bytes:
+    mailboxes = parse_address_list(unfold(value))
     if not mailboxes:
         return b"NIL"
     return b"(%b)" % b"".join(

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from mmap import mmap
 from typing import NamedTuple, TypeAlias
 
@@ -128,7 +129,17 @@ def header_end(data: Octets, start: int, end: int) -> int:
 
 def _column(fields: wire.Fields, name: bytes) -> str:
     value = fields.get(name)
-    return decode_text(value)[:MAX_COLUMN] if value else ""
+    if not value:
+        return ""
+    if len(value) <= wire.RECURRING:
+        return _recurring_text(value)
+    return decode_text(value)[:MAX_COLUMN]
+
+
+@lru_cache(maxsize=4096)
+def _recurring_text(value: bytes) -> str:
+    """Names and subjects come again: in answers, and from the same people."""
+    return decode_text(value)
 
 
 def _references(fields: wire.Fields) -> str:
