@@ -194,12 +194,17 @@ class SmtpProtocol:
         return Response(line[:-1]) if mode is Mode.RESPONSE else _parse_command(line[:-1])
 
     def _next_text(self) -> Event | None:
-        end = self._buffer.find(END_OF_DATA, self._position)
+        dot = self._buffer.find(b"\r\n.", self._position)
+        # Only from the first line that begins with a dot on can there be an end: one search, mostly.
+        end = self._buffer.find(END_OF_DATA, dot) if dot >= 0 else -1
         # The CRLF before the final dot belongs to the text.
         stop = end + 2 if end >= 0 else len(self._buffer) - _held_back(self._buffer)
         if stop <= self._position:
             return None
-        text = _unstuff(self._buffer[self._position : stop])[self._virtual :]
+        text = self._buffer[self._position : stop]
+        if 0 <= dot < stop - 2:  # RFC 5321 §4.5.2: a line that begins with a dot loses it
+            text = text.replace(b"\r\n.", b"\r\n")
+        text = _with_crlf(text)[self._virtual :]
         self._position = stop
         self._virtual = 0
         if end >= 0:
@@ -230,14 +235,12 @@ def _parse_command(line: bytes) -> Command | BadLine:
     return Command(verb.upper(), argument.strip(" "))
 
 
-def _unstuff(text: bytes) -> bytes:
-    """RFC 5321 §4.5.2: a line that begins with a dot loses it. A bare LF becomes CRLF, only now.
+def _with_crlf(text: bytes) -> bytes:
+    """A bare LF becomes CRLF, now that the end of the text is known.
 
     A piece never ends between CR and LF, so it can be judged alone. COMPAT (curl, scripts): their text has
     bare line feeds; what is kept and sent on has none, and no dot among them is the end of anything.
     """
-    if b"\r\n." in text:  # searching costs a third of replacing
-        text = text.replace(b"\r\n.", b"\r\n")
     if text.count(b"\n") != text.count(b"\r\n"):
         return _BARE_LF.sub(b"\r\n", text)
     return text
