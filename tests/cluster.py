@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole cluster on one machine: hosts on loopback addresses over PostgreSQL, NATS and S3 (SeaweedFS).
+
+`make cluster` runs three hosts with the demonstration workplace until it is interrupted; tests run two.
+Every host is what one machine would be: a configuration, a data folder and a daemon of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from armgs_server import config as configuration
+from armgs_server.cli.demo import people
+from armgs_server.cli.demo.populate import populate
+from armgs_server.cli.init import settings_text
+from armgs_server.cli.workplace import opened
+from armgs_server.net.certificates import make_certificates
+from armgs_server.supervisor import PidFile
+from tests import nats, postgres, seaweedfs
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
+PASSWORD = "cluster-password"
+PORT_OFFSET = 20000
+
+
+@dataclass(slots=True)
+class Host:
+    """One machine of the cluster; `address` is its own loopback address."""
+
+    address: str
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory / "armgs.toml"
+
+    def start(self) -> None:
+        """Returns when the daemon is ready."""
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "armgs_server", "serve", str(self.directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        file = PidFile(configuration.load(self.config_file).data_dir)
+        deadline = time.monotonic() + START_TIMEOUT
+        while file.pid() != self.process.pid:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "log").read_text())
+            time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """The graceful stop, or kill -9."""
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        try:
+            self.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_TIMEOUT)
+        self.process = None
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Everything that runs; hosts are started and stopped one by one."""
+
+    hosts: list[Host]
+    nats: nats.Server
+
+
+@contextmanager
+def running(directory: Path, count: int, *, port_offset: int = PORT_OFFSET) -> Iterator[Cluster]:
+    """`count` hosts with the demonstration workplace, serving."""
+    with ExitStack() as stack:
+        server = stack.enter_context(postgres.running())
+        url = server.create_database().replace(str(server.directory), quote(str(server.directory), safe="/"))
+        bus = nats.Server(directory)
+        bus.start()
+        stack.callback(bus.stop)
+        bucket = stack.enter_context(seaweedfs.running(directory))
+        hosts = [Host(f"127.0.0.{11 + number}", directory / f"host-{number + 1}") for number in range(count)]
+        for host in hosts:
+            _configure(host, hosts[0], port_offset, {"url": url, "bus": bus.url, "blobs": bucket})
+        asyncio.run(_populate(hosts[0]))
+        for host in hosts:
+            host.start()
+            stack.callback(host.stop)
+        yield Cluster(hosts, bus)
+
+
+def _configure(host: Host, first: Host, port_offset: int, store: dict[str, str]) -> None:
+    """The first host makes the certificates; the others get copies, as in real life."""
+    domains = [department.domain for department in people.DEPARTMENTS]
+    server = {
+        "domains": domains,
+        "hostname": "localhost",
+        "port_offset": port_offset,
+        "listen": [host.address],
+    }
+    host.directory.mkdir()
+    (host.directory / "data").mkdir(mode=0o700)
+    tables = {"server": server, "store": store, "security": {"allow_plaintext": True}}
+    host.config_file.write_text(settings_text(tables), encoding="utf-8")
+    if host is first:
+        make_certificates(host.directory / "tls", "localhost", domains)
+    else:
+        shutil.copytree(first.directory / "tls", host.directory / "tls")
+
+
+async def _populate(host: Host) -> None:
+    async with opened(configuration.load(host.config_file), visiting=False) as workplace:
+        for department in people.DEPARTMENTS:
+            await workplace.directory.create_department(department.name, [department.domain])
+        await populate(workplace, PASSWORD)
+
+
+def main() -> None:
+    """Three hosts until Control-C."""
+    offset = int(sys.argv[1]) if len(sys.argv) > 1 else PORT_OFFSET
+    with tempfile.TemporaryDirectory(prefix="armgs-cluster-") as directory:
+        Path(directory).chmod(0o755)
+        with running(Path(directory), 3, port_offset=offset) as cluster:
+            for host in cluster.hosts:
+                ports = f"imap {143 + offset}, xmpp {5222 + offset}"
+                print(f"{host.address}: https://{host.address}:{443 + offset}/, {ports}")
+            print(f"ivanov@digital.example, password {PASSWORD}; files in {directory}; Control-C ends it")
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    main()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two hosts over PostgreSQL, NATS and S3: one workplace, whichever host is asked and whatever fails."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from imapclient import IMAPClient
+
+from tests import cluster
+from tests.world import free_offset
+
+USER = "ivanov@digital.example"
+WAIT = 20.0
+OFFSET = free_offset()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cluster.Cluster]:
+    with cluster.running(tmp_path_factory.mktemp("cluster"), 2, port_offset=OFFSET) as found:
+        yield found
+
+
+def inbox(host: cluster.Host) -> IMAPClient:
+    client = IMAPClient(host.address, 143 + OFFSET, ssl=False, timeout=WAIT)
+    client.login(USER, cluster.PASSWORD)
+    client.select_folder("INBOX")
+    return client
+
+
+def request(host: cluster.Host, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    credentials = base64.b64encode(f"{USER}:{cluster.PASSWORD}".encode()).decode()
+    connection = http.client.HTTPConnection(host.address, 80 + OFFSET, timeout=WAIT)
+    try:
+        connection.request(method, path, body, {"Authorization": f"Basic {credentials}"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def hears(idler: IMAPClient, response: bytes, times: int = 20) -> bool:
+    return any(any(response in each for each in idler.idle_check(timeout=1)) for _ in range(times))
+
+
+@pytest.mark.postgres
+def test_a_message_put_on_one_host_wakes_a_client_of_the_other(running: cluster.Cluster) -> None:
+    first, second = (inbox(host) for host in running.hosts)
+    second.idle()
+    first.append("INBOX", b"Subject: one\r\n\r\nx\r\n")
+    assert hears(second, b"EXISTS")
+    second.idle_done()
+    first.logout()
+    second.logout()
+
+
+@pytest.mark.postgres
+def test_a_large_file_goes_to_the_bucket_and_comes_from_the_other_host(running: cluster.Cluster) -> None:
+    first, second = running.hosts
+    body = os.urandom(3_000_000)
+    path = f"/dav/files/{USER}/large.bin"
+    assert request(first, "PUT", path, body)[0] == 201
+    assert request(second, "GET", path) == (200, body)
+    assert not list(Path(first.directory, "data", "blobs").rglob("*-*")), "nothing is left on the host"
+
+
+@pytest.mark.postgres
+def test_a_lost_bus_costs_time_and_no_message(running: cluster.Cluster) -> None:
+    first, second = (inbox(host) for host in running.hosts)
+    second.idle()
+    running.nats.stop()
+    first.append("INBOX", b"Subject: two\r\n\r\nx\r\n")
+    assert hears(second, b"EXISTS")
+    running.nats.start()
+    second.idle_done()
+    first.logout()
+    second.logout()
+
+
+@pytest.mark.postgres
+def test_a_host_that_is_killed_takes_nothing_with_it(running: cluster.Cluster) -> None:
+    first, second = running.hosts
+    client = inbox(first)
+    before = client.select_folder("INBOX")[b"EXISTS"]
+    for number in range(5):
+        client.append("INBOX", b"Subject: three %d\r\n\r\nx\r\n" % number)
+    first.stop(signal.SIGKILL)
+    other = inbox(second)
+    assert other.select_folder("INBOX")[b"EXISTS"] == before + 5
+    assert request(second, "PUT", f"/dav/files/{USER}/after.txt", b"x")[0] == 201
+    first.start()
+    assert request(first, "GET", f"/dav/files/{USER}/after.txt") == (200, b"x")
+    other.logout()
