@@ -34,6 +34,7 @@ CERTIFICATE_DAYS = 30  # less than this is a warning
 FREE_SHARE = 0.05  # of the disk; less is a problem
 SLOW_FSYNC = 0.05  # seconds; every delivery waits for one
 FSYNCS = 8
+RENEW = "armgs certificate renew, then reload the daemon; or see [tls]"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 Status = Literal["ok", "warning", "problem", "skipped"]
@@ -44,6 +45,7 @@ class Finding:
     check: str
     status: Status
     detail: str
+    advice: str = ""  # what to do about it
 
 
 @click.command()
@@ -59,7 +61,9 @@ def check(directory: Path | None, account: str, as_json: bool) -> None:
             findings += guarded(examine, config)
             bar.advance()
         findings += database_and_logins(directory, config, account, bar)
-    print_records(as_json, "", [asdict(finding) for finding in findings], ("check", "status", "detail"))
+    print_records(
+        as_json, "", [asdict(finding) for finding in findings], ("check", "status", "detail", "advice")
+    )
     unhealthy = any(finding.status == "problem" for finding in findings)
     click.get_current_context().exit(exit_codes.UNHEALTHY if unhealthy else exit_codes.OK)
 
@@ -75,20 +79,21 @@ def guarded(examine: Callable[[Config], Iterator[Finding]], config: Config) -> l
 def certificates(config: Config) -> Iterator[Finding]:
     """Key and certificate belong together, are valid for a while yet, and name what clients ask for."""
     if open_contexts(config) is None:
-        yield Finding("certificates", "problem", "none is configured: nothing but plain text is served")
+        yield Finding("certificates", "problem", "none is configured", "name one in [tls]")
         return
     path = config.path(config.tls.certificate)
     certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
     days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
     status: Status = "ok" if days >= CERTIFICATE_DAYS else "warning" if days >= 0 else "problem"
-    yield Finding("certificates", status, f"{path}, valid for {days} more days")
+    advice = "" if status == "ok" else RENEW
+    yield Finding("certificates", status, f"{path}, valid for {days} more days", advice)
     alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     named = set(alternatives.get_values_for_type(x509.DNSName))
     named |= {str(address) for address in alternatives.get_values_for_type(x509.IPAddress)}
     needed = server_names(config.server.hostname, config.server.domains)
     missing = [name for name in needed if name not in named and f"*.{name.partition('.')[2]}" not in named]
     if missing:
-        yield Finding("certificate names", "warning", f"not in it: {', '.join(missing)}")
+        yield Finding("certificate names", "warning", f"not in it: {', '.join(missing)}", RENEW)
 
 
 def disk(config: Config) -> Iterator[Finding]:
@@ -96,7 +101,8 @@ def disk(config: Config) -> Iterator[Finding]:
     usage = shutil.disk_usage(config.data_dir)
     free = usage.free / usage.total
     status: Status = "ok" if free >= FREE_SHARE else "problem"
-    yield Finding("disk space", status, f"{usage.free / 2**30:.1f} GiB free ({free:.0%})")
+    advice = "" if status == "ok" else "make room before the store cannot write"
+    yield Finding("disk space", status, f"{usage.free / 2**30:.1f} GiB free ({free:.0%})", advice)
     times = []
     with tempfile.TemporaryFile(dir=config.data_dir) as file:
         for _ in range(FSYNCS):
@@ -106,7 +112,9 @@ def disk(config: Config) -> Iterator[Finding]:
             os.fsync(file.fileno())
             times.append(time.perf_counter() - begin)
     slow = statistics.median(times)
-    yield Finding("disk fsync", "ok" if slow < SLOW_FSYNC else "warning", f"{slow * 1000:.2f} ms (median)")
+    status = "ok" if slow < SLOW_FSYNC else "warning"
+    advice = "" if status == "ok" else "every delivery waits this long: a disk with a write cache helps"
+    yield Finding("disk fsync", status, f"{slow * 1000:.2f} ms (median)", advice)
 
 
 def database_and_logins(directory: Path | None, config: Config, account: str, bar: Bar) -> list[Finding]:
@@ -126,11 +134,11 @@ def database_and_logins(directory: Path | None, config: Config, account: str, ba
     except NotFound:
         raise
     except (DomainError, OSError) as error:
-        return [Finding("database", "problem", str(error))]
+        return [Finding("database", "problem", str(error), "see [store] url, and whether the database runs")]
     findings = [Finding("database", "ok", detail)]
     bar.advance()
     if person is None:
-        return [*findings, Finding("log-ins", "skipped", "nobody is there to log in as")]
+        return [*findings, Finding("log-ins", "skipped", "nobody is there to log in as", "armgs user add")]
     number = person.id
 
     async def clean(workplace: Workplace) -> None:
@@ -141,6 +149,12 @@ def database_and_logins(directory: Path | None, config: Config, account: str, ba
     finally:
         work_on(directory, clean)
     return findings
+
+
+def _advice(failure: str) -> str:
+    if "refused" in failure:
+        return "start the daemon: systemctl start armgs, or armgs serve"
+    return RENEW if "certificate" in failure else "see the daemon's log"
 
 
 async def _forget_app_password(tx: Tx, person: int, name: str) -> None:
@@ -171,5 +185,5 @@ def _logins(config: Config, address: str, password: str, bar: Bar) -> Iterator[F
             took = (time.perf_counter() - begin) * 1000
             yield Finding(f"log-in {name}", "ok", f"port {target.port}, {took:.0f} ms: {seen}")
         except probes.ProbeFailed as error:
-            yield Finding(f"log-in {name}", "problem", f"port {target.port}: {error}")
+            yield Finding(f"log-in {name}", "problem", f"port {target.port}: {error}", _advice(str(error)))
         bar.advance()

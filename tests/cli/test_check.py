@@ -47,6 +47,7 @@ async def test_a_stopped_server(tmp_path: Path, capsys: pytest.CaptureFixture[st
         for name in LOGINS:
             assert findings[f"log-in {name}"]["status"] == "problem"
             assert "Connection" in findings[f"log-in {name}"]["detail"]
+            assert "start the daemon" in findings[f"log-in {name}"]["advice"]
         await world.start()
         person = await world.directory.by_address(IVANOV)
         assert person is not None
@@ -72,6 +73,7 @@ def test_nobody_to_log_in_as(run: Armgs) -> None:
         "check": "log-ins",
         "status": "skipped",
         "detail": "nobody is there to log in as",
+        "advice": "armgs user add",
     }
 
 
