@@ -9,6 +9,7 @@ directory, so that an unchanged card keeps its ETag.
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from typing import Final
 from urllib.parse import quote
@@ -26,7 +27,8 @@ KINDS: Final = ("person", "room", "equipment")
 LINE_LIMIT: Final = 75  # octets without the line break, RFC 2426 §2.6
 
 _NAMESPACE: Final = uuid.UUID("5c7f4f0e-2f5b-5d0e-9d0c-7a3f6f0c5a11")
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n", "\r": None})
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n"})
 
 
 async def put(tx: Tx, principal: Principal) -> None:
@@ -112,7 +114,7 @@ def _structured_name(principal: Principal) -> tuple[str, str, str, str, str]:
 
 
 def _escape(text: str) -> str:
-    return text.translate(_ESCAPES)
+    return _CONTROL.sub(" ", text).translate(_ESCAPES)
 
 
 def _fold(line: str) -> bytes:

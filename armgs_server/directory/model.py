@@ -33,6 +33,9 @@ DATA_LIMIT: Final = 64 * 1024  # bytes of a principal's JSON
 # the detail of a sub-address (RFC 5233), so no address of its own has one.
 _NOT_IN_LOCAL = re.compile(r"[\"&'/:<>@+\s]")
 
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class Disabled(Denied):
     """The account is disabled."""
@@ -82,6 +85,8 @@ def from_row(row: Row) -> Principal:
 def to_json(data: Mapping[str, Any]) -> str:
     """A principal's data as it is kept; keys whose value is None are left out."""
     text = json.dumps({key: value for key, value in data.items() if value is not None}, ensure_ascii=False)
+    if _SURROGATE.search(text):
+        raise Invalid("data holds half a character")
     if len(text.encode()) > DATA_LIMIT:
         raise Invalid(f"more than {DATA_LIMIT} bytes of data")
     return text
@@ -99,6 +104,6 @@ def check_address(text: str) -> str:
 def check_name(text: str) -> str:
     """A name or post without spaces around it; Invalid where it is too long or holds a control character."""
     name = text.strip()
-    if len(name) > NAME_LIMIT or any(ord(character) < 32 or character == "\x7f" for character in name):
+    if len(name) > NAME_LIMIT or _CONTROL.search(name):
         raise Invalid(f"a name has at most {NAME_LIMIT} characters, none of them a control character")
     return name

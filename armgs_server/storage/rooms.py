@@ -92,6 +92,11 @@ async def delete(tx: Tx, owner: int) -> None:
     await tx.execute("DELETE FROM chatroom WHERE owner = ?", owner)
 
 
+async def forget_person(tx: Tx, jid: str) -> None:
+    """Takes somebody out of all rooms: who gets the address later has no rights there."""
+    await tx.execute("DELETE FROM affiliation WHERE jid = ?", jid)
+
+
 async def of_domain(tx: Tx, domain: str, after: str, limit: int) -> list[RoomRecord]:
     """A page of the rooms at one domain, in the order of their addresses."""
     rows = await tx.rows(

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from armgs_server.directory import Change
 from armgs_server.directory.addressbook import card
-from armgs_server.directory.model import Principal
+from armgs_server.directory.model import Principal, check_name
+from armgs_server.errors import Invalid
+from armgs_server.formats import vcard
 from armgs_server.storage import cards as index
 from armgs_server.storage import collections, items
 from tests.directory.conftest import Workplace
@@ -54,6 +59,20 @@ def test_long_lines_are_folded_between_characters() -> None:
     assert text.replace(b"\r\n ", b"").decode().split("\r\n")[4] == "FN:" + "Я" * 100
     assert b"X-CAPACITY:8" in lines
     assert b"CATEGORIES:room" in lines
+
+
+@given(st.text(), st.text(), st.text())
+def test_every_name_makes_a_card_that_reads_back(name: str, post: str, telephone: str) -> None:
+    try:
+        name, post = check_name(name), check_name(post)
+    except Invalid:
+        return
+    person = Principal(
+        3, "person", "a@digital.example", name, 1, 2, post, True, False, {"telephone": telephone}
+    )
+    found = vcard.check(card(person, name, post, ["b@digital.example"]))
+    assert (found.fn, found.emails) == (name, ["a@digital.example", "b@digital.example"])
+    assert [vcard.text_values(line) for line in found.all("TITLE")] == ([[post]] if post else [])
 
 
 async def test_everybody_in_use_has_a_card(workplace: Workplace) -> None:

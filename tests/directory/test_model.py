@@ -36,7 +36,7 @@ def test_a_name_loses_the_spaces_around_it() -> None:
     assert check_name("  Иванов Иван ") == "Иванов Иван"
 
 
-@pytest.mark.parametrize("text", ["two\nlines", "bell\x07", "x" * 501])
+@pytest.mark.parametrize("text", ["two\nlines", "bell\x07", "half \ud800", "x" * 501])
 def test_a_name_with_control_characters_or_without_end_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         check_name(text)
@@ -46,3 +46,5 @@ def test_data_leave_out_what_is_none_and_have_a_limit() -> None:
     assert to_json({"mobile": None, "telephone": "+7"}) == '{"telephone": "+7"}'
     with pytest.raises(Invalid):
         to_json({"note": "x" * DATA_LIMIT})
+    with pytest.raises(Invalid):
+        to_json({"note": "half \ud800"})

@@ -28,6 +28,8 @@ async def test_a_room_comes_back_as_it_was_kept(store: Store) -> None:
     await store.write(lambda tx: rooms.set_affiliation(tx, 7, AffiliationRecord(member.jid, "none", "", "")))
     loaded = await store.read(lambda tx: rooms.load(tx, TEA))
     assert loaded is not None and loaded[1] == [OWNER]
+    await store.write(lambda tx: rooms.forget_person(tx, OWNER.jid))
+    assert await store.read(lambda tx: rooms.count_of(tx, OWNER.jid, "owner")) == 0
     await store.write(lambda tx: rooms.delete(tx, 7))
     assert await store.read(lambda tx: rooms.load(tx, TEA)) is None
 
