@@ -152,7 +152,7 @@ def database_and_logins(directory: Path | None, config: Config, account: str, ba
 
 
 def _advice(failure: str) -> str:
-    if "refused" in failure:
+    if failure.startswith("ConnectionRefusedError"):
         return "start the daemon: systemctl start armgs, or armgs serve"
     return RENEW if "certificate" in failure else "see the daemon's log"
 
