@@ -8,5 +8,5 @@ PATHS = ("/.well-known/caldav", "/.well-known/carddav")
 
 async def redirect(request: Request) -> Response:
     """Any method is sent on to the context path; the same for both lets a client find one account."""
-    # 301 would be kept by clients for ever; 302 is what RFC 6764 also permits.
-    return Response(302, [("Location", "/dav/"), ("Cache-Control", "no-cache")])
+    # 307 keeps the method, where libraries make a GET of a PROPFIND after 302; 301 would be kept for ever.
+    return Response(307, [("Location", "/dav/"), ("Cache-Control", "no-cache")])

@@ -13,7 +13,7 @@ async def test_any_method_is_sent_to_the_context_path(site: Site, service: str) 
     client = site.client()
     for method in ("GET", "PROPFIND", "OPTIONS"):
         answer = await client.request(method, f"/.well-known/{service}")
-        assert (answer.status, answer.headers["location"]) == (302, "/dav/")
+        assert (answer.status, answer.headers["location"]) == (307, "/dav/")
     body = '<propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>'
     seen = await site.ivanov.request("PROPFIND", "/dav/", body, {"Depth": "0"})
     assert seen.prop("/dav/", "D:current-user-principal") == f"/dav/principals/people/{IVANOV}/"
