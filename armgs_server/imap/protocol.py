@@ -19,7 +19,8 @@ from enum import Enum
 from typing import TypeAlias
 
 # tag = 1*<any ASTRING-CHAR except "+">
-_HEAD = re.compile(rb"([!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,64}) ([A-Za-z0-9]+)")
+_TAG = re.compile(rb"([!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,64}) ")
+_HEAD = re.compile(_TAG.pattern + rb"([A-Za-z0-9]+)")
 _UID = re.compile(rb" ([A-Za-z]+)")
 # literal = "{" number ["+"] "}" CRLF CHAR8; "-" is LITERAL- (RFC 7888 §3)
 _LITERAL = re.compile(rb"\{([0-9]{1,15})([+-]?)\}\Z")
@@ -196,8 +197,8 @@ class ImapProtocol:
         return Fault(tag, f"line longer than {self.line_limit} octets", "TOOBIG")
 
     def _tag(self, line: bytes) -> bytes:
-        head = _HEAD.match(self._parts[0] if self._parts else line)
-        return head[1] if head else b"*"
+        found = _TAG.match(self._parts[0] if self._parts else line)
+        return found[1] if found else b"*"
 
     def _take_line(self, line: bytes) -> Event | bool:
         mode = self._mode
@@ -264,7 +265,7 @@ class ImapProtocol:
         if begin_again:
             self._reset()
         if head is None:
-            return Fault(b"*", "tag and command expected")
+            return Fault(self._tag(text), "tag and command expected")
         name, position = head[2].decode("ascii").upper(), head.end()
         if name == "UID" and (second := _UID.match(text, position)):
             name, position = f"UID {second[1].decode('ascii').upper()}", second.end()

@@ -65,6 +65,7 @@ def noop(tag: bytes) -> Command:
         (b"1 X {2+}\r\n\r\n\r\n", [Command(b"1", "X", (b"1 X ", b"\r\n", b""), 3)]),
         (b"\r\n1 NOOP\r\n", [Fault(b"*", "tag and command expected"), noop(b"1")]),
         (b"+ X\r\n1 NOOP\r\n", [Fault(b"*", "tag and command expected"), noop(b"1")]),
+        (b"1 +\r\n", [Fault(b"1", "tag and command expected")]),
         (b"no\r\n", [Fault(b"*", "tag and command expected")]),
         (b"{3+}\r\nabc\r\n1 NOOP\r\n", [Fault(b"*", "tag and command expected"), noop(b"1")]),
         (
