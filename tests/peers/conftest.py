@@ -24,6 +24,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 LISTS = Path("/var/lib/apt/lists")
 LISTS_MAX_AGE = 24 * 3600
 APT_TIMEOUT = 900
+INSTALL = ("install", "--yes", "--no-install-recommends")
 
 
 def missing_packages(packages: tuple[str, ...]) -> list[str]:
@@ -73,6 +74,15 @@ def package_lists_are_old() -> bool:
     return not indexes or max(index.stat().st_mtime for index in indexes) < time.time() - LISTS_MAX_AGE
 
 
+def _install_or_update_first(missing: list[str]) -> None:
+    """Lists may be younger than a day and yet name versions that the mirror has no more."""
+    try:
+        apt_get(*INSTALL, *missing)
+    except subprocess.CalledProcessError:
+        apt_get("update")
+        apt_get(*INSTALL, *missing)
+
+
 def install(packages: tuple[str, ...]) -> str:
     """Installs what is missing; the reason why it could not, or '' when all is there."""
     missing = missing_packages(packages)
@@ -91,7 +101,9 @@ def install(packages: tuple[str, ...]) -> str:
             with no_daemon_starts():
                 if package_lists_are_old():
                     apt_get("update")
-                apt_get("install", "--yes", "--no-install-recommends", *missing)
+                    apt_get(*INSTALL, *missing)
+                else:
+                    _install_or_update_first(missing)
         except subprocess.CalledProcessError as error:
             return f"apt-get failed: {error.stdout.strip()[-400:]}"
         except subprocess.TimeoutExpired:
