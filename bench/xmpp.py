@@ -35,6 +35,7 @@ IN_FLIGHT = 4
 ROOM_MESSAGES = 100
 IDLE = 400
 UNIT = 10
+SILENCE = 8.0
 LOGINS = 400
 ROOM = "bench@conference.digital.example"
 SM = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
@@ -256,6 +257,8 @@ async def idle(bench: BenchServer, name: str, tls: ssl.SSLContext | None) -> Row
     async def connect(number: int) -> Client:
         client = await log_in(bench, number, tls=tls)
         clients.append(client)
+        if number == IDLE:  # the last one: now they fall silent, and the server lets go of their parsers
+            await asyncio.sleep(SILENCE)
         return client
 
     row = await idle_memory(bench, name, IDLE, connect)

@@ -95,7 +95,7 @@ async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
 
 
 async def handle_session(query: Query) -> bytes:
-    """RFC 6121 §1.4: the session request of RFC 3921 does nothing any more."""
+    """RFC 6121 §1.4: the session request of older clients does nothing any more."""
     return b""
 
 
