@@ -20,7 +20,7 @@ from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
 from armgs_server.smtp.policy import Recipient
-from armgs_server.storage import accounts, clock, collections, mail, queue
+from armgs_server.storage import accounts, clock, collections, fanout, mail, queue
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.queue import Destination
@@ -150,9 +150,13 @@ class Delivery:
     ) -> None:
         """Everybody takes it, as nearly always; OverQuota or NotFound undoes the whole."""
         for each in stored:
-            for owner, _ in each.copy.mailboxes:
+            targets = [inboxes[owner] for owner, _ in each.copy.mailboxes]
+            if targets:
                 assert each.index is not None  # made for every copy that has mailboxes
-                await mail.append(tx, inboxes[owner], each.ref, each.index, created=now)
+                if len(targets) == 1:
+                    await mail.append(tx, targets[0], each.ref, each.index, created=now)
+                else:
+                    await fanout.append_all(tx, targets, each.ref, each.index, created=now)
             if each.copy.destinations:
                 await self._enqueue(tx, envelope, each, now, ())
 

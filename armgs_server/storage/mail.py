@@ -12,7 +12,7 @@ from armgs_server.storage import clock, items
 from armgs_server.storage.blobs import BlobRef, Blobs
 from armgs_server.storage.collections import INDEX_COLUMNS, Collection
 from armgs_server.storage.items import Item
-from armgs_server.storage.tx import Tx
+from armgs_server.storage.tx import Tx, Value
 
 CONTENT_TYPE = "message/rfc822"
 
@@ -54,6 +54,14 @@ async def append(
         item.owner,
         item.collection,
         item.uid,
+        *index_row(index, arrived),
+    )
+    return item
+
+
+def index_row(index: MessageIndex, arrived: int) -> tuple[Value, ...]:
+    """The columns INDEX_COLUMNS["message"]."""
+    return (
         index.envelope,
         index.bodystructure,
         index.body,
@@ -68,4 +76,3 @@ async def append(
         index.message_id,
         index.refs,
     )
-    return item
