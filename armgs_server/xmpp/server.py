@@ -17,7 +17,7 @@ from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.directory import Directory, Principal
 from armgs_server.storage import Store
-from armgs_server.storage.bus import LocalBus
+from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.clock import now
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.jid import JID
@@ -57,7 +57,7 @@ class Server:
         self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
         self.process = secrets.token_hex(4).encode()
         self.is_stopping = False
-        self._is_alone = isinstance(store.bus, LocalBus)  # no other process hears that bus
+        self.is_alone = not isinstance(store.bus, RemoteBus)  # no other process hears that bus
         self.started = now()
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class Server:
 
     def publish(self, to: JID, data: bytes) -> None:
         """Lets the other processes deliver the stanza to the sessions they have."""
-        if self._is_alone:
+        if self.is_alone:
             return
         message = b"\0".join((self.process, to.resource.encode(), data))
         self.store.bus.publish(f"xmpp:{to.bare}", message)
