@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from armgs_server import log
 from armgs_server.errors import DomainError
-from armgs_server.storage import Store, clock, leases, locks
+from armgs_server.storage import Store, calindex, clock, leases, locks
 from armgs_server.storage.leases import Lease
 
 LEASE = "maintenance"
@@ -41,9 +41,15 @@ async def remove_expired_locks(store: Store) -> int:
     return await store.write(lambda tx: locks.remove_expired(tx, now))
 
 
+async def extend_calendars(store: Store) -> int:
+    """Instances of recurring events for the days that have come into reach; for how many objects."""
+    return await calindex.extend(store)
+
+
 JOBS: tuple[Job, ...] = (
     Job("collect blobs", 3600, collect_blobs),
     Job("remove expired locks", 3600, remove_expired_locks),
+    Job("extend calendars", 86400, extend_calendars),
 )
 
 
