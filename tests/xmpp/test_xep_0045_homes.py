@@ -3,12 +3,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
+from armgs_server.config import Config
+from armgs_server.directory import Directory
+from armgs_server.errors import Conflict
+from armgs_server.storage import Store, leases
+from armgs_server.storage.bus import RemoteBus
+from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.server import Server
+from armgs_server.xmpp.stanza import StanzaError
+from armgs_server.xmpp.xeps import xep_0045_homes
+from armgs_server.xmpp.xeps.xep_0045_muc import Rooms
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find
-from tests.xmpp.rooms import ROOM, administer, codes, configure, create, enter, item, say
+from tests.xmpp.rooms import INSTANT, ROOM, administer, codes, configure, create, enter, entry, item, say
 
 SETTINGS = {"server": {"workers": 2}}
 CLIENTS = 6  # that the kernel gives all of them to one worker happens once in 32 runs, and harms nothing
@@ -61,3 +76,116 @@ async def test_a_room_is_one_whatever_the_number_of_workers(tmp_path: Path) -> N
         for client in everybody:
             gone = await client.presence_of(f"{ROOM}/n{CLIENTS - 1}", "unavailable")
             assert 307 in codes(gone) and item(gone)["role"] == "none"
+
+
+class TwinBus(RemoteBus):
+    """The bus of one of two processes: what is published here is heard there, a turn of the loop later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other: TwinBus | None = None
+
+    async def start(self) -> None:
+        return None
+
+    async def stop(self) -> None:
+        return None
+
+    @property
+    def is_linked(self) -> bool:
+        return True
+
+    def _join(self, topic: str) -> None:
+        return None
+
+    def _leave(self, topic: str) -> None:
+        return None
+
+    def _send(self, topic: str, data: bytes) -> None:
+        if self.other is not None:
+            asyncio.get_running_loop().call_soon(self.other.deliver, topic, data)
+
+
+class Process:
+    """A server without connections; `heard` is what it would have delivered to a person, by address."""
+
+    def __init__(self, store: Store, directory: Directory) -> None:
+        self.store = store
+        self.directory = directory
+        self.server = Server(directory.config, store, directory)
+        self.rooms = Rooms(self.server)
+        self.heard: list[bytes] = []
+        for address in (IVANOV, PETROVA):
+            store.bus.subscribe(f"xmpp:{address}", lambda data: self.heard.append(data.split(b"\0", 2)[2]))
+
+    async def send(self, from_: str, text: str) -> None:
+        """One stanza of somebody who is connected to this process."""
+        await self.rooms.handle(parse_stanza(text.encode()), parse(from_))
+
+    async def hears(self, *texts: str) -> None:
+        """Waits for a stanza that holds all of the texts."""
+        try:
+            async with asyncio.timeout(10):
+                while not any(all(text.encode() in stanza for text in texts) for stanza in self.heard):
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AssertionError(f"no stanza with {texts} among {self.heard}") from None
+
+
+@pytest.fixture
+async def processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Process, Process]]:
+    """Two that share a store, and look after their leases a hundred times a second."""
+    monkeypatch.setattr(xep_0045_homes, "LIFETIME", 30_000)
+    buses = TwinBus(), TwinBus()
+    buses[0].other, buses[1].other = buses[1], buses[0]
+    stores = [await Store.open("sqlite", tmp_path / "store", bus=bus) for bus in buses]
+    config = Config(directory=tmp_path)
+    directories = [await Directory.open(store, config) for store in stores]
+    await directories[0].create_department("Digital", ["digital.example"])
+    for address in (IVANOV, PETROVA):
+        await directories[0].create_person(address)
+    await directories[1].load_domains()
+    yield Process(stores[0], directories[0]), Process(stores[1], directories[1])
+    for directory in directories:
+        await directory.close()
+    for store in stores:
+        await store.close()
+
+
+async def test_a_room_that_passes_on_sends_its_people_away(processes: tuple[Process, Process]) -> None:
+    here, there = processes
+    ivanov, petrova = f"{IVANOV}/desk", f"{PETROVA}/desk"
+    stanza = f"xmlns='jabber:client' to='{ROOM}'"
+    await here.send(ivanov, entry("ivanov").replace("<presence ", "<presence xmlns='jabber:client' "))
+    await here.send(ivanov, f"<iq {stanza} type='set' id='i'>{INSTANT}</iq>")
+    await there.send(petrova, entry("petrova").replace("<presence ", "<presence xmlns='jabber:client' "))
+    await there.hears("to='petrova@digital.example/desk'", "<status code='110'/>")
+    await there.send(petrova, f"<message {stanza} type='groupchat'><body>both</body></message>")
+    await here.hears("to='ivanov@digital.example/desk'", "<body>both</body>")
+
+    # the first process sleeps through the end of its lease, and the second one takes the room over
+    await there.store.write(
+        lambda tx: tx.execute("UPDATE lease SET holder = 'nobody', token = token + 1, expires = 0")
+    )
+    with pytest.raises(Conflict):
+        await here.send(ivanov, f"<message {stanza} type='groupchat'><body>late</body></message>")
+    await here.hears("to='ivanov@digital.example/desk'", "type='unavailable'", "<status code='332'/>")
+    await there.send(petrova, entry("petrova").replace("<presence ", "<presence xmlns='jabber:client' "))
+    await there.send(petrova, f"<message {stanza} type='groupchat'><body>alone</body></message>")
+    await there.hears("to='petrova@digital.example/desk'", "<body>alone</body>")
+    await there.send(petrova, f"<presence {stanza.replace(ROOM, ROOM + '/petrova')} type='unavailable'/>")
+
+
+async def test_a_process_that_does_not_answer_is_not_waited_for(
+    processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = processes
+    monkeypatch.setattr(xep_0045_homes, "TIMEOUT", 0.05)
+    await there.store.write(lambda tx: leases.acquire(tx, f"room:{ROOM}", "dead"))
+    with pytest.raises(StanzaError) as raised:
+        await here.send(
+            f"{IVANOV}/desk", entry("i").replace("<presence ", "<presence xmlns='jabber:client' ")
+        )
+    assert raised.value.condition == "remote-server-timeout"

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from armgs_server.errors import Temporary
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
 from tests.xmpp.conftest import LogIn
@@ -101,3 +104,40 @@ async def test_a_presence_has_a_size(log_in: LogIn) -> None:
     await create(ivanov, "ivanov")
     ivanov.send(f"<presence to='{ROOM}/ivanov'><status>{'x' * 20000}</status></presence>")
     assert error_of(await ivanov.presence_of(f"{ROOM}/ivanov", "error")) == "policy-violation"
+
+
+async def test_what_everybody_has_seen_is_there_after_a_crash(tmp_path: Path) -> None:
+    async with World(tmp_path, process=True) as world:
+        async with Client(world, IVANOV) as ivanov:
+            await (await ivanov.log_in()).go_online()
+            await create(ivanov, "ivanov")
+            for number in range(20):
+                ivanov.send(say(f"number {number}"))
+            await ivanov.message("number 19")
+            await world.kill()
+        await world.start()
+        async with Client(world, IVANOV) as ivanov:
+            await (await ivanov.log_in()).go_online()
+            await enter(ivanov, "ivanov")
+            seen = [stanza.findtext("c:body", None, NAMESPACES) for stanza in await ivanov.settle()]
+            assert [body for body in seen if body] == [f"number {number}" for number in range(20)]
+
+
+async def test_a_store_that_cannot_write_loses_the_message_alone(
+    log_in: LogIn, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    await create(ivanov, "ivanov")
+    await enter(petrova, "petrova")
+
+    async def full(work: object) -> None:
+        raise Temporary("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "write", full)
+        ivanov.send(say("lost"))
+        refusal = await ivanov.receive("c:message", lambda stanza: stanza.get("type") == "error")
+        assert find(refusal, "c:error").get("type") == "wait"
+    ivanov.send(say("kept"))
+    await petrova.message("kept")
+    assert not [each for each in petrova.stanzas if each.findtext("c:body", None, NAMESPACES) == "lost"]

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from armgs_server.errors import DomainError, Temporary
 from armgs_server.storage import clock, leases
-from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.leases import LIFETIME, Lease
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
@@ -52,7 +51,6 @@ class Homes:
         self._take = take
         self._on_lost = on_lost
         self._name = server.process.decode()
-        self._is_alone = not isinstance(server.store.bus, RemoteBus)
         self._leases: dict[str, Lease] = {}  # by the room's address
         # Address → process, and until when that is believed.
         self._elsewhere: dict[str, tuple[str, int]] = {}
@@ -60,12 +58,12 @@ class Homes:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewal: asyncio.Task[None] | None = None  # there while a lease is held
-        if not self._is_alone:
+        if not server.is_alone:
             server.store.bus.subscribe(f"rooms:{self._name}", self._on_bus)
 
     async def is_here(self, address: str) -> bool:
         """Whether the room lives in this process; one that lives nowhere does from now on."""
-        if self._is_alone or address in self._leases:
+        if self._server.is_alone or address in self._leases:
             return True
         process, until = self._elsewhere.get(address, ("", 0))
         if process and until > clock.now():
