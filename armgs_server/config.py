@@ -124,7 +124,10 @@ class LimitSettings:
 
     connections: int = setting(20000, doc="Connections at the same time.", minimum=1)
     connections_per_host: int = setting(
-        500, doc="Connections at the same time from one address (one /64 for IPv6).", minimum=1
+        5000,
+        doc="Connections at the same time from one address (one /64 for IPv6). An office behind\n"
+        "one address needs about ten for each person.",
+        minimum=1,
     )
     tls_timeout: float = setting(15.0, doc="A TLS handshake must be done after this time.", minimum=0.1)
     write_timeout: float = setting(

@@ -61,6 +61,7 @@ class Server:
         self._shells: list[HttpShell] = []
         self._pauses: set[asyncio.TimerHandle] = set()
         self._counter = 0
+        self._refused = 0
 
     def listen(self, listener: Listener, sock: socket.socket) -> None:
         """Serves IMAP, SMTP or XMPP on a bound socket."""
@@ -178,7 +179,9 @@ class Server:
     def _admit(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
         sock.setblocking(False)
         if not self.limits.admit(peer):
-            _log.warning("connection refused", listener=endpoint.name, peer=peer)
+            self._refused += 1
+            if self._refused & (self._refused - 1) == 0:  # 1, 2, 4, 8 …: an attack must not fill the log
+                _log.warning("connections refused", listener=endpoint.name, peer=peer, total=self._refused)
             _refuse(sock, endpoint.refusal)
             return
         task = self._loop.create_task(self._serve(endpoint, sock, peer))
