@@ -40,6 +40,7 @@ class Demo:
             text=True,
             timeout=TIMEOUT,
             cwd=self.folder,
+            env=os.environ | {"SSL_CERT_FILE": self.ca, "HOME": str(self.folder)},
             check=False,
         )
         assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
