@@ -35,8 +35,6 @@ class Shape(Flag):
     FILES = auto()  # a folder of files
     CALENDAR = auto()  # a calendar or a task list
     ADDRESSBOOK = auto()
-    INBOX = auto()  # scheduling collections of a home (RFC 6638)
-    OUTBOX = auto()
     FILE = auto()
     EVENT = auto()  # a calendar object resource
     CARD = auto()  # an address object resource
@@ -44,7 +42,7 @@ class Shape(Flag):
 
     COLLECTION = FILES | CALENDAR | ADDRESSBOOK
     MEMBER = FILE | EVENT | CARD
-    FOLDER = ROOT | PRINCIPAL | HOME | INBOX | OUTBOX | COLLECTION
+    FOLDER = ROOT | PRINCIPAL | HOME | COLLECTION
     ANY = FOLDER | MEMBER
 
 

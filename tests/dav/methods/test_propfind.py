@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from armgs_server.storage import collections, items
+from armgs_server.storage.tx import Tx
 from tests.dav.conftest import FILES, IVANOV, PETROVA, Site, run_site
 
 SIX = (
@@ -59,13 +61,27 @@ async def test_allprop_include_and_propname(site: Site) -> None:
     assert "{DAV:}sync-token" not in {each.tag for each in listed}  # folders have one, files have none
 
 
+async def fill(site: Site, folder: str, count: int) -> None:
+    """Files in a folder of ivanov's, each with bytes of its own."""
+    owner = site.people[IVANOV].id
+
+    async def work(tx: Tx) -> None:
+        root = await collections.by_role(tx, owner, "files", "root")
+        assert root is not None
+        found = await collections.find(tx, owner, "files", folder, root.id)
+        assert found is not None
+        for number in range(count):
+            await items.add(tx, found, site.store.blobs.small(b"%d" % number), name=f"file {number:03}")
+
+    await site.store.write(work)
+
+
 async def test_a_long_folder_and_what_changes_in_it(site: Site) -> None:
     client, phone = site.ivanov, site.ivanov
     await client.request("MKCOL", f"{FILES}/d")
     await client.request("MKCOL", f"{FILES}/d/sub")
+    await fill(site, "d", 450)
     files = [f"{FILES}/d/file%20{number:03}" for number in range(450)]
-    for file in files:
-        await client.request("PUT", file, file.encode())
     expected = [f"{FILES}/d/", f"{FILES}/d/sub/", *files]
     for _ in range(2):  # made, and kept
         seen = await phone.request("PROPFIND", f"{FILES}/d/", SIX, {"Depth": "1"})
