@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from armgs_server import log
 from armgs_server.errors import DomainError
@@ -25,9 +26,11 @@ from armgs_server.storage import clock, queue
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
 
-# How long a claimed row stays ours; an attempt is cut off well before.
-LEASE = clock.HOUR
-ATTEMPT_TIMEOUT = 0.8 * LEASE / clock.SECOND
+# How long a claimed row stays ours unless the lease is renewed: what a killed worker leaves waits so long.
+LEASE = 5 * clock.MINUTE
+RENEWAL = 0.4 * LEASE / clock.SECOND
+# RFC 5321 §4.5.3.2 allows each step of a slow server minutes; this bounds all of them together.
+ATTEMPT_TIMEOUT = 3600.0
 CLAIM_LIMIT = 100
 # Rows of a domain that is at its limit wait this long for a place.
 CROWDED_WAIT = 2 * clock.SECOND
@@ -49,7 +52,7 @@ class Relay:
         self._now = now
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
-        self._attempts: set[asyncio.Task[None]] = set()
+        self._attempts: dict[asyncio.Task[None], Sequence[Entry]] = {}
         self._busy: Counter[str] = Counter()
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -59,13 +62,17 @@ class Relay:
         self._runner = asyncio.create_task(self._run(), name="relay")
 
     async def stop(self) -> None:
-        """Ends; what was being sent is tried again when its lease is over, or at the next start."""
+        """Ends; what was being sent is given back."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        held = [entry for entries in self._attempts.values() for entry in entries]
         tasks = [task for task in (self._runner, *self._attempts) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if held:
+            now = self._now()
+            await self._core.store.write(lambda tx: queue.give_back(tx, held, now))
 
     async def run_once(self) -> int:
         """Takes what is due and there is room for, and begins to send it; the number of rows taken."""
@@ -81,8 +88,8 @@ class Relay:
                 continue
             self._busy[domain] += 1
             task = asyncio.create_task(self._send(domain, group), name=f"relay {domain}")
-            self._attempts.add(task)
-            task.add_done_callback(self._attempts.discard)
+            self._attempts[task] = group
+            task.add_done_callback(self._attempts.pop)
         if crowded:
             await self._core.store.write(lambda tx: queue.give_back(tx, crowded, now + CROWDED_WAIT))
         return len(entries)
@@ -112,6 +119,7 @@ class Relay:
         return min(max((due - self._now()) / clock.SECOND, 0.0), LONGEST_SLEEP)
 
     async def _send(self, domain: str, entries: Sequence[Entry]) -> None:
+        renewal = asyncio.create_task(self._renew(entries), name=f"lease {domain}")
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 results = await attempt.deliver(self._core, self._routing, entries)
@@ -124,10 +132,21 @@ class Relay:
         except Exception:
             _log.exception("attempt failed", domain=domain)
         finally:
+            renewal.cancel()
             self._busy[domain] -= 1
             if not self._busy[domain]:
                 del self._busy[domain]
             self._wake.set()
+
+    async def _renew(self, entries: Sequence[Entry]) -> None:
+        """Keeps the rows ours while a slow server takes its time."""
+        while True:
+            await asyncio.sleep(RENEWAL)
+            until = self._now() + LEASE
+            try:
+                await self._core.store.write(partial(queue.give_back, entries=entries, next_attempt=until))
+            except DomainError as error:
+                _log.warning("lease not renewed", error=error)
 
     async def _settle(self, entries: Sequence[Entry], results: Mapping[int, Result]) -> None:
         """Stores what became of each row, with the report for those that are given up."""

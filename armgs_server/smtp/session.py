@@ -45,6 +45,9 @@ from armgs_server.smtp.transaction import Transaction
 
 _log = log.get("smtp")
 
+# Pipelined commands handled before other connections have their turn.
+EVENTS_IN_A_ROW = 50
+
 FAULT_REPLIES: Mapping[Fault, Reply] = {
     Fault.TOO_LONG: replies.LINE_TOO_LONG_500,
     Fault.NOT_CRLF: replies.NOT_CRLF_500,
@@ -168,10 +171,14 @@ class Session:
             self._is_waiting = False
 
     async def _handle_all(self) -> None:
-        for event in self.protocol.events():
+        for count, event in enumerate(self.protocol.events(), 1):
             await self._handle(event)
             if self.is_closing:
                 return
+            if count % EVENTS_IN_A_ROW == 0:
+                self._flush()
+                await self.stream.drain()
+                await asyncio.sleep(0)  # the other connections' turn
 
     async def _handle(self, event: Event) -> None:
         try:

@@ -7,86 +7,18 @@ import asyncio
 import email
 import email.policy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from armgs_server.formats.addresses import normalise_domain
-from armgs_server.service import Core
-from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
-from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp import relay as relay_module
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.relay import LEASE, Relay
-from armgs_server.storage import accounts, collections, items
-from armgs_server.storage.tx import Tx
+from armgs_server.storage import accounts, queue
 from tests.smtp.client import Client, wait_for_mail
 from tests.smtp.conftest import MakeCore
+from tests.smtp.relaying import SECOND, TEXT, Clock, enqueue, inbox, queued, route, run
 from tests.smtp.sink import Sink, running_sink
 from tests.world import IVANOV, PETROVA, World
-
-SECOND = 1_000_000
-TEXT = f"From: <{IVANOV}>\r\nSubject: =?utf-8?b?0J/RgNC40LLQtdGC?=\r\n\r\n.dot\r\nbody\r\n".encode()
-
-
-class Clock:
-    """The relay's time, turned by hand."""
-
-    def __init__(self) -> None:
-        self.value = 1_790_000_000 * SECOND
-
-    def __call__(self) -> int:
-        return self.value
-
-    def forward(self, seconds: float) -> None:
-        self.value += round(seconds * SECOND)
-
-
-async def enqueue(
-    core: Core,
-    now: int,
-    *recipients: str,
-    sender: str = IVANOV,
-    text: bytes = TEXT,
-    notify: tuple[str, ...] = (),
-    **envelope: Any,
-) -> None:
-    top = f"Return-Path: <{sender}>\r\n".encode()
-    copy = Copy((), tuple(_remote(each, notify) for each in recipients))
-    stored = Stored(copy, core.store.blobs.small(top + text), None, len(top))
-    author = await core.directory.by_address(IVANOV)
-    assert author is not None
-    await Delivery(core).deliver(Envelope(sender, author.id, **envelope), [stored], now)
-
-
-def _remote(address: str, notify: tuple[str, ...]) -> Recipient:
-    return Recipient(address, normalise_domain(address.rpartition("@")[2]), notify=frozenset(notify))
-
-
-async def run(relay: Relay) -> None:
-    await relay.run_once()
-    await relay.settled()
-
-
-async def queued(core: Core) -> list[tuple[str, int, str]]:
-    return await core.store.read(
-        lambda tx: tx.rows("SELECT recipient, attempts, last_error FROM queue ORDER BY id")
-    )
-
-
-async def inbox(core: Core, address: str) -> list[bytes]:
-    person = await core.directory.by_address(address)
-    assert person is not None
-    owner = person.id
-
-    async def work(tx: Tx) -> list[bytes]:
-        collection = await collections.by_role(tx, owner, "mail", "inbox")
-        assert collection is not None
-        return [item.blob for item in await items.scan(tx, owner, collection.id)]
-
-    return [await core.store.blobs.read(blob) for blob in await core.store.read(work)]
-
-
-def route(sink: Sink, domain: str = "other.example") -> str:
-    return f"{domain}=127.0.0.1:{sink.port}"
 
 
 async def test_a_message_leaves_without_its_return_path(make_core: MakeCore) -> None:
@@ -232,21 +164,52 @@ async def test_nobody_answers(make_core: MakeCore) -> None:
 
 
 async def test_a_worker_that_dies_leaves_its_rows_to_others(make_core: MakeCore) -> None:
+    async with running_sink(Sink()) as sink:
+        core, clock = await make_core(relay_routes=(route(sink),)), Clock()
+        await enqueue(core, clock(), "x@other.example")
+        await core.store.write(lambda tx: queue.claim(tx, clock(), LEASE, 10))  # and then it is killed
+        relay = Relay(Delivery(core), clock)
+        assert await relay.run_once() == 0
+        clock.forward(LEASE / SECOND)
+        await run(relay)
+    assert len(sink.messages) == 1
+    assert await queued(core) == []
+
+
+async def test_a_worker_that_stops_gives_its_rows_back(make_core: MakeCore) -> None:
     sink = Sink(hold=asyncio.Event())
     async with running_sink(sink):
         core, clock = await make_core(relay_routes=(route(sink),)), Clock()
         await enqueue(core, clock(), "x@other.example")
-        dying = Relay(Delivery(core), clock)
-        await dying.run_once()
-        await dying.stop()
-        second = Relay(Delivery(core), clock)
-        assert await second.run_once() == 0
-        clock.forward(LEASE / SECOND)
+        stopping = Relay(Delivery(core), clock)
+        assert await stopping.run_once() == 1
+        await stopping.stop()
         assert sink.hold is not None
         sink.hold.set()
-        await run(second)
-    assert len(sink.messages) >= 1
+        await run(Relay(Delivery(core), clock))
     assert await queued(core) == []
+    assert sink.messages[-1].rcpt_tos == ["x@other.example"]
+
+
+async def test_a_lease_is_renewed_while_a_server_is_slow(
+    make_core: MakeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "RENEWAL", 0.01)
+    sink = Sink(hold=asyncio.Event())
+    async with running_sink(sink):
+        core, clock = await make_core(relay_routes=(route(sink),)), Clock()
+        await enqueue(core, clock(), "x@other.example")
+        relay = Relay(Delivery(core), clock)
+        await relay.run_once()
+        clock.forward(LEASE / SECOND - 1)
+        until = clock() + LEASE
+        async with asyncio.timeout(10):
+            while await core.store.read(queue.next_due) != until:
+                await asyncio.sleep(0.01)
+        assert sink.hold is not None
+        sink.hold.set()
+        await relay.settled()
+    assert len(sink.messages) == 1
 
 
 async def test_few_at_once_to_one_domain(make_core: MakeCore) -> None:

@@ -7,9 +7,9 @@ from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.relay import Relay
 from tests.smtp.client import Client, inbox
 from tests.smtp.conftest import MakeCore
+from tests.smtp.relaying import Clock, enqueue, queued, route, run
+from tests.smtp.relaying import inbox as core_inbox
 from tests.smtp.sink import Sink, running_sink
-from tests.smtp.test_relay import Clock, enqueue, queued, route, run
-from tests.smtp.test_relay import inbox as core_inbox
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 
 TEXT = f"From: <{IVANOV}>\r\nSubject: x\r\n\r\nbody\r\n".encode()

@@ -63,6 +63,15 @@ async def test_pipelined_commands_are_answered_in_order(world: World) -> None:
     assert len(await inbox(world, PETROVA)) == len(await inbox(world, IVANOV)) == 1
 
 
+async def test_a_flood_of_commands_is_answered_while_others_have_their_turn(world: World) -> None:
+    async with Client(world) as flooding, Client(world) as other:
+        flooding.write(b"NOOP\r\n" * 20_000)
+        for _ in range(20):
+            await other.expect("NOOP", "250 ")
+        for _ in range(20_000):
+            assert await flooding.reply() == "250 2.0.0 OK"
+
+
 async def test_commands_out_of_order(world: World) -> None:
     async with Client(world) as client:
         await client.expect("MAIL FROM:<a@b.example>", "503 5.5.1 Say EHLO first")

@@ -15,7 +15,7 @@ from armgs_server.smtp.replies import Reply
 from armgs_server.smtp.transaction import Transaction
 from armgs_server.storage import accounts
 from tests.smtp.conftest import MakeCore
-from tests.smtp.test_relay import inbox
+from tests.smtp.relaying import inbox
 from tests.world import IVANOV, PETROVA
 
 OUTSIDE = Address("x", "y.example")
