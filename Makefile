@@ -2,6 +2,7 @@
 # make run    a demonstration workplace in demo/, served; PORT_OFFSET=30000 moves all its ports
 # make test   the whole test suite          make check  format, lint, types, generated files
 # make bench  the load drivers, one table   make docs   what is generated: etc/armgs.toml
+# make venv   only .venv, with the command armgs in .venv/bin
 # make cluster  three hosts on this machine over PostgreSQL, NATS and S3, with the demonstration workplace
 # Everything runs from .venv, which is built from the lock files (hashes checked) and is rebuilt when they
 # change. Needs Python 3.11 or later with venv (PYTHON=python3.12 chooses one) and nothing else; no root.
@@ -14,8 +15,10 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: run test check bench cluster docs clean
+.PHONY: venv run test check bench cluster docs clean
 .DELETE_ON_ERROR:
+
+venv: .venv/runtime.stamp
 
 run: .venv/runtime.stamp
 	@$(BIN)/python -m armgs_server demo $(DEMO) --port-offset $(PORT_OFFSET) --serve
