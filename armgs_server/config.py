@@ -88,7 +88,9 @@ class SecuritySettings:
         10000, doc="PBKDF2 iterations of the SCRAM keys (RFC 7677).", minimum=4096, maximum=1000000
     )
     verified_passwords: int = setting(
-        20000, doc="Passwords remembered as right (as keyed hashes, in memory only).", minimum=0
+        20000,
+        doc="People whose right and wrong passwords are remembered (keyed hashes, in memory only).",
+        minimum=0,
     )
     verified_time: float = setting(3600.0, doc="For how long a password is remembered as right.", minimum=0)
     directory_cache: int = setting(50000, doc="Principals and lists kept in memory.", minimum=100)

@@ -8,6 +8,8 @@ Invariants:
 - Every attempt passes the throttle and leaves one line in the log. A password that was found right is
   remembered for a while as a keyed hash whose key lives in this process only; it is forgotten at once
   when the person is disabled, deleted or changes the password (topic `kick`).
+- The same wrong password again is no new guess: it is refused at once and not counted, so that a device
+  which keeps trying an old password does not lock its owner out.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import hmac
 import secrets
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from armgs_server import log
 from armgs_server.directory import people
@@ -35,9 +37,11 @@ from armgs_server.storage.tx import Row, Tx
 if TYPE_CHECKING:
     from armgs_server.directory.finder import Finder
 
+K = TypeVar("K")
+
 CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
 SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
-PASSWORDS_LIMIT: Final = 32  # right passwords remembered for one person: the own one, some devices
+PASSWORDS_LIMIT: Final = 32  # remembered for one person: the own one, some devices
 LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
 WRONG: Final = "the name or the password is wrong"
 
@@ -60,6 +64,8 @@ class Auth:
         self._key = secrets.token_bytes(32)
         # person -> keyed hash of a password -> until when it is believed
         self._verified: Cache[int, dict[bytes, float]] = Cache(max(1, self._settings.verified_passwords))
+        # account → keyed hash of a wrong password → until when
+        self._wrong: Cache[str, dict[bytes, float]] = Cache(max(1, self._settings.verified_passwords))
         self._kicks = 0
         self._unsubscribe = self._store.bus.subscribe(TOPIC_KICK, self._on_kick)
 
@@ -139,7 +145,12 @@ class Auth:
             if person.disabled:
                 raise Disabled()
             return person
+        if self._is_known_wrong(account, secret):
+            raise Denied(WRONG)
+        kicks = self._kicks
         if not await self._is_password(person, peer, account, password, secret) or person is None:
+            if kicks == self._kicks:  # else it may have become right meanwhile
+                self._remember(self._wrong, account, secret, self._settings.login_window)
             self.refuse(service, mechanism, peer, person, username)
             raise Denied(WRONG)
         return self.admit(service, mechanism, peer, is_tls, person)
@@ -210,7 +221,7 @@ class Auth:
             if is_right and person is not None and self.passwords.is_outdated(rows[0][1]):
                 await self._renew(person, password, rows[0][1])
         if is_right and person is not None and kicks == self._kicks:
-            self._remember(person.id, secret)
+            self._remember(self._verified, person.id, secret, self._settings.verified_time)
         return is_right
 
     async def _is_app_password(self, person: Principal | None, password: str) -> bool:
@@ -250,24 +261,29 @@ class Auth:
             )
         )
 
-    # Passwords found right
+    # Passwords found right, or wrong
 
     def _is_verified(self, person: int, secret: bytes) -> bool:
         known = self._verified.get(person)
         return known is not None and known.get(secret, 0.0) > time.monotonic()
 
-    def _remember(self, person: int, secret: bytes) -> None:
+    def _is_known_wrong(self, account: str, secret: bytes) -> bool:
+        known = self._wrong.get(account)
+        return known is not None and known.get(secret, 0.0) > time.monotonic()
+
+    def _remember(self, where: Cache[K, dict[bytes, float]], key: K, secret: bytes, lifetime: float) -> None:
         if not self._settings.verified_passwords:
             return
-        known = self._verified.get(person)
+        known = where.get(key)
         if known is None or len(known) >= PASSWORDS_LIMIT:
             known = {}
-            self._verified.put(person, known)
-        known[secret] = time.monotonic() + self._settings.verified_time
+            where.put(key, known)
+        known[secret] = time.monotonic() + lifetime
 
     def _on_kick(self, data: bytes) -> None:
         self._kicks += 1
         self._verified.drop(int(data))
+        self._wrong.drop(str(int(data)))
 
 
 def account_key(person: Principal | None, username: str) -> str:

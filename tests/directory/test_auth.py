@@ -99,12 +99,22 @@ async def test_nothing_is_remembered_where_that_is_switched_off(workplace: Workp
 async def test_guessing_is_throttled_and_the_right_password_with_it(workplace: Workplace) -> None:
     auth = workplace.directory.auth
     await login(auth, peer="203.0.113.1")
-    for _ in range(3):
+    for number in range(3):
         with pytest.raises(Denied):
-            await login(auth, password="wrong")
+            await login(auth, password=f"wrong {number}")
     with pytest.raises(Throttled):
         await login(auth)
     assert await login(auth, peer="203.0.113.2") == NAME  # a network from which ivanov came before
+
+
+async def test_the_same_wrong_password_is_no_new_guess(workplace: Workplace) -> None:
+    auth = workplace.directory.auth
+    for _ in range(20):
+        with pytest.raises(Denied, match="wrong"):
+            await login(auth, password="the old password")
+    assert await login(auth) == NAME
+    await workplace.directory.set_password(workplace.ivanov.id, "the old password")
+    assert await login(auth, password="the old password") == NAME
 
 
 async def test_a_password_is_hashed_anew_under_new_settings(workplace: Workplace, tmp_path: Path) -> None:
