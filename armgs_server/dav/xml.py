@@ -18,6 +18,9 @@ from armgs_server.formats import xmltree
 
 Element: TypeAlias = etree._Element
 
+# Each name asked for is answered for each resource; what clients ask for is below thirty.
+MAX_ASKED = 500
+MAX_HOLDER = 4096  # characters of DAV:owner, which is shown to everybody who may read
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -75,11 +78,18 @@ def parse_propfind_element(root: Element) -> PropFind:
     if asked[0].tag == dav("propname"):
         return PropFind("propname")
     if asked[0].tag == dav("prop"):
-        elements = {name_of(child): child for child in asked[0]}
+        elements = _asked_elements(asked[0])
         return PropFind("prop", tuple(elements), elements)
     include = root.find(dav("include"))  # RFC 4918 §14.8
-    elements = {name_of(child): child for child in include} if include is not None else {}
+    elements = _asked_elements(include) if include is not None else {}
     return PropFind("allprop", tuple(elements), elements)
+
+
+def _asked_elements(parent: Element) -> dict[str, Element]:
+    elements = {name_of(child): child for child in parent}
+    if len(elements) > MAX_ASKED:
+        raise DavError(400, "Too many properties are asked for.")
+    return elements
 
 
 def parse_propertyupdate(body: bytes) -> list[PropertyChange]:
@@ -116,6 +126,8 @@ def parse_lockinfo(body: bytes) -> LockInfo | None:
         raise DavError(400, "DAV:lockinfo with DAV:lockscope and DAV:locktype expected.")
     holder = root.find(dav("owner"))
     text = standalone(holder) if holder is not None else ""
+    if len(text) > MAX_HOLDER:
+        raise DavError(400, "DAV:owner is too long.")
     if scope.find(dav("exclusive")) is not None:
         return LockInfo("exclusive", text)
     if scope.find(dav("shared")) is not None:

@@ -18,6 +18,7 @@ from armgs_server.storage.tx import Row, Tx
 COLUMNS = "owner, collection, uid, token, scope, deep, principal, holder, expires, root"
 # Identifiers in one query: both engines allow more.
 BATCH = 500
+MAX_SHARED = 100  # locks on one item or below one deep lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ async def take(tx: Tx, lock: Lock, chain: Sequence[int]) -> list[Lock]:
     conflicts = [other for other in present if "exclusive" in (lock.scope, other.scope)]
     if conflicts:
         return conflicts
+    if len(present) >= MAX_SHARED:
+        raise Conflict("too many locks")
     await tx.execute(
         f"INSERT INTO lock ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         lock.owner,

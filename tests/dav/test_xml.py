@@ -61,6 +61,8 @@ def test_lockinfo() -> None:
     assert parse_lockinfo(b"") is None
     with pytest.raises(DavError):
         parse_lockinfo(body % b"other")
+    with pytest.raises(DavError):
+        parse_lockinfo(body.replace(b"http://x/", b"x" * 5000) % b"shared")
 
 
 def test_mkcol() -> None:
@@ -113,6 +115,9 @@ def test_refused_documents(body: bytes) -> None:
         b'<propfind xmlns="DAV:"/>',
         b'<propfind xmlns="DAV:"><prop/><allprop/></propfind>',
         b'<other xmlns="DAV:"><prop/></other>',
+        b'<propfind xmlns="DAV:"><prop>'
+        + b"".join(b"<p%d/>" % n for n in range(501))
+        + b"</prop></propfind>",
     ],
 )
 def test_refused_propfinds(body: bytes) -> None:

@@ -121,3 +121,14 @@ async def test_remove(store: Store) -> None:
         assert await tokens(tx, [a]) == [] and await tokens(tx, [a], 1) == ["file"]
 
     await store.write(work)
+
+
+async def test_shared_locks_are_bounded(store: Store) -> None:
+    async def work(tx: Tx) -> None:
+        a, _, _ = await tree(tx)
+        for number in range(locks.MAX_SHARED):
+            assert await locks.take(tx, lock(a, 1, f"{number}", "shared"), [a]) == []
+        with pytest.raises(Conflict):
+            await locks.take(tx, lock(a, 1, "one more", "shared"), [a])
+
+    await store.write(work)
