@@ -79,9 +79,10 @@ def iterate_fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def unfold(value: bytes) -> bytes:
     """RFC 5322 §2.2.3: take the line ends out; white space around the value goes too."""
+    value = value.strip()
     if b"\n" in value or b"\r" in value:
         value = value.replace(b"\r", b"").replace(b"\n", b"")
-    return value.strip()
+    return value
 
 
 def parse_media_type(value: bytes) -> MediaType | None:

@@ -24,6 +24,7 @@ _HEAD = re.compile(_TAG.pattern + rb"([A-Za-z0-9]+)")
 _UID = re.compile(rb" ([A-Za-z]+)")
 # literal = "{" number ["+"] "}" CRLF CHAR8; "-" is LITERAL- (RFC 7888 §3)
 _LITERAL = re.compile(rb"\{([0-9]{1,15})([+-]?)\}\Z")
+_LITERAL_SIZE = 20  # octets of the longest, with the CR behind it
 # Literals in one command: each costs a round trip or a list entry.
 MAX_LITERALS = 1000
 
@@ -177,7 +178,8 @@ class ImapProtocol:
         end = self._buffer.find(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(self._buffer)
-            return self._overlong(self._scanned) if self._scanned > self.line_limit else False
+            # the CR of a line that is just as long as it may be is one octet more
+            return self._overlong() if self._scanned > self.line_limit + 1 else False
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._scanned = 0
@@ -185,11 +187,11 @@ class ImapProtocol:
             line = line[:-1]
         return self._take_line(line)
 
-    def _overlong(self, size: int) -> Event | bool:
-        """The rest of the line is dropped as it comes."""
+    def _overlong(self) -> Event | bool:
+        """The line is dropped as it comes, but for its end, which may announce a literal."""
         tag = self._tag(bytes(self._buffer[:200]))
-        del self._buffer[:size]
-        self._scanned = 0
+        del self._buffer[:-_LITERAL_SIZE]
+        self._scanned = len(self._buffer)
         if self._mode is _Mode.SKIP_LINE:
             return False
         self._begin()

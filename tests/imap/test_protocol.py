@@ -147,11 +147,22 @@ def test_a_line_that_is_too_long_is_refused_once(size: int) -> None:
     for at in range(0, len(data), 64):
         protocol.receive_data(data[at : at + 64])
         events += protocol.events()
-        assert len(protocol._buffer) <= LINES + 64
+        assert len(protocol._buffer) <= LINES + 1 + 64
     assert [type(event) for event in events] == [Fault, Command]
     assert events[0] == Fault(b"7", "line longer than 100 octets", "TOOBIG") or events[0] == Fault(
         b"7", "command longer than 100 octets", "TOOBIG"
     )
+
+
+def test_a_literal_at_the_end_of_a_line_that_is_too_long_is_swallowed() -> None:
+    data = b"7 " + b"x" * 1000 + b" {13+}\r\n8 NOOP 8 NO\r\n\r\n9 NOOP\r\n"
+    for chunk in (len(data), 64, 1):
+        protocol = ImapProtocol(LINES, LITERALS)
+        events: list[Event] = []
+        for at in range(0, len(data), chunk):
+            protocol.receive_data(data[at : at + chunk])
+            events += protocol.events()
+        assert [event.tag for event in events if isinstance(event, Fault | Command)] == [b"7", b"9"]
 
 
 def test_nothing_comes_after_the_end() -> None:
@@ -197,3 +208,9 @@ def _whole(data: bytes, accepts: bool) -> list[Event]:
 def test_any_bytes_are_taken(data: bytes) -> None:
     for event in _whole(data, True):
         assert isinstance(event, Command | MessageStart | MessageData | MessageEnd | Line | Fault)
+
+
+@pytest.mark.parametrize("ending", [b"\r\n", b"\n"])
+def test_a_line_may_be_as_long_as_the_limit(ending: bytes) -> None:
+    line = b"1 X " + b"y" * (LINES - 4)
+    assert feed(Accepting, line + ending) == [Command(b"1", "X", (line,), 3)]

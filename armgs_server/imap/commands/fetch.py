@@ -58,9 +58,7 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     for selection in slices(view, runs, plan.slice_size, changed_since):
         if marks:
             await _mark_seen(session, selection, view)
-        rows = await session.core.store.read(
-            lambda tx, selection=selection: _rows(tx, session, plan, selection)  # type: ignore[misc]
-        )
+        rows = await _rows(session, plan, selection)
         if plan.sections:
             await _write_bodies(session, plan, rows)
         else:
@@ -105,9 +103,13 @@ def slices(
         yield Selection(gathered[0], gathered[-1], gathered, changed_since)
 
 
-async def _rows(tx: Tx, session: Session, plan: Plan, selection: Selection) -> list[Row]:
+async def _rows(session: Session, plan: Plan, selection: Selection) -> list[Row]:
     collection, _ = session.selected()
-    return await mail_query.select(tx, collection.owner, collection.id, plan.columns, selection, limit=LIMIT)
+    return await session.core.store.read(
+        lambda tx: mail_query.select(
+            tx, collection.owner, collection.id, plan.columns, selection, limit=LIMIT
+        )
+    )
 
 
 def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from armgs_server.imap.responses import bad, no, number_set, string
 from armgs_server.imap.view import View
 from armgs_server.storage import clock, mail_query
 from armgs_server.storage.mail_query import Selection
+from armgs_server.storage.tx import Row
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -88,22 +89,11 @@ def _return_options(cursor: Cursor) -> set[str] | None:
 
 
 async def _find(session: Session, query: Query) -> Found:
-    collection, view = session.selected()
+    _, view = session.selected()
     uids: list[int] = []
     highest = 0
     for selection in slices(view, query.runs, SLICE):
-        rows = await session.core.store.read(
-            lambda tx, selection=selection: mail_query.select(  # type: ignore[misc]
-                tx,
-                collection.owner,
-                collection.id,
-                query.columns,
-                selection,
-                where=query.where,
-                arguments=query.arguments,
-                limit=2 * SLICE,
-            )
-        )
+        rows = await _rows(session, query, selection)
         known = [(row, query.match(row, None)) for row in rows]
         unclear = [row[0] for row, decision in known if decision is None]
         clear = await _read(session, query, unclear) if unclear else frozenset()
@@ -115,23 +105,30 @@ async def _find(session: Session, query: Query) -> Found:
     return Found(uids, highest)
 
 
+async def _rows(session: Session, query: Query, selection: Selection, more: str = "") -> list[Row]:
+    """Rows (uid, the query's columns, more); what SQL can decide is decided."""
+    collection, _ = session.selected()
+    columns = ", ".join(filter(None, (query.columns, more)))
+    return await session.core.store.read(
+        lambda tx: mail_query.select(
+            tx,
+            collection.owner,
+            collection.id,
+            columns,
+            selection,
+            where=query.where,
+            arguments=query.arguments,
+            limit=2 * SLICE,
+        )
+    )
+
+
 async def _read(session: Session, query: Query, uids: Sequence[int]) -> frozenset[int]:
     """Which of the messages match when they are read."""
-    collection, _ = session.selected()
     found: set[int] = set()
-    columns = f"{query.columns}, {CONTENT_COLUMNS}" if query.columns else CONTENT_COLUMNS
     for at in range(0, len(uids), CONTENT_SLICE):
         part = uids[at : at + CONTENT_SLICE]
-        rows = await session.core.store.read(
-            lambda tx, part=part: mail_query.select(  # type: ignore[misc]
-                tx,
-                collection.owner,
-                collection.id,
-                columns,
-                Selection(part[0], part[-1], part),
-                limit=CONTENT_SLICE,
-            )
-        )
+        rows = await _rows(session, query, Selection(part[0], part[-1], part), CONTENT_COLUMNS)
         for row in rows:
             content = await read_content(session.core.store.blobs, row[-5:], query.needs_body)
             if query.match(row, content):

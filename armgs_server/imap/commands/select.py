@@ -77,16 +77,17 @@ async def _uids(session: Session, collection: Collection) -> array[int]:
     """All uids, page by page. The view's modseq is older than they are: what happened meanwhile is told."""
     found = array("I")
     while True:
-        last = found[-1] if found else 0
-        page = await session.core.store.read(
-            lambda tx, last=last: mail_query.uids(  # type: ignore[misc]
-                tx, collection.owner, collection.id, last, PAGE
-            )
-        )
+        page = await _page(session, collection, found[-1] if found else 0)
         found.extend(page)
         if len(page) < PAGE:
             return found
         await asyncio.sleep(0)
+
+
+async def _page(session: Session, collection: Collection, after: int) -> list[int]:
+    return await session.core.store.read(
+        lambda tx: mail_query.uids(tx, collection.owner, collection.id, after, PAGE)
+    )
 
 
 async def handle_close(session: Session, cursor: Cursor) -> Ok:
