@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rooms as slixmpp, go-sendxmpp and profanity see them."""
+"""A room as slixmpp sees it: entered, talked in, configured, moderated by its XEP-0045 plug-in."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ import pytest
 import slixmpp
 
 from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
-from tests.xmpp.client import Client
-from tests.xmpp.rooms import ROOM, create, say
+from tests.xmpp.rooms import ROOM
 
 TIMEOUT = 20.0
 
@@ -83,94 +82,3 @@ async def test_a_room_with_slixmpp(tmp_path: Path) -> None:
         await rooms.set_affiliation(ROOM, affiliation="outcast", jid=slixmpp.JID(PETROVA))
         assert await rooms.get_affiliation_list(ROOM, "outcast") == [PETROVA]
         await rooms.destroy(ROOM)
-
-
-async def test_go_sendxmpp_speaks_in_a_room(tmp_path: Path, debian: Callable[..., None]) -> None:
-    debian("go-sendxmpp")
-    async with World(tmp_path) as world, Client(world, PETROVA) as petrova:
-        await (await petrova.log_in()).go_online()
-        await create(petrova, "petrova")
-        server = f"{HOST}:{world.ports['xmpp']}"
-        options = ("-n", "-u", IVANOV, "-p", PASSWORD, "-j", server, "-a", "ivanov", "-c", ROOM)
-        process = await asyncio.create_subprocess_exec(
-            "go-sendxmpp", *options, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        async with asyncio.timeout(TIMEOUT):
-            _, errors = await process.communicate("Чай готов\n".encode())
-        assert process.returncode == 0, errors.decode()
-        assert (await petrova.message("Чай готов")).get("from") == f"{ROOM}/ivanov"
-
-
-class Profanity:
-    """Profanity in a terminal of tmux; `screen` is what a person would see."""
-
-    def __init__(self, world: World, home: Path) -> None:
-        account = {
-            "enabled": "true",
-            "jid": IVANOV,
-            "password": PASSWORD,
-            "server": HOST,
-            "port": str(world.ports["xmpp"]),
-            "tls.policy": "trust",
-            "muc.nick": "ivanov",
-        }
-        self.home = home
-        self.socket = str(home / "tmux")
-        accounts = home / "data" / "profanity" / "accounts"
-        accounts.parent.mkdir(parents=True)
-        lines = "".join(f"{key}={value}\n" for key, value in account.items())
-        accounts.write_text(f"[ivanov]\n{lines}")
-
-    async def __aenter__(self) -> Profanity:
-        environment = (f"HOME={self.home}", f"XDG_DATA_HOME={self.home}/data", f"XDG_CONFIG_HOME={self.home}")
-        command = ("env", *environment, "LC_ALL=C.UTF-8", "TERM=xterm", "profanity", "-a", "ivanov")
-        await self.tmux("new-session", "-d", "-x", "160", "-y", "50", *command)
-        return self
-
-    async def __aexit__(self, *details: object) -> None:
-        await self.tmux("kill-server")
-
-    async def tmux(self, *arguments: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            "tmux", "-u", "-S", self.socket, *arguments, stdout=asyncio.subprocess.PIPE
-        )
-        async with asyncio.timeout(TIMEOUT):
-            output, _ = await process.communicate()
-        return output.decode()
-
-    async def type(self, line: str) -> None:
-        await self.tmux("send-keys", "-l", line)
-        await self.tmux("send-keys", "Enter")
-
-    async def until(self, text: str) -> None:
-        """Returns when the text is on the screen."""
-        screen = ""
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                while text not in screen:
-                    await asyncio.sleep(0.1)
-                    screen = await self.tmux("capture-pane", "-p")
-        except TimeoutError:
-            raise AssertionError(f"{text!r} is not on the screen:\n{screen}") from None
-
-
-async def test_profanity_talks_in_a_room(tmp_path: Path, debian: Callable[..., None]) -> None:
-    debian("profanity", "tmux")
-    async with World(tmp_path) as world, Client(world, PETROVA) as petrova:
-        await (await petrova.log_in()).go_online()
-        await create(petrova, "petrova", roomname="Tea")
-        petrova.send(say("before you came"))
-        await petrova.message("before you came")
-        async with Profanity(world, tmp_path) as profanity:
-            await profanity.until("logged in successfully")
-            await profanity.type(f"/join {ROOM}")
-            await profanity.until("before you came")
-            await petrova.presence_of(f"{ROOM}/ivanov")
-            await profanity.type("Уже иду")
-            assert (await petrova.message("Уже иду")).get("from") == f"{ROOM}/ivanov"
-            petrova.send(say("welcome"))
-            await profanity.until("welcome")
-            await profanity.type("/nick vanya")
-            await petrova.presence_of(f"{ROOM}/vanya")
-            await profanity.type("/close")
-            await petrova.presence_of(f"{ROOM}/vanya", "unavailable")
