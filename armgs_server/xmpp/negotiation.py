@@ -147,12 +147,14 @@ class Negotiation:
         """RFC 6120 §6.4."""
         if self._authentication is None:
             raise StreamError("not-authorized")
-        self._stream.write(await self._authentication.handle(nonza))
-        self.principal = self._authentication.principal
+        attempt = self._authentication
+        self._stream.write(await attempt.handle(nonza))
+        self.principal = attempt.principal
         if self.principal is not None:
+            self._authentication = None
             self._stream.conceal(False)
             self._restart()
-        elif self._authentication.failures >= MAX_ATTEMPTS:
+        elif attempt.failures >= MAX_ATTEMPTS:
             raise StreamError("policy-violation", "too many attempts")
 
     async def _bind(self, principal: Principal, iq: Stanza) -> Session | None:
