@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from armgs_server.smtp import delivery
 from armgs_server.smtp.delivery import Copy
 from armgs_server.smtp.policy import Recipient
 from armgs_server.storage import accounts, queue
+from armgs_server.storage.tx import Row, Tx
 from tests.smtp.client import Client, inbox
+from tests.smtp.sink import Sink, running_sink
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 
 MESSAGE = b"From: x@y.example\r\nSubject: Hello\r\n\r\nbody\r\n"
@@ -25,6 +28,10 @@ async def make_list(world: World, *members: str) -> str:
     ids = [await person_id(world, member) for member in members]
     group = await world.directory.create_group("all@digital.example", 'Все "наши"', ids)
     return group.address
+
+
+async def waiting(tx: Tx) -> list[Row]:
+    return await tx.rows("SELECT recipient, attempts FROM queue ORDER BY id")
 
 
 def test_a_person_gets_one_copy() -> None:
@@ -146,3 +153,32 @@ async def test_a_submitted_message_gets_what_it_lacks(world: World) -> None:
     assert f"\r\nFrom: <{IVANOV}>\r\nDate: ".encode() in bare
     assert b"\r\nMessage-ID: <" in bare
     assert complete.count(b"From: ") == complete.count(b"Date: ") == complete.count(b"Message-ID: ") == 1
+
+
+async def test_both_engines(tmp_path: Path, store_url: str) -> None:
+    """Direct, by a list, full, and for another domain, in one transaction of either engine."""
+    async with (
+        running_sink(Sink()) as sink,
+        World(
+            tmp_path,
+            store_url=store_url,
+            settings={"smtp": {"relay_routes": [f"other.example=127.0.0.1:{sink.port}"]}},
+        ) as world,
+    ):
+        address = await make_list(world, PETROVA, SIDOROV)
+        owner = await person_id(world, SIDOROV)
+        await world.store.write(lambda tx: accounts.set_quota(tx, owner, 100))
+        async with Client(world, "submission") as client:
+            await client.ehlo()
+            await client.login(IVANOV)
+            text = f"From: <{IVANOV}>\r\nSubject: x\r\n\r\nbody\r\n".encode()
+            answer = await client.mail(IVANOV, address, IVANOV, "x@other.example", text=text)
+            assert answer.startswith("250 ")
+        assert len(await inbox(world, IVANOV)) == len(await inbox(world, PETROVA)) == 1
+        assert await inbox(world, SIDOROV) == []
+        async with asyncio.timeout(10):
+            while not sink.messages:
+                await asyncio.sleep(0.02)
+            while (rows := await world.store.read(waiting)) != [(address, 1)]:
+                assert len(rows) <= 2
+                await asyncio.sleep(0.02)

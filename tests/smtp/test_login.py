@@ -6,6 +6,8 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import pytest
+
 from tests.smtp.client import Client, inbox
 from tests.world import HOSTNAME, IVANOV, PASSWORD, PETROVA, World
 
@@ -46,6 +48,24 @@ async def test_login_mechanism(world: World) -> None:
         await client.expect("AUTH LOGIN", "334 VXNlcm5hbWU6")
         await client.expect(encoded(IVANOV), "334 UGFzc3dvcmQ6")
         await client.expect(encoded(PASSWORD), "235 ")
+
+
+async def test_no_secret_is_written_to_the_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="armgs_server")
+    async with World(tmp_path, settings={"log": {"trace": ["smtp"], "level": "debug"}}) as world:
+        async with Client(world, "submission") as client:
+            await client.ehlo()
+            await client.login(IVANOV, "wrong-password")
+            await client.expect("AUTH LOGIN", "334 ")
+            await client.expect(encoded(IVANOV), "334 ")
+            await client.expect(encoded(PASSWORD), "235 ")
+            await client.expect(f"MAIL FROM:<{IVANOV}>", "250 ")
+    written = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+    assert f"MAIL FROM:<{IVANOV}>" in written  # the trace is on
+    for secret in (PASSWORD, "wrong-password"):
+        assert secret not in written
+        assert encoded(secret) not in written
+    assert encoded(f"\0{IVANOV}\0wrong-password") not in written
 
 
 async def test_scram(world: World) -> None:
