@@ -36,12 +36,14 @@ async def test_a_room_is_let_go_when_nobody_is_in_it(log_in: LogIn, world: World
     ivanov = await log_in(IVANOV)
     await create(ivanov, "ivanov")
     ivanov.send(say("hello"))
-    await ivanov.message("hello")
+    archive_id = find(await ivanov.message("hello"), "sid:stanza-id").get("id")
     ivanov.send(f"<presence to='{ROOM}/ivanov' type='unavailable'/>")
     await ivanov.presence_of(f"{ROOM}/ivanov", "unavailable")
     assert await exists(ivanov)
     ivanov.send(entry("ivanov"))
-    assert find(await ivanov.message("hello"), "delay:delay").get("from") == ROOM
+    past = await ivanov.message("hello")
+    assert find(past, "delay:delay").get("from") == ROOM
+    assert find(past, "sid:stanza-id").get("id") == archive_id
 
 
 async def test_a_temporary_room_ends_with_its_last_occupant(log_in: LogIn) -> None:

@@ -20,6 +20,7 @@ from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import protocol
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.stanza import Stanza, StanzaError, head
+from armgs_server.xmpp.xeps import xep_0359_stanza_ids
 from armgs_server.xmpp.xeps.xep_0045_room import MUC, Past, Room, Seat
 from armgs_server.xmpp.xeps.xep_0160_offline import DELAY, timestamp
 
@@ -39,16 +40,16 @@ def send(server: Server, jid: JID, data: bytes) -> None:
         server.publish(jid, data)
 
 
-async def load(tx: Tx, owner: int, limit: int) -> list[Past]:
-    """The last messages of a room's archive."""
+async def load(tx: Tx, owner: int, address: JID, limit: int) -> list[Past]:
+    """The last messages of a room's archive, with their archive ids."""
     if limit == 0:
         return []
     page = await archive.page(tx, owner, ArchiveQuery(backwards=True, limit=limit))
     past = []
     for message in page.messages:
         stanza = protocol.parse_stanza(message.stanza)
-        if message.peer:
-            past.append(Past(message.sent, parse(stanza.from_), stanza.tail()))
+        tail = xep_0359_stanza_ids.stamp(stanza.tail(), by=address.bare, stanza_id=message.id)
+        past.append(Past(message.sent, parse(stanza.from_), tail))
     return past
 
 

@@ -98,7 +98,7 @@ class Rooms:
             found = await rooms.load(tx, address.bare)
             if found is None:
                 return None
-            return *found, await xep_0045_history.load(tx, found[0].owner, limit)
+            return *found, await xep_0045_history.load(tx, found[0].owner, address, limit)
 
         if not self._secret:
             self._secret = await self.server.store.write(lambda tx: load_secret(tx, "occupant_secret"))
