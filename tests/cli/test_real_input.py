@@ -64,10 +64,13 @@ async def test_mail_over_imap(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 async def test_calendars_over_caldav(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is one object comes back as it was; what was taken out of others says
     nothing that its file did not say."""
+    readable: list[bytes] = []
     first: dict[str, tuple[bytes, bytes]] = {}  # the file and the object that had a UID first
     for file in sorted((SHARED / "calendar").rglob("*.ics")):
         data = file.read_bytes()
-        for part in icalendar_split.split(data).parts:
+        parts = icalendar_split.split(data).parts
+        readable += [data] if parts else []
+        for part in parts:
             folder = "tasks" if part.object.kind == "VTODO" else "default"
             first.setdefault(f"{HOME}/{folder}/{resource_name(part.object.uid, '.ics')}", (data, part.data))
     whole = {href: data for href, (data, part) in first.items() if part == data}
@@ -102,5 +105,4 @@ async def test_calendars_over_caldav(tmp_path: Path, capsys: pytest.CaptureFixtu
     back = events | tasks
     assert len(back) == report["accepted"] > 70
     assert {href: back[href] for href in whole} == whole
-    files = said(file.read_bytes() for file in SHARED.rglob("*.ics"))
-    assert not said(back.values()) - files
+    assert not said(back.values()) - said(readable)
