@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guard: the preconditions and locks of one write, checked inside the transaction that writes.
 
-Invariant: between the check and the write nothing else can happen, since both are in one transaction.
+Invariant: between the check and the write nothing else can happen: both are in one transaction that began
+with `walk_to_write`, so no other writer changes the owner's tree meanwhile.
 A lock protects against whoever does not submit its token; a token counts only for who took the lock
 (RFC 4918 §6.4).
 """

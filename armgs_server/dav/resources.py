@@ -13,7 +13,7 @@ from armgs_server.dav.features import Kind, Shape
 from armgs_server.dav.paths import quote
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
-from armgs_server.storage import collections, items
+from armgs_server.storage import accounts, collections, items
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -110,6 +110,12 @@ class Found:
     chain: tuple[Collection, ...]
     item: Item | None
     missing: tuple[str, ...]
+
+
+async def walk_to_write(tx: Tx, place: Place, *others: Place) -> Found:
+    """Follows the names of a place whose owner's tree no other writer changes until the commit."""
+    await accounts.hold(tx, (place.owner, *(other.owner for other in others)))
+    return await walk(tx, place)
 
 
 async def walk(tx: Tx, place: Place) -> Found:

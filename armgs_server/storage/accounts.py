@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import NotFound, OverQuota
@@ -85,6 +86,15 @@ async def charge(tx: Tx, owner: int, items: int, size: int) -> None:
         if await tx.row("SELECT 1 FROM account WHERE owner = ?", owner) is None:
             raise NotFound()
         raise OverQuota()
+
+
+async def hold(tx: Tx, owners: Iterable[int]) -> None:
+    """Makes other writers of these owners wait for the commit: what is read from here on stays true.
+
+    On SQLite writers take turns anyway; on PostgreSQL this locks the rows, in one order for all.
+    """
+    for owner in sorted(set(owners)):
+        await tx.execute("UPDATE account SET items = items WHERE owner = ?", owner)
 
 
 async def delete(tx: Tx, owner: int) -> None:

@@ -25,6 +25,7 @@ from armgs_server.dav.resources import (
     Resource,
     UnmappedResource,
     walk,
+    walk_to_write,
 )
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
@@ -65,7 +66,7 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
     guard = await Guard.of(call)
 
     async def work(tx: Tx) -> tuple[list[Lock], bool]:
-        origin = await walk(tx, place)
+        origin = await walk_to_write(tx, place, target.place)
         check_still(origin, source)
         await guard.check(tx, origin)
         goal = await walk(tx, target.place)

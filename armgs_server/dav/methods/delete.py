@@ -6,7 +6,7 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.multistatus import multistatus, status_response
-from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk
+from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk_to_write
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 from armgs_server.storage import collections, items
@@ -24,7 +24,7 @@ async def handle_delete(call: Call) -> Response:
     guard = await Guard.of(call)
 
     async def work(tx: Tx) -> list[Lock]:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         check_still(found, resource)
         await guard.check(tx, found)
         held = await guard.check_removal(tx, found)

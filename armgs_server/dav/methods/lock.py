@@ -13,7 +13,7 @@ from armgs_server.dav.methods.put import check_unmoved, target_of
 from armgs_server.dav.multistatus import document
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import lockdiscovery
-from armgs_server.dav.resources import CollectionResource, MemberResource, UnmappedResource, walk
+from armgs_server.dav.resources import CollectionResource, MemberResource, UnmappedResource, walk_to_write
 from armgs_server.dav.xml import LockInfo, parse_lockinfo
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
@@ -47,7 +47,7 @@ async def _take(call: Call, wanted: LockInfo, *, deep: bool, expires: int) -> Re
     guard = await Guard.of(call)
 
     async def work(tx: Tx) -> tuple[Lock, bool]:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         await guard.check(tx, found)
         created = bool(found.missing)
         item = found.item
@@ -96,7 +96,7 @@ async def _refresh(call: Call, expires: int) -> Response:
         raise DavError(412, "A refresh needs a lock token in the If header.")
 
     async def work(tx: Tx) -> Lock:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         uid = found.item.uid if found.item else 0
         chain = [each.id for each in found.chain]
         present = await locks.covering(tx, place.owner, chain, uid) if chain and not found.missing else []
@@ -119,7 +119,7 @@ async def handle_unlock(call: Call) -> Response:
     parent = call.require(resource, Rights.READ)
 
     async def work(tx: Tx) -> None:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         uid = found.item.uid if found.item else 0
         present = await locks.covering(tx, place.owner, [each.id for each in found.chain], uid)
         lock = next((each for each in present if each.token == token), None)

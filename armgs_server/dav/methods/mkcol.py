@@ -10,7 +10,7 @@ from armgs_server.dav.guard import Guard
 from armgs_server.dav.methods.proppatch import apply_changes, propstats
 from armgs_server.dav.multistatus import document
 from armgs_server.dav.names import dav
-from armgs_server.dav.resources import CollectionResource, HomeResource, UnmappedResource, walk
+from armgs_server.dav.resources import CollectionResource, HomeResource, UnmappedResource, walk_to_write
 from armgs_server.dav.xml import Element, PropertyChange, name_of, parse_mkcol
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
@@ -77,7 +77,7 @@ async def make(
     guard = await Guard.of(call)
 
     async def work(tx: Tx) -> None:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         if not found.missing:
             raise DavError(405, condition=dav("resource-must-be-null"))
         await guard.check(tx, found)

@@ -11,7 +11,7 @@ from armgs_server.dav.guard import Guard
 from armgs_server.dav.methods.delete import check_still
 from armgs_server.dav.multistatus import multistatus
 from armgs_server.dav.names import dav, empty
-from armgs_server.dav.resources import CollectionResource, MemberResource, walk
+from armgs_server.dav.resources import CollectionResource, MemberResource, walk_to_write
 from armgs_server.dav.xml import PropertyChange, parse_propertyupdate, standalone
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
@@ -34,7 +34,7 @@ async def handle_proppatch(call: Call) -> Response:
     guard = await Guard.of(call)
 
     async def work(tx: Tx) -> None:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         check_still(found, resource)
         await guard.check(tx, found)
         await guard.check_lock(tx, found)

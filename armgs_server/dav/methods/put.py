@@ -19,6 +19,7 @@ from armgs_server.dav.resources import (
     Place,
     UnmappedResource,
     walk,
+    walk_to_write,
 )
 from armgs_server.directory.access import Rights
 from armgs_server.errors import OverQuota, TooLarge
@@ -42,7 +43,7 @@ async def handle_put(call: Call) -> Response:
     ref, checked = await _receive(call, parent, name, content_type)
 
     async def work(tx: Tx) -> tuple[Item, bool]:
-        found = await walk(tx, place)
+        found = await walk_to_write(tx, place)
         check_unmoved(found, parent)
         await guard.check(tx, found)
         await guard.check_lock(tx, found)
