@@ -18,6 +18,9 @@ from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
 
+# Messages above this are few at a time.
+LARGE = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -45,6 +48,11 @@ class Result:
     def given_up(self) -> Result:
         """RFC 3464: a failure that lasted is a failure for good, with the status it had."""
         return replace(self, is_expired=True)
+
+
+def is_large(entry: Entry) -> bool:
+    """Whether the message, held in memory while it is sent, must wait for its turn among the large ones."""
+    return int(entry.data.get("size", 0)) > LARGE
 
 
 async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Mapping[int, Result]:

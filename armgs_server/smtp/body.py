@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from armgs_server import log
-from armgs_server.errors import Temporary
+from armgs_server.errors import DomainError
 from armgs_server.formats import mime
 from armgs_server.smtp import replies
 from armgs_server.smtp.replies import Reply
@@ -54,7 +54,7 @@ class Body:
                 self._parts.append(data)
                 if self.size > HEADER_LIMIT:
                     await self._open_writers()
-        except Temporary as error:
+        except DomainError as error:
             _log.warning("message not kept", error=error, cause=error.__cause__)
             self._refuse(replies.STORE_FAILED_451)
 

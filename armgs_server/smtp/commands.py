@@ -116,6 +116,9 @@ async def handle_rcpt(session: Session, argument: str) -> None:
     if found.is_remote and transaction.is_binary:
         session.send(replies.BINARY_ELSEWHERE_554)
         return
+    if found.list_address and not transaction.has_room_for_list:
+        session.send(replies.TOO_MANY_RECIPIENTS_452)
+        return
     accepted = parameters.apply_rcpt(session, found, path.parameters)
     if isinstance(accepted, Reply):
         session.fail(accepted)

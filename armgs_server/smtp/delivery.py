@@ -204,7 +204,7 @@ async def append(tx: Tx, owner: int, ref: BlobRef, index: MessageIndex | None, n
 
 def _queue_data(envelope: Envelope, stored: Stored, recipient: Recipient, owner: int) -> dict[str, Any]:
     """What relay and reports need later; only what differs from the default is kept."""
-    data: dict[str, Any] = {"skip": stored.own_prefix}
+    data: dict[str, Any] = {"skip": stored.own_prefix, "size": stored.ref.size}
     if owner:
         data["mailbox"] = owner
     if envelope.needs_utf8:

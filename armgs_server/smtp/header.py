@@ -23,6 +23,9 @@ from armgs_server.formats.addresses import Address
 from armgs_server.formats.mime_address import parse_address_list
 from armgs_server.formats.mime_header import unfold
 
+# The longest From: that is looked at (and trusted).
+AUTHORS_LIMIT = 8192
+
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _LIST_ID = re.compile(rb"<([^<>\s]+)>")
 _NOT_IN_NAME = re.compile(r"[^\w.:\[\]-]")
@@ -105,7 +108,7 @@ def authors(header: bytes) -> Sequence[Address] | None:
     RFC 5322 §3.6 allows the field once: two of them would let the reader see another one than was checked.
     """
     values = fields(header, "from")
-    if len(values) > 1:
+    if len(values) > 1 or sum(map(len, values)) > AUTHORS_LIMIT:
         return None
     found: list[Address] = []
     for mailbox in parse_address_list(values[0]) if values else ():

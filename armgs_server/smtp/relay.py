@@ -32,6 +32,8 @@ RENEWAL = 0.4 * LEASE / clock.SECOND
 # RFC 5321 §4.5.3.2 allows each step of a slow server minutes; this bounds all of them together.
 ATTEMPT_TIMEOUT = 3600.0
 CLAIM_LIMIT = 100
+# Large messages being sent at once: each is in memory, more than once, meanwhile.
+LARGE_AT_ONCE = 2
 # Rows of a domain that is at its limit wait this long for a place.
 CROWDED_WAIT = 2 * clock.SECOND
 # The queue is looked at this often even when nobody has called (other processes may add to it).
@@ -53,6 +55,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._attempts: dict[asyncio.Task[None], Sequence[Entry]] = {}
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._busy: Counter[str] = Counter()
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -122,7 +125,8 @@ class Relay:
         renewal = asyncio.create_task(self._renew(entries), name=f"lease {domain}")
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
-                results = await attempt.deliver(self._core, self._routing, entries)
+                async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
+                    results = await attempt.deliver(self._core, self._routing, entries)
             await self._settle(entries, results)
         except TimeoutError:
             _log.warning("attempt cut off", domain=domain)

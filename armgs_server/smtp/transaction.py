@@ -19,6 +19,9 @@ from armgs_server.storage import clock, mail
 
 _log = log.get("smtp")
 
+# Lists among the recipients of one message.
+LISTS = 20
+
 
 class Transaction:
     """Made by MAIL; RCPT adds recipients; DATA or BDAT begins the text; `finish` delivers."""
@@ -42,6 +45,11 @@ class Transaction:
         self._trace: Trace | None = None
         self._copies: list[Copy] = []
         self._prefixes: list[bytes] = []
+
+    @property
+    def has_room_for_list(self) -> bool:
+        """Each list has a copy of its own, which is written at the same time as the others."""
+        return sum(1 for each in self.recipients if each.list_address) < LISTS
 
     def begin(self, helo: str, peer: str, protocol: str) -> Body:
         """The text follows; what is told of its way goes into Received:."""

@@ -14,12 +14,14 @@ from armgs_server.storage.collections import INDEX_COLUMNS, Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx, Value
 
+# A hostile header costs about a microsecond an octet: longer messages are read in a thread.
+INDEXED_ON_THE_LOOP = 16 * 1024
 CONTENT_TYPE = "message/rfc822"
 
 
 async def read_index(blobs: Blobs, ref: BlobRef) -> MessageIndex:
     """Indexes a message that `blobs` has just taken; a large one off the loop, without reading it whole."""
-    if ref.data is not None:
+    if ref.data is not None and ref.size <= INDEXED_ON_THE_LOOP:
         return mime.index(ref.data)
 
     def read() -> MessageIndex:

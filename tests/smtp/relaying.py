@@ -43,7 +43,7 @@ async def enqueue(
 ) -> None:
     top = f"Return-Path: <{sender}>\r\n".encode()
     copy = Copy((), tuple(_remote(each, notify) for each in recipients))
-    stored = Stored(copy, core.store.blobs.small(top + text), None, len(top))
+    stored = Stored(copy, await core.store.blobs.put(top + text), None, len(top))
     author = await core.directory.by_address(IVANOV)
     assert author is not None
     await Delivery(core).deliver(Envelope(sender, author.id, **envelope), [stored], now)

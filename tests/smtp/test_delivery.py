@@ -9,6 +9,7 @@ from pathlib import Path
 from armgs_server.smtp import delivery
 from armgs_server.smtp.delivery import Copy
 from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp.transaction import LISTS
 from armgs_server.storage import accounts, queue
 from armgs_server.storage.tx import Row, Tx
 from tests.smtp.client import Client, inbox
@@ -78,6 +79,22 @@ async def test_a_list_has_its_own_copy_once_for_all(world: World) -> None:
         b"List-Id: =?utf-8?b?0JLRgdC1ICLQvdCw0YjQuCI=?= <all.digital.example>\r\n"
         b"List-Post: <mailto:all@digital.example>\r\n" + MESSAGE
     )
+
+
+async def test_lists_in_one_message_are_bounded(world: World) -> None:
+    member = await person_id(world, PETROVA)
+    async with Client(world) as client:
+        await client.ehlo()
+        await client.expect("MAIL FROM:<a@b.example>", "250 ")
+        for number in range(LISTS):
+            await world.directory.create_group(f"list{number}@digital.example", "List", [member])
+            await client.expect(f"RCPT TO:<list{number}@digital.example>", "250 ")
+        await world.directory.create_group("more@digital.example", "List", [member])
+        await client.expect("RCPT TO:<more@digital.example>", "452 4.5.3 ")
+        await client.expect(f"RCPT TO:<{IVANOV}>", "250 ")
+        text = MESSAGE + b"x" * 300_000 + b"\r\n"
+        assert (await client.send_text(text)).startswith("250 ")
+    assert len(await inbox(world, PETROVA)) == len(await inbox(world, IVANOV)) == 1
 
 
 async def test_a_list_message_does_not_come_back(world: World) -> None:

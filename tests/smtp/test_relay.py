@@ -12,7 +12,7 @@ import pytest
 
 from armgs_server.smtp import relay as relay_module
 from armgs_server.smtp.delivery import Delivery
-from armgs_server.smtp.relay import LEASE, Relay
+from armgs_server.smtp.relay import LARGE_AT_ONCE, LEASE, Relay
 from armgs_server.storage import accounts, queue
 from tests.smtp.client import Client, wait_for_mail
 from tests.smtp.conftest import MakeCore
@@ -235,6 +235,25 @@ async def test_few_at_once_to_one_domain(make_core: MakeCore) -> None:
         await run(relay)
         assert len(sink.messages) == 5
         assert sink.most_at_once == 2
+
+
+async def test_large_messages_go_a_few_at_a_time(make_core: MakeCore) -> None:
+    sink = Sink(hold=asyncio.Event())
+    async with running_sink(sink):
+        core, clock = await make_core(relay_routes=(route(sink, "*"),)), Clock()
+        for number in range(LARGE_AT_ONCE + 2):
+            text = b"Subject: %d\r\n\r\n" % number + (b"x" * 70 + b"\r\n") * 20_000
+            await enqueue(core, clock(), f"x@d{number}.example", text=text)
+        relay = Relay(Delivery(core), clock)
+        assert await relay.run_once() == LARGE_AT_ONCE + 2
+        async with asyncio.timeout(10):
+            while sink.most_at_once < LARGE_AT_ONCE:
+                await asyncio.sleep(0.01)
+        assert sink.hold is not None
+        sink.hold.set()
+        await relay.settled()
+    assert len(sink.messages) == LARGE_AT_ONCE + 2
+    assert sink.most_at_once == LARGE_AT_ONCE
 
 
 @pytest.mark.parametrize(("mode", "sent"), [("opportunistic", True), ("required", False), ("none", True)])
