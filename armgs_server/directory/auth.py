@@ -91,6 +91,14 @@ class Auth:
             return ()
         return tuple(kind for kind in CHANNEL_BINDINGS if channel_binding(kind) is not None)
 
+    def offers_plus(self, service: str, channel_binding: ChannelBinding | None) -> bool:
+        """Whether -PLUS is offered: RFC 9266 §3 has clients take tls-exporter over TLS 1.3.
+
+        Where that is missing, only XMPP can tell them to take another kind (XEP-0440).
+        """
+        kinds = self.channel_bindings(channel_binding)
+        return "tls-exporter" in kinds or (service == "xmpp" and bool(kinds))
+
     def mechanisms(
         self,
         is_tls: bool,
@@ -101,13 +109,13 @@ class Auth:
     ) -> tuple[str, ...]:
         """SASL mechanisms to offer, the best first; none where log-in is not permitted.
 
-        Give begin() the same `channel_binding`: a client that could bind the channel, but was offered no
-        -PLUS form, is refused where one could have been offered (RFC 5802 §6).
+        Give begin() the same `channel_binding` and `service`: a client that could bind the channel, but was
+        offered no -PLUS form, is refused where one should have been offered (RFC 5802 §6).
         """
         if not self.is_permitted(is_tls):
             return ()
         external = ("EXTERNAL",) if certificate else ()
-        plus = tuple(f"{name}-PLUS" for name in SCRAM) if self.channel_bindings(channel_binding) else ()
+        plus = tuple(f"{name}-PLUS" for name in SCRAM) if self.offers_plus(service, channel_binding) else ()
         login = ("LOGIN",) if service == "smtp" else ()
         return (*external, *plus, *SCRAM, "PLAIN", *login)
 

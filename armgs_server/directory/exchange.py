@@ -82,7 +82,7 @@ class Exchange:
         self._service = service
         self._peer = peer
         self._is_tls = is_tls
-        self._channel_binding = channel_binding if auth.channel_bindings(channel_binding) else None
+        self._channel_binding = channel_binding if auth.offers_plus(service, channel_binding) else None
         self._certificate = certificate
         self._domain = domain
         self.mechanisms = auth.mechanisms(is_tls, channel_binding, service=service, certificate=certificate)

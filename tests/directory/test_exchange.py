@@ -28,7 +28,7 @@ def begin(
     domain: str = "",
 ) -> Exchange:
     return workplace.directory.auth.begin(
-        service="imap",
+        service="xmpp",
         peer="192.0.2.1",
         is_tls=is_tls,
         channel_binding=binding,
@@ -126,6 +126,16 @@ async def test_scram_plus_binds_the_channel(workplace: Workplace) -> None:
     answer = await client.run(begin(workplace, binding=END_POINT), "SCRAM-SHA-256-PLUS")
     assert answer == Failure("not-authorized", "the channel binding does not match")
     assert "SCRAM-SHA-256-PLUS" not in begin(workplace, binding=lambda _: None).mechanisms
+
+
+async def test_plus_is_offered_where_a_client_takes_the_right_kind(workplace: Workplace) -> None:
+    # RFC 9266 §3: without being told otherwise it takes tls-exporter, and only XMPP tells (XEP-0440)
+    auth = workplace.directory.auth
+    assert "SCRAM-SHA-1-PLUS" in auth.mechanisms(True, END_POINT, service="xmpp")
+    assert "SCRAM-SHA-1-PLUS" not in auth.mechanisms(True, END_POINT, service="imap")
+    assert "SCRAM-SHA-1-PLUS" in auth.mechanisms(True, {"tls-exporter": b"material"}.get, service="imap")
+    imap = auth.begin(service="imap", peer="192.0.2.1", is_tls=True, channel_binding=END_POINT)
+    assert isinstance(await Client(NAME, PASSWORD, gs2="y,,").run(imap, "SCRAM-SHA-256"), Success)
 
 
 async def test_a_cut_list_of_mechanisms_is_noticed(workplace: Workplace) -> None:
