@@ -44,10 +44,6 @@ class DataRequest:
     limit_recurrence: TimeRange | None = None
     limit_freebusy: TimeRange | None = None
 
-    @property
-    def is_whole(self) -> bool:
-        return self == WHOLE
-
 
 WHOLE = DataRequest()
 
@@ -63,12 +59,13 @@ def parse_data_request(element: Element | None) -> DataRequest:
     if len(element) == 0:
         return WHOLE
     comp = element.find(f"{{{CALDAV}}}comp")
-    return DataRequest(
+    asked = DataRequest(
         None if comp is None else _parse_comp(comp, 1),
         _range(element, "expand"),
         _range(element, "limit-recurrence-set"),
         _range(element, "limit-freebusy-set"),
     )
+    return WHOLE if asked == WHOLE else asked
 
 
 def _range(element: Element, name: str) -> TimeRange | None:
@@ -113,7 +110,7 @@ def escape_data(data: bytes) -> str:
 
 def render(data: bytes, asked: DataRequest, zone: tzinfo | None, limit: int) -> str:
     """The C:calendar-data element for an object."""
-    if not asked.is_whole:
+    if asked is not WHOLE:
         try:
             data = select(check(data), asked, zone, limit)
         except Invalid:
@@ -178,8 +175,8 @@ def _time(name: str, micros: int, like: Moment) -> ContentLine:
 
 def utc_text(micros: int) -> str:
     """The form #2 of DATE-TIME (RFC 5545 §3.3.5)."""
-    moment = from_micros(micros)
-    return f"{moment.year:04}{moment:%m%dT%H%M%S}Z"
+    text = from_micros(micros).isoformat(timespec="seconds")
+    return text.replace("-", "").replace(":", "") + "Z"
 
 
 def _limited(found: CalendarObject, wanted: TimeRange, zone: tzinfo | None) -> Component:

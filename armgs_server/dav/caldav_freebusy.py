@@ -61,10 +61,10 @@ async def busy_periods(engine: Engine, parent: CollectionResource, wanted: TimeR
             for _, starts, ends, kind, floating in await calindex.busy(tx, *key, window)
             if kind != "FREE"
         ]
-        found = await calindex.in_range(tx, *key, window)
+        unknown = await calindex.not_expanded(tx, *key, window)
         given = await calindex.of_component(tx, *key, "VFREEBUSY")
         rows = []
-        for uid in sorted({*found.unknown, *given}):
+        for uid in sorted({*unknown, *given}):
             rows += await members.by_uids(tx, *key, [uid])
         return known, rows
 

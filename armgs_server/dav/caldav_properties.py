@@ -4,13 +4,13 @@
 Settable ones are kept in the collection's `data`, so other services may show them too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
 
 from armgs_server.dav.caldav_data import NAME as CALENDAR_DATA
-from armgs_server.dav.caldav_data import parse_data_request, render
+from armgs_server.dav.caldav_data import WHOLE, escape_data, parse_data_request, render
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Change, Property, Render, Shape
 from armgs_server.dav.filters import COLLATIONS
@@ -155,14 +155,19 @@ def _home(view: View, resource: PrincipalResource) -> str | None:
     return f"<C:calendar-home-set><D:href>{url}</D:href></C:calendar-home-set>"
 
 
+async def _prepare_data(view: View, resources: Sequence[Resource]) -> None:
+    view.cache.setdefault(CALENDAR_DATA, parse_data_request(view.element(CALENDAR_DATA)))
+    await load(view, resources)
+
+
 def _calendar_data(view: View, resource: MemberResource) -> str | None:
-    if resource.data is None:
+    data, asked = resource.data, view.cache[CALENDAR_DATA]
+    if data is None:
         return None
-    asked = view.cache.get(CALENDAR_DATA)
-    if asked is None:
-        asked = view.cache[CALENDAR_DATA] = parse_data_request(view.element(CALENDAR_DATA))
-    zone = collection_zone(resource.parent.collection) if not asked.is_whole else None
-    return render(resource.data, asked, zone, view.engine.config.dav.instances)
+    if asked is WHOLE:
+        return f"<C:calendar-data>{escape_data(data)}</C:calendar-data>"
+    zone = collection_zone(resource.parent.collection)
+    return render(data, asked, zone, view.engine.config.dav.instances)
 
 
 _DATA_TYPE = '<C:calendar-data content-type="text/calendar" version="2.0"/>'
@@ -190,5 +195,5 @@ PROPERTIES = (
         ),
     ),
     Property(caldav("max-resource-size"), Shape.CALENDAR, _max_size),
-    Property(CALENDAR_DATA, Shape.EVENT, _calendar_data, prepare=load, listed=False),
+    Property(CALENDAR_DATA, Shape.EVENT, _calendar_data, prepare=_prepare_data, listed=False),
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties of RFC 6352 §6.2 and §7.1, and CR:address-data (§10.4)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.dav.caldav_data import escape_data
@@ -64,19 +65,21 @@ def select(data: bytes, props: dict[str, bool]) -> bytes:
     return serialise(chosen)
 
 
+async def _prepare_data(view: View, resources: Sequence[Resource]) -> None:
+    view.cache.setdefault(ADDRESS_DATA, parse_data_request(view.element(ADDRESS_DATA)))
+    await load(view, resources)
+
+
 def _address_data(view: View, resource: MemberResource) -> str | None:
-    if resource.data is None:
+    data, props = resource.data, view.cache[ADDRESS_DATA].props
+    if data is None:
         return None
-    asked = view.cache.get(ADDRESS_DATA)
-    if asked is None:
-        asked = view.cache[ADDRESS_DATA] = parse_data_request(view.element(ADDRESS_DATA))
-    data = resource.data
-    if asked.props is not None:
+    if props is not None:
         try:
-            data = select(data, asked.props)
+            data = select(data, props)
         except Invalid:
             data = resource.data  # stored by an older version: given whole
-    return f"<CR:address-data>{escape_data(data)}</CR:address-data>"
+    return f"<CR:address-data>{escape_data(data or b'')}</CR:address-data>"
 
 
 def _home(view: View, resource: PrincipalResource) -> str | None:
@@ -109,5 +112,5 @@ PROPERTIES = (
     Property(carddav("supported-address-data"), Shape.ADDRESSBOOK, _supported_data),
     Property(carddav("supported-collation-set"), Shape.ADDRESSBOOK, _supported_collations),
     Property(carddav("max-resource-size"), Shape.ADDRESSBOOK, _max_size),
-    Property(ADDRESS_DATA, Shape.CARD, _address_data, prepare=load, listed=False),
+    Property(ADDRESS_DATA, Shape.CARD, _address_data, prepare=_prepare_data, listed=False),
 )

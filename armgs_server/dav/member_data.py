@@ -11,8 +11,8 @@ from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.multistatus import SLICE, multistatus, status_response, stream
 from armgs_server.dav.names import escape
-from armgs_server.dav.paths import parse_href
-from armgs_server.dav.resources import CollectionResource, MemberResource, Resource, member
+from armgs_server.dav.paths import parse_href, quote
+from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element, PropFind, hrefs_of, parse_propfind_element
 from armgs_server.directory.access import Rights
@@ -65,12 +65,8 @@ def as_resources(
     parent: CollectionResource, rows: Sequence[tuple[Item, bytes | None]]
 ) -> list[MemberResource]:
     """The resources of rows."""
-    found = []
-    for item, data in rows:
-        resource = member(parent, item)
-        resource.data = data
-        found.append(resource)
-    return found
+    shape, base = parent.kind.member, parent.href
+    return [MemberResource(shape, base + quote(item.name or ""), parent, item, data) for item, data in rows]
 
 
 async def multiget(call: Call, root: Element) -> Response:

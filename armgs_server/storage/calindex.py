@@ -190,39 +190,41 @@ async def of_component(tx: Tx, owner: int, collection: int, component: str) -> l
 
 async def in_range(tx: Tx, owner: int, collection: int, window: Window) -> Found:
     """Which items have an instance in a window; of those without dates nothing is known."""
-    rows = await busy(tx, owner, collection, window)
-    uids = {row[0] for row in rows}
-    unknown = [
-        row[0]
-        for row in await tx.rows(
-            "SELECT uid FROM event WHERE owner = ? AND collection = ? AND expanded_from > ? AND starts < ?"
-            " UNION SELECT uid FROM event WHERE owner = ? AND collection = ? AND expanded < ?"
-            " AND (ends IS NULL OR ends > ?) AND starts < ?"
-            " UNION SELECT uid FROM event WHERE owner = ? AND collection = ? AND starts IS NULL",
-            owner,
-            collection,
-            window.lowest,
-            window.highest,
-            owner,
-            collection,
-            window.highest,
-            window.lowest,
-            window.highest,
-            owner,
-            collection,
-        )
-        if row[0] not in uids
-    ]
-    return Found(sorted(uids), sorted(unknown))
+    uids = {row[0] for row in await busy(tx, owner, collection, window)}
+    unknown = await not_expanded(tx, owner, collection, window)
+    return Found(sorted(uids), [uid for uid in unknown if uid not in uids])
 
 
-async def busy(tx: Tx, owner: int, collection: int, window: Window) -> list[tuple[int, int, int, str, int]]:
-    """The instance rows that overlap a window: uid, starts, ends, busy, floating; in order of start."""
+async def not_expanded(tx: Tx, owner: int, collection: int, window: Window) -> list[int]:
+    """The items that may have instances in a window which are not in the table."""
+    rows = await tx.rows(
+        "SELECT uid FROM event WHERE owner = ? AND collection = ? AND expanded_from > ? AND starts < ?"
+        " UNION SELECT uid FROM event WHERE owner = ? AND collection = ? AND expanded < ?"
+        " AND (ends IS NULL OR ends > ?) AND starts < ?"
+        " UNION SELECT uid FROM event WHERE owner = ? AND collection = ? AND starts IS NULL ORDER BY 1",
+        owner,
+        collection,
+        window.lowest,
+        window.highest,
+        owner,
+        collection,
+        window.highest,
+        window.lowest,
+        window.highest,
+        owner,
+        collection,
+    )
+    return [row[0] for row in rows]
+
+
+async def busy(tx: Tx, owner: int, collection: int, window: Window) -> list[Row]:
+    """The instance rows that overlap a window: uid, starts, ends, busy, floating."""
+    # "starts + 0" keeps SQLite from choosing the primary key where instance_long is right.
     rows = await tx.rows(
         "SELECT uid, starts, ends, busy, floating FROM instance WHERE owner = ? AND collection = ?"
-        " AND starts >= ? AND starts < ? AND (ends > ? OR starts >= ?)"
-        " UNION SELECT uid, starts, ends, busy, floating FROM instance WHERE owner = ? AND collection = ?"
-        f" AND ends - starts > {LONG} AND ends > ? AND starts < ? ORDER BY 2, 1",
+        f" AND starts >= ? AND starts < ? AND (ends > ? OR starts >= ?) AND ends - starts <= {LONG}"
+        " UNION ALL SELECT uid, starts, ends, busy, floating FROM instance"
+        f" WHERE owner = ? AND collection = ? AND ends - starts > {LONG} AND ends > ? AND starts + 0 < ?",
         owner,
         collection,
         window.lowest - LONG,
@@ -234,11 +236,10 @@ async def busy(tx: Tx, owner: int, collection: int, window: Window) -> list[tupl
         window.lowest,
         window.highest,
     )
-    return [
-        (uid, starts, ends, kind, floating)
-        for uid, starts, ends, kind, floating in rows
-        if window.overlaps(starts, ends, floating)
-    ]
+    if (window.start, window.end) == (window.local_start, window.local_end):
+        return rows  # floating times are in UTC too: the query has said it all
+    overlaps = window.overlaps
+    return [row for row in rows if overlaps(row[1], row[2], row[4])]
 
 
 async def extend(store: Store, now: int | None = None) -> int:

@@ -7,10 +7,13 @@ Bytes are None where they lie in the blob engine; whoever needs those reads them
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from armgs_server.storage.items import COLUMNS, IN_LIMIT, Item
 from armgs_server.storage.tx import Row, Tx
 
+T = TypeVar("T", int, str)
+_LENGTHS = (1, 5, 25, 100, 200, IN_LIMIT)
 _SELECT = (
     f"SELECT {COLUMNS}, data FROM item JOIN blob ON hash = blob WHERE owner = ? AND collection = ?".replace(
         "size", "item.size"
@@ -24,9 +27,11 @@ async def by_uids(
     """Those of the uids that are there; at most IN_LIMIT of them at a time."""
     if not uids:
         return []
-    assert len(uids) <= IN_LIMIT
-    places = ", ".join("?" * len(uids))
-    return _members(await tx.rows(f"{_SELECT} AND uid IN ({places}) ORDER BY uid", owner, collection, *uids))
+    padded = _padded(uids)
+    places = ", ".join("?" * len(padded))
+    return _members(
+        await tx.rows(f"{_SELECT} AND uid IN ({places}) ORDER BY uid", owner, collection, *padded)
+    )
 
 
 async def by_names(
@@ -35,9 +40,9 @@ async def by_names(
     """Those of the names that are there; at most IN_LIMIT of them at a time."""
     if not names:
         return []
-    assert len(names) <= IN_LIMIT
-    places = ", ".join("?" * len(names))
-    return _members(await tx.rows(f"{_SELECT} AND name IN ({places})", owner, collection, *names))
+    padded = _padded(names)
+    places = ", ".join("?" * len(padded))
+    return _members(await tx.rows(f"{_SELECT} AND name IN ({places})", owner, collection, *padded))
 
 
 async def all_uids(tx: Tx, owner: int, collection: int) -> list[int]:
@@ -46,6 +51,14 @@ async def all_uids(tx: Tx, owner: int, collection: int) -> list[int]:
         "SELECT uid FROM item WHERE owner = ? AND collection = ? ORDER BY uid", owner, collection
     )
     return [row[0] for row in rows]
+
+
+def _padded(values: Sequence[T]) -> list[T]:
+    """The last one repeated: lists of a few lengths make few statements, which the engines keep prepared."""
+    length = next(each for each in _LENGTHS if each >= len(values))
+    padded = list(values)
+    padded += padded[-1:] * (length - len(padded))
+    return padded
 
 
 def _members(rows: list[Row]) -> list[tuple[Item, bytes | None]]:

@@ -144,7 +144,7 @@ CREATE TABLE event (
   PRIMARY KEY (owner, collection, uid)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX event_ical_uid ON event (owner, collection, ical_uid);
-CREATE INDEX event_undated ON event (owner, collection) WHERE starts IS NULL;
+CREATE INDEX event_undated ON event (owner, collection, starts) WHERE starts IS NULL;
 CREATE INDEX event_expanded_from ON event (owner, collection, expanded_from) WHERE expanded_from IS NOT NULL;
 CREATE INDEX event_expanded ON event (owner, collection, expanded) WHERE expanded IS NOT NULL;
 CREATE INDEX event_to_expand ON event (expanded) WHERE expanded IS NOT NULL;
@@ -208,6 +208,22 @@ CREATE TABLE upload (
   expires    INTEGER NOT NULL                   -- until when the file may be put
 ) WITHOUT ROWID;
 CREATE INDEX upload_owner ON upload (owner, uid);
+
+-- XEP-0163: what people publish about themselves (avatar, bookmarks, device keys), by node.
+CREATE TABLE pubsub_node (
+  owner  INTEGER NOT NULL,
+  node   TEXT    NOT NULL,
+  config TEXT    NOT NULL,                      -- JSON: access_model, max_items …
+  PRIMARY KEY (owner, node)
+) WITHOUT ROWID;
+CREATE TABLE pubsub_item (
+  owner     INTEGER NOT NULL,
+  node      TEXT    NOT NULL,
+  id        TEXT    NOT NULL,
+  published INTEGER NOT NULL,                   -- in the order of publishing
+  payload   BLOB    NOT NULL,                   -- the <item/> element
+  PRIMARY KEY (owner, node, id)
+) WITHOUT ROWID;
 
 -- RFC 6121 §2; versions are the modseq of the owner's collection of kind roster.
 CREATE TABLE roster (
