@@ -20,7 +20,7 @@ from armgs_server.imap.mailbox_names import (
     normalise,
 )
 from armgs_server.imap.responses import astring, bad
-from armgs_server.storage import collections
+from armgs_server.storage import collections, subscriptions
 from armgs_server.storage.collections import Collection
 
 if TYPE_CHECKING:
@@ -97,12 +97,24 @@ async def handle_list(session: Session, cursor: Cursor) -> Ok:
         session.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return Ok("LIST completed")
     session.writelines(_lines(request, await _read(session)))
+    if request.only_subscribed and not request.only_special_use:
+        patterns = [normalise(request.reference + pattern) for pattern in request.patterns]
+        for name in await _names_left(session, patterns):
+            session.write(b'* LIST (\\NonExistent \\Subscribed) "/" %b\r\n' % name)
     return Ok("LIST completed")
 
 
 async def _read(session: Session) -> list[Entry]:
     owner = session.owner
     return entries(await session.core.store.read(lambda tx: collections.all_of(tx, owner, KIND)))
+
+
+async def _names_left(session: Session, patterns: Iterable[str]) -> list[bytes]:
+    """Subscribed names whose mailboxes were deleted (RFC 3501 §6.3.6, RFC 5258 §3.1)."""
+    owner = session.owner
+    names = await session.core.store.read(lambda tx: subscriptions.names(tx, owner))
+    wanted = list(patterns)
+    return [astring(encode_mailbox(name)) for name in names if any(is_match(each, name) for each in wanted)]
 
 
 def _lines(request: Request, found: Iterable[Entry]) -> list[bytes]:
@@ -201,6 +213,8 @@ async def handle_lsub(session: Session, cursor: Cursor) -> Ok:
             session.write(b'* LSUB () "/" %b\r\n' % name)
         elif entry.subscribed_below and pattern.endswith("%"):
             session.write(b'* LSUB (\\Noselect) "/" %b\r\n' % name)
+    for left in await _names_left(session, [pattern]):
+        session.write(b'* LSUB () "/" %b\r\n' % left)
     return Ok("LSUB completed")
 
 

@@ -13,7 +13,7 @@ from armgs_server.imap.commands.list import ROLES
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX, segments
 from armgs_server.imap.responses import bad, no
-from armgs_server.storage import collections, items, transfer
+from armgs_server.storage import collections, items, subscriptions, transfer
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -47,7 +47,10 @@ async def handle_create(session: Session, cursor: Cursor) -> Ok:
         if role and await collections.by_role(tx, owner, KIND, role) is not None:
             raise no("another mailbox has that use", "USEATTR")  # RFC 6154 §3
         parent = await _make(tx, owner, path[:-1])
-        await collections.create(tx, owner, KIND, path[-1], parent=parent, role=role)
+        subscribed = await subscriptions.discard(tx, owner, DELIMITER.join(path))
+        await collections.create(
+            tx, owner, KIND, path[-1], parent=parent, role=role, subscribed=int(subscribed)
+        )
 
     await session.core.store.write(work)
     return Ok("CREATE completed")
@@ -91,7 +94,10 @@ async def handle_delete(session: Session, cursor: Cursor) -> Ok:
     async def work(tx: Tx) -> None:
         if await collections.children(tx, found.owner, found.id, KIND):
             raise no("there are mailboxes below it", "HASCHILDREN")
-        await collections.delete(tx, await collections.get(tx, found.owner, found.id))
+        mailbox = await collections.get(tx, found.owner, found.id)
+        if mailbox.subscribed:  # RFC 3501 §6.3.6: the name stays subscribed
+            await subscriptions.add(tx, found.owner, name)
+        await collections.delete(tx, mailbox)
 
     await session.core.store.write(work)
     return Ok("DELETE completed")
@@ -147,6 +153,10 @@ async def _subscribe(session: Session, cursor: Cursor, subscribed: int) -> Ok:
     cursor.space()
     name = cursor.mailbox()
     cursor.end()
+    if not subscribed:
+        owner = session.owner
+        if await session.core.store.write(lambda tx: subscriptions.discard(tx, owner, name)):
+            return Ok("UNSUBSCRIBE completed")
     found = await session.mailbox(name, Rights.LOOKUP)
 
     async def work(tx: Tx) -> None:
