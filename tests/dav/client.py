@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -96,7 +97,8 @@ class Client:
             _, writer = self._streams
             self._streams = None
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(ConnectionError):  # the server may have gone first
+                await writer.wait_closed()
 
 
 async def read_answer(reader: asyncio.StreamReader, method: str) -> Answer:
