@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from armgs_server.errors import (
     AlreadyExists,
     Conflict,
@@ -44,6 +46,19 @@ TABLE = (
     (INTERRUPTED, "interrupted from the keyboard"),
 )
 
+_BY_ERRNO = {
+    errno.ENOENT: NOT_FOUND,
+    errno.EEXIST: ALREADY_EXISTS,
+    errno.ENOTEMPTY: ALREADY_EXISTS,
+    errno.ENOTDIR: INVALID,
+    errno.EISDIR: INVALID,
+    errno.EACCES: REFUSED,
+    errno.EPERM: REFUSED,
+    errno.ENOSPC: TEMPORARY,
+    errno.EDQUOT: TEMPORARY,
+    errno.EROFS: TEMPORARY,
+    errno.EIO: TEMPORARY,
+}
 _BY_ERROR: tuple[tuple[type[DomainError], int], ...] = (
     (NotFound, NOT_FOUND),
     (AlreadyExists, ALREADY_EXISTS),
@@ -54,6 +69,11 @@ _BY_ERROR: tuple[tuple[type[DomainError], int], ...] = (
     (Conflict, REFUSED),
     (Temporary, TEMPORARY),
 )
+
+
+def code_for_system(error: OSError) -> int:
+    """The exit code that tells of an error of the operating system."""
+    return _BY_ERRNO.get(error.errno or 0, FAILED)
 
 
 def code_for(error: DomainError) -> int:

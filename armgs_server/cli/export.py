@@ -103,7 +103,7 @@ class Exporter:
             folder.mkdir(parents=True, exist_ok=True)
             async for item in self._items(collection):
                 assert item.name is not None, "every file has a name"
-                with (folder / item.name).open("wb") as target:
+                with (folder / _safe(item.name)).open("wb") as target:
                     async for chunk in self.store.blobs.stream(item.blob):
                         target.write(chunk)
                 count += 1

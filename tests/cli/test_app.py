@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,28 @@ def test_a_broken_configuration(armgs: Armgs) -> None:
 def test_exit_codes(error: DomainError, code: int) -> None:
     assert exit_codes.code_for(error) == code
     assert code in dict(exit_codes.TABLE)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOENT, 3), (errno.EACCES, 6), (errno.ENOSPC, 7), (errno.ELOOP, 1)],
+)
+def test_errors_of_the_system(run: Armgs, monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> None:
+    def fail(path: object) -> None:
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr("armgs_server.cli.config_commands.load_config", fail)
+    refused = run("config", "check", "x")
+    assert (refused.code, refused.err) == (code, f"armgs: /some/file: {os.strerror(number)}\n")
+
+
+def test_a_reader_that_has_seen_enough(armgs: Armgs) -> None:
+    command = f"{sys.executable} -m armgs_server config describe | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""
 
 
 def test_the_manual_has_every_exit_code() -> None:
