@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -69,9 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
     except DomainError as error:
         click.echo(f"armgs: {error}", err=True)
         return exit_codes.code_for(error)
-    except BrokenPipeError:  # `armgs user list | head`: whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.OK
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"armgs: {where}{error.strerror or error}", err=True)

@@ -91,15 +91,6 @@ def test_errors_of_the_system(run: Armgs, monkeypatch: pytest.MonkeyPatch, numbe
     assert (refused.code, refused.err) == (code, f"armgs: /some/file: {os.strerror(number)}\n")
 
 
-def test_a_reader_that_has_seen_enough(armgs: Armgs) -> None:
-    command = f"{sys.executable} -m armgs_server config describe | true"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=False
-    )
-    assert done.returncode == 0
-    assert done.stderr == b""
-
-
 def test_the_manual_has_every_exit_code() -> None:
     manual = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
     for code, meaning in exit_codes.TABLE:
