@@ -19,6 +19,7 @@ from armgs_server.directory.model import Principal
 from armgs_server.formats import vcard
 from armgs_server.storage import cards, collections, items
 from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
 NAME: Final = "directory"
@@ -43,9 +44,7 @@ async def put(tx: Tx, principal: Principal) -> None:
     aliases = await lookup.aliases(tx, principal.id)
     text = card(principal, department.name, unit.name if unit else "", aliases)
     ref = BlobRef(hashlib.sha256(text).digest(), len(text), text)
-    book = await collections.by_role(tx, principal.department, "addressbook", NAME)
-    if book is None:
-        return
+    book = await _book(tx, principal.department)
     item = await items.by_name(tx, book.owner, book.id, card_name(principal))
     if item is not None and item.blob == ref.hash:
         return
@@ -58,12 +57,18 @@ async def put(tx: Tx, principal: Principal) -> None:
 
 async def remove(tx: Tx, principal: Principal) -> None:
     """Takes the card out of the book."""
-    book = await collections.by_role(tx, principal.department, "addressbook", NAME)
-    if book is None or principal.kind not in KINDS:
+    if principal.kind not in KINDS:
         return
+    book = await _book(tx, principal.department)
     item = await items.by_name(tx, book.owner, book.id, card_name(principal))
     if item is not None:
         await items.remove(tx, book, [item.uid])
+
+
+async def _book(tx: Tx, department: int) -> Collection:
+    book = await collections.by_role(tx, department, "addressbook", NAME)
+    assert book is not None, "a department is made with its address book, which nobody may delete"
+    return book
 
 
 def card_uid(principal: Principal) -> str:

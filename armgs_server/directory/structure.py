@@ -181,8 +181,8 @@ async def create_resource(
     await accounts.create(tx, resource.id)
     await accounts.provision_calendar(tx, resource.id)
     calendar = await collections.by_role(tx, resource.id, "calendar", "default")
-    if calendar is not None:
-        await put_grant(tx, calendar, department, RESOURCE_CALENDAR)
+    assert calendar is not None, "it was just made"
+    await put_grant(tx, calendar, department, RESOURCE_CALENDAR)
     await addressbook.put(tx, resource)
     return resource
 

@@ -20,6 +20,12 @@ NAME = "ivanov@digital.example"
 PEER = "192.0.2.1"
 
 
+@pytest.fixture
+def store_url() -> str:
+    """One engine is enough: the SQL behind this is tried elsewhere."""
+    return "sqlite"
+
+
 async def login(auth: Auth, name: str = NAME, password: str = PASSWORD, peer: str = PEER) -> str:
     return (await auth.login("imap", peer, True, name, password)).address
 

@@ -19,6 +19,12 @@ END_POINT: ChannelBinding = {"tls-server-end-point": b"certificate hash"}.get
 NAME = "ivanov@digital.example"
 
 
+@pytest.fixture
+def store_url() -> str:
+    """One engine is enough: the SQL behind this is tried elsewhere."""
+    return "sqlite"
+
+
 def begin(
     workplace: Workplace,
     *,
