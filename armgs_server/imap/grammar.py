@@ -55,6 +55,10 @@ class SequenceSet(NamedTuple):
     ranges: tuple[tuple[int, int], ...]
     saved: bool = False
 
+    def has(self, uid: int) -> bool:
+        """Whether one of the ranges holds a uid that may not exist any more."""
+        return any(min(pair) <= uid <= max(pair) for pair in self.ranges)
+
 
 class Cursor:
     """Reads one command from left to right."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from armgs_server import log
 from armgs_server.errors import DomainError
-from armgs_server.imap.responses import flag_list
+from armgs_server.imap.responses import flag_list, number_set
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query
 from armgs_server.storage.collections import Collection
@@ -104,21 +105,26 @@ class Updates:
         if changes is None:  # RFC 2180 §3.3: the mailbox was deleted under the client
             session.bye("the selected mailbox was deleted")
             return
-        modseqs = "CONDSTORE" in session.enabled
-        session.writelines(serialise_updates(view, changes, may_expunge=may_expunge, modseqs=modseqs))
+        session.writelines(serialise_updates(view, changes, may_expunge=may_expunge, enabled=session.enabled))
         self.stale = self.stale or bool(view.gone)
 
 
-def serialise_updates(view: View, changes: MailChanges, *, may_expunge: bool, modseqs: bool) -> list[bytes]:
+def serialise_updates(
+    view: View, changes: MailChanges, *, may_expunge: bool, enabled: AbstractSet[str]
+) -> list[bytes]:
     """The lines to send; brings the view to where they leave the client.
 
-    `may_expunge` is false while a FETCH, STORE or SEARCH is answered (RFC 3501 §7.4.1); `modseqs` adds
-    MODSEQ for clients that know CONDSTORE (RFC 7162 §3.2).
+    `may_expunge` is false while a FETCH, STORE or SEARCH is answered (RFC 3501 §7.4.1). Who has enabled
+    CONDSTORE is told MODSEQ, who has enabled QRESYNC gets VANISHED for EXPUNGE (RFC 7162 §3.2.10).
     """
     lines: list[bytes] = []
     view.gone.update(changes.removed)
+    modseqs = "CONDSTORE" in enabled
     if may_expunge and view.gone:
-        lines += [b"* %d EXPUNGE\r\n" % number for number in view.expunge()]
+        if "QRESYNC" not in enabled:
+            lines += [b"* %d EXPUNGE\r\n" % number for number in view.expunge()]
+        elif uids := view.vanish():
+            lines.append(b"* VANISHED %b\r\n" % number_set(uids))
     last = view.uids[-1] if view.uids else 0
     if view.grow(row[0] for row in changes.rows if row[0] > last):
         lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))

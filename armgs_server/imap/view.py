@@ -86,6 +86,12 @@ class View:
         self.uids.extend(uid for uid in uids if uid > last)
         return len(self.uids) - before
 
+    def vanish(self) -> list[int]:
+        """Lets go of `gone`; the uids to tell (RFC 7162 §3.2.10)."""
+        uids = sorted(uid for uid in self.gone if self.number(uid))
+        self.expunge()
+        return uids
+
     def expunge(self) -> Iterator[int]:
         """Lets go of `gone`; the numbers to tell, the last first, so that each is true when it is read."""
         places = sorted((number - 1 for uid in self.gone if (number := self.number(uid))), reverse=True)

@@ -167,14 +167,19 @@ async def changes(tx: Tx, owner: int, collection: int, since: int) -> MailChange
         collection,
         since,
     )
-    removed = await tx.rows(
+    return MailChanges(rows, await removed(tx, owner, collection, since), modseq)
+
+
+async def removed(tx: Tx, owner: int, collection: int, since: int) -> list[int]:
+    """The uids that were removed since a modseq, ascending."""
+    rows = await tx.rows(
         "SELECT DISTINCT uid FROM tombstone WHERE owner = ? AND collection = ? AND modseq > ? AND uid > 0"
         " ORDER BY uid",
         owner,
         collection,
         since,
     )
-    return MailChanges(rows, [row[0] for row in removed], modseq)
+    return [row[0] for row in rows]
 
 
 async def message_counts(tx: Tx, owner: int) -> tuple[int, int]:

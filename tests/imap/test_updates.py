@@ -11,7 +11,16 @@ from armgs_server.storage.mail_query import MailChanges
 def lines(
     view: View, changes: MailChanges, *, may_expunge: bool = True, modseqs: bool = False
 ) -> list[bytes]:
-    return serialise_updates(view, changes, may_expunge=may_expunge, modseqs=modseqs)
+    enabled = {"CONDSTORE"} if modseqs else set()
+    return serialise_updates(view, changes, may_expunge=may_expunge, enabled=enabled)
+
+
+def test_who_knows_qresync_is_told_uids() -> None:
+    view = View([1, 4, 5, 9], 10)
+    changes = MailChanges([], [4, 5, 7], 12)
+    enabled = {"CONDSTORE", "QRESYNC"}
+    assert serialise_updates(view, changes, may_expunge=True, enabled=enabled) == [b"* VANISHED 4:5\r\n"]
+    assert list(view.uids) == [1, 9]
 
 
 def test_expunge_comes_before_exists_before_fetch() -> None:

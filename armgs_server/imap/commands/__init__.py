@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Spec] = {
     "AUTHENTICATE": Spec(login.handle_authenticate, _NEW, ("SASL-IR",)),
     "LOGIN": Spec(login.handle_login, _NEW),
     "ENABLE": Spec(basic.handle_enable, _IN, ("ENABLE",)),
-    "SELECT": Spec(select.handle_select, _IN, ("CONDSTORE",)),
+    "SELECT": Spec(select.handle_select, _IN, ("CONDSTORE", "QRESYNC")),
     "EXAMINE": Spec(select.handle_examine, _IN),
     "CREATE": Spec(mailboxes.handle_create, _IN, ("CREATE-SPECIAL-USE",)),
     "DELETE": Spec(mailboxes.handle_delete, _IN),

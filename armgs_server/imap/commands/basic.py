@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
 # What ENABLE can switch on.
-ENABLEABLE = ("CONDSTORE",)
+ENABLEABLE = ("CONDSTORE", "QRESYNC")
 # RFC 2971 §3.3: at most 30 pairs.
 MAX_ID_FIELDS = 30
 
@@ -75,5 +75,7 @@ async def handle_enable(session: Session, cursor: Cursor) -> Ok:
         raise bad("capability expected")
     enabled = [name for name in dict.fromkeys(names) if name in ENABLEABLE and name not in session.enabled]
     session.enabled.update(enabled)
+    if "QRESYNC" in enabled:
+        session.enabled.add("CONDSTORE")  # RFC 7162 §3.2.3
     session.write(" ".join(["* ENABLED", *enabled]).encode("ascii") + b"\r\n")
     return Ok("ENABLE completed")

@@ -35,12 +35,15 @@ async def handle_uid_expunge(session: Session, cursor: Cursor) -> Ok:
 async def _expunge(session: Session, uids: Iterable[int] | None) -> Ok:
     collection, _ = session.writable()
     await session.check(collection, Rights.EXPUNGE)
-    await expunge_deleted(session, uids)
-    return Ok("EXPUNGE completed")
+    return Ok("EXPUNGE completed", await expunge_deleted(session, uids))
 
 
-async def expunge_deleted(session: Session, uids: Iterable[int] | None) -> None:
-    """Removes what has \\Deleted, of `uids` or of all that the client knows; the update tells the numbers."""
+async def expunge_deleted(session: Session, uids: Iterable[int] | None) -> str:
+    """Removes what has \\Deleted, of `uids` or of all that the client knows; the update tells the numbers.
+
+    Returns the code for the tagged line: HIGHESTMODSEQ where QRESYNC is enabled (RFC 7162 §3.2.7, §3.2.8).
+    """
+    modseq = 0
     collection, view = session.selected()
     known = set(view.uids if uids is None else uids)
     marked = await session.core.store.read(lambda tx: mail_query.deleted(tx, collection.owner, collection.id))
@@ -48,11 +51,11 @@ async def expunge_deleted(session: Session, uids: Iterable[int] | None) -> None:
     for at in range(0, len(targets), BATCH):
         part = targets[at : at + BATCH]
 
-        async def work(tx: Tx, part: list[int] = part) -> None:
+        async def work(tx: Tx, part: list[int] = part) -> int:
             rows = await mail_query.flags_of(tx, collection.owner, collection.id, part)
             # once more under the writer's lock: another session may have taken \Deleted away
             still = [uid for uid, flags, _, _ in rows if flags & items.Flags.DELETED]
-            if still:
-                await items.remove(tx, collection, still)
+            return await items.remove(tx, collection, still) if still else 0
 
-        await session.core.store.write(work)
+        modseq = await session.core.store.write(work) or modseq
+    return f"HIGHESTMODSEQ {modseq}" if modseq and "QRESYNC" in session.enabled else ""

@@ -15,6 +15,7 @@ from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.fetch_body import inline_message, write_message
 from armgs_server.imap.commands.fetch_items import SLICE, Plan, parse_items
+from armgs_server.imap.commands.qresync import write_vanished
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad
 from armgs_server.imap.view import View
@@ -43,18 +44,24 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     wanted = cursor.sequence_set()
     cursor.space()
     items = parse_items(cursor)
-    changed_since = 0
+    changed_since, vanished = 0, False
     if not cursor.is_at_end():
         cursor.space()
-        changed_since = _changed_since(cursor)
+        changed_since, vanished = _modifiers(cursor)
     cursor.end()
+    if vanished and not (by_uid and changed_since and "QRESYNC" in session.enabled):
+        raise bad("VANISHED is for UID FETCH with CHANGEDSINCE, where QRESYNC is enabled")
     collection, view = session.selected()
     if changed_since or items.has_modseq:
         session.enabled.add("CONDSTORE")
-    plan = Plan.make(items, with_uid=by_uid, with_modseq=bool(changed_since))
+    # RFC 7162 §3.2.4: with QRESYNC every FETCH response has the UID.
+    with_uid = by_uid or "QRESYNC" in session.enabled
+    plan = Plan.make(items, with_uid=with_uid, with_modseq=bool(changed_since))
     # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
     marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.rights(collection)
     runs = view.runs(wanted, by_uid=by_uid)
+    if vanished:
+        await write_vanished(session, changed_since, wanted)
     for selection in slices(view, runs, plan.slice_size, changed_since):
         if marks:
             await _mark_seen(session, selection, view)
@@ -68,17 +75,25 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     return Ok("FETCH completed")
 
 
-def _changed_since(cursor: Cursor) -> int:
-    """ "(" "CHANGEDSINCE" SP mod-sequence-value ")" """
-    cursor.expect(b"(")
-    if cursor.atom() != "CHANGEDSINCE":
-        raise bad("CHANGEDSINCE expected")
-    cursor.space()
-    since = cursor.mod_sequence()
-    cursor.expect(b")")
-    if not since:
-        raise bad("CHANGEDSINCE must be positive")
-    return since
+def _modifiers(cursor: Cursor) -> tuple[int, bool]:
+    """fetch-modifiers: CHANGEDSINCE (RFC 7162 §3.1.4.1) and VANISHED (§3.2.6)."""
+    since, vanished = 0, False
+
+    def modifier() -> None:
+        nonlocal since, vanished
+        name = cursor.atom()
+        if name == "VANISHED":
+            vanished = True
+        elif name == "CHANGEDSINCE":
+            cursor.space()
+            since = cursor.mod_sequence()
+            if not since:
+                raise bad("CHANGEDSINCE must be positive")
+        else:
+            raise bad(f"no such modifier: {name}")
+
+    cursor.parenthesised(modifier)
+    return since, vanished
 
 
 def slices(

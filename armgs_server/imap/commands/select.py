@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.expunge import expunge_deleted
+from armgs_server.imap.commands.qresync import Known, parse_parameter, write_changes
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.responses import SYSTEM_FLAGS, bad
+from armgs_server.imap.responses import SYSTEM_FLAGS
 from armgs_server.imap.view import View
 from armgs_server.storage import collections, mail_query
 from armgs_server.storage.collections import Collection
@@ -36,16 +37,17 @@ async def handle_examine(session: Session, cursor: Cursor) -> Ok:
 async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
     cursor.space()
     name = cursor.mailbox()
-    parameters: list[str] = []
+    known: list[Known | None] = []
     if not cursor.is_at_end():
         cursor.space()
-        parameters = cursor.parenthesised(cursor.atom)
+        known = cursor.parenthesised(lambda: parse_parameter(session, cursor))
     cursor.end()
     # RFC 3501 §6.3.1: whatever becomes of this command, the mailbox before it is closed.
+    was_selected = session.view is not None
     await session.leave()
-    for parameter in parameters:
-        if parameter != "CONDSTORE":
-            raise bad(f"no such parameter: {parameter}")
+    if was_selected and "QRESYNC" in session.enabled:
+        session.write(b"* OK [CLOSED] the mailbox before is closed\r\n")  # RFC 7162 §3.2.11
+    if known:
         session.enabled.add("CONDSTORE")
     found = await session.mailbox(name, Rights.READ)
 
@@ -70,6 +72,9 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
     lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % collection.uid_next)
     lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % collection.modseq)
     session.write(b"".join(lines))
+    for each in known:
+        if each is not None and each.uid_validity == collection.uid_validity:
+            await write_changes(session, each)
     return Ok("selected", "READ-ONLY" if read_only else "READ-WRITE")
 
 
@@ -93,13 +98,14 @@ async def _page(session: Session, collection: Collection, after: int) -> list[in
 async def handle_close(session: Session, cursor: Cursor) -> Ok:
     """RFC 3501 §6.4.2: expunges without a word, where it may."""
     cursor.end()
+    code = ""
     if not session.read_only:
         collection, _ = session.selected()
         rights = await session.rights(collection)
         if Rights.EXPUNGE in rights:
-            await expunge_deleted(session, None)
+            code = await expunge_deleted(session, None)
     await session.leave()
-    return Ok("CLOSE completed")
+    return Ok("CLOSE completed", code)
 
 
 async def handle_unselect(session: Session, cursor: Cursor) -> Ok:
