@@ -82,7 +82,8 @@ async def test_who_guesses_must_wait(tmp_path: Path) -> None:
     settings = {"security": {"login_failures": 2}}
     async with World(tmp_path, settings=settings) as world:
         client, _ = await connect(world)
-        for _ in range(2):
-            assert (await client.no(f"LOGIN {IVANOV} wrong")).startswith(b"NO [AUTHENTICATIONFAILED] ")
+        for guess in range(2):
+            refused = await client.no(f"LOGIN {IVANOV} wrong{guess}")
+            assert refused.startswith(b"NO [AUTHENTICATIONFAILED] ")
         assert (await client.no(f"LOGIN {IVANOV} {PASSWORD}")).startswith(b"NO [LIMIT] ")
         await client.close()
