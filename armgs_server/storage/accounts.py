@@ -99,7 +99,7 @@ async def hold(tx: Tx, owners: Iterable[int]) -> None:
 
 async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it."""
-    for table in ("document", "archive", "offline", "roster", "upload"):
+    for table in ("document", "archive", "offline", "roster", "upload", "pubsub_node", "pubsub_item"):
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await queue.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):

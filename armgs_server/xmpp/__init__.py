@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """XMPP: RFC 6120 (streams), RFC 6121 (rosters, presence, messages), RFC 7622 (addresses), client side.
 
-XEP-0012, 0030, 0045, 0049, 0054, 0059, 0092, 0115, 0160, 0191, 0198, 0199, 0202, 0203, 0280, 0313, 0334,
-0352, 0359, 0363, 0440, 0441: one file each in `xeps/`.
+XEP-0012, 0030, 0045, 0049, 0054, 0059, 0060, 0092, 0115, 0160, 0163, 0191, 0198, 0199, 0202, 0203, 0280,
+0313, 0334, 0352, 0359, 0363, 0440, 0441: one file each in `xeps/`, larger ones several.
 
 Invariants:
 - A stanza stays the bytes it came as; forwarding is a new start tag and the raw rest.

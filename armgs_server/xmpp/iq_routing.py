@@ -11,6 +11,7 @@ from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error
+from armgs_server.xmpp.xeps import xep_0115_clients, xep_0163_events
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ async def _route(server: Server, session: Session, stanza: Stanza) -> None:
 
 
 async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at: At) -> None:
-    if stanza.type in ("get", "set"):
+    if stanza.type == "result" and at == "account":
+        new = xep_0115_clients.receive(server, session, stanza)
+        if new:
+            await xep_0163_events.send_last(server, session, new)
+    elif stanza.type in ("get", "set"):
         await _ROUTES.answer(server, session, stanza, to, at)
 
 

@@ -19,7 +19,7 @@ from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error, head
 from armgs_server.xmpp.subscription_states import TYPES
 from armgs_server.xmpp.subscriptions import UNAVAILABLE, handle_subscription, show
-from armgs_server.xmpp.xeps import xep_0160_offline
+from armgs_server.xmpp.xeps import xep_0115_clients, xep_0160_offline, xep_0163_events
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     if is_initial:
         await _show_others(server, session)
         await _show_pending(server, session)
+    new = await xep_0115_clients.look_at(server, session, stanza)
+    if new:
+        await xep_0163_events.send_last(server, session, new)
     if session.takes_messages and not took_messages:
         await xep_0160_offline.deliver(server, session)
 

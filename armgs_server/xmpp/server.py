@@ -62,6 +62,7 @@ class Server:
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()
         self.caps_hash = ""
+        self.known_clients: dict[str, frozenset[str]] = {}  # XEP-0115 `ver` → wanted events
 
     @property
     def settings(self) -> object:

@@ -32,11 +32,14 @@ class Session:
     __slots__ = (
         "account",
         "active_at",
+        "caps",
+        "caps_query",
         "directed",
         "expiry",
         "handling",
         "has_roster",
         "holding",
+        "interests",
         "is_ended",
         "jid",
         "lang",
@@ -58,6 +61,9 @@ class Session:
         self.has_roster = False  # RFC 6121 §2.1.6: an interested resource
         self.wants_blocklist = False  # XEP-0191 §3.2
         self.wants_carbons = False
+        self.caps = b""  # the `<c/>` of the last presence (XEP-0115)
+        self.caps_query = ""  # the id of the question what it means
+        self.interests: frozenset[str] = frozenset()  # nodes whose events the client wants (XEP-0163)
         self.directed: set[str] = set()  # RFC 6121 §4.6: who got directed presence, as full or bare JIDs
         self.holding: Holding | None = None  # there while the client is inactive
         self.sm: Management | None = None

@@ -17,14 +17,33 @@ from tests.xmpp.client import Client, chat
 STATES = ("new", "open", "authenticated", "bound", "managed")
 ROUNDS = 40
 _NAMES = ["message", "presence", "iq", "a", "r", "enable", "resume", "auth", "response", "starttls", "query"]
-_NAMES += ["body", "item", "set", "x", "field", "value", "stream:error", "vCard", "block", "pubsub", "slot"]
+_NAMES += [
+    "body",
+    "item",
+    "set",
+    "x",
+    "field",
+    "value",
+    "stream:error",
+    "vCard",
+    "block",
+    "pubsub",
+    "items",
+    "publish",
+    "configure",
+    "c",
+    "invite",
+    "request",
+]
 _NAMESPACES = [
     *("jabber:client", "jabber:iq:roster", "urn:xmpp:sm:3", "urn:xmpp:mam:2", "urn:xmpp:blocking"),
     *("urn:ietf:params:xml:ns:xmpp-sasl", "urn:ietf:params:xml:ns:xmpp-bind", "urn:xmpp:csi:0"),
     *("urn:ietf:params:xml:ns:xmpp-tls", "http://jabber.org/protocol/disco#info", "jabber:iq:private"),
     *("vcard-temp", "jabber:x:data", "http://jabber.org/protocol/rsm", "urn:xmpp:http:upload:0", ""),
     *("http://jabber.org/protocol/muc", "http://jabber.org/protocol/muc#owner", "urn:xmpp:carbons:2"),
-    *("http://jabber.org/protocol/muc#admin", "urn:xmpp:ping", "jabber:iq:last"),
+    *("http://jabber.org/protocol/muc#admin", "urn:xmpp:ping", "jabber:iq:last", "jabber:x:conference"),
+    *("http://jabber.org/protocol/pubsub", "http://jabber.org/protocol/pubsub#owner"),
+    *("http://jabber.org/protocol/caps", "http://jabber.org/protocol/muc#user"),
 ]
 _VALUES = ["", "get", "set", "result", "error", "chat", "groupchat", "headline", "subscribe", "subscribed"]
 _VALUES += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from armgs_server.storage import pubsub
 from armgs_server.xmpp import roster
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
@@ -14,6 +15,7 @@ INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
 FEATURES = (INFO, ITEMS)
 ACCOUNT_FEATURES = (INFO, ITEMS)
+_PEP = ("pubsub", "pep", "")  # XEP-0163 §5: every account is a pubsub service
 
 
 def info(identities: Iterable[tuple[str, str, str]], features: Iterable[str], node: str = "") -> bytes:
@@ -47,17 +49,26 @@ async def handle_server_items(query: Query) -> bytes:
 async def handle_account_info(query: Query) -> bytes:
     if query.payload.get("node"):
         raise StanzaError("item-not-found")
-    return info([("account", "registered", "")], query.server.account_features)
+    return info([("account", "registered", ""), _PEP], query.server.account_features)
 
 
 async def handle_account_items(query: Query) -> bytes:
-    return element("query", {"xmlns": ITEMS, "node": query.payload.get("node") or ""})
+    """XEP-0060 §5.2: the nodes, or a node's items."""
+    node, owner, jid = query.payload.get("node") or "", query.owner, query.session.account.bare
+    if node:
+        found = await query.server.store.read(lambda tx: pubsub.items(tx, owner, node))
+        listed = [{"jid": jid, "name": item.id} for item in found]
+    else:
+        names = await query.server.store.read(lambda tx: pubsub.nodes(tx, owner))
+        listed = [{"jid": jid, "node": name} for name in names]
+    inner = b"".join(element("item", each) for each in listed)
+    return element("query", {"xmlns": ITEMS, "node": node}, inner)
 
 
 async def handle_contact_info(query: Query) -> bytes:
     """§8: only for who may see the presence."""
     await _check_authorised(query)
-    return info([("account", "registered", "")], ACCOUNT_FEATURES)
+    return info([("account", "registered", ""), _PEP], ACCOUNT_FEATURES)
 
 
 async def handle_contact_items(query: Query) -> bytes:

@@ -31,9 +31,14 @@ def node_with_hash(server: Server, domain: str) -> str:
 
 def verification_string(identities: tuple[tuple[str, str, str], ...], features: tuple[str, ...]) -> str:
     """§5.1, for an entity without forms and with identities in no language."""
-    parts = sorted(f"{category}/{type_}//{name}<" for category, type_, name in identities)
-    parts += [f"{feature}<" for feature in sorted(set(features))]
-    return base64.b64encode(hashlib.sha1("".join(parts).encode()).digest()).decode()
+    parts = sorted(f"{category}/{type_}//{name}" for category, type_, name in identities)
+    return digest(parts + sorted(set(features)))
+
+
+def digest(parts: list[str]) -> str:
+    """§5.1, the last step: what `ver` says."""
+    joined = "".join(f"{part}<" for part in parts)
+    return base64.b64encode(hashlib.sha1(joined.encode()).digest()).decode()
 
 
 def _node(domain: str) -> str:
