@@ -36,7 +36,9 @@ async def member_texts(view: View, parent: CollectionResource) -> AsyncIterator[
             yield page
         return
     key = (owner, number, parent.href, view.asked.names, view.minimal)
-    texts, is_changed, count, after = dict(view.engine.listings.texts(key)), False, 0, 0
+    texts = dict(view.engine.listings.texts(key))
+    there: list[int] = []
+    is_changed, after = False, 0
     while True:
         found = await store.read(
             lambda tx, after=after: items.revisions(tx, owner, number, after, LOOKED_UP)  # type: ignore[misc]
@@ -48,13 +50,12 @@ async def member_texts(view: View, parent: CollectionResource) -> AsyncIterator[
                 is_changed = True
                 texts.update(await _render(view, parent, stale))
             yield [texts[uid][1] for uid, _ in part if uid in texts]
-        count += len(found)
+        there += [uid for uid, _ in found]
         if len(found) < LOOKED_UP:
             break
         after = found[-1][0]
-    if is_changed or count != len(texts):
-        # What was removed meanwhile is among the texts still: begin anew when it is as much as the rest.
-        view.engine.listings.keep(key, texts if len(texts) < 2 * count else {})
+    if is_changed or len(there) != len(texts):
+        view.engine.listings.keep(key, {uid: texts[uid] for uid in there if uid in texts})
 
 
 async def _render(view: View, parent: CollectionResource, uids: Sequence[int]) -> Texts:

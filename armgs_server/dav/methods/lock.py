@@ -9,6 +9,7 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.headers import parse_lock_token, parse_timeout
+from armgs_server.dav.methods.delete import check_still
 from armgs_server.dav.methods.put import check_unmoved, target_of
 from armgs_server.dav.multistatus import document
 from armgs_server.dav.names import dav
@@ -54,6 +55,8 @@ async def _take(call: Call, wanted: LockInfo, *, deep: bool, expires: int) -> Re
         if isinstance(resource, UnmappedResource):
             assert isinstance(resource.parent, CollectionResource)
             check_unmoved(found, resource.parent)
+        else:
+            check_still(found, resource)
         if created:
             # §7.3: a lock on an unmapped URL makes an empty resource there.
             await guard.check_lock(tx, found)
@@ -94,6 +97,9 @@ async def _refresh(call: Call, expires: int) -> Response:
     if not guard.tokens:
         # COMPAT: Microsoft Office refreshes without a token to see whether it holds one.
         raise DavError(412, "A refresh needs a lock token in the If header.")
+    if isinstance(resource, UnmappedResource):
+        raise DavError(412, condition=dav("lock-token-matches-request-uri"))
+    call.require(resource, Rights.WRITE)
 
     async def work(tx: Tx) -> Lock:
         found = await walk_to_write(tx, place)
@@ -107,7 +113,6 @@ async def _refresh(call: Call, expires: int) -> Response:
         return await locks.refresh(tx, held[0], expires)
 
     lock = await call.engine.store.write(work)
-    call.require(resource, Rights.WRITE)
     return _answer(call, [lock], 200)
 
 
