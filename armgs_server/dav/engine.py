@@ -9,7 +9,8 @@ A home also shows what others share with its owner: the department's address boo
 other collection as `NAME_shared_by_ADDRESS`. Everything that the person may not look up is not found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 from armgs_server.dav.features import Kind, Shape, Tables
 from armgs_server.dav.listing_cache import ListingCache
@@ -29,6 +30,7 @@ from armgs_server.dav.resources import (
     walk,
 )
 from armgs_server.directory.access import EVERYTHING, Rights
+from armgs_server.directory.cache import Cache
 from armgs_server.directory.model import Principal
 from armgs_server.errors import NotFound
 from armgs_server.service import Core
@@ -39,6 +41,7 @@ HOMES = ("calendars", "addressbooks")
 FILES = "files"
 SHARED = "shared"  # /dav/files/shared/
 SHARED_BY = "_shared_by_"
+PLANS = 500  # questions of clients whose plan of answering is kept
 # The department's address book in the home of each of its people.
 DEPARTMENT_BOOK = "directory"
 FOLDERS: dict[tuple[str, ...], str] = {
@@ -59,6 +62,7 @@ class Engine:
         self.store = core.store
         self.directory = core.directory
         self.tables = tables
+        self.plans: Cache[Hashable, Any] = Cache(PLANS)  # kept by dav/view.py
         self.listings = ListingCache(core.config.dav.listing_cache)
 
     async def rights(self, person: Principal, collection: Collection) -> Rights:

@@ -44,6 +44,7 @@ class Plan:
 
     columns: list[tuple[str, Render]]
     live: list[Render]
+    prepares: tuple[Prepare, ...]
     is_open: bool
     is_pure: bool
     before: str
@@ -139,14 +140,23 @@ class View:
         listed = [name for name, prop in table.items() if prop.allprop or (whole and prop.listed)]
         return tuple(dict.fromkeys((*listed, *self.asked.names)))
 
-    def _plan(self, shape: Shape) -> "Plan":
-        if shape not in self._plans:
-            self._plans[shape] = self._build_plan(shape)
-        return self._plans[shape]
+    def _plan(self, shape: Shape) -> Plan:
+        plan = self._plans.get(shape)
+        if plan is None:
+            # Clients ask the same question for ever: plans are kept between requests.
+            key = (self.asked.kind, self.asked.names, self.minimal, shape)
+            plan = self.engine.plans.get(key)
+            if plan is None:
+                plan = self._build_plan(shape)
+                self.engine.plans.put(key, plan)
+            self._plans[shape] = plan
+            self._prepares.update(dict.fromkeys(plan.prepares))
+        return plan
 
-    def _build_plan(self, shape: Shape) -> "Plan":
+    def _build_plan(self, shape: Shape) -> Plan:
         columns: list[tuple[str, Render]] = []
         live: list[Render] = []
+        prepares: dict[Prepare, None] = {}
         is_pure = True
         absent: list[str] = []  # there is such a property on no resource of this shape, unless a dead one
         for name in self._wanted():
@@ -156,14 +166,15 @@ class View:
                 absent.append(name)
                 continue
             if prop.prepare is not None:
-                self._prepares[prop.prepare] = None
+                prepares[prop.prepare] = None
             columns.append((name, _stored(prop) if prop.stored else prop.render))
             live.append(prop.render)
             is_pure = is_pure and prop.pure
         missing = "" if self.minimal or self.asked.kind != "prop" else "".join(map(names.empty, absent))
         after = f"{_FOUND}<D:propstat><D:prop>{missing}{_MISSING}" if missing else _FOUND
         is_open = self.asked.kind != "prop" or not live
-        return Plan(columns, live, is_open, is_pure and not is_open, "<D:propstat><D:prop>", after)
+        is_pure = is_pure and not is_open
+        return Plan(columns, live, tuple(prepares), is_open, is_pure, "<D:propstat><D:prop>", after)
 
     async def _load_dead(self, resources: Sequence[Resource]) -> dict[Key, dict[str, str]]:
         """Dead properties of a slice: one query for all members of a collection, one for its children."""

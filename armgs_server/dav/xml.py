@@ -7,6 +7,7 @@ ignored where RFC 4918 §17 says so. Every failure is a DavError 400.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from lxml import etree
@@ -20,6 +21,7 @@ Element: TypeAlias = etree._Element
 
 # Each name asked for is answered for each resource; what clients ask for is below thirty.
 MAX_ASKED = 500
+MAX_KEPT = 4096  # bytes of a PROPFIND body that is kept parsed
 MAX_HOLDER = 4096  # characters of DAV:owner, which is shown to everybody who may read
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -64,10 +66,18 @@ def parse_propfind(body: bytes) -> PropFind:
     """RFC 4918 §9.1: an empty body asks for all properties."""
     if not body:
         return PropFind("allprop")
+    # Clients ask the same question for ever. What is parsed is never changed, so it can be shared.
+    return _parse_short_propfind(body) if len(body) <= MAX_KEPT else _parse_propfind(body)
+
+
+def _parse_propfind(body: bytes) -> PropFind:
     root = parse_document(body)
     if root.tag != dav("propfind"):
         raise DavError(400, "DAV:propfind expected.")
     return parse_propfind_element(root)
+
+
+_parse_short_propfind = lru_cache(maxsize=256)(_parse_propfind)
 
 
 def parse_propfind_element(root: Element) -> PropFind:
