@@ -184,6 +184,11 @@ class Access:
 
         return await self._store.read(work)
 
+    def forget_all(self) -> None:
+        """Messages may have been missed: everything is worked out again."""
+        self._grants.clear()
+        self._forget()
+
     def close(self) -> None:
         """Stops listening."""
         self._forget()

@@ -19,15 +19,15 @@ import hmac
 import secrets
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from armgs_server import log
 from armgs_server.directory import people
 from armgs_server.directory.attempts import Attempts
-from armgs_server.directory.cache import Cache
 from armgs_server.directory.exchange import Exchange
 from armgs_server.directory.model import TOPIC_KICK, Disabled, Principal
 from armgs_server.directory.passwords import APP, ARGON2, Passwords, load_secret
+from armgs_server.directory.remembered import Remembered
 from armgs_server.directory.sasl import ChannelBinding
 from armgs_server.directory.scram import Keys, parse_keys
 from armgs_server.errors import Denied, Throttled
@@ -37,11 +37,8 @@ from armgs_server.storage.tx import Row, Tx
 if TYPE_CHECKING:
     from armgs_server.directory.finder import Finder
 
-K = TypeVar("K")
-
 CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
 SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
-PASSWORDS_LIMIT: Final = 32  # remembered for one person: the own one, some devices
 LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
 WRONG: Final = "the name or the password is wrong"
 
@@ -62,10 +59,9 @@ class Auth:
         self.passwords = Passwords(self._settings)
         self.attempts = Attempts(self._settings, self._store.bus, time.monotonic)
         self._key = secrets.token_bytes(32)
-        # person -> keyed hash of a password -> until when it is believed
-        self._verified: Cache[int, dict[bytes, float]] = Cache(max(1, self._settings.verified_passwords))
-        # account → keyed hash of a wrong password → until when
-        self._wrong: Cache[str, dict[bytes, float]] = Cache(max(1, self._settings.verified_passwords))
+        limit = self._settings.verified_passwords
+        self._verified: Remembered[int] = Remembered(limit, self._settings.verified_time)  # by person
+        self._wrong: Remembered[str] = Remembered(limit, self._settings.login_window)  # by account_key
         self._kicks = 0
         self._unsubscribe = self._store.bus.subscribe(TOPIC_KICK, self._on_kick)
 
@@ -149,16 +145,16 @@ class Auth:
         account = account_key(person, username)
         self._check_throttle(service, peer, account)
         secret = hashlib.blake2b(password.encode(), key=self._key, digest_size=32).digest()
-        if person is not None and self._is_verified(person.id, secret):
+        if person is not None and (person.id, secret) in self._verified:
             if person.disabled:
                 raise Disabled()
             return person
-        if self._is_known_wrong(account, secret):
+        if (account, secret) in self._wrong:
             raise Denied(WRONG)
         kicks = self._kicks
         if not await self._is_password(person, peer, account, password, secret) or person is None:
             if kicks == self._kicks:  # else it may have become right meanwhile
-                self._remember(self._wrong, account, secret, self._settings.login_window)
+                self._wrong.add(account, secret)
             self.refuse(service, mechanism, peer, person, username)
             raise Denied(WRONG)
         return self.admit(service, mechanism, peer, is_tls, person)
@@ -219,7 +215,7 @@ class Auth:
 
             def still() -> None:
                 self.attempts.check(account, peer)  # others may have failed while this one waited
-                if person is not None and self._is_verified(person.id, secret):
+                if person is not None and (person.id, secret) in self._verified:
                     raise _AlreadyVerified
 
             try:
@@ -229,7 +225,7 @@ class Auth:
             if is_right and person is not None and self.passwords.is_outdated(rows[0][1]):
                 await self._renew(person, password, rows[0][1])
         if is_right and person is not None and kicks == self._kicks:
-            self._remember(self._verified, person.id, secret, self._settings.verified_time)
+            self._verified.add(person.id, secret)
         return is_right
 
     async def _is_app_password(self, person: Principal | None, password: str) -> bool:
@@ -269,29 +265,16 @@ class Auth:
             )
         )
 
-    # Passwords found right, or wrong
-
-    def _is_verified(self, person: int, secret: bytes) -> bool:
-        known = self._verified.get(person)
-        return known is not None and known.get(secret, 0.0) > time.monotonic()
-
-    def _is_known_wrong(self, account: str, secret: bytes) -> bool:
-        known = self._wrong.get(account)
-        return known is not None and known.get(secret, 0.0) > time.monotonic()
-
-    def _remember(self, where: Cache[K, dict[bytes, float]], key: K, secret: bytes, lifetime: float) -> None:
-        if not self._settings.verified_passwords:
-            return
-        known = where.get(key)
-        if known is None or len(known) >= PASSWORDS_LIMIT:
-            known = {}
-            where.put(key, known)
-        known[secret] = time.monotonic() + lifetime
+    def forget_all(self) -> None:
+        """Messages may have been missed: every password is checked again."""
+        self._kicks += 1
+        self._verified.forget_all()
+        self._wrong.forget_all()
 
     def _on_kick(self, data: bytes) -> None:
         self._kicks += 1
-        self._verified.drop(int(data))
-        self._wrong.drop(str(int(data)))
+        self._verified.forget(int(data))
+        self._wrong.forget(str(int(data)))
 
 
 def account_key(person: Principal | None, username: str) -> str:

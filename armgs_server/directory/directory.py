@@ -18,6 +18,7 @@ from armgs_server.directory.finder import Finder
 from armgs_server.directory.model import Principal, check_address
 from armgs_server.directory.people import Change
 from armgs_server.storage import Store
+from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.tx import Tx, Work
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ class Directory(Finder):
         super().__init__(store, config)
         self.access = Access(store, self.groups_of, config.security.directory_cache)
         self.auth = Auth(self)
+        if isinstance(store.bus, RemoteBus):
+            store.bus.on_gap(self._on_gap)
 
     @classmethod
     async def open(cls, store: Store, config: Config) -> Directory:
@@ -46,6 +49,11 @@ class Directory(Finder):
         await super().close()
         self.access.close()
         await self.auth.close()
+
+    def _on_gap(self) -> None:
+        self.forget_all()
+        self.access.forget_all()
+        self.auth.forget_all()
 
     # Departments and units
 

@@ -205,6 +205,12 @@ class Finder:
         self._ids.clear()
         self._lists.clear()
 
+    def forget_all(self) -> None:
+        """Messages may have been missed: everything is read again."""
+        self._by_id.clear()
+        self._forget(_NOBODY)
+        self._on_domains(b"")
+
     def _on_domains(self, _: bytes) -> None:
         if self._reload is None or self._reload.done():
             self._reload = asyncio.get_running_loop().create_task(self.load_domains())

@@ -98,7 +98,11 @@ async def test_nothing_is_remembered_where_that_is_switched_off(workplace: Workp
     config = Config(directory=tmp_path, security=replace(SECURITY, verified_passwords=0))
     forgetful = await Directory.open(workplace.store, config)
     assert await login(forgetful.auth) == NAME
-    assert len(forgetful.auth._verified) == 0
+    await workplace.store.write(
+        lambda tx: tx.execute("DELETE FROM credential WHERE principal = ?", workplace.ivanov.id)
+    )
+    with pytest.raises(Denied):
+        await login(forgetful.auth)
     await forgetful.close()
 
 

@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from armgs_server.config import Config
 from armgs_server.directory import Change, Directory
 from armgs_server.directory.directory import CARDS_AT_ONCE
+from armgs_server.directory.model import Disabled
 from armgs_server.errors import Denied, Invalid, NotFound
-from tests.directory.conftest import Workplace
+from armgs_server.storage import Store
+from tests.directory.conftest import PASSWORD, SECURITY, Workplace
+from tests.twin_bus import twins
 
 
 async def test_app_passwords_come_and_go(workplace: Workplace) -> None:
@@ -62,3 +69,30 @@ async def test_the_cards_follow_a_renamed_unit(workplace: Workplace, monkeypatch
 async def test_a_person_is_refused_before_the_password_is_hashed(workplace: Workplace) -> None:
     with pytest.raises(Invalid):
         await workplace.directory.create_person("not an address", password="x")
+
+
+async def test_after_a_gap_everything_is_read_anew(tmp_path: Path) -> None:
+    here_bus, there_bus = twins()
+    stores = [await Store.open("sqlite", tmp_path / "store", bus=bus) for bus in (here_bus, there_bus)]
+    config = Config(directory=tmp_path, security=SECURITY)
+    here, there = [await Directory.open(store, config) for store in stores]
+    digital = await here.create_department("Digital", ["digital.example"])
+    ivanov = await here.create_person("ivanov@digital.example", password=PASSWORD)
+    await asyncio.sleep(0)  # the message is on its way
+    assert await there.by_address("ivanov@digital.example") == ivanov
+    assert await there.auth.login("imap", "192.0.2.1", True, ivanov.address, PASSWORD) == ivanov
+    here_bus.is_cut = True
+    await here.disable(ivanov.id)
+    await here.add_domain(digital, "new.example")
+    assert (await there.by_id(ivanov.id)) == ivanov
+    there_bus.mend()
+    assert await there.by_id(ivanov.id) != ivanov
+    with pytest.raises(Disabled):
+        await there.auth.login("imap", "192.0.2.1", True, ivanov.address, PASSWORD)
+    assert there._reload is not None
+    await there._reload
+    assert there.is_local("new.example")
+    for directory in (here, there):
+        await directory.close()
+    for store in stores:
+        await store.close()

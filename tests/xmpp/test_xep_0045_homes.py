@@ -14,13 +14,13 @@ from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.errors import Conflict
 from armgs_server.storage import Store, leases
-from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import StanzaError
 from armgs_server.xmpp.xeps import xep_0045_homes
 from armgs_server.xmpp.xeps.xep_0045_muc import Rooms
+from tests.twin_bus import twins
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find
 from tests.xmpp.rooms import INSTANT, ROOM, administer, codes, configure, create, enter, entry, item, say
@@ -78,34 +78,6 @@ async def test_a_room_is_one_whatever_the_number_of_workers(tmp_path: Path) -> N
             assert 307 in codes(gone) and item(gone)["role"] == "none"
 
 
-class TwinBus(RemoteBus):
-    """The bus of one of two processes: what is published here is heard there, a turn of the loop later."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.other: TwinBus | None = None
-
-    async def start(self) -> None:
-        return None
-
-    async def stop(self) -> None:
-        return None
-
-    @property
-    def is_linked(self) -> bool:
-        return True
-
-    def _join(self, topic: str) -> None:
-        return None
-
-    def _leave(self, topic: str) -> None:
-        return None
-
-    def _send(self, topic: str, data: bytes) -> None:
-        if self.other is not None:
-            asyncio.get_running_loop().call_soon(self.other.deliver, topic, data)
-
-
 class Process:
     """A server without connections; `heard` is what it would have delivered to a person, by address."""
 
@@ -138,9 +110,7 @@ async def processes(
 ) -> AsyncIterator[tuple[Process, Process]]:
     """Two that share a store, and look after their leases a hundred times a second."""
     monkeypatch.setattr(xep_0045_homes, "LIFETIME", 30_000)
-    buses = TwinBus(), TwinBus()
-    buses[0].other, buses[1].other = buses[1], buses[0]
-    stores = [await Store.open("sqlite", tmp_path / "store", bus=bus) for bus in buses]
+    stores = [await Store.open("sqlite", tmp_path / "store", bus=bus) for bus in twins()]
     config = Config(directory=tmp_path)
     directories = [await Directory.open(store, config) for store in stores]
     await directories[0].create_department("Digital", ["digital.example"])
