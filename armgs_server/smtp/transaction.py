@@ -30,6 +30,7 @@ class Transaction:
         self.core = delivery.core
         self._delivery = delivery
         self.sender = sender
+        self._sender_text = str(sender) if sender else ""
         self.author = author
         self.recipients: list[Recipient] = []
         self.attempts = 0  # RCPT commands, whether accepted or not
@@ -101,10 +102,6 @@ class Transaction:
         """Forgets the text."""
         if self.body is not None:
             self.body.abort()
-
-    @property
-    def _sender_text(self) -> str:
-        return str(self.sender) if self.sender else ""
 
     def _envelope(self) -> Envelope:
         return Envelope(
