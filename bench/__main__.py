@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make bench`: runs every load driver in turn, each on a daemon of its own, and prints one table.
 
-`python -m bench smtp imap` runs only these; `--json` prints JSON. A driver that fails is named at the end and
-makes the exit code 1; the figures of the others stand.
+`python -m bench smtp imap` runs only these; `--json` prints JSON; `--store postgresql` runs each on SQLite
+and on PostgreSQL and prints both beside each other. A driver that fails is named at the end and makes the
+exit code 1; the figures of the others stand.
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ import json
 import platform
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.common import Row, print_rows
+from bench import engines
+from bench.report import Row, print_pairs, print_rows
 
-DRIVERS = ("smtp", "imap", "xmpp", "dav_files", "dav_calendar", "http")
+DRIVERS = ("smtp", "imap", "xmpp", "dav_files", "dav_calendar", "http", "workers")
 TIMEOUT = 1800.0  # seconds for one driver
 ROOT = Path(__file__).parent.parent
 
 
-def run(driver: str) -> list[Row] | None:
+def run(driver: str, engine: str) -> list[Row] | None:
     """The rows of one driver, or None when it failed (its errors have gone to standard error)."""
-    print(f"running {driver} …", file=sys.stderr, flush=True)
+    print(f"running {driver} on {engine} …", file=sys.stderr, flush=True)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", f"bench.{driver}", "--json"],
+            [sys.executable, "-m", f"bench.{driver}", "--json", "--store", engine],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -46,19 +49,40 @@ def main() -> int:
         "drivers", nargs="*", metavar="DRIVER", help=f"of {', '.join(DRIVERS)}; all by default"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--store", choices=engines.ENGINES, default=engines.SQLITE, help="the store's engine")
     arguments = parser.parse_args()
     unknown = set(arguments.drivers) - set(DRIVERS)
     if unknown:
         parser.error(f"no such driver: {', '.join(sorted(unknown))}")
-    results = {driver: run(driver) for driver in arguments.drivers or DRIVERS}
-    rows = [row for found in results.values() if found is not None for row in found]
-    if not arguments.json:
-        print(f"Python {platform.python_version()}, {platform.machine()}, Linux {platform.release()}")
-    print_rows(rows, as_json=arguments.json)
-    failed = [driver for driver, found in results.items() if found is None]
+    drivers = arguments.drivers or DRIVERS
+    used = dict.fromkeys((engines.SQLITE, arguments.store))
+    results = {engine: {driver: run(driver, engine) for driver in drivers} for engine in used}
+    rows = {
+        engine: [row for found in each.values() if found is not None for row in found]
+        for engine, each in results.items()
+    }
+    _print(rows, as_json=arguments.json)
+    failed = [
+        f"{driver} on {engine}"
+        for engine, each in results.items()
+        for driver, found in each.items()
+        if found is None
+    ]
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _print(rows: dict[str, list[Row]], *, as_json: bool) -> None:
+    """The rows of one engine, or of two beside each other; JSON has them by engine."""
+    if as_json:
+        print(json.dumps({engine: [asdict(row) for row in each] for engine, each in rows.items()}))
+        return
+    print(f"Python {platform.python_version()}, {platform.machine()}, Linux {platform.release()}")
+    if len(rows) == 1:
+        print_rows(*rows.values())
+    else:
+        print_pairs(rows[engines.SQLITE], rows[engines.POSTGRESQL])
 
 
 if __name__ == "__main__":

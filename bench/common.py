@@ -2,13 +2,13 @@
 """What all load drivers share: a daemon on a temporary store, its CPU and memory, and the table.
 
 A driver is a module `bench/NAME.py` with `async def measure() -> list[Row]`, and `main(measure)` at its
-foot. CPU is the server process's own accounting (user and system, all its threads), so the driver's
-own work does not count.
+foot. CPU is the server process's own accounting (user and system, all its threads, its workers), so the
+driver's own work does not count, nor does PostgreSQL's, which has a column of its own (bench/engines.py).
+Nothing but the figures goes to standard output: what a driver prints goes to standard error.
 """
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -16,9 +16,9 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,10 @@ from armgs_server.directory import Directory
 from armgs_server.net.certificates import make_certificates
 from armgs_server.settings import toml_value
 from armgs_server.storage import Store
+from bench import engines
+from bench.report import Row, print_rows
+
+__all__ = ["Row"]
 
 HOST = "127.0.0.1"
 DOMAIN = "digital.example"
@@ -41,19 +45,6 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table. CPU in ms of the server for one operation, times in ms, memory in KB."""
-
-    name: str
-    unit: str  # what one operation is
-    cpu_ms: float | None = None
-    rate: float | None = None  # operations a second
-    p50: float | None = None
-    p99: float | None = None
-    memory: float | None = None
-
-
 @dataclass(slots=True)
 class BenchServer:
     """A daemon of its own process, to be measured."""
@@ -61,6 +52,7 @@ class BenchServer:
     directory: Path
     offset: int
     process: asyncio.subprocess.Process
+    store: Callable[[], float] = lambda: 0.0  # seconds of CPU of PostgreSQL
 
     def port(self, standard: int) -> int:
         return standard + self.offset
@@ -70,15 +62,21 @@ class BenchServer:
         return self.process.pid
 
     def cpu(self) -> float:
-        """Seconds of CPU used so far, all threads, to the nanosecond (/proc/PID/task/*/schedstat)."""
-        return cpu_of(self.process.pid)
+        """Seconds of CPU used so far, all threads and workers, to the nanosecond."""
+        return sum(map(cpu_of, family(self.process.pid)))
 
     def memory(self) -> float:
-        """Resident memory in KB (/proc/PID/smaps_rollup: what only this process has, and its share)."""
-        return memory_of(self.process.pid)
+        """Resident memory in KB, all workers (what only they have, and their share)."""
+        return sum(map(memory_of, family(self.process.pid)))
 
     def client_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.directory / "tls" / "ca.crt"))
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children: a supervisor and its workers, PostgreSQL and its back ends."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
 
 
 def cpu_of(pid: int) -> float:
@@ -118,11 +116,13 @@ async def server(
     """A daemon with people user0@…, user1@… (password PASSWORD); `prepare` fills the store first."""
     with tempfile.TemporaryDirectory(prefix="armgs-bench-") as name:
         directory = Path(name)
-        config_file, offset = _configure(directory, settings or {})
+        config_file, offset = _configure(
+            directory, {"store": {"url": engines.new_store()}, **(settings or {})}
+        )
         await _populate(config_file, people, prepare)
         process = await _start(directory, config_file)
         try:
-            yield BenchServer(directory, offset, process)
+            yield BenchServer(directory, offset, process, engines.cpu)
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ async def timed(
             await operation()
             times.append(time.perf_counter() - begun)
 
-    cpu, started = bench.cpu(), time.perf_counter()
+    cpu, store, started = bench.cpu(), bench.store(), time.perf_counter()
     await asyncio.gather(*(run(worker) for worker in workers))
     elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
     return Row(
@@ -166,6 +166,7 @@ async def timed(
         p50=percentile(times, 50),
         p99=percentile(times, 99),
         memory=bench.memory(),
+        store_ms=(bench.store() - store) * 1000 / count or None,
     )
 
 
@@ -188,34 +189,33 @@ async def idle_memory(
     )
 
 
-def print_rows(rows: Sequence[Row], *, as_json: bool = False) -> None:
-    """The table, or JSON."""
-    if as_json:
-        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
-        return
-    print(f"{'what':44} {'one':12} {'CPU ms':>9} {'per s':>9} {'p50 ms':>9} {'p99 ms':>9} {'KB':>10}")
-    for row in rows:
-        figures = (_figure(row.cpu_ms), _figure(row.rate), _figure(row.p50), _figure(row.p99))
-        print(f"{row.name:44} {row.unit:12} " + " ".join(f"{text:>9}" for text in figures), end=" ")
-        print(f"{_figure(row.memory):>10}")
-
-
 def main(measure: Callable[[], Awaitable[list[Row]]]) -> None:
     """The command line of one driver."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--store", choices=engines.ENGINES, default=engines.SQLITE, help="the store's engine")
     arguments = parser.parse_args()
 
     async def run() -> list[Row]:
         return await measure()
 
-    print_rows(asyncio.run(run()), as_json=arguments.json)
+    with only_figures(), engines.running(arguments.store):
+        rows = asyncio.run(run())
+    print_rows(rows, as_json=arguments.json)
 
 
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+@contextmanager
+def only_figures() -> Iterator[None]:
+    """What this process and its children write to standard output goes to standard error meanwhile."""
+    sys.stdout.flush()
+    figures = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(figures, 1)
+        os.close(figures)
 
 
 def _configure(directory: Path, settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, int]:

@@ -6,12 +6,14 @@ import base64
 import itertools
 import os
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
 from armgs_server.directory import Directory
 from armgs_server.formats import mime
 from armgs_server.storage import Store, collections, mail
+from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 from bench.common import HOST, PASSWORD, BenchServer, Row, address, idle_memory, main, server, timed
@@ -74,7 +76,7 @@ async def fill(store: Store, directory: Directory) -> None:
         made = [message(number) for number in range(first, min(first + _BATCH, MESSAGES))]
         ready = [(store.blobs.small(data), mime.index(data)) for data in made]
 
-        async def work(tx: Tx, ready: list[tuple[mail.BlobRef, mime.MessageIndex]] = ready) -> None:
+        async def work(tx: Tx, ready: list[tuple[BlobRef, mime.MessageIndex]] = ready) -> None:
             for ref, index in ready:
                 await mail.append(tx, collection, ref, index)
 
@@ -133,7 +135,7 @@ async def _whole(bench: BenchServer, client: Client, name: str, command: str, di
     size = await client.command(command)
     elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
     unit = "command" if divide == 1 else "message"
-    print(f"  {name}: {elapsed:.3f} s, {used:.3f} s CPU, {size / 1e6:.1f} MB")
+    print(f"  {name}: {elapsed:.3f} s, {used:.3f} s CPU, {size / 1e6:.1f} MB", file=sys.stderr)
     return Row(
         name, unit, used * 1000 / divide, divide / elapsed, elapsed * 1000, elapsed * 1000, bench.memory()
     )

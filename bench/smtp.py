@@ -34,7 +34,7 @@ class Sender:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, worker: int) -> None:
         self._reader = reader
         self._writer = writer
-        self._number = worker * 1_000_000
+        self._number = worker * 1_000_005  # nobody's mailbox is everybody's at one time
         self._texts = 5000
         self._recipients: Callable[[int], str] = lambda number: address(number % PEOPLE)
         self._sender = "author@other.example"

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
@@ -38,24 +38,31 @@ SETTINGS = {
 
 
 class Server:
-    """A running server; `url(name)` names one of its databases."""
+    """A running server; `url(name)` names one of its databases. `settings` go before SETTINGS."""
 
-    def __init__(self, directory: Path, installation: Path, user: str | None) -> None:
+    def __init__(
+        self, directory: Path, installation: Path, user: str | None, settings: Mapping[str, str]
+    ) -> None:
         self.directory = directory
         self.bin = installation / "bin"
         self.user = user
+        self.settings = {**SETTINGS, **settings}
         self.process: subprocess.Popen[bytes] | None = None
         self.databases = 0
 
     def url(self, database: str) -> str:
         return f"postgresql://armgs@/{database}?host={self.directory}"
 
+    def initialise(self) -> None:
+        """An empty cluster of databases."""
+        options = ["--username=armgs", "--auth=trust", "--no-sync", "--no-locale", "--encoding=UTF8"]
+        self._run("initdb", "--pgdata", str(self.directory / "data"), *options)
+
     def start(self) -> None:
+        """Returns when it answers; also after `stop`, or after it was killed."""
         data = self.directory / "data"
-        options = ["--pgdata", str(data), "--username=armgs", "--auth=trust", "--no-sync", "--no-locale"]
-        self._run("initdb", *options, "--encoding=UTF8")
-        arguments = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        with (self.directory / "log").open("wb") as log:
+        arguments = [f"--{name}={value}" for name, value in self.settings.items()]
+        with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", data, "-k", self.directory, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -86,9 +93,10 @@ class Server:
         """Ends the connections to it and removes it."""
         self._execute(f"DROP DATABASE {_name_of(url)} WITH (FORCE)")
 
-    def stop(self) -> None:
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """PostgreSQL's "fast shutdown", which does not wait for clients; SIGQUIT is its crash."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGINT)  # PostgreSQL's "fast shutdown": does not wait for clients
+            self.process.send_signal(number)
             try:
                 self.process.wait(timeout=30)
             except subprocess.TimeoutExpired:
@@ -131,7 +139,8 @@ def identity(user: str | None) -> dict[str, Any]:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server with an empty cluster; `settings` are of postgresql.conf."""
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     directory = Path(
         tempfile.mkdtemp(prefix="armgs-pg-", dir="/tmp")
@@ -139,8 +148,9 @@ def running() -> Iterator[Server]:
     try:
         if user is not None:
             shutil.chown(directory, user, pwd.getpwnam(user).pw_gid)
-        server = Server(directory, _reachable_installation(directory, user), user)
+        server = Server(directory, _reachable_installation(directory, user), user, settings or {})
         try:
+            server.initialise()
             server.start()
             yield server
         finally:
