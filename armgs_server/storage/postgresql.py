@@ -4,6 +4,8 @@
 Collections are counted by `UPDATE … RETURNING`, which locks the row until the commit, so writers of one
 collection take turns and READ COMMITTED is enough; reads see one snapshot (REPEATABLE READ).
 PostgreSQL groups commits of concurrent transactions by itself.
+What costs is the round trip, so a read of one statement goes without BEGIN and COMMIT: each read is tried so,
+and is run again inside a transaction when it asks for more; which reads do is remembered.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import itertools
 import logging
 import re
 from collections.abc import Iterable
+from types import CodeType
 from typing import Any, TypeVar
 
 import asyncpg
@@ -95,19 +98,57 @@ class PostgresTx(Tx):
             raise AlreadyExists() from error
 
 
+class _MoreStatements(BaseException):
+    """A read has asked for a second statement: not an error, so that no work can take it for one."""
+
+
+class _SingleRead(PostgresTx):
+    """Outside a transaction, so good for one statement, which is a snapshot by itself."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
+        super().__init__(connection)
+        self._used = False
+
+    async def rows(self, sql: str, *args: Value) -> list[Row]:
+        """See Tx.rows."""
+        if self._used or not sql.startswith("SELECT"):
+            raise _MoreStatements
+        self._used = True
+        return await super().rows(sql, *args)
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        """A read that writes is left to the read-only transaction, which refuses it."""
+        raise _MoreStatements
+
+    async def executemany(self, sql: str, rows: Iterable[tuple[Value, ...]]) -> None:
+        """See execute."""
+        raise _MoreStatements
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection[Any]) -> None:
+    """Works leave nothing behind but a transaction, which asyncpg has ended by now: no RESET ALL."""
+
+
 class PostgresEngine(Engine):
     """See the module's docstring."""
 
     def __init__(self, pool: asyncpg.Pool[Any], publish: Publish) -> None:
         self._pool = pool
         self._publish = publish
+        self._longer_reads: set[CodeType] = set()
 
     @classmethod
     async def open(cls, url: str, publish: Publish) -> PostgresEngine:
         """Connects; raises Temporary when the server cannot be reached."""
         try:
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=POOL_SIZE, command_timeout=COMMAND_TIMEOUT
+                url,
+                min_size=1,
+                max_size=POOL_SIZE,
+                command_timeout=COMMAND_TIMEOUT,
+                reset=_leave_as_it_is,
             )
         except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
             raise Temporary("PostgreSQL cannot be reached") from error
@@ -115,12 +156,16 @@ class PostgresEngine(Engine):
 
     async def read(self, work: Work[T]) -> T:
         """See Engine.read."""
+        code = getattr(work, "__code__", None)
         try:
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                return await work(PostgresTx(connection))
+            async with self._pool.acquire() as connection:
+                if code is not None and code not in self._longer_reads:
+                    try:
+                        return await work(_SingleRead(connection))
+                    except _MoreStatements:
+                        self._longer_reads.add(code)
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    return await work(PostgresTx(connection))
         except _UNAVAILABLE as error:
             raise Temporary("the store cannot be read now") from error
 

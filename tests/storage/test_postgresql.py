@@ -66,3 +66,38 @@ async def test_a_deadlock_is_run_again(postgresql_url: str, tmp_path: Path) -> N
 async def test_a_server_that_is_not_there_is_temporary(tmp_path: Path) -> None:
     with pytest.raises(Temporary):
         await Store.open("postgresql://nobody@127.0.0.1:1/none", tmp_path)
+
+
+@pytest.mark.postgres
+async def test_a_read_of_several_statements_sees_one_snapshot(postgresql_url: str, tmp_path: Path) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    await store.write(lambda tx: accounts.create(tx, 1))
+    meanwhile: list[int] = []
+
+    async def look(tx: Tx) -> tuple[int, int]:
+        first = (await accounts.usage(tx, 1)).items
+        if len(meanwhile) < 3:
+            meanwhile.append(1)
+            await asyncio.ensure_future(store.write(lambda other: accounts.charge(other, 1, 1, 1)))
+        return first, (await accounts.usage(tx, 1)).items
+
+    for _ in range(3):  # the first is tried without a transaction, and run again; the others know
+        first, second = await store.read(look)
+        assert first == second
+    assert len(meanwhile) == 3
+    assert (await store.read(lambda tx: accounts.usage(tx, 1))).items == 3
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_a_read_cannot_write(postgresql_url: str, tmp_path: Path) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    await store.write(lambda tx: accounts.create(tx, 1))
+    for work in (
+        lambda tx: accounts.charge(tx, 1, 1, 1),
+        lambda tx: tx.rows("UPDATE account SET items = 1 WHERE owner = 1 RETURNING items"),
+    ):
+        with pytest.raises(Temporary):
+            await store.read(work)
+    assert (await store.read(lambda tx: accounts.usage(tx, 1))).items == 0
+    await store.close()
