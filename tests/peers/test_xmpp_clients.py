@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XMPP with the clients Debian has: go-sendxmpp from pipes, profanity and mcabber in a terminal (tmux)."""
+"""XMPP with the clients Debian has: go-sendxmpp, profanity and mcabber in a terminal, nbxmpp of Gajim."""
 
 from __future__ import annotations
 
@@ -217,3 +217,19 @@ async def test_mcabber(
     message = await petrova.message("hello from mcabber")
     petrova.send(chat(message.get("from", ""), "seen"))
     await terminal.shows("Петрова")
+
+
+async def test_gajims_engine(
+    debian: Callable[..., None], world: World, petrova: Client, tmp_path: Path
+) -> None:
+    debian("python3-nbxmpp")
+    script = Path(__file__).with_name("nbxmpp_client.py")
+    command = ["/usr/bin/python3", str(script), IVANOV, PASSWORD, str(world.ports["xmpp"]), PETROVA]
+    running = asyncio.ensure_future(run(*command, cwd=tmp_path, env={}))
+    message = await petrova.message("Привет от nbxmpp")
+    petrova.send(chat(message.get("from", ""), "И тебе"))
+    lines = (await running).splitlines()
+    assert "connected True True" in lines
+    assert f"roster {PETROVA}:both" in lines
+    assert "archive True events True" in lines
+    assert lines[-1] == "message И тебе"
