@@ -10,6 +10,7 @@ other collection as `NAME_shared_by_ADDRESS`. Everything that the person may not
 """
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any
 
 from armgs_server.dav.features import Kind, Shape, Tables
@@ -138,7 +139,7 @@ class Engine:
         found: list[Resource] = []
         for kind in kinds:
             owned = await self.store.read(
-                lambda tx, name=kind.name: collections.children(tx, home.principal.id, 0, name)  # type: ignore[misc]
+                partial(collections.children, owner=home.principal.id, parent=0, kind=kind.name)
             )
             for collection in owned:
                 await self._append(person, found, home, collection, collection.name)

@@ -8,6 +8,7 @@ ago goes first.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.listing_cache import Texts
@@ -41,7 +42,7 @@ async def member_texts(view: View, parent: CollectionResource) -> AsyncIterator[
     is_changed, after = False, 0
     while True:
         found = await store.read(
-            lambda tx, after=after: items.revisions(tx, owner, number, after, LOOKED_UP)  # type: ignore[misc]
+            partial(items.revisions, owner=owner, collection=number, after_uid=after, limit=LOOKED_UP)
         )
         for start in range(0, len(found), RENDERED):
             part = found[start : start + RENDERED]
@@ -81,7 +82,7 @@ async def member_pages(engine: Engine, parent: CollectionResource) -> AsyncItera
     after = 0
     while True:
         page = await engine.store.read(
-            lambda tx, after=after: items.scan(tx, owner, number, after, RENDERED)  # type: ignore[misc]
+            partial(items.scan, owner=owner, collection=number, after_uid=after, limit=RENDERED)
         )
         if page:
             yield [member(parent, item) for item in page]

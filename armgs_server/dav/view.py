@@ -24,7 +24,6 @@ from armgs_server.storage.tx import Tx
 Key: TypeAlias = tuple[int, int, int]
 
 _FOUND = f"</D:prop><D:status>{status_line(200)}</D:status></D:propstat>"
-_NOT_SHORT: list[str | None] = []
 _MISSING = f"</D:prop><D:status>{status_line(404)}</D:status></D:propstat>"
 
 
@@ -80,18 +79,18 @@ class View:
         """The DAV:response of each resource."""
         await self.prepare(resources)
         shape, plan = None, None
-        texts: list[str] = []
+        responses: list[str] = []
         for resource in resources:  # the hot path of a long listing
             if resource.shape is not shape:
                 shape = resource.shape
                 plan = None if self.dead or self._plans[shape].is_open else self._plans[shape]
-            values = [render(self, resource) for render in plan.live] if plan else _NOT_SHORT
-            if plan is None or None in values:
+            texts = [text for render in plan.live if (text := render(self, resource))] if plan else []
+            if plan is None or len(texts) != len(plan.live):
                 stats = self._propstats(resource)
             else:
-                stats = f"{plan.before}{''.join(values)}{plan.after}"  # type: ignore[arg-type]
-            texts.append(f"<D:response><D:href>{resource.href}</D:href>{stats}</D:response>")
-        return texts
+                stats = f"{plan.before}{''.join(texts)}{plan.after}"
+            responses.append(f"<D:response><D:href>{resource.href}</D:href>{stats}</D:response>")
+        return responses
 
     async def prepare(self, resources: Sequence[Resource]) -> None:
         """Fetches what rendering these resources needs."""
