@@ -193,7 +193,8 @@ class Session:
         return self.stream.is_tls or self.core.config.security.allow_plaintext
 
     def mechanisms(self) -> tuple[str, ...]:
-        return self.core.directory.auth.mechanisms(self.stream.is_tls, self.stream.channel_binding)
+        auth, stream = self.core.directory.auth, self.stream
+        return auth.mechanisms(stream.is_tls, stream.channel_binding, service="imap")
 
     def note_client(self, fields: Sequence[bytes | None]) -> None:
         """What a client says about itself (RFC 2971) helps to find its faults."""

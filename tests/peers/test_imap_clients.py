@@ -247,6 +247,34 @@ async def test_mutt_opens_flags_deletes_and_saves(
     assert b"Hello 4" in archived[0]
 
 
+async def test_neomutt_comes_back_with_qresync(world: World, debian: Debian, tmp_path: Path) -> None:
+    """Its header cache and what the server tells of the time between make the mailbox as it is."""
+    debian("neomutt", "bsdutils")
+    server = await Mailboxes.of(world, IVANOV)
+    await server.add("INBOX", *numbered(6))
+    (tmp_path / "cache").mkdir()
+    rc = tmp_path / "muttrc"
+    command = shlex.join(["neomutt", "-n", "-F", str(rc)])
+    values = {"host": HOSTNAME, "port": world.ports["imaps"], "user": IVANOV, "password": PASSWORD}
+
+    async def open_mailbox(keys: str) -> None:
+        text = MUTTRC.format(**values, ca=world.ca, path=tmp_path, keys=keys)
+        cached = text.replace('header_cache=""', f'header_cache="{tmp_path}/cache"')
+        rc.write_text(f"set imap_condstore=yes imap_qresync=yes\n{cached}")
+        await run("script", "-qec", command, "/dev/null", directory=tmp_path)
+
+    await open_mailbox("<quit>")
+    await server.remove("INBOX", 2)
+    await server.remove("INBOX", 5)
+    await server.set_flags("INBOX", 3, Flags.FLAGGED)
+    await server.add("INBOX", PLAIN.replace(b"Hello", b"Hello 7"))
+    keys = "<delete-pattern>~F<enter><tag-pattern>!~F<enter><tag-prefix><save-message>+Archive<enter><quit>"
+    await open_mailbox(keys)
+    assert await server.items("INBOX") == []
+    archived = b"".join(await server.messages("Archive"))
+    assert [number for number in range(1, 8) if b"Hello %d" % number in archived] == [1, 4, 6, 7]
+
+
 # curl
 
 

@@ -131,16 +131,17 @@ def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
     """One line for each row."""
     if not rows:
         return
-    answer = plan.answer
+    template = b"* %%d FETCH (%b)\r\n" % plan.template
+    values = plan.values
     first = view.number(rows[0][0])
     # Rows side by side in the view are numbered by counting.
     if first and view.number(rows[-1][0]) == first + len(rows) - 1:
         for number, row in enumerate(rows, first):
-            yield b"* %d FETCH (%b)\r\n" % (number, answer(row))
+            yield template % (number, *[value(row) for value in values])
         return
     for row in rows:
         if number := view.number(row[0]):
-            yield b"* %d FETCH (%b)\r\n" % (number, answer(row))
+            yield template % (number, *[value(row) for value in values])
 
 
 async def _write_bodies(session: Session, plan: Plan, rows: Sequence[Row]) -> None:

@@ -24,7 +24,7 @@ STREAMED = 256 * 1024
 def inline_message(plan: Plan, number: int, row: Row) -> bytes:
     """One FETCH response from a row that brought the bytes along."""
     _, size, header_size, parts, data = row[-5:]
-    pieces = [plan.answer(row)] if plan.has_attributes else []
+    pieces = [plan.attributes(row)] if plan.values else []
     tree = None if plan.header_only else unpack(parts, header_size, size)
     for section in plan.sections:
         found = (0, header_size) if tree is None else section_range(tree, section.path, section.text)
@@ -66,8 +66,8 @@ async def write_message(session: Session, plan: Plan, number: int, row: Row) -> 
     tree = unpack(parts, header_size, size)
     pieces = [b"* %d FETCH (" % number]
     separator = b""
-    if plan.has_attributes:
-        pieces.append(plan.answer(row))
+    if plan.values:
+        pieces.append(plan.attributes(row))
         separator = b" "
     for section in plan.sections:
         pieces.append(b"%b%b " % (separator, section.label))

@@ -4,31 +4,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import astring, bad, flag_list, internal_date
 from armgs_server.storage.mail_query import HEADER
 from armgs_server.storage.tx import Row
 
-Piece: TypeAlias = Callable[[Row], bytes]
+Value: TypeAlias = Callable[[Row], Any]
 
 _MACROS = {
     "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
     "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
     "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
 }
-# Attributes that are columns: the name, the columns, and the value from those columns.
-_COLUMNS: dict[str, tuple[str, Callable[..., bytes]]] = {
-    "FLAGS": ("i.flags, i.keywords", flag_list),
-    "INTERNALDATE": ("i.created", internal_date),
-    "RFC822.SIZE": ("i.size", lambda size: b"%d" % size),
-    "ENVELOPE": ("m.envelope", bytes),
-    "BODY": ("m.body", bytes),
-    "BODYSTRUCTURE": ("m.bodystructure", bytes),
-    "MODSEQ": ("i.modseq", lambda modseq: b"(%d)" % modseq),
+# Attributes that are columns: the columns, how the value is written, and how it is made from them.
+_COLUMNS: dict[str, tuple[str, str, Callable[..., bytes] | None]] = {
+    "FLAGS": ("i.flags, i.keywords", "%b", flag_list),
+    "INTERNALDATE": ("i.created", "%b", internal_date),
+    "RFC822.SIZE": ("i.size", "%d", None),
+    "ENVELOPE": ("m.envelope", "%b", None),
+    "BODY": ("m.body", "%b", None),
+    "BODYSTRUCTURE": ("m.bodystructure", "%b", None),
+    "MODSEQ": ("i.modseq", "(%d)", None),
 }
 # section-spec = section-msgtext / (section-part ["." section-text]); section-msgtext with HEADER.FIELDS
 _SECTION = re.compile(
@@ -143,16 +144,20 @@ class Plan:
     five columns are the blob's hash, size, header size, parts, and bytes (or the header alone)."""
 
     columns: str
-    answer: Piece
+    template: bytes
+    values: tuple[Value, ...]  # what the template wants, each from a row
     sections: tuple[Section, ...]
     sets_seen: bool
-    has_attributes: bool
     header_only: bool
 
     @property
     def slice_size(self) -> int:
         """Rows that are answered before the loop goes on."""
         return BODY_SLICE if self.sections and not self.header_only else SLICE
+
+    def attributes(self, row: Row) -> bytes:
+        """The row's msg-att, but for sections."""
+        return self.template % tuple([value(row) for value in self.values])
 
     @classmethod
     def make(cls, items: Items, *, with_uid: bool, with_modseq: bool) -> Plan:
@@ -166,30 +171,34 @@ class Plan:
         if with_modseq and "MODSEQ" not in names:
             names.append("MODSEQ")
         columns: list[str] = []
-        pieces: list[Piece] = []
+        template: list[str] = []
+        values: list[Value] = []
         for name in names:
             if name == "UID":
-                pieces.append(lambda row: b"UID %d" % row[0])
+                template.append("UID %d")
+                values.append(itemgetter(0))
                 continue
-            wanted, value = _COLUMNS[name]
-            pieces.append(_piece(name.encode("ascii") + b" ", value, 1 + len(columns), wanted.count(",") + 1))
+            wanted, pattern, convert = _COLUMNS[name]
+            template.append(f"{name} {pattern}")
+            values.append(_value(convert, 1 + len(columns), wanted.count(",") + 1))
             columns += wanted.split(", ")
         header_only = bool(items.sections) and all(section.is_header_only for section in items.sections)
         if items.sections:
             data = HEADER if header_only else "b.data"
             columns += ["i.blob", "i.size", "m.header_size", "m.parts", data]
-        return cls(", ".join(columns), _joined(pieces), items.sections, sets_seen, bool(pieces), header_only)
+        return cls(
+            ", ".join(columns),
+            " ".join(template).encode("ascii"),
+            tuple(values),
+            items.sections,
+            sets_seen,
+            header_only,
+        )
 
 
-def _piece(label: bytes, value: Callable[..., bytes], at: int, count: int) -> Piece:
-    if value is bytes:
-        return lambda row: label + row[at]
+def _value(convert: Callable[..., bytes] | None, at: int, count: int) -> Value:
+    if convert is None:
+        return itemgetter(at)
     if count == 1:
-        return lambda row: label + value(row[at])
-    return lambda row: label + value(*row[at : at + count])
-
-
-def _joined(pieces: Sequence[Piece]) -> Piece:
-    if len(pieces) == 1:
-        return pieces[0]
-    return lambda row: b" ".join([piece(row) for piece in pieces])
+        return lambda row: convert(row[at])
+    return lambda row: convert(*row[at : at + count])
