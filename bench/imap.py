@@ -6,7 +6,6 @@ import base64
 import itertools
 import os
 import re
-import sys
 import time
 from collections.abc import Awaitable, Callable
 
