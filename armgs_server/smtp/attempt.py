@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from armgs_server.errors import NotFound, OverQuota
-from armgs_server.formats import addresses, mime
+from armgs_server.errors import NotFound
+from armgs_server.formats import addresses
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
-from armgs_server.smtp import delivery, outbound, policy
+from armgs_server.smtp import outbound, policy
+from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
 from armgs_server.smtp.outbound import Answer, Message, Target, Unreachable
+from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply
 from armgs_server.smtp.routing import NoRoute, Routing
+from armgs_server.storage import mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
@@ -58,15 +61,35 @@ def is_large(entry: Entry) -> bool:
 async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Mapping[int, Result]:
     """The result for each row, by its id."""
     first = entries[0]
+    try:
+        text = await core.store.blobs.read(first.blob)
+    except NotFound:
+        return {entry.id: Result("5.3.0", "the message is gone") for entry in entries}
     if first.data.get("mailbox") or core.directory.is_local(first.domain):
-        return {entry.id: await _deliver_here(core, entry) for entry in entries}
+        return {entry.id: await _deliver_here(core, entry, text) for entry in entries}
+    return await _deliver_elsewhere(core, routing, entries, text[int(first.data.get("skip", 0)) :])
+
+
+async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: int) -> None:
+    """Puts a message into the mailboxes it has waited for; where one has filled up meanwhile it waits on."""
+    ref = BlobRef(entry.blob, result.size, None)
+    recipient = Recipient(entry.recipient, entry.domain, result.owners)
+    copy = Copy(tuple((owner, recipient) for owner in result.owners))
+    stored = Stored(copy, ref, result.index, int(entry.data.get("skip", 0)))
+    await delivery.place(tx, Envelope(entry.sender, entry.owner), [stored], now, may_wait=True)
+
+
+async def _deliver_elsewhere(
+    core: Core, routing: Routing, entries: Sequence[Entry], text: bytes
+) -> Mapping[int, Result]:
+    first = entries[0]
     try:
         hosts = await routing.hosts(first.domain)
     except NoRoute as error:
         return {entry.id: Result(error.status, error.text) for entry in entries}
     message = Message(
         first.sender,
-        await core.store.blobs.read(first.blob, start=int(first.data.get("skip", 0))),
+        text,
         needs_utf8=any(_needs_utf8(entry) for entry in entries),
         is_8bit=bool(first.data.get("8bit")),
         returned=str(first.data.get("ret", "")),
@@ -91,24 +114,12 @@ async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Map
     return {entry.id: Result("4.4.1", failure) for entry in entries}
 
 
-async def keep(tx: Tx, entry: Entry, result: Result, now: int) -> None:
-    """Puts a message into the mailboxes it has waited for. OverQuota when one has filled up meanwhile."""
-    for owner in result.owners:
-        ref = BlobRef(entry.blob, result.size, None)
-        if not await delivery.append(tx, owner, ref, result.index, now):
-            raise OverQuota()
-
-
-async def _deliver_here(core: Core, entry: Entry) -> Result:
+async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
     """A mailbox here that could not take the message before, or a domain that is served here by now."""
     mailbox = int(entry.data.get("mailbox", 0))
-    try:
-        text = await core.store.blobs.read(entry.blob)
-    except NotFound:
-        return Result("5.3.0", "the message is gone")
     if mailbox:
         owner = await core.directory.by_id(mailbox)
-        if owner is None:
+        if owner is None or owner.disabled:
             return Result("5.1.1", "No such address here")
         found = await policy.find_mailbox(core, addresses.parse(entry.recipient), owner, len(text))
     else:
@@ -121,7 +132,8 @@ async def _deliver_here(core: Core, entry: Entry) -> Result:
         )
     if isinstance(found, Reply):
         return Result(found.enhanced, found.lines[0])
-    return Result("2.1.5", "Delivered", owners=found.owners, size=len(text), index=mime.index(text))
+    index = await mail.read_index(core.store.blobs, BlobRef(entry.blob, len(text), text))
+    return Result("2.1.5", "Delivered", owners=found.owners, size=len(text), index=index)
 
 
 def _result(answer: Answer) -> Result:

@@ -74,8 +74,10 @@ class Relay:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if held:
-            now = self._now()
-            await self._core.store.write(lambda tx: queue.give_back(tx, held, now))
+            try:
+                await self._core.store.write(partial(queue.give_back, entries=held, next_attempt=self._now()))
+            except DomainError as error:
+                _log.warning("rows not given back", error=error)
 
     async def run_once(self) -> int:
         """Takes what is due and there is room for, and begins to send it; the number of rows taken."""
@@ -111,6 +113,9 @@ class Relay:
             except DomainError as error:
                 _log.warning("queue cannot be read", error=error)
                 pause = STORE_FAILED_WAIT
+            except Exception:
+                _log.exception("queue cannot be read")
+                pause = STORE_FAILED_WAIT
             if pause > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), pause)
@@ -124,23 +129,28 @@ class Relay:
     async def _send(self, domain: str, entries: Sequence[Entry]) -> None:
         renewal = asyncio.create_task(self._renew(entries), name=f"lease {domain}")
         try:
-            async with asyncio.timeout(ATTEMPT_TIMEOUT):
-                async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
-                    results = await attempt.deliver(self._core, self._routing, entries)
-            await self._settle(entries, results)
-        except TimeoutError:
-            _log.warning("attempt cut off", domain=domain)
+            await self._settle(entries, await self._attempt(domain, entries))
         except DomainError as error:
             # The store does not take the outcome: the rows come back when their lease is over.
             _log.warning("outcome not stored", domain=domain, error=error)
-        except Exception:
-            _log.exception("attempt failed", domain=domain)
         finally:
             renewal.cancel()
             self._busy[domain] -= 1
             if not self._busy[domain]:
                 del self._busy[domain]
             self._wake.set()
+
+    async def _attempt(self, domain: str, entries: Sequence[Entry]) -> Mapping[int, Result]:
+        """The results. Whatever goes wrong here is a failure that may pass: tried again, and given up in time."""
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
+                    return await attempt.deliver(self._core, self._routing, entries)
+        except (TimeoutError, DomainError) as error:
+            _log.warning("attempt failed", domain=domain, error=error)
+        except Exception:
+            _log.exception("attempt failed", domain=domain)
+        return {entry.id: Result("4.3.0", "the attempt failed on this server") for entry in entries}
 
     async def _renew(self, entries: Sequence[Entry]) -> None:
         """Keeps the rows ours while a slow server takes its time."""
@@ -164,7 +174,7 @@ class Relay:
                 if not result.is_final:
                     await queue.postpone(tx, entry, now + self._wait(entry), result.diagnostic)
                 elif result.index is not None:
-                    await attempt.keep(tx, entry, result, now)
+                    await attempt.keep(tx, self._delivery, entry, result, now)
             for entry in late:
                 await queue.annotate(tx, entry, {**entry.data, "warned": True})
             await queue.finish(tx, [entry for entry, result in outcomes if result.is_final])

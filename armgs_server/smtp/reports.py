@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server import log
+from armgs_server.errors import NotFound
 from armgs_server.formats import addresses, mime
 from armgs_server.service import Core
 from armgs_server.smtp import dsn, header, policy
@@ -161,7 +162,10 @@ async def _target(core: Core, sender: str) -> Recipient | None:
 async def _returned(core: Core, subject: Subject) -> tuple[bytes, bool]:
     """The message's header, or all of it where the sender wants that and it is not large."""
     end = subject.skip + RETURN_LIMIT + 1
-    text = await core.store.blobs.read(subject.blob, start=subject.skip, end=end)
+    try:
+        text = await core.store.blobs.read(subject.blob, start=subject.skip, end=end)
+    except NotFound:
+        return b"", False
     if subject.returned == "FULL" and len(text) <= RETURN_LIMIT:
         return text, True
     return text[: mime.header_end(text, 0, len(text))], False

@@ -113,7 +113,7 @@ class Session:
             self.stream.close()
 
     def send(self, answer: Reply) -> None:
-        """Queues a reply and counts it if it is an error of the client."""
+        """Queues a reply."""
         self.protocol.send_reply(answer)
 
     def fail(self, answer: Reply) -> None:

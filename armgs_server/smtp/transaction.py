@@ -45,7 +45,6 @@ class Transaction:
         self._now = 0
         self._trace: Trace | None = None
         self._copies: list[Copy] = []
-        self._prefixes: list[bytes] = []
 
     @property
     def has_room_for_list(self) -> bool:
@@ -127,12 +126,12 @@ class Transaction:
             author = self._sender_text or self.author.address
             added = header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
         passed = header.list_ids(head) if any(each.list_address for each in self.recipients) else frozenset()
-        recipients = [
+        self.recipients = [
             each
             for each in self.recipients
             if not each.list_address or header.list_id(each.list_address) not in passed
         ]
-        self._copies = plan_copies(recipients)
+        self._copies = plan_copies(self.recipients)
         if not self._copies:
             return replies.LOOP_554
         assert self._trace is not None  # begin() has made it

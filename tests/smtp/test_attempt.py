@@ -8,8 +8,9 @@ import pytest
 from armgs_server.service import Core
 from armgs_server.smtp import attempt
 from armgs_server.smtp.attempt import Result
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.routing import Routing
-from armgs_server.storage import queue
+from armgs_server.storage import accounts, queue
 from armgs_server.storage.queue import Destination, Entry
 from tests.smtp.conftest import MakeCore
 from tests.smtp.sink import Sink, running_sink
@@ -69,3 +70,21 @@ async def test_mailboxes_here(make_core: MakeCore) -> None:
     assert (nobody.status, nobody.is_final) == ("5.1.1", True)
     [gone] = await results(core, Destination(PETROVA, "digital.example", {"mailbox": 999_999}))
     assert gone.status == "5.1.1"
+
+
+async def test_a_message_that_is_gone_is_given_up(make_core: MakeCore) -> None:
+    core = await make_core()
+    rows = await entries(core, Destination("x@other.example", "other.example"))
+    await core.store.write(lambda tx: tx.execute("DELETE FROM blob WHERE hash = ?", rows[0].blob))
+    found = await attempt.deliver(core, Routing(core.config.smtp, "mx.digital.example"), rows)
+    assert found[rows[0].id].status == "5.3.0"
+
+
+async def test_a_mailbox_that_fills_up_at_the_last_moment_waits_on(make_core: MakeCore) -> None:
+    core = await make_core()
+    [row] = await entries(core, Destination(PETROVA, "digital.example"))
+    result = (await attempt.deliver(core, Routing(core.config.smtp, "mx"), [row]))[row.id]
+    await core.store.write(lambda tx: accounts.set_quota(tx, result.owners[0], 1))
+    await core.store.write(lambda tx: attempt.keep(tx, Delivery(core), row, result, 5))
+    again = await core.store.write(lambda tx: queue.claim(tx, 5, 1, 10))
+    assert [each.data.get("mailbox") for each in again if each.id != row.id] == [result.owners[0]]

@@ -212,6 +212,25 @@ async def test_a_lease_is_renewed_while_a_server_is_slow(
     assert len(sink.messages) == 1
 
 
+async def test_a_fault_of_our_own_is_a_failure_that_may_pass(
+    make_core: MakeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    core, clock = await make_core(queue_lifetime=600, queue_first_retry=300), Clock()
+    relay = Relay(Delivery(core), clock)
+    await enqueue(core, clock(), "x@other.example")
+    monkeypatch.setattr("armgs_server.smtp.attempt.deliver", fail)
+    await run(relay)
+    assert await queued(core) == [("x@other.example", 1, "the attempt failed on this server")]
+    clock.forward(600)
+    await run(relay)
+    assert await queued(core) == []
+    [report] = await inbox(core, IVANOV)
+    assert b"Status: 4.3.0" in report
+
+
 async def test_few_at_once_to_one_domain(make_core: MakeCore) -> None:
     sink = Sink(hold=asyncio.Event())
     async with running_sink(sink):
