@@ -141,7 +141,7 @@ class Relay:
             self._wake.set()
 
     async def _attempt(self, domain: str, entries: Sequence[Entry]) -> Mapping[int, Result]:
-        """The results. Whatever goes wrong here is a failure that may pass: tried again, and given up in time."""
+        """The results. Whatever goes wrong here is a failure that may pass: tried again, then given up."""
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
