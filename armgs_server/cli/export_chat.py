@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """XEP-0227: chat of one person in the portable format of XMPP servers: roster (§4.4), messages that wait
-(§4.5), requests to subscribe (§4.8) and the archive (§4.10). Passwords and keys are not exported.
+(§4.5), private XML (§4.6), vCard (§4.7), requests to subscribe (§4.9), personal events (§4.10) and the
+archive (§4.11). Passwords and keys are not exported.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from pathlib import Path
 from armgs_server.cli.workplace import Workplace
 from armgs_server.directory import Principal
 from armgs_server.formats.xmltree import escape, quote
-from armgs_server.storage import archive, roster
+from armgs_server.storage import archive, documents, pubsub, roster
 from armgs_server.storage.archive import ArchivedMessage, ArchiveQuery
 from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.stanza import element, text_element
 
 PAGE = 500
+PUBSUB = "http://jabber.org/protocol/pubsub"
+NODE_CONFIG = f"{PUBSUB}#node_config"
+# The names under which XEP-0049 and XEP-0054 keep what a person has put away.
+PRIVATE, VCARD = "private ", "vcard-temp"
 
 
 async def write(workplace: Workplace, person: Principal, file: Path) -> int:
@@ -26,11 +32,13 @@ async def write(workplace: Workplace, person: Principal, file: Path) -> int:
     local, _, domain = person.address.rpartition("@")
     contacts = await workplace.store.read(lambda tx: roster.load(tx, person.id))
     waiting = await workplace.store.read(lambda tx: _waiting(tx, person.id))
+    own = await workplace.store.read(lambda tx: _own(tx, person.id))
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as target:
         target.write(b"<?xml version='1.0' encoding='UTF-8'?>\n<server-data xmlns='urn:xmpp:pie:0'>\n")
         target.write(f"<host jid='{quote(domain)}'>\n<user name='{quote(local)}'>\n".encode())
         target.write("".join(_roster(contacts)).encode())
+        target.write(own)
         target.writelines(contact.pending + b"\n" for contact in contacts if contact.pending)
         target.write(b"<offline-messages>\n")
         target.writelines(stanza + b"\n" for stanza in waiting)
@@ -67,6 +75,31 @@ def _result(message: ArchivedMessage) -> bytes:
         f"<result xmlns='urn:xmpp:mam:2' id='{message.id}'><forwarded xmlns='urn:xmpp:forward:0'>"
         f"<delay xmlns='urn:xmpp:delay' stamp='{stamp.replace('+00:00', 'Z')}'/>"
     ).encode() + b"%b</forwarded></result>\n" % message.stanza
+
+
+async def _own(tx: Tx, owner: int) -> bytes:
+    """What the person has published or put away: private XML, vCard, personal events."""
+    kept = b"".join([await _document(tx, owner, name) for name in await documents.names(tx, owner, PRIVATE)])
+    written = element("query", {"xmlns": "jabber:iq:private"}, kept) + b"\n" if kept else b""
+    written += await _document(tx, owner, VCARD)
+    configured = published = b""
+    for node, config in (await pubsub.nodes(tx, owner)).items():
+        fields = element("field", {"var": "FORM_TYPE", "type": "hidden"}, text_element("value", NODE_CONFIG))
+        for name, value in config.items():
+            fields += element("field", {"var": f"pubsub#{name}"}, text_element("value", value))
+        form = element("x", {"xmlns": "jabber:x:data", "type": "form"}, fields)
+        configured += element("configure", {"node": node}, form)
+        items = await pubsub.items(tx, owner, node)
+        published += element("items", {"node": node}, b"".join(item.payload for item in items))
+    if configured:
+        written += element("pubsub", {"xmlns": f"{PUBSUB}#owner"}, configured) + b"\n"
+        written += element("pubsub", {"xmlns": PUBSUB}, published) + b"\n"
+    return written
+
+
+async def _document(tx: Tx, owner: int, name: str) -> bytes:
+    value = await documents.get(tx, owner, name)
+    return value + b"\n" if value else b""
 
 
 async def _waiting(tx: Tx, owner: int) -> list[bytes]:

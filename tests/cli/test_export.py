@@ -9,7 +9,7 @@ from pathlib import Path
 from armgs_server.cli.export_calendar import merge
 from armgs_server.cli.workplace import Workplace
 from armgs_server.formats import icalendar_split, xmltree
-from armgs_server.storage import archive, offline, roster
+from armgs_server.storage import archive, documents, offline, pubsub, roster
 from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
 from tests.cli.conftest import IVANOV, Armgs
@@ -43,6 +43,10 @@ def fill(armgs: Armgs, tmp_path: Path) -> None:
         async def work(tx: Tx) -> None:
             await archive.append(tx, owner, "petrova@digital.example", "m1", STANZA, 1795077000_000000)
             await offline.append(tx, owner, STANZA, limit=10)
+            await documents.put(tx, owner, "private urn:x a", b"<a xmlns='urn:x'/>")
+            await documents.put(tx, owner, "vcard-temp", b"<vCard xmlns='vcard-temp'><FN>I</FN></vCard>")
+            await pubsub.configure(tx, owner, "urn:n", {"access_model": "open"})
+            await pubsub.publish(tx, owner, "urn:n", "1", b"<item id='1'><n xmlns='urn:n'/></item>", 10)
             await roster.put(
                 tx, owner, RosterItem("a&b@c.example", name="A & B", subscription="both", groups=("G",))
             )
@@ -103,6 +107,13 @@ def test_chat_is_xep_0227(armgs: Armgs, tmp_path: Path) -> None:
     assert (contact.get("jid"), contact.get("name"), contact.get("subscription")) == (
         *("a&b@c.example", "A & B", "both"),
     )
+    assert user.find("{jabber:iq:private}query/{urn:x}a") is not None
+    assert user.findtext("{vcard-temp}vCard/{vcard-temp}FN") == "I"
+    pubsub_ = "{http://jabber.org/protocol/pubsub}"
+    configure = user.find(f"{pubsub_[:-1]}#owner}}pubsub/{pubsub_[:-1]}#owner}}configure")
+    assert configure is not None
+    assert [value.text for value in configure.iter("{jabber:x:data}value")][1:] == ["open"]
+    assert user.find(f"{pubsub_}pubsub/{pubsub_}items/{pubsub_}item/{{urn:n}}n") is not None
     assert len(user.findall(f"{pie}offline-messages/{{jabber:client}}message")) == 1
     (result,) = user.findall(f"{{urn:xmpp:pie:0#mam}}archive/{mam}result")
     (forwarded,) = result

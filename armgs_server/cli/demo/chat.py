@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from armgs_server.cli.workplace import Workplace
 from armgs_server.directory import structure
 from armgs_server.formats.xmltree import escape, quote
-from armgs_server.storage import archive, rooms
+from armgs_server.storage import archive, pubsub, rooms
 from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
+from armgs_server.xmpp.xeps.xep_0060_nodes import DEFAULTS, MAX_ITEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ async def write(workplace: Workplace, now: datetime) -> None:
     """Everything, with the times it would have had."""
     for room in ROOMS:
         await _room(workplace, room, now)
+    await _bookmarks(workplace)
     for number, message in enumerate(CHATS):
         sent = int((now - timedelta(hours=message.hours)).timestamp() * 1_000_000)
         stanza_id = f"demo-chat-{number}"
@@ -52,6 +54,29 @@ async def write(workplace: Workplace, now: datetime) -> None:
             f" type='chat' id='{stanza_id}'><body>{escape(message.text)}</body></message>"
         ).encode()
         await _archive(workplace, message, stanza_id, stanza, sent)
+
+
+async def _bookmarks(workplace: Workplace) -> None:
+    """XEP-0402: each member's clients enter the rooms by themselves."""
+    node = "urn:xmpp:bookmarks:1"
+    config = DEFAULTS | {
+        "access_model": "whitelist",
+        "max_items": str(MAX_ITEMS),
+        "send_last_published_item": "never",
+    }
+    for room in ROOMS:
+        for address, nick in room.members:
+            owner = (await workplace.principal(address)).id
+            payload = (
+                f"<item id='{quote(room.address)}'><conference xmlns='{node}' name='{quote(room.name)}'"
+                f" autojoin='true'><nick>{escape(nick)}</nick></conference></item>"
+            ).encode()
+
+            async def work(tx: Tx, owner: int = owner, room: DemoRoom = room, item: bytes = payload) -> None:
+                await pubsub.configure(tx, owner, node, config)
+                await pubsub.publish(tx, owner, node, room.address, item, MAX_ITEMS)
+
+            await workplace.store.write(work)
 
 
 async def _archive(workplace: Workplace, message: DemoChat, stanza_id: str, stanza: bytes, sent: int) -> None:
