@@ -5,6 +5,7 @@ Objects are stored as they came, so the ETag of a PUT is true (§5.3.4). One col
 events, tasks, journal entries or all of them; `default` holds events and `tasks` holds tasks.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from armgs_server.config import Config
@@ -31,7 +32,15 @@ from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 
-async def check_object(put: Put) -> Entry:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is left to do in the transaction, and the href of the collection for its refusal."""
+
+    entry: Entry
+    href: str
+
+
+async def check_object(put: Put) -> Checked:
     """The preconditions of §5.3.2.1 that the body alone decides; what the index is to hold."""
     if put.content_type.partition(";")[0].strip().lower() not in ("text/calendar", "text/plain"):
         raise DavError(403, condition=caldav("supported-calendar-data"))
@@ -43,26 +52,30 @@ async def check_object(put: Put) -> Entry:
         raise DavError(403, str(error), condition=caldav("valid-calendar-data")) from error
     if found.kind not in components_of(put.collection.collection):
         raise DavError(403, condition=caldav("supported-calendar-component"))
-    collection = put.collection.collection
-    name = await put.call.engine.store.read(
-        lambda tx: calindex.name_of_holder(tx, collection.owner, collection.id, found.uid)
-    )
-    if name is not None and name != put.name:
-        raise _uid_conflict(put.collection.href + quote(name))
-    return calindex.entry(found)
+    if put.call.request.method != "PUT":
+        # COPY and MOVE bring their index rows along, so a conflict must be found before them.
+        collection = put.collection.collection
+        name = await put.call.engine.store.read(
+            lambda tx: calindex.name_of_holder(tx, collection.owner, collection.id, found.uid)
+        )
+        if name is not None and name != put.name:
+            raise _uid_conflict(put.collection.href, name)
+    return Checked(calindex.entry(found), put.collection.href)
 
 
-def _uid_conflict(url: str = "") -> DavError:
-    return DavError(409, condition=caldav("no-uid-conflict"), content=href(url) if url else "")
+def _uid_conflict(collection: str, name: str) -> DavError:
+    url = href(collection + quote(name))
+    return DavError(409, condition=caldav("no-uid-conflict"), content=url)
 
 
 async def index_object(tx: Tx, collection: Collection, item: Item, checked: Any) -> None:
     """The index rows, in the transaction of the PUT."""
-    assert isinstance(checked, Entry)
+    assert isinstance(checked, Checked)
     try:
-        await calindex.put(tx, item, checked)
+        await calindex.put(tx, item, checked.entry)
     except AlreadyExists as error:
-        raise _uid_conflict() from error
+        name = await calindex.name_of_holder(tx, item.owner, item.collection, checked.entry.ical_uid)
+        raise _uid_conflict(checked.href, name or item.name or "") from error
 
 
 def _calendar_size(config: Config) -> int:

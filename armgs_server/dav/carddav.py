@@ -6,6 +6,7 @@ person's home, read-only by the rights it has.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from armgs_server.config import Config
@@ -34,7 +35,15 @@ TYPES = ("text/vcard", "text/x-vcard", "text/directory", "text/plain")
 SCAN_SLICE = 50
 
 
-async def check_card(put: Put) -> Card:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is left to do in the transaction, and the href of the collection for its refusal."""
+
+    card: Card
+    href: str
+
+
+async def check_card(put: Put) -> Checked:
     """The preconditions of §6.3.2.1 that the body alone decides."""
     if put.content_type.partition(";")[0].strip().lower() not in TYPES:
         raise DavError(403, condition=carddav("supported-address-data"))
@@ -42,26 +51,30 @@ async def check_card(put: Put) -> Card:
         card = check(put.data)
     except Invalid as error:
         raise DavError(403, str(error), condition=carddav("valid-address-data")) from error
-    collection = put.collection.collection
-    name = await put.call.engine.store.read(
-        lambda tx: cards.name_of_holder(tx, collection.owner, collection.id, card.uid)
-    )
-    if name is not None and name != put.name:
-        raise _uid_conflict(put.collection.href + quote(name))
-    return card
+    if put.call.request.method != "PUT":
+        # COPY and MOVE bring their index rows along, so a conflict must be found before them.
+        collection = put.collection.collection
+        name = await put.call.engine.store.read(
+            lambda tx: cards.name_of_holder(tx, collection.owner, collection.id, card.uid)
+        )
+        if name is not None and name != put.name:
+            raise _uid_conflict(put.collection.href, name)
+    return Checked(card, put.collection.href)
 
 
-def _uid_conflict(url: str = "") -> DavError:
-    return DavError(409, condition=carddav("no-uid-conflict"), content=href(url) if url else "")
+def _uid_conflict(collection: str, name: str) -> DavError:
+    url = href(collection + quote(name))
+    return DavError(409, condition=carddav("no-uid-conflict"), content=url)
 
 
 async def index_card(tx: Tx, collection: Collection, item: Item, checked: Any) -> None:
     """The index row, in the transaction of the PUT."""
-    assert isinstance(checked, Card)
+    assert isinstance(checked, Checked)
     try:
-        await cards.put(tx, item, checked)
+        await cards.put(tx, item, checked.card)
     except AlreadyExists as error:
-        raise _uid_conflict() from error
+        name = await cards.name_of_holder(tx, item.owner, item.collection, checked.card.uid)
+        raise _uid_conflict(checked.href, name or item.name or "") from error
 
 
 async def handle_addressbook_query(call: Call, root: Element) -> Response:

@@ -76,7 +76,7 @@ class Component:
         yield "END", "", self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Moment:
     """A DATE or DATE-TIME: local time, and the zone that makes it a moment; None = floating."""
 
@@ -84,7 +84,7 @@ class Moment:
     zone: tzinfo | None
     is_date: bool
 
-    @cached_property
+    @property
     def micros(self) -> int:
         """Microseconds since 1970 UTC, a floating time taken as UTC."""
         return to_micros(self.local, self.zone)
@@ -119,15 +119,12 @@ class CalendarObject:
         self.members = members  # the master and its overrides
         self.overrides = [member for member in members if member.first("RECURRENCE-ID") is not None]
         self.master = next((member for member in members if member not in self.overrides), None)
-        self.unknown_zones: set[str] = set()
-        self._moments: dict[tuple[str, str], Moment] = {}
-
-    @cached_property
-    def is_recurring(self) -> bool:
-        """Whether there is more than one instance, or one of a set."""
-        return bool(self.overrides) or (
+        # Whether there is more than one instance, or one of a set.
+        self.is_recurring = bool(self.overrides) or (
             self.master is not None and any(line[0] in ("RRULE", "RDATE") for line in self.master.properties)
         )
+        self.unknown_zones: set[str] = set()
+        self._moments: dict[tuple[str, str], Moment] = {}
 
     @cached_property
     def timezones(self) -> dict[str, Component]:

@@ -140,7 +140,8 @@ async def put(tx: Tx, item: Item, made: Entry) -> None:
         raise AlreadyExists(
             "the UID belongs to another object of the calendar, or the object had another UID"
         )
-    await tx.execute("DELETE FROM instance WHERE owner = ? AND collection = ? AND uid = ?", *key)
+    if rows:
+        await tx.execute("DELETE FROM instance WHERE owner = ? AND collection = ? AND uid = ?", *key)
     await tx.execute(
         "INSERT INTO event (owner, collection, uid, component, ical_uid, summary, starts, ends, recurring,"
         " expanded_from, expanded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
