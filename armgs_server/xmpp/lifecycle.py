@@ -26,14 +26,14 @@ _END = b"</stream:stream>"
 async def bind(server: Server, principal: Principal, resource: str, stream: Stream, lang: str) -> Session:
     """A new session; an older one of the same resource is ended (RFC 6120 §7.7.2.2)."""
     jid = parse(principal.address).with_resource(resource or random_resource())
-    old = server.session(jid)
-    if old is not None:
+    blocked = await xep_0191_blocking.load(server, principal.id)
+    # Again and again: another may have come while one was ending. One that is ending already is let be.
+    while (old := server.session(jid)) is not None and not old.is_ended:
         close(old, "conflict")
         await end(server, old)
     account = server.accounts.get(principal.address)
     if account is not None and len(account.sessions) >= server.config.xmpp.sessions:
         raise StanzaError("resource-constraint", "too many sessions")  # RFC 6120 §7.6.2.1
-    blocked = await xep_0191_blocking.load(server, principal.id)
     account = server.account_for(principal)
     account.blocked = blocked if account.blocked is None else account.blocked
     session = Session(account, jid, stream, lang)
@@ -78,7 +78,7 @@ async def leave(server: Server, session: Session, stream: Stream, *, is_final: b
         return  # resumed over another stream, or ended already
     session.stream = None
     if is_final or session.sm is None or not session.sm.is_resumable or server.is_stopping:
-        await end(server, session)
+        await _end_logged(server, session)
         return
     session.sm.stop()
     loop = asyncio.get_running_loop()
