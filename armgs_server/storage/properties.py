@@ -6,7 +6,7 @@ uid 0 is the collection itself. They go with the item when it is removed, and ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from armgs_server.errors import TooLarge
 from armgs_server.storage.tx import Tx
@@ -109,12 +109,4 @@ async def copy(tx: Tx, source: tuple[int, int, int], target: tuple[int, int, int
         " WHERE owner = ? AND collection = ? AND uid = ?",
         *target,
         *source,
-    )
-
-
-async def remove(tx: Tx, owner: int, collection: int, uids: Iterable[int]) -> None:
-    """Removes all properties of these items."""
-    await tx.executemany(
-        "DELETE FROM property WHERE owner = ? AND collection = ? AND uid = ?",
-        [(owner, collection, uid) for uid in uids],
     )
