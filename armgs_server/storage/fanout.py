@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One message for many people: what `mail.append` does for one, in a handful of statements for all."""
+"""One message for many people: what `mail.append` does for one, in a handful of statements for all.
+
+Rows are locked one by one in the order of owners, mailboxes before accounts as everywhere: an UPDATE of many
+rows takes them as they lie, and two of those wait for each other until PostgreSQL ends one, a second later.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +25,9 @@ async def append_all(
     tx: Tx, mailboxes: Sequence[Collection], ref: BlobRef, index: MessageIndex, *, created: int
 ) -> None:
     """Adds a message to mailboxes of different owners. OverQuota, NotFound when one cannot take it."""
-    await blobs.retain(tx, ref, len(mailboxes))
-    for part in _parts(mailboxes):
-        await _charge(tx, [mailbox.owner for mailbox in part], ref.size)
+    for part in _parts(sorted(mailboxes, key=_key)):
         placed = await _take_uids(tx, part, ref.size)
+        await _charge(tx, [mailbox.owner for mailbox in part], ref.size)
         await tx.executemany(
             f"INSERT INTO item ({items.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -53,35 +56,43 @@ async def append_all(
         )
         for owner, number, _, modseq in placed:
             tx.changed(owner, number, modseq)
+    await blobs.retain(tx, ref, len(mailboxes))
 
 
 async def _charge(tx: Tx, owners: Sequence[int], size: int) -> None:
     """See accounts.charge."""
-    touched = await tx.execute(
-        "UPDATE account SET items = items + 1, bytes = bytes + ?"
-        f" WHERE owner IN ({', '.join('?' * len(owners))}) AND (quota = 0 OR bytes + ? <= quota)",
-        size,
-        *owners,
-        size,
+    await tx.executemany(
+        "UPDATE account SET items = items + 1, bytes = bytes + ? WHERE owner = ?",
+        [(size, owner) for owner in owners],
     )
-    if touched != len(owners):
+    able = await tx.value(
+        f"SELECT COUNT(*) FROM account WHERE owner IN ({', '.join('?' * len(owners))})"
+        " AND (quota = 0 OR bytes <= quota)",
+        *owners,
+    )
+    if able != len(owners):
         raise OverQuota()
 
 
 async def _take_uids(tx: Tx, mailboxes: Sequence[Collection], size: int) -> list[tuple[int, int, int, int]]:
     """A uid in each mailbox: (owner, collection, uid, modseq)."""
-    keys = [key for mailbox in mailboxes for key in (mailbox.owner, mailbox.id)]
-    rows = await tx.rows(
+    await tx.executemany(
         "UPDATE collection SET uid_next = uid_next + 1, modseq = modseq + 1, items = items + 1,"
-        " bytes = bytes + ?, unseen = unseen + 1"
-        f" WHERE (owner, id) IN (VALUES {', '.join([_KEY] * len(mailboxes))})"
-        " RETURNING owner, id, uid_next - 1, modseq",
-        size,
-        *keys,
+        " bytes = bytes + ?, unseen = unseen + 1 WHERE owner = ? AND id = ?",
+        [(size, mailbox.owner, mailbox.id) for mailbox in mailboxes],
+    )
+    rows = await tx.rows(
+        "SELECT owner, id, uid_next - 1, modseq FROM collection"
+        f" WHERE (owner, id) IN (VALUES {', '.join([_KEY] * len(mailboxes))})",
+        *(key for mailbox in mailboxes for key in _key(mailbox)),
     )
     if len(rows) != len(mailboxes):
         raise NotFound()
     return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def _key(mailbox: Collection) -> tuple[int, int]:
+    return mailbox.owner, mailbox.id
 
 
 def _parts(mailboxes: Sequence[Collection]) -> Iterator[Sequence[Collection]]:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from pathlib import Path
+
 import pytest
 
 from armgs_server.errors import NotFound, OverQuota
@@ -81,3 +85,33 @@ async def test_one_who_cannot_take_it_keeps_it_from_all(store: Store) -> None:
         await store.write(lambda tx: fanout.append_all(tx, inboxes, ref, index, created=CREATED))
     assert await store.read(lambda tx: tx.value("SELECT COUNT(*) FROM item")) == 0
     assert (await inbox(store, 1)).modseq == inboxes[0].modseq
+
+
+@pytest.mark.postgres
+async def test_lists_and_letters_at_once_never_wait_for_each_other(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    inboxes = await make_people(store)
+    index = mime.index(MESSAGE)
+    runs = 0
+
+    async def deliver(number: int) -> None:
+        text = b"X-Number: %d\r\n" % number + MESSAGE
+        targets = random.Random(number).sample(inboxes, 40 if number % 2 else 1)
+
+        async def work(tx: Tx) -> None:
+            nonlocal runs
+            runs += 1
+            ref = store.blobs.small(text)
+            if len(targets) == 1:
+                await mail.append(tx, targets[0], ref, index, created=CREATED)
+            else:
+                await fanout.append_all(tx, targets, ref, index, created=CREATED)
+
+        await store.write(work)
+
+    await asyncio.gather(*(deliver(number) for number in range(60)))
+    assert runs == 60, "some were run again after a deadlock"
+    assert await store.read(lambda tx: tx.value("SELECT COUNT(*) FROM item")) == 30 * 40 + 30
+    await store.close()
