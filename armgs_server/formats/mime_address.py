@@ -109,13 +109,9 @@ class _Parser:
             (self.words if self.host is None else self.host).append(word)
 
     def _take_comment(self) -> None:
-        depth, pieces = 1, []
-        while depth and (found := _COMMENT_PIECE.match(self.value, self.position)):
-            self.position = found.end()
-            depth += {b"(": 1, b")": -1}.get(found[0], 0)
-            if depth:
-                pieces.append(found[0])
-        self.comment = _ESCAPED.sub(rb"\1", b"".join(pieces)).strip()
+        start, self.position = self.position, _skip_comment(self.value, self.position)
+        text = self.value[start : self.position].removesuffix(b")")
+        self.comment = _ESCAPED.sub(rb"\1", text).strip()
 
     def _take_angle(self) -> None:
         end = self.value.find(b">", self.position)
@@ -146,7 +142,31 @@ class _Parser:
         self._clear()
 
 
+def _skip_comment(value: bytes, position: int) -> int:
+    """Where a comment ends that began before `position`; comments nest."""
+    depth = 1
+    while depth and (found := _COMMENT_PIECE.match(value, position)):
+        position = found.end()
+        depth += {b"(": 1, b")": -1}.get(found[0], 0)
+    return position
+
+
+def _without_comments(value: bytes) -> bytes:
+    """RFC 5322 §3.4.1, §4.4: comments and white space between the parts of an address are none of it."""
+    pieces = []
+    position = 0
+    while found := _TOKEN.match(value, position):
+        position = found.end()
+        if found[0] == b"(":
+            position = _skip_comment(value, position)
+        elif not found[0].isspace():
+            pieces.append(found[0])
+    return b"".join(pieces)
+
+
 def _addr_spec(angle: bytes, name: bytes | None) -> Mailbox:
+    if b"(" in angle or b" " in angle or b"\t" in angle:
+        angle = _without_comments(angle)
     route = None
     if angle.startswith(b"@") and b":" in angle:  # obs-route
         route, _, angle = angle.partition(b":")

@@ -31,6 +31,8 @@ ANN = Mailbox(None, None, b"ann", b"x.example")
         (b"<@r.example,@s.example:ann@x.example>", [ANN._replace(route=b"@r.example,@s.example")]),
         (b'"ann b"@x.example', [ANN._replace(mailbox=b"ann b")]),
         (b'<"ann b"@x.example>', [ANN._replace(mailbox=b"ann b")]),
+        (b"Ann <ann(her account)@x(a (nested) host). example>", [ANN._replace(name=b"Ann")]),
+        (b"ann (her account) @ x. example", [ANN._replace(name=b"her account")]),
         (b"ann@[192.0.2.1]", [ANN._replace(host=b"[192.0.2.1]")]),
         (
             "Анна <анна@пример.рф>".encode(),
