@@ -18,6 +18,16 @@ from armgs_server.errors import Invalid, TooLarge
 MAX_SIZE = 1 << 20  # callers with a smaller or larger budget say so
 MAX_DEPTH = 200  # libxml2 itself stops at 256 without huge_tree
 
+# One for all documents: making it costs more than most of them; it keeps nothing between them.
+_PARSER = etree.XMLParser(
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    dtd_validation=False,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+)
 # XML 1.0 §2.2 Char: what may not appear even as a character reference.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _TEXT_SPECIAL = re.compile("[&<>\r]")
@@ -41,17 +51,8 @@ def parse(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
         raise TooLarge(f"XML of {len(data)} bytes; the limit is {max_size}")
     if b"<!DOCTYPE" in data:
         raise Invalid("a DTD is not allowed", data[: data.index(b"<!DOCTYPE")].count(b"\n") + 1)
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as error:
         raise Invalid(error.msg or "not well-formed", error.lineno or 0) from error
     except ValueError as error:

@@ -21,25 +21,32 @@ class Contacts:
 
     subscribers: frozenset[str]  # who sees the person's presence: subscription from or both
     watched: frozenset[str]  # whose presence the person sees: subscription to or both
+    pending: tuple[bytes, ...]  # subscription requests that the person has not answered
     source: object  # the directory's part they were made of
 
 
 class Account:
     """See the head of this file. `bare` is the person's address."""
 
-    __slots__ = ("bare", "blocked", "contacts", "principal", "sessions", "unsubscribe")
+    __slots__ = ("bare", "blocked", "contacts", "generation", "principal", "sessions", "unsubscribe")
 
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
         self.bare = principal.address
         self.sessions: dict[str, Session] = {}
         self.contacts: Contacts | None = None
+        self.generation = 0  # moves whenever what is known of the contacts may be stale
         self.blocked: frozenset[str] | None = None
         self.unsubscribe: list[Callable[[], None]] = []
 
     @property
     def owner(self) -> int:
         return self.principal.id
+
+    def forget_contacts(self) -> None:
+        """The roster has changed: what is being read just now is stale too."""
+        self.contacts = None
+        self.generation += 1
 
     def available(self) -> Iterator[Session]:
         """Sessions that sent initial presence (RFC 6121 §4.2)."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
 from armgs_server.formats.xmltree import quote
-from armgs_server.storage import roster as storage
 from armgs_server.xmpp import roster
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.protocol import parse_stanza
@@ -67,7 +66,8 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     _broadcast(server, session, contacts.subscribers, tail)
     if is_initial:
         await _show_others(server, session)
-        await _show_pending(server, session)
+        for request in contacts.pending:  # RFC 6121 §3.1.3: at each log-in until it is answered
+            session.send(request)
     new = await xep_0115_clients.look_at(server, session, stanza)
     if new:
         await xep_0163_events.send_last(server, session, new)
@@ -137,14 +137,6 @@ async def _show_others(server: Server, session: Session) -> None:
     for own in account.available():
         if own is not session and own.presence is not None:
             session.send(head("presence", own.jid.full, to) + own.presence)
-
-
-async def _show_pending(server: Server, session: Session) -> None:
-    """RFC 6121 §3.1.3: requests that nobody has answered come again at each log-in."""
-    owner = session.account.owner
-    for item in await server.store.read(lambda tx: storage.load(tx, owner)):
-        if item.pending is not None:
-            session.send(item.pending)
 
 
 async def _probe(server: Server, session: Session, to: JID) -> None:

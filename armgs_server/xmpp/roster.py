@@ -118,18 +118,23 @@ async def contacts(server: Server, account: Account) -> Contacts:
     """Who sees whom, from the account's memory where it is still good; the person may be among them."""
     colleagues = await colleagues_of(server, account.principal)
     if account.contacts is None or account.contacts.source is not colleagues:
-        stored = (await load(server, account.principal)).stored.values()
+        owner, generation = account.owner, account.generation
+        stored = await server.store.read(lambda tx: storage.load(tx, owner))
         subscribers = {item.jid for item in stored if item.subscription in ("from", "both")}
         watched = {item.jid for item in stored if item.subscription in ("to", "both")}
         if account.principal.head:
             people = await server.directory.people(account.principal.department)
             subscribers.update(person.address for person in people)
-        account.contacts = Contacts(
+        found = Contacts(
             # The shared sets where nothing of one's own comes to them: most people have only colleagues.
             colleagues.mutual | subscribers if subscribers - colleagues.mutual else colleagues.mutual,
             colleagues.watched | watched if watched - colleagues.watched else colleagues.watched,
+            tuple(item.pending for item in stored if item.pending is not None),
             colleagues,
         )
+        if generation != account.generation:
+            return found
+        account.contacts = found
     return account.contacts
 
 
@@ -151,7 +156,7 @@ async def sees(server: Server, owner: Principal, jid: str) -> bool:
 
 async def push(server: Server, account: Account, jid: str) -> None:
     """RFC 6121 §2.1.6: tells each interested resource how a contact stands now."""
-    account.contacts = None
+    account.forget_contacts()
     interested = list(account.interested())
     if interested:
         roster = await load(server, account.principal)

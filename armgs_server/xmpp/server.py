@@ -163,4 +163,4 @@ class Server:
 
 def _on_change(account: Account, data: bytes) -> None:
     """A hint that a collection changed: the roster is small, so whichever it was, it is read anew."""
-    account.contacts = None
+    account.forget_contacts()
