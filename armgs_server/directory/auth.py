@@ -141,6 +141,8 @@ class Auth:
         """login(), naming the mechanism in the log."""
         if not self.is_permitted(is_tls):
             raise Denied("log-in needs TLS here")
+        if not _is_text(username + password):
+            raise Denied(WRONG)
         person = await self.find(username)
         account = account_key(person, username)
         self._check_throttle(service, peer, account)
@@ -280,3 +282,8 @@ class Auth:
 def account_key(person: Principal | None, username: str) -> str:
     """What the throttle calls an account: the same for every spelling of a name that exists."""
     return str(person.id) if person is not None else f"?{username[:254].casefold()}"
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is without the halves of characters that a lenient decoder leaves."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

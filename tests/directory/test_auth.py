@@ -45,6 +45,7 @@ async def test_the_name_is_any_address_of_the_person(workplace: Workplace) -> No
         "ivanov+x@digital.example",
         "web@digital.example",
         "digital.example",
+        "ivanov\udcff@digital.example",
         "",
         "a@b@c",
     ],

@@ -55,8 +55,8 @@ async def test_a_temporary_room_ends_with_its_last_occupant(log_in: LogIn) -> No
     assert not await exists(ivanov)
 
 
-async def test_a_restart_leaves_room_subject_history_and_affiliations(tmp_path: Path) -> None:
-    async with World(tmp_path) as world:
+async def test_a_restart_leaves_room_subject_history_and_affiliations(tmp_path: Path, store_url: str) -> None:
+    async with World(tmp_path, store_url=store_url) as world:
         async with Client(world, IVANOV) as ivanov:
             await (await ivanov.log_in()).go_online()
             await create(ivanov, "ivanov", roomname="Tea room", moderatedroom="1")
@@ -143,3 +143,23 @@ async def test_a_store_that_cannot_write_loses_the_message_alone(
     ivanov.send(say("kept"))
     await petrova.message("kept")
     assert not [each for each in petrova.stanzas if each.findtext("c:body", None, NAMESPACES) == "lost"]
+
+
+async def test_a_temporary_room_that_cannot_be_removed_stays_usable(
+    log_in: LogIn, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ivanov = await log_in(IVANOV)
+    await create(ivanov, "ivanov", persistentroom="0")
+
+    async def full(work: object) -> None:
+        raise Temporary("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "write", full)
+        ivanov.send(f"<presence to='{ROOM}/ivanov' type='unavailable'/>")
+        await ivanov.presence_of(f"{ROOM}/ivanov", "unavailable")
+        await ivanov.settle()
+    await enter(ivanov, "ivanov")
+    ivanov.send(f"<presence to='{ROOM}/ivanov' type='unavailable'/>")
+    await ivanov.presence_of(f"{ROOM}/ivanov", "unavailable")
+    assert not await exists(ivanov)
