@@ -120,6 +120,8 @@ _CREDENTIALS = (
         rb"***\2",
     ),
 )
+# AUTH or AUTHENTICATE without an initial response: what follows is the client's part of an exchange.
+_EXCHANGE = re.compile(rb"(?i)^(?:\S+ )?AUTH(?:ENTICATE)? [A-Z0-9_-]+[ \t]*\r?\n")
 _LITERAL = re.compile(rb"\{\d+[+-]?\}\r?\n$")
 
 
@@ -140,7 +142,8 @@ class Trace:
             self._held = b""
             self._write("<", b"***")
             return
-        for piece in _pieces(self._held + data):
+        pieces = _pieces(self._held + data)
+        for number, piece in enumerate(pieces, 1):
             is_whole = piece[-1:] in (b"\n", b">")
             if not is_whole and len(piece) <= _HELD and not self._in_bulk:
                 self._held = piece
@@ -148,6 +151,10 @@ class Trace:
             if not self._in_bulk:
                 self._write("<", self._mask(piece))
             self._in_bulk = not is_whole
+            if _EXCHANGE.match(piece) and number < len(pieces):
+                # Sent without waiting for the challenge, before the session could conceal it.
+                self._write("<", b"***")
+                break
         self._held = b""
 
     def sent(self, data: bytes) -> None:

@@ -101,6 +101,16 @@ def test_a_long_credential_is_masked_too(length: int, size: int) -> None:
     assert "SS" not in "".join(handler.lines)
 
 
+def test_an_exchange_that_does_not_wait_is_masked(lines: list[str]) -> None:
+    trace = log.Trace("smtp", "1")
+    trace.received(b"EHLO x\r\nAUTH LOGIN\r\nSECRET\r\nSECRET\r\n")
+    trace.received(b"a1 authenticate plain\r\nSECRET")
+    trace.received(b"NOOP\r\n")
+    text = "".join(lines)
+    assert "SECRET" not in text
+    assert "EHLO x" in text and "AUTH LOGIN" in text and "NOOP" in text
+
+
 def test_conversation_with_marks(lines: list[str]) -> None:
     trace = log.Trace("imap", "1f")
     trace.received(b"a1 NOOP\r\n")
