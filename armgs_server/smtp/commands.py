@@ -86,8 +86,8 @@ async def handle_mail(session: Session, argument: str) -> None:
 async def handle_rcpt(session: Session, argument: str) -> None:
     """RCPT, RFC 5321 §4.1.1.3; a refused recipient is no error of the client"""
     transaction = session.transaction
-    if transaction is None or transaction.body is not None:
-        session.fail(replies.NEED_MAIL_503)
+    if transaction is None or transaction.body is not None:  # no recipient may join a text that has begun
+        session.fail(replies.NEED_MAIL_503 if transaction is None else replies.BAD_SEQUENCE_503)
         return
     transaction.attempts += 1
     if transaction.attempts > session.core.config.smtp.recipients:

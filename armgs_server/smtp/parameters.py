@@ -76,7 +76,9 @@ def _smtputf8(session: Session, transaction: Transaction, value: str | None) -> 
 
 def _auth(session: Session, transaction: Transaction, value: str | None) -> Reply | None:
     """RFC 4954 §5: who submitted it first; taken, and believed from nobody."""
-    return replies.SYNTAX_501 if value is None or not session.role.is_submission else None
+    if not session.role.is_submission:
+        return replies.UNKNOWN_PARAMETER_555
+    return replies.SYNTAX_501 if value is None else None
 
 
 def _ret(session: Session, transaction: Transaction, value: str | None) -> Reply | None:

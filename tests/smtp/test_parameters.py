@@ -61,7 +61,7 @@ async def test_strangers_order_no_reports(world: World) -> None:
         await client.ehlo()
         await client.expect("MAIL FROM:<a@b.example> RET=FULL", "555 5.5.4 ")
         await client.expect("MAIL FROM:<a@b.example> ENVID=1", "555 5.5.4 ")
-        await client.expect("MAIL FROM:<a@b.example> AUTH=<>", "501 5.5.4 ")
+        await client.expect("MAIL FROM:<a@b.example> AUTH=<>", "555 5.5.4 ")
         await client.expect("MAIL FROM:<a@b.example>", "250 ")
         await client.expect(f"RCPT TO:<{PETROVA}> NOTIFY=SUCCESS", "555 5.5.4 ")
         await client.expect(f"RCPT TO:<{PETROVA}> ORCPT=rfc822;a@b", "555 5.5.4 ")
