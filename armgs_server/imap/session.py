@@ -21,6 +21,7 @@ from armgs_server.imap import protocol as framing
 from armgs_server.imap.command import Ok, Spec, State
 from armgs_server.imap.commands import COMMANDS
 from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.mailbox_names import DELIMITER
 from armgs_server.imap.protocol import ImapProtocol
 from armgs_server.imap.responses import ImapError, bad, from_domain, no, status
 from armgs_server.imap.updates import Updates
@@ -228,7 +229,7 @@ class Session:
 
     async def mailbox(self, name: str, rights: Rights, missing: str = "NONEXISTENT") -> Collection:
         """The mailbox of a name, with rights on it. NO with the code `missing` where there is none."""
-        segments = name.split("/")
+        segments = name.split(DELIMITER)
         found = await self.core.store.read(lambda tx: collections.by_path(tx, self.owner, KIND, segments))
         if found is None:
             raise no("no such mailbox", missing)

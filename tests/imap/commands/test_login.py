@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -87,3 +90,33 @@ async def test_who_guesses_must_wait(tmp_path: Path) -> None:
             assert refused.startswith(b"NO [AUTHENTICATIONFAILED] ")
         assert (await client.no(f"LOGIN {IVANOV} {PASSWORD}")).startswith(b"NO [LIMIT] ")
         await client.close()
+
+
+@pytest.mark.parametrize("initial", [True, False], ids=["with initial response", "without"])
+async def test_scram(world: World, initial: bool) -> None:
+    """RFC 7677 over RFC 3501 §6.2.2: the server's proof comes as a challenge, answered by an empty line."""
+    client, _ = await connect(world, secure=True)
+    bare = f"n={IVANOV},r=client-nonce"
+    first = base64.b64encode(f"n,,{bare}".encode()).decode()
+    if initial:
+        client.send(f"1 AUTHENTICATE SCRAM-SHA-256 {first}\r\n".encode())
+    else:
+        client.send(b"1 AUTHENTICATE SCRAM-SHA-256\r\n")
+        assert await client.line() == b"+ "
+        client.send(f"{first}\r\n".encode())
+    server_first = base64.b64decode((await client.line()).removeprefix(b"+ ")).decode()
+    nonce, salt, iterations = (part.partition("=")[2] for part in server_first.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), base64.b64decode(salt), int(iterations))
+    final = f"c=biws,r={nonce}"
+    message = f"{bare},{server_first},{final}".encode()
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    signature = hmac.digest(hashlib.sha256(key).digest(), message, "sha256")
+    proof = bytes(left ^ right for left, right in zip(key, signature, strict=True))
+    client.send(base64.b64encode(f"{final},p={base64.b64encode(proof).decode()}".encode()) + b"\r\n")
+    expected = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), message, "sha256")
+    verifier = b"v=" + base64.b64encode(expected)
+    assert await client.line() == b"+ " + base64.b64encode(verifier)
+    client.send(b"\r\n")
+    assert (await client.responses(b"1"))[-1].startswith(b"OK [CAPABILITY ")
+    await client.ok("SELECT INBOX")
+    await client.close()
