@@ -23,12 +23,15 @@ class Client:
         self._secure = secure
 
     async def __aenter__(self) -> Self:
-        self.reader, self.writer = await self._world.connect(self._service, secure=self._secure)
+        await self.open()
         self.greeting = await self.reply()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.writer.close()
+
+    async def open(self) -> None:
+        self.reader, self.writer = await self._world.connect(self._service, secure=self._secure)
 
     def write(self, data: bytes) -> None:
         self.writer.write(data)
@@ -67,6 +70,9 @@ class Client:
 
     async def start_tls(self) -> None:
         await self.expect("STARTTLS", "220 2.0.0 ")
+        await self.handshake()
+
+    async def handshake(self) -> None:
         await self.writer.start_tls(self._world.client_context(), server_hostname=HOSTNAME)
 
     async def send_text(self, text: bytes) -> str:
