@@ -16,7 +16,8 @@ from armgs_server.dav.names import CALDAV
 from armgs_server.dav.xml import Element
 from armgs_server.errors import Invalid
 from armgs_server.formats.contentline import ContentLine, serialise
-from armgs_server.formats.icalendar import CalendarObject, Component, Moment, check
+from armgs_server.formats.icalendar import CalendarObject, Component, check
+from armgs_server.formats.icalendar_values import Moment
 from armgs_server.formats.recurrence import Instance, expand, from_micros
 
 NAME = f"{{{CALDAV}}}calendar-data"

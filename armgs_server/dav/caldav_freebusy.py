@@ -19,7 +19,8 @@ from armgs_server.dav.xml import Element
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
 from armgs_server.formats.contentline import ContentLine, serialise
-from armgs_server.formats.icalendar import check, to_micros
+from armgs_server.formats.icalendar import check
+from armgs_server.formats.icalendar_values import to_micros
 from armgs_server.formats.recurrence import DAY, from_micros
 from armgs_server.net.http import Response
 from armgs_server.storage import calindex, clock, members

@@ -9,7 +9,8 @@ from datetime import tzinfo
 
 from armgs_server.dav.filters import CompFilter, TimeRange, match_props
 from armgs_server.formats.contentline import ContentLine, parameters
-from armgs_server.formats.icalendar import CalendarObject, Component, Malformed, parse_duration, to_micros
+from armgs_server.formats.icalendar import CalendarObject, Component, Malformed
+from armgs_server.formats.icalendar_values import parse_duration, to_micros
 from armgs_server.formats.recurrence import (
     DAY,
     Instance,

@@ -13,7 +13,8 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.names import CALDAV, CARDDAV
 from armgs_server.dav.xml import Element
 from armgs_server.formats.contentline import ContentLine, parameters, unescape
-from armgs_server.formats.icalendar import CalendarObject, Component, Malformed, parse_local, to_micros
+from armgs_server.formats.icalendar import CalendarObject, Component, Malformed
+from armgs_server.formats.icalendar_values import parse_local, to_micros
 
 COLLATIONS = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
 MAX_DEPTH = 6  # VCALENDAR, VEVENT, VALARM and as many again

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""iCalendar (RFC 5545) as a server needs it: structure, the rules for stored objects, typed values.
+"""iCalendar (RFC 5545) as a server needs it: structure, the rules for stored objects.
 
 `check(data)` reads one calendar object resource (RFC 4791 §4.1): one VCALENDAR, one UID, components of
 one type beside VTIMEZONE, no METHOD. Bytes are never rewritten: what a client stored it gets back.
@@ -10,22 +10,18 @@ lines that are none, components not closed, no UID or DTSTART, dates and rules t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from functools import cached_property, lru_cache
 
 from armgs_server.errors import Invalid
 from armgs_server.formats import recurrence_rule, timezones
 from armgs_server.formats.contentline import ContentLine, line_number, parameters, scan, unescape
+from armgs_server.formats.icalendar_values import Moment, parse_duration, parse_local
 
 STORED = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VPOLL")
-EPOCH = datetime(1970, 1, 1)
 DEPTH = 8  # components within components; RFC 5545 needs 3, RFC 7953 and 9073 one more
-_DURATION = re.compile(
-    r"([+-])?P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?$"
-)
 _TIMES = frozenset(("DTSTART", "DTEND", "DUE", "RECURRENCE-ID"))
 _CHECKED = _TIMES | {"RRULE", "EXRULE", "RDATE", "EXDATE", "DURATION"}
 
@@ -74,39 +70,6 @@ class Component:
         for component in self.components:
             yield from component.lines()
         yield "END", "", self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A DATE or DATE-TIME: local time, and the zone that makes it a moment; None = floating."""
-
-    local: datetime
-    zone: tzinfo | None
-    is_date: bool
-
-    @property
-    def micros(self) -> int:
-        """Microseconds since 1970 UTC, a floating time taken as UTC."""
-        return to_micros(self.local, self.zone)
-
-
-@dataclass(frozen=True, slots=True)
-class Duration:
-    days: int  # nominal: a day of 23 or 25 hours is one day (RFC 5545 §3.3.6)
-    time: timedelta  # exact
-
-    def after(self, local: datetime, zone: tzinfo | None) -> int:
-        return to_micros(local + timedelta(self.days), zone) + self.time // timedelta(microseconds=1)
-
-
-def to_micros(local: datetime, zone: tzinfo | None) -> int:
-    since = local - EPOCH
-    micros = (since.days * 86400 + since.seconds) * 1_000_000
-    if zone is not None and zone is not UTC:
-        offset = local.replace(tzinfo=zone).utcoffset()
-        assert offset is not None
-        micros -= (offset.days * 86400 + offset.seconds) * 1_000_000
-    return micros
 
 
 class CalendarObject:
@@ -176,31 +139,6 @@ def vtimezone(component: Component) -> tzinfo | None:
         return timezones.defined(component.text("TZID"), observances)
     except ValueError:
         return None
-
-
-def parse_local(text: str) -> datetime:
-    """DATE or DATE-TIME without its zone (RFC 5545 §3.3.4, §3.3.5); ValueError if it is none."""
-    digits = text[:8] + text[9:15]
-    if not (digits.isdecimal() and digits.isascii()):
-        raise ValueError(text)
-    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
-    if len(text) == 8:
-        return datetime(year, month, day)
-    if len(digits) != 14 or text[8] not in "Tt" or text[15:] not in ("", "Z", "z"):
-        raise ValueError(text)
-    # A leap second counts as the one before (RFC 5545 §3.3.12).
-    return datetime(year, month, day, int(text[9:11]), int(text[11:13]), min(int(text[13:15]), 59))
-
-
-def parse_duration(text: str) -> Duration:
-    """RFC 5545 §3.3.6; ValueError if it is none."""
-    match = _DURATION.match(text.strip().upper())
-    if match is None or not any(match.groups()[1:]):
-        raise ValueError(text)
-    sign = -1 if match[1] == "-" else 1
-    weeks, days, hours, minutes, seconds = (int(group or 0) for group in match.groups()[1:])
-    exact = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return Duration(sign * (7 * weeks + days), sign * exact)
 
 
 def parse(lines: Sequence[ContentLine]) -> list[Component]:

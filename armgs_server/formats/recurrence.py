@@ -13,18 +13,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import merge
 from typing import NamedTuple
 
-from armgs_server.formats import recurrence_rule
 from armgs_server.formats.contentline import ContentLine
-from armgs_server.formats.icalendar import (
-    EPOCH,
-    CalendarObject,
-    Component,
-    Duration,
-    Malformed,
-    Moment,
-    parse_duration,
-    to_micros,
-)
+from armgs_server.formats.icalendar import CalendarObject, Component, Malformed
+from armgs_server.formats.icalendar_values import EPOCH, Duration, Moment, parse_duration, to_micros
+from armgs_server.formats.recurrence_periods import Budget, Exhausted, occurrences
+from armgs_server.formats.recurrence_rule import parse as parse_rule
 
 STEPS = 20_000  # about 20 ms of looking for instances that are not there; a daily rule of 54 years
 SECOND = 1_000_000
@@ -63,7 +56,7 @@ def expand(found: CalendarObject, start: int, end: int, *, limit: int) -> Expans
                         until = instance.starts
                         break
                     instances.append(instance)
-        except recurrence_rule.Exhausted:
+        except Exhausted:
             until = max((instance.starts for instance in instances), default=start) + 1
     instances.sort(key=lambda instance: (instance.starts, instance.ends))
     return Expansion(instances, until)
@@ -88,7 +81,7 @@ def bounds(found: CalendarObject) -> tuple[int | None, int | None]:
             first = min(first, moment.micros)
             last = max(last, duration if duration is not None else moment.micros + last - first)
     for line in master.all("RRULE"):
-        rule = recurrence_rule.parse(line[2])
+        rule = parse_rule(line[2])
         if rule.until is None:
             return first, None
         last = max(last, to_micros(rule.until.local, None) + DAY + spans[0][1] - spans[0][0])
@@ -191,7 +184,7 @@ def _candidates(
     found: CalendarObject, master: Component, first: Moment, after: datetime, before: datetime
 ) -> Iterator[tuple[datetime, int | None]]:
     """Local starts in order, of the rules and RDATEs together; with an end of its own for a PERIOD."""
-    budget = recurrence_rule.Budget(STEPS)
+    budget = Budget(STEPS)
     sources: list[Iterator[tuple[datetime, int | None]]] = []
     for line in master.all("RRULE"):
         sources.append(_ruled(line[2], first, after, before, budget))
@@ -212,11 +205,11 @@ def _candidates(
 
 
 def _ruled(
-    text: str, first: Moment, after: datetime, before: datetime, budget: recurrence_rule.Budget
+    text: str, first: Moment, after: datetime, before: datetime, budget: Budget
 ) -> Iterator[tuple[datetime, int | None]]:
-    rule = recurrence_rule.parse(text)
+    rule = parse_rule(text)
     until = rule.until
-    for local in recurrence_rule.occurrences(rule, first.local, after, before, budget):
+    for local in occurrences(rule, first.local, after, before, budget):
         if until is not None:
             # RFC 5545 §3.3.10: UNTIL is in UTC where DTSTART has a zone, local where it has none.
             zoned = until.is_utc and first.zone is not None

@@ -17,6 +17,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from armgs_server.formats import recurrence_rule
+from armgs_server.formats.recurrence_periods import Budget, occurrences
 
 HORIZON = datetime(2100, 1, 1)
 ONSETS = 1000
@@ -71,8 +72,8 @@ def _onsets(observance: Observance) -> list[tuple[datetime, timedelta, timedelta
             times.update(_local(part.split("/")[0]) for part in value.split(",") if part.strip())
         elif name == "RRULE":
             rule = recurrence_rule.parse(value)
-            budget = recurrence_rule.Budget(steps=4 * ONSETS)
-            for count, onset in enumerate(recurrence_rule.occurrences(rule, start, start, HORIZON, budget)):
+            budget = Budget(steps=4 * ONSETS)
+            for count, onset in enumerate(occurrences(rule, start, start, HORIZON, budget)):
                 if count == ONSETS or (rule.until is not None and onset > rule.until.local + from_):
                     break
                 times.add(onset)

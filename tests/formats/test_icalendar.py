@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from armgs_server.errors import Invalid
 from armgs_server.formats import contentline, timezones
 from armgs_server.formats.contentline import parameters, scan, serialise, split_list, unescape
-from armgs_server.formats.icalendar import NotStorable, check, parse_duration, parse_local
+from armgs_server.formats.icalendar import NotStorable, check
 from armgs_server.formats.icalendar_split import split
+from armgs_server.formats.icalendar_values import parse_duration, parse_local
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "calendar"
 EVENT = """\

@@ -13,9 +13,11 @@ from dateutil.rrule import rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from armgs_server.formats.icalendar import CalendarObject, check, to_micros
+from armgs_server.formats.icalendar import CalendarObject, check
+from armgs_server.formats.icalendar_values import to_micros
 from armgs_server.formats.recurrence import bounds, expand, from_micros, in_zone
-from armgs_server.formats.recurrence_rule import Budget, Exhausted, occurrences, parse
+from armgs_server.formats.recurrence_periods import Budget, Exhausted, occurrences
+from armgs_server.formats.recurrence_rule import parse
 from armgs_server.formats.timezones import named
 
 NEW_YORK = "TZID=America/New_York:"

@@ -8,7 +8,8 @@ from datetime import datetime
 import pytest
 
 from armgs_server.errors import AlreadyExists
-from armgs_server.formats.icalendar import check, to_micros
+from armgs_server.formats.icalendar import check
+from armgs_server.formats.icalendar_values import to_micros
 from armgs_server.storage import Store, accounts, calindex, collections, items, transfer
 from armgs_server.storage.calindex import Window
 from armgs_server.storage.collections import Collection
