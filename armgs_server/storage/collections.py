@@ -317,10 +317,9 @@ async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
         await _delete_tree(tx, child, depth + 1)
     key = (collection.owner, collection.id)
     await tx.execute(
-        "UPDATE blob SET refs = refs - (SELECT COUNT(*) FROM item WHERE item.owner = ?"
-        " AND item.collection = ? AND item.blob = blob.hash), touched = ?"
-        " WHERE hash IN (SELECT blob FROM item WHERE owner = ? AND collection = ?)",
-        *key,
+        "UPDATE blob SET refs = refs - gone.number, touched = ? FROM"
+        " (SELECT blob AS hash, COUNT(*) AS number FROM item WHERE owner = ? AND collection = ?"
+        " GROUP BY blob) AS gone WHERE blob.hash = gone.hash",
         clock.now(),
         *key,
     )
