@@ -13,6 +13,8 @@ from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 PAGE = 500
+# Of one COPY, or MOVE to another owner: everybody else's writes wait meanwhile, about a second for this many.
+MAX_COPIED = 20_000
 
 
 async def copy_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any) -> None:
@@ -72,17 +74,24 @@ async def copy_collection(tx: Tx, source: Collection, goal: Found, place: Place,
     await _copy_tree(tx, source, place.owner, parent, place.names[-1], deep=deep)
 
 
-async def _copy_tree(tx: Tx, source: Collection, owner: int, parent: int, name: str, *, deep: bool) -> None:
+async def _copy_tree(
+    tx: Tx, source: Collection, owner: int, parent: int, name: str, *, deep: bool, copied: int = 0
+) -> int:
+    """Copies a tree and returns how many resources `copied` has grown to; 403 above MAX_COPIED."""
+    copied += 1 + (source.items if deep else 0)
+    if copied > MAX_COPIED:
+        raise DavError(403, f"More than {MAX_COPIED} resources cannot be copied at once.")
     made = await collections.create(tx, owner, source.kind, name, parent=parent, data=source.data)
     await properties.copy(tx, (source.owner, source.id, 0), (made.owner, made.id, 0))
     if not deep:
-        return
+        return copied
     after = 0
     while page := await items.scan(tx, source.owner, source.id, after, PAGE):
         await transfer.copy(tx, page, made)
         after = page[-1].uid
     for child in await collections.children(tx, source.owner, source.id, source.kind):
-        await _copy_tree(tx, child, owner, made.id, child.name, deep=True)
+        copied = await _copy_tree(tx, child, owner, made.id, child.name, deep=True, copied=copied)
+    return copied
 
 
 def _key(item: Item) -> tuple[int, int, int]:

@@ -128,3 +128,15 @@ async def test_an_absolute_destination_with_another_port(site: Site) -> None:
     await ivanov.request("PUT", f"{FILES}/a", b"1")
     assert (await transfer(ivanov, "MOVE", f"{FILES}/a", f"https://127.0.0.1{FILES}/b%20c")).status == 201
     assert (await ivanov.request("GET", f"{FILES}/b%20c")).body == b"1"
+
+
+async def test_a_copy_is_bounded_and_all_or_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ivanov = site.ivanov
+    await plant(ivanov)
+    before = await tree(ivanov)
+    monkeypatch.setattr("armgs_server.dav.methods.transfer.MAX_COPIED", 2)  # there are three
+    assert (await transfer(ivanov, "COPY", f"{FILES}/a/", f"{FILES}/c/")).status == 403
+    assert (await transfer(ivanov, "MOVE", f"{FILES}/a/", f"{SHARED}/c/")).status == 403
+    assert await tree(ivanov) == before
+    assert (await ivanov.request("PROPFIND", f"{SHARED}/c/")).status == 404
+    assert (await transfer(ivanov, "MOVE", f"{FILES}/a/", f"{FILES}/c/")).status == 201
