@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People from a CSV file (RFC 4180): columns by their header, address needed, the rest as it comes."""
+"""People from a CSV file (RFC 4180): columns by their header; the address is needed, all others may be
+missing. A column that is not known here is left out and named."""
 
 from __future__ import annotations
 
@@ -13,13 +14,16 @@ from armgs_server.cli.workplace import Workplace
 from armgs_server.errors import DomainError, Invalid, NotFound
 
 COLUMNS = ("address", "password", "name", "unit", "post", "head")
+# What the address book shows of a person beside these.
+DATA = ("telephone", "mobile", "family", "given", "additional")
 _TRUE = ("1", "yes", "true", "да")
 
 
 async def run(workplace: Workplace, file: Path) -> Report:
     """Adds one person a row; a row that cannot be taken is reported, the next one goes on."""
     report = Report()
-    rows = read(file)
+    header, rows = read(file)
+    report.ignored = [f"{file}: column {name}" for name in header if name not in (*COLUMNS, *DATA)]
     with Bar("Adding people", len(rows)) as bar:
         for line, row in rows:
             try:
@@ -31,6 +35,7 @@ async def run(workplace: Workplace, file: Path) -> Report:
                     row.get("unit", ""),
                     row.get("post", ""),
                     row.get("head", "").lower() in _TRUE,
+                    {key: row[key] for key in DATA if row.get(key)},
                 )
                 report.accepted += 1
             except DomainError as error:
@@ -39,8 +44,8 @@ async def run(workplace: Workplace, file: Path) -> Report:
     return report
 
 
-def read(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their line numbers; Invalid where the header is wrong."""
+def read(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The header, and the rows with their line numbers; Invalid where there is no address."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -57,9 +62,7 @@ def read(file: Path) -> list[tuple[int, dict[str, str]]]:
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
     if "address" not in reader.fieldnames:
         raise Invalid(f"{file} has no column `address` in its header", 1)
-    unknown = [name for name in reader.fieldnames if name not in COLUMNS]
-    if unknown:
-        raise Invalid(f"{file} has unknown columns: {', '.join(unknown)}; known are {', '.join(COLUMNS)}", 1)
+    header = list(reader.fieldnames)
     rows = []
     begin = reader.line_num + 1
     try:
@@ -72,4 +75,4 @@ def read(file: Path) -> list[tuple[int, dict[str, str]]]:
             begin = reader.line_num + 1
     except csv.Error as error:
         raise Invalid(f"{file}: {error}", begin) from error
-    return rows
+    return header, rows

@@ -30,7 +30,7 @@ class Report:
     accepted: int = 0
     unchanged: int = 0  # was there already, with the same bytes
     refused: list[Refusal] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)  # files of another kind
+    ignored: list[str] = field(default_factory=list)  # files and columns of another kind
 
     def refuse(self, file: object, line: int, reason: str) -> None:
         self.refused.append(Refusal(str(file), line, reason))
@@ -56,6 +56,6 @@ class Report:
                 print_table("Refused", ("file", "line", "reason"), rows)
             unchanged = f", {self.unchanged} were there already" if self.unchanged else ""
             for name in self.ignored:
-                remark(f"ignored, of another kind: {name}")
+                remark(f"left out: {name}")
             remark(f"{self.accepted} {things} imported{unchanged}, {len(self.refused)} refused")
         click.get_current_context().exit(self.code)

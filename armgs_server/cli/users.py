@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ async def create(
     unit: str,
     post: str,
     head: bool = False,
+    data: Mapping[str, str] | None = None,
 ) -> Principal:
     """A person in the department that serves the address's domain."""
     domain = check_address(address).rpartition("@")[2]
@@ -66,7 +68,7 @@ async def create(
         raise Invalid(f"{domain} is not a domain of this server")
     number = await workplace.unit(department, unit)
     return await workplace.directory.create_person(
-        address, name, unit=number, post=post, head=head, password=password
+        address, name, unit=number, post=post, head=head, password=password, data=data
     )
 
 

@@ -160,6 +160,15 @@ FINANCE = DemoDepartment(
 DEPARTMENTS = (DIGITAL, FINANCE)
 
 
+def name_parts(name: str) -> dict[str, str]:
+    """Family name first in Russian, last in English."""
+    if name.isascii():
+        given, family = name.split()
+        return {"family": family, "given": given}
+    family, given, additional = name.split()
+    return {"family": family, "given": given, "additional": additional}
+
+
 def names() -> dict[str, str]:
     """Address to name, of everybody."""
     return {

@@ -56,7 +56,7 @@ async def _people(workplace: Workplace, department: DemoDepartment, password: st
             post=person.post,
             head=person.head,
             password=password,
-            data={"telephone": person.telephone},
+            data={"telephone": person.telephone, **people.name_parts(person.name)},
         )
         bar.advance()
     for resource in department.resources:
