@@ -63,7 +63,16 @@ async def in_collections(tx: Tx, owner: int, collections: Sequence[int]) -> list
 
 async def covering(tx: Tx, owner: int, chain: Sequence[int], uid: int = 0) -> list[Lock]:
     """The live locks that protect the item, or with uid 0 the collection, at the end of `chain`."""
-    return [lock for lock in await in_collections(tx, owner, chain) if lock.covers(chain, uid)]
+    places = ", ".join("?" * len(chain))
+    rows = await tx.rows(
+        f"SELECT {COLUMNS} FROM lock WHERE owner = ? AND collection IN ({places}) AND uid IN (0, ?)"
+        " AND expires > ? ORDER BY collection, uid, token",
+        owner,
+        *chain,
+        uid,
+        clock.now(),
+    )
+    return [lock for lock in map(_from_row, rows) if lock.covers(chain, uid)]
 
 
 async def below(tx: Tx, owner: int, collection: int) -> list[Lock]:
