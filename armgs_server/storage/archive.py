@@ -15,6 +15,7 @@ from armgs_server.storage import clock
 from armgs_server.storage.tx import Row, Tx, Value
 
 _TIME_SHIFT = 10  # clock.unique_id
+_INSERT = "INSERT INTO archive (owner, id, peer, sent, stanza_id, stanza) VALUES (?, ?, ?, ?, ?, ?)"
 _LAST_TIME = (1 << 63 - _TIME_SHIFT) - 1  # in the year 2255
 
 
@@ -55,16 +56,21 @@ async def append(tx: Tx, owner: int, peer: str, stanza_id: str, stanza: bytes, s
     id_ = clock.unique_id()
     if sent:
         id_ = sent << _TIME_SHIFT | (id_ & ((1 << _TIME_SHIFT) - 1))
-    await tx.execute(
-        "INSERT INTO archive (owner, id, peer, sent, stanza_id, stanza) VALUES (?, ?, ?, ?, ?, ?)",
-        owner,
-        id_,
-        peer,
-        sent or id_ >> _TIME_SHIFT,
-        stanza_id,
-        stanza,
-    )
+    await tx.execute(_INSERT, owner, id_, peer, sent or id_ >> _TIME_SHIFT, stanza_id, stanza)
     return id_
+
+
+async def append_all(tx: Tx, rows: Sequence[tuple[int, str, str, bytes]]) -> list[int]:
+    """Archives several (owner, peer, stanza id, stanza) at once, in their order; their archive ids."""
+    ids = [clock.unique_id() for _ in rows]
+    await tx.executemany(
+        _INSERT,
+        [
+            (owner, id_, peer, id_ >> _TIME_SHIFT, stanza_id, stanza)
+            for id_, (owner, peer, stanza_id, stanza) in zip(ids, rows, strict=True)
+        ],
+    )
+    return ids
 
 
 async def page(tx: Tx, owner: int, query: ArchiveQuery) -> Page:

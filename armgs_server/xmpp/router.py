@@ -175,22 +175,27 @@ async def write_out(delivery: Delivery) -> bool:
 
 
 async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
+    """All rows of the archive in one statement, the sender's before the recipient's."""
+    rows = []
     for delivery in deliveries:
-        recipient, stanza = delivery.recipient, delivery.stanza
+        if not delivery.archived:
+            continue
+        recipient, sender = delivery.recipient, delivery.sender
         assert recipient is not None
-        sender = delivery.sender.account if delivery.sender is not None else None
-        if sender is not None and delivery.archived and sender.owner != recipient.id:
-            delivery.sender_id = await archive.append(
-                tx, sender.owner, delivery.to.bare, stanza.id, delivery.data
-            )
+        if sender is not None and sender.account.owner != recipient.id:
+            rows.append((sender.account.owner, delivery.to.bare, delivery.stanza.id, delivery.data))
+        rows.append((recipient.id, delivery.origin.bare, delivery.stanza.id, delivery.data))
+    ids = iter(await archive.append_all(tx, rows))
+    for delivery in deliveries:
+        recipient, sender = delivery.recipient, delivery.sender
+        assert recipient is not None
         if delivery.archived:
-            delivery.recipient_id = await archive.append(
-                tx, recipient.id, delivery.origin.bare, stanza.id, delivery.data
-            )
+            if sender is not None and sender.account.owner != recipient.id:
+                delivery.sender_id = next(ids)
+            delivery.recipient_id = next(ids)
         if delivery.is_offline:
-            await offline.append(
-                tx, recipient.id, _as_received(delivery), limit=delivery.server.config.xmpp.offline_messages
-            )
+            limit = delivery.server.config.xmpp.offline_messages
+            await offline.append(tx, recipient.id, _as_received(delivery), limit=limit)
 
 
 # Stages after the commit

@@ -34,6 +34,14 @@ async def test_ids_are_in_the_order_of_time(store: Store) -> None:
     assert page.messages[0].peer == PEERS[0]
 
 
+async def test_several_at_once(store: Store) -> None:
+    rows = [(1, PEERS[0], "", b"<message>%d</message>" % n) for n in range(3)]
+    ids = await store.write(lambda tx: archive.append_all(tx, rows))
+    assert ids == sorted(ids)
+    assert await numbers(store) == ([0, 1, 2], True)
+    assert await store.write(lambda tx: archive.append_all(tx, [])) == []
+
+
 async def test_pages_forwards_and_backwards(store: Store) -> None:
     ids = await fill(store)
     await fill(store, 2, owner=2)
