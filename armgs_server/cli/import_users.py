@@ -4,18 +4,21 @@ missing. A column that is not known here is left out and named."""
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from pathlib import Path
+from typing import TypeAlias
 
 from armgs_server.cli.output import Bar
 from armgs_server.cli.report import Report, reason
 from armgs_server.cli.users import create
 from armgs_server.cli.workplace import Workplace
-from armgs_server.errors import DomainError, Invalid, NotFound
+from armgs_server.errors import DomainError, Invalid, NotFound, Temporary
 
 COLUMNS = ("address", "password", "name", "unit", "post", "head")
 # What the address book shows of a person beside these.
 DATA = ("telephone", "mobile", "family", "given", "additional")
+Row: TypeAlias = dict[str, str]
 _TRUE = ("1", "yes", "true", "да")
 
 
@@ -24,27 +27,49 @@ async def run(workplace: Workplace, file: Path) -> Report:
     report = Report()
     header, rows = read(file)
     report.ignored = [f"{file}: column {name}" for name in header if name not in (*COLUMNS, *DATA)]
+    at_once = workplace.config.security.hashes_at_once
     with Bar("Adding people", len(rows)) as bar:
-        for line, row in rows:
-            try:
-                await create(
-                    workplace,
-                    row["address"],
-                    row.get("password") or None,
-                    row.get("name", ""),
-                    row.get("unit", ""),
-                    row.get("post", ""),
-                    row.get("head", "").lower() in _TRUE,
-                    {key: row[key] for key in DATA if row.get(key)},
-                )
-                report.accepted += 1
-            except DomainError as error:
-                report.refuse(file, line, reason(error))
-            bar.advance()
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            for _, row in part:  # first, so that two people of one new unit do not make it twice
+                await _open_unit(workplace, row)
+            outcomes = await asyncio.gather(*(_add(workplace, row) for _, row in part))
+            for (line, _), refusal in zip(part, outcomes, strict=True):
+                if refusal is None:
+                    report.accepted += 1
+                else:
+                    report.refuse(file, line, refusal)
+            bar.advance(len(part))
     return report
 
 
-def read(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+async def _open_unit(workplace: Workplace, row: Row) -> None:
+    department = workplace.directory.domains.get(row["address"].rpartition("@")[2].lower())
+    if department is not None:
+        await workplace.unit(department, row.get("unit", ""))
+
+
+async def _add(workplace: Workplace, row: Row) -> str | None:
+    """Adds one person; the reason where that is refused."""
+    try:
+        await create(
+            workplace,
+            row["address"],
+            row.get("password") or None,
+            row.get("name", ""),
+            row.get("unit", ""),
+            row.get("post", ""),
+            row.get("head", "").lower() in _TRUE,
+            {key: row[key] for key in DATA if row.get(key)},
+        )
+    except Temporary:
+        raise
+    except DomainError as error:
+        return reason(error)
+    return None
+
+
+def read(file: Path) -> tuple[list[str], list[tuple[int, Row]]]:
     """The header, and the rows with their line numbers; Invalid where there is no address."""
     try:
         text = file.read_text(encoding="utf-8-sig")
