@@ -81,27 +81,30 @@ class Cluster:
     """Everything that runs; hosts are started and stopped one by one."""
 
     hosts: list[Host]
+    postgres: postgres.Server
     nats: nats.Server
+    bucket: seaweedfs.Server
 
 
 @contextmanager
 def running(directory: Path, count: int, *, port_offset: int = PORT_OFFSET) -> Iterator[Cluster]:
     """`count` hosts with the demonstration workplace, serving."""
     with ExitStack() as stack:
-        server = stack.enter_context(postgres.running())
+        # Acknowledged is what the kernel has: a crash of PostgreSQL may be tried, one of the machine not.
+        server = stack.enter_context(postgres.running({"synchronous_commit": "on"}))
         url = server.create_database().replace(str(server.directory), quote(str(server.directory), safe="/"))
         bus = nats.Server(directory)
         bus.start()
         stack.callback(bus.stop)
-        bucket = stack.enter_context(seaweedfs.running(directory))
+        bucket = stack.enter_context(seaweedfs.serving(directory, seaweedfs.write_identity(directory)))
         hosts = [Host(f"127.0.0.{11 + number}", directory / f"host-{number + 1}") for number in range(count)]
         for host in hosts:
-            _configure(host, hosts[0], port_offset, {"url": url, "bus": bus.url, "blobs": bucket})
+            _configure(host, hosts[0], port_offset, {"url": url, "bus": bus.url, "blobs": bucket.url})
         asyncio.run(_populate(hosts[0]))
         for host in hosts:
             host.start()
             stack.callback(host.stop)
-        yield Cluster(hosts, bus)
+        yield Cluster(hosts, server, bus, bucket)
 
 
 def _configure(host: Host, first: Host, port_offset: int, store: dict[str, str]) -> None:

