@@ -5,8 +5,10 @@ Objects are stored as they came, so the ETag of a PUT is true (§5.3.4). One col
 events, tasks, journal entries or all of them; `default` holds events and `tasks` holds tasks.
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from armgs_server.config import Config
 from armgs_server.dav import caldav_properties
@@ -31,6 +33,10 @@ from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
+INLINE = 32 * 1024  # octets of an object that is read on the loop: about two milliseconds
+P = TypeVar("P")
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -45,7 +51,7 @@ async def check_object(put: Put) -> Checked:
     if put.content_type.partition(";")[0].strip().lower() not in ("text/calendar", "text/plain"):
         raise DavError(403, condition=caldav("supported-calendar-data"))
     try:
-        found = check(put.data)
+        found = await _aside(put.data, check, put.data)
     except NotStorable as error:
         raise DavError(403, error.text, condition=caldav("valid-calendar-object-resource")) from error
     except Invalid as error:
@@ -60,7 +66,12 @@ async def check_object(put: Put) -> Checked:
         )
         if name is not None and name != put.name:
             raise _uid_conflict(put.collection.href, name)
-    return Checked(calindex.entry(found), put.collection.href)
+    return Checked(await _aside(put.data, calindex.entry, found), put.collection.href)
+
+
+async def _aside(data: bytes, work: Callable[[P], T], argument: P) -> T:
+    """Runs what takes long for a large object in a thread."""
+    return await asyncio.to_thread(work, argument) if len(data) > INLINE else work(argument)
 
 
 def _uid_conflict(collection: str, name: str) -> DavError:

@@ -141,7 +141,7 @@ def _expanded(found: CalendarObject, wanted: TimeRange, zone: tzinfo | None, lim
     others = [
         component
         for component in found.calendar.components
-        if component not in found.members and component.name != "VTIMEZONE"
+        if component.name != found.kind and component.name != "VTIMEZONE"
     ]
     return _with(found.calendar, found.calendar.properties, [*others, *members])
 
@@ -184,25 +184,22 @@ def _limited(found: CalendarObject, wanted: TimeRange, zone: tzinfo | None) -> C
     """§9.6.6: the master, and the overrides that touch the range or replace what touched it."""
     chosen = {id(instance.component) for instance in instances(found, wanted, zone)}
     replaced = _replaced(found, wanted)
-    kept = [
-        component
-        for component in found.calendar.components
-        if component not in found.overrides or id(component) in chosen or component in replaced
-    ]
+    dropped = {id(override) for override in found.overrides} - chosen - replaced
+    kept = [component for component in found.calendar.components if id(component) not in dropped]
     return _with(found.calendar, found.calendar.properties, kept)
 
 
-def _replaced(found: CalendarObject, wanted: TimeRange) -> list[Component]:
+def _replaced(found: CalendarObject, wanted: TimeRange) -> set[int]:
     """Overrides whose unchanged instance would lie in the range, and those of all that follows."""
     plain = CalendarObject(found.calendar, found.kind, found.uid, [found.master] if found.master else [])
     expansion = expand(plain, wanted.start, wanted.end, limit=LIMIT)
     starts = {instance.starts for instance in expansion.instances}
-    return [
-        override
+    return {
+        id(override)
         for override in found.overrides
         for line in override.all("RECURRENCE-ID")
         if found.moment(line).micros in starts or "THISANDFUTURE" in line[1].upper()
-    ]
+    }
 
 
 def _limited_freebusy(found: CalendarObject, calendar: Component, wanted: TimeRange) -> Component:

@@ -22,6 +22,7 @@ from armgs_server.formats.icalendar_values import Moment, parse_duration, parse_
 
 STORED = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VPOLL")
 DEPTH = 8  # components within components; RFC 5545 needs 3, RFC 7953 and 9073 one more
+MAX_ZONES = 50  # of its own that one object may use; each costs some milliseconds
 _TIMES = frozenset(("DTSTART", "DTEND", "DUE", "RECURRENCE-ID"))
 _CHECKED = _TIMES | {"RRULE", "EXRULE", "RDATE", "EXDATE", "DURATION"}
 
@@ -81,12 +82,13 @@ class CalendarObject:
         self.uid = uid
         self.members = members  # the master and its overrides
         self.overrides = [member for member in members if member.first("RECURRENCE-ID") is not None]
-        self.master = next((member for member in members if member not in self.overrides), None)
+        self.master = next((member for member in members if member.first("RECURRENCE-ID") is None), None)
         # Whether there is more than one instance, or one of a set.
         self.is_recurring = bool(self.overrides) or (
             self.master is not None and any(line[0] in ("RRULE", "RDATE") for line in self.master.properties)
         )
         self.unknown_zones: set[str] = set()
+        self._zones: dict[str, tzinfo | None] = {}
         self._moments: dict[tuple[str, str], Moment] = {}
 
     @cached_property
@@ -99,14 +101,15 @@ class CalendarObject:
 
     def zone(self, tzid: str) -> tzinfo | None:
         """The object's own VTIMEZONE, else the IANA or Windows name; None (floating) and noted if neither."""
-        component = self.timezones.get(tzid)
-        if component is not None:
-            found = vtimezone(component)
-            if found is not None:
-                return found
-        found = timezones.named(tzid)
+        if tzid in self._zones:
+            return self._zones[tzid]
+        component = self.timezones.get(tzid) if len(self._zones) < MAX_ZONES else None
+        found = None if component is None else vtimezone(component)
+        if found is None:
+            found = timezones.named(tzid)
         if found is None:
             self.unknown_zones.add(tzid)
+        self._zones[tzid] = found
         return found
 
     def moment(self, line: ContentLine, value: str | None = None) -> Moment:
@@ -202,7 +205,7 @@ def check_lines(lines: Sequence[ContentLine]) -> CalendarObject:
     found = CalendarObject(calendar, kind, uid, members)
     for member in members:
         _check_member(found, member)
-        if member is not found.master and member not in found.overrides:
+        if member is not found.master and member.first("RECURRENCE-ID") is None:
             raise Malformed("a second component without RECURRENCE-ID", member.begin, storable=False)
     return found
 

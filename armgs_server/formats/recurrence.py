@@ -7,6 +7,7 @@ and after looking at no more than `STEPS` periods; what it could not finish it s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -161,10 +162,11 @@ def _recurrences(found: CalendarObject, master: Component, start: int, end: int)
         else:
             ends = starts + exact
         component, identity = master, Moment(local, first.zone, first.is_date)
-        for since, shift, length, override in shifts:
-            if starts >= since:
-                component, starts = override, to_micros(local, first.zone) + shift
-                ends = starts + length
+        index = bisect_right(shifts, starts, key=lambda shift: shift[0])
+        if index:
+            _, shift, length, component = shifts[index - 1]
+            starts += shift
+            ends = starts + length
         yield Instance(starts, ends, identity, component)
 
 

@@ -29,8 +29,9 @@ class Budget:
 
     steps: int
 
-    def spend(self) -> None:
-        self.steps -= 1
+    def spend(self, times: int = 1) -> None:
+        """For one period, and the more the more times it holds."""
+        self.steps -= 1 + times // 4
         if self.steps < 0:
             raise Exhausted
 
@@ -105,8 +106,9 @@ def _long_periods(
     for first, days in _PERIODS[rule.freq](rule, start.date(), skip_to.date()):
         if first > last:
             return
-        budget.spend()
-        yield [datetime.combine(day, moment) for day in days if fits(day) for moment in times]
+        fitting = [day for day in days if fits(day)]
+        budget.spend(len(fitting) * len(times))
+        yield [datetime.combine(day, moment) for day in fitting for moment in times]
 
 
 Period = tuple[date, list[date]]  # its first day; the days in it that may fit
@@ -177,7 +179,9 @@ def _short_periods(
         elif minutes and now.minute not in minutes and rule.freq != "HOURLY":
             target = now.replace(second=0) + timedelta(minutes=1)
         else:
-            yield _within(rule, now, seconds)
+            moments = _within(rule, now, seconds)
+            budget.spend(len(moments))
+            yield moments
             target = now + step
         now -= (now - target) // step * step  # the first step at or after the target
 

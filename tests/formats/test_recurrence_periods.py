@@ -145,3 +145,31 @@ def test_rules_that_cannot_be_read() -> None:
         with pytest.raises(ValueError, match=r".+"):
             parse(text)
     assert parse("RSCALE=GREGORIAN;freq=daily;X-FOO=1;").freq == "DAILY"  # COMPAT: small letters, a last ";"
+
+
+def test_large_objects_end() -> None:
+    """A megabyte of what costs most: overrides for all that follows, dates, own zones, excluding rules."""
+    begun = time.process_time()
+    changed = "".join(
+        f"BEGIN:VEVENT\r\nUID:1\r\nRECURRENCE-ID;RANGE=THISANDFUTURE:{start:%Y%m%dT%H%M%SZ}\r\n"
+        f"DTSTART:{start:%Y%m%dT%H%M%SZ}\r\nEND:VEVENT\r\n"
+        for start in (datetime(2026, 1, 1) + timedelta(number) for number in range(2000))
+    )
+    found = event("DTSTART:20260101T000000Z", "RRULE:FREQ=DAILY", others=changed)
+    assert expand(found, FIRST, LAST, limit=1000).instances
+    dates = ",".join(f"{datetime(2026, 1, 1) + timedelta(number):%Y%m%dT%H%M%SZ}" for number in range(20_000))
+    found = event("DTSTART:20260101T000000Z", f"RDATE:{dates}", f"EXDATE:{dates}")
+    assert expand(found, FIRST, LAST, limit=1000).instances == []
+    everything = "FREQ=DAILY;BYHOUR={};BYMINUTE={};BYSECOND={}".format(
+        *(",".join(map(str, range(count))) for count in (24, 60, 60))
+    )
+    found = event("DTSTART:20260101T000000Z", "RRULE:FREQ=DAILY", *[f"EXRULE:{everything}"] * 20)
+    expand(found, FIRST, LAST, limit=1000)
+    zones = "".join(
+        f"BEGIN:VTIMEZONE\r\nTZID:Z{number}\r\nBEGIN:STANDARD\r\nDTSTART:19700101T{number % 24:02}0000\r\n"
+        "TZOFFSETFROM:+0000\r\nTZOFFSETTO:+0100\r\nRRULE:FREQ=HOURLY\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+        for number in range(1000)
+    )
+    excluded = [f"EXDATE;TZID=Z{number}:20260101T000000" for number in range(1000)]
+    event("DTSTART:20260101T000000Z", "RRULE:FREQ=DAILY", *excluded, others=zones)
+    assert time.process_time() - begun < 10
