@@ -85,7 +85,11 @@ class Terminal:
             raise AssertionError(f"{text!r} is not shown on\n{screen}") from None
 
     async def stop(self) -> None:
-        await self.tmux("kill-server")
+        """Ends the program, unless it has ended by itself and tmux with it."""
+        command = ("tmux", "-S", self.socket, "kill-server")
+        quiet = asyncio.subprocess.DEVNULL
+        ending = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+        await asyncio.wait_for(ending.wait(), TIMEOUT)
 
 
 @pytest.fixture
