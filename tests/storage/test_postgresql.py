@@ -101,3 +101,25 @@ async def test_a_read_cannot_write(postgresql_url: str, tmp_path: Path) -> None:
             await store.read(work)
     assert (await store.read(lambda tx: accounts.usage(tx, 1))).items == 0
     await store.close()
+
+
+@pytest.mark.postgres
+async def test_the_one_of_several_hosts_that_answers_is_found(postgresql_url: str, tmp_path: Path) -> None:
+    url = postgresql_url.replace("?host=", "?host=/nowhere,") + "&target_session_attrs=read-write"
+    store = await Store.open(url, tmp_path)
+    await store.write(lambda tx: accounts.create(tx, 1))
+    assert (await store.read(lambda tx: accounts.usage(tx, 1))).items == 0
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_connections_to_a_server_that_is_no_longer_primary_are_given_up(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    # All transactions of the one connection there is, from the next one on.
+    await store.write(lambda tx: tx.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(Temporary):
+        await store.write(lambda tx: accounts.create(tx, 1))
+    await store.write(lambda tx: accounts.create(tx, 1))
+    await store.close()
