@@ -91,15 +91,9 @@ async def create(
         changed = await bump(tx, above.owner, above.id)
     if await find(tx, owner, kind, name, parent) is not None:
         raise AlreadyExists()
-    number = await tx.value(
-        "UPDATE account SET next_collection = next_collection + 1 WHERE owner = ? RETURNING next_collection",
-        owner,
-    )
-    if number is None:
-        raise NotFound()
     made = Collection(
         owner=owner,
-        id=number - 1,
+        id=await _next_number(tx, owner),
         parent=parent,
         kind=kind,
         name=name,
@@ -131,6 +125,16 @@ async def create(
     )
     tx.changed(owner, made.id, made.modseq)
     return made
+
+
+async def _next_number(tx: Tx, owner: int) -> int:
+    number = await tx.value(
+        "UPDATE account SET next_collection = next_collection + 1 WHERE owner = ? RETURNING next_collection",
+        owner,
+    )
+    if number is None:
+        raise NotFound()
+    return int(number) - 1
 
 
 async def bump(tx: Tx, owner: int, collection: int) -> int:
@@ -260,38 +264,6 @@ async def update(
     return from_row(row)
 
 
-async def rename(tx: Tx, collection: Collection, *, parent: int, name: str) -> Collection:
-    """Moves within the owner's tree; uids, modseq and rights go along. AlreadyExists; Conflict on a loop."""
-    owner = collection.owner
-    if parent:
-        target = await get(tx, owner, parent)
-        if any(above.id == collection.id for above in await ancestors(tx, target)):
-            raise Conflict("a collection cannot be moved into itself")
-        if await tx.row(
-            "SELECT 1 FROM item WHERE owner = ? AND collection = ? AND name = ?", owner, parent, name
-        ):
-            raise AlreadyExists()
-    if await find(tx, owner, collection.kind, name, parent) is not None:
-        raise AlreadyExists()
-    if collection.parent:
-        await bury(tx, owner, collection.parent, [(0, collection.name)])
-    changed = await bump(tx, owner, parent) if parent else 0
-    modseq = await bump(tx, owner, collection.id)
-    row = await tx.row(
-        "UPDATE collection SET parent = ?, name = ?, changed = ? WHERE owner = ? AND id = ?"
-        f" RETURNING {COLUMNS}",
-        parent,
-        name,
-        changed,
-        owner,
-        collection.id,
-    )
-    if row is None:
-        raise NotFound()
-    tx.changed(owner, collection.id, modseq)
-    return from_row(row)
-
-
 async def bury(tx: Tx, owner: int, collection: int, removed: Sequence[tuple[int, str]]) -> int:
     """Leaves tombstones `(uid, name)` under a new modseq, which it returns."""
     modseq = await bump(tx, owner, collection)
@@ -301,39 +273,3 @@ async def bury(tx: Tx, owner: int, collection: int, removed: Sequence[tuple[int,
         [(owner, collection, modseq, uid, name) for uid, name in removed],
     )
     return modseq
-
-
-async def delete(tx: Tx, collection: Collection) -> None:
-    """The collection and everything below it."""
-    if collection.parent:
-        await bury(tx, collection.owner, collection.parent, [(0, collection.name)])
-    await _delete_tree(tx, collection, 0)
-
-
-async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise Conflict("nested too deep")
-    for child in await children(tx, collection.owner, collection.id, collection.kind):
-        await _delete_tree(tx, child, depth + 1)
-    key = (collection.owner, collection.id)
-    await tx.execute(
-        "UPDATE blob SET refs = refs - gone.number, touched = ? FROM"
-        " (SELECT blob AS hash, COUNT(*) AS number FROM item WHERE owner = ? AND collection = ?"
-        " GROUP BY blob) AS gone WHERE blob.hash = gone.hash",
-        clock.now(),
-        *key,
-    )
-    for table in (*INDEX_TABLES.get(collection.kind, ()), "item", "tombstone", "lock", "grant_"):
-        await tx.execute(f"DELETE FROM {table} WHERE owner = ? AND collection = ?", *key)
-    gone = await tx.row(
-        "DELETE FROM collection WHERE owner = ? AND id = ? RETURNING items, bytes, modseq", *key
-    )
-    if gone is None:
-        raise NotFound()
-    await tx.execute(
-        "UPDATE account SET items = items - ?, bytes = bytes - ? WHERE owner = ?",
-        gone[0],
-        gone[1],
-        collection.owner,
-    )
-    tx.changed(*key, gone[2] + 1)

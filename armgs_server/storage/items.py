@@ -210,10 +210,10 @@ async def revisions(tx: Tx, owner: int, collection: int, after_uid: int, limit: 
 async def by_uids(tx: Tx, owner: int, collection: int, uids: Sequence[int]) -> list[Item]:
     """Those of the uids that are there, in their order."""
     found: list[Item] = []
-    for part in _parts(sorted(uids)):
+    for part in parts(sorted(uids)):
         rows = await tx.rows(
             f"SELECT {COLUMNS} FROM item WHERE owner = ? AND collection = ?"
-            f" AND uid IN ({_places(part)}) ORDER BY uid",
+            f" AND uid IN ({places(part)}) ORDER BY uid",
             owner,
             collection,
             *part,
@@ -237,49 +237,17 @@ async def leave(tx: Tx, collection: Collection, gone: Sequence[Item]) -> int:
     """Takes items out of a collection, leaving tombstones; blobs and the account stay as they are."""
     owner, number = collection.owner, collection.id
     modseq = await collections.bury(tx, owner, number, [(item.uid, item.name or "") for item in gone])
-    await _count(
-        tx, collection, -len(gone), -sum(item.size for item in gone), -unseen_among(collection, gone)
-    )
+    await count(tx, collection, -len(gone), -sum(item.size for item in gone), -unseen_among(collection, gone))
     tables = (*INDEX_TABLES.get(collection.kind, ()), "item", "lock")
-    for part in _parts([item.uid for item in gone]):
+    for part in parts([item.uid for item in gone]):
         for table in tables:
             await tx.execute(
-                f"DELETE FROM {table} WHERE owner = ? AND collection = ? AND uid IN ({_places(part)})",
+                f"DELETE FROM {table} WHERE owner = ? AND collection = ? AND uid IN ({places(part)})",
                 owner,
                 number,
                 *part,
             )
     return modseq
-
-
-async def set_flags(tx: Tx, collection: Collection, changes: Sequence[tuple[int, int, str]]) -> int:
-    """Sets `(uid, flags, keywords)`, all under one new modseq, which it returns."""
-    owner, number = collection.owner, collection.id
-    modseq = await collections.bump(tx, owner, number)
-    before = await _seen_among(tx, collection, [uid for uid, _, _ in changes])
-    await tx.executemany(
-        "UPDATE item SET flags = ?, keywords = ?, modseq = ? WHERE owner = ? AND collection = ? AND uid = ?",
-        [(flags, keywords, modseq, owner, number, uid) for uid, flags, keywords in changes],
-    )
-    after = await _seen_among(tx, collection, [uid for uid, _, _ in changes])
-    if before != after:
-        await _count(tx, collection, 0, 0, before - after)
-    return modseq
-
-
-async def _seen_among(tx: Tx, collection: Collection, uids: Sequence[int]) -> int:
-    if collection.kind != "mail":
-        return 0
-    seen = 0
-    for part in _parts(uids):
-        seen += await tx.value(
-            "SELECT COUNT(*) FROM item WHERE owner = ? AND collection = ?"
-            f" AND uid IN ({_places(part)}) AND (flags & 1) = 1",
-            collection.owner,
-            collection.id,
-            *part,
-        )
-    return seen
 
 
 async def rename(tx: Tx, item: Item, name: str) -> Item:
@@ -299,7 +267,8 @@ async def rename(tx: Tx, item: Item, name: str) -> Item:
     return Item(*row)
 
 
-async def _count(tx: Tx, collection: Collection, items: int, size: int, unseen: int) -> None:
+async def count(tx: Tx, collection: Collection, items: int, size: int, unseen: int) -> None:
+    """Adds to the collection's sums."""
     await tx.execute(
         "UPDATE collection SET items = items + ?, bytes = bytes + ?, unseen = unseen + ?"
         " WHERE owner = ? AND id = ?",
@@ -315,9 +284,11 @@ def unseen_among(collection: Collection, items: Iterable[Item]) -> int:
     return sum(not item.flags & Flags.SEEN for item in items) if collection.kind == "mail" else 0
 
 
-def _parts(uids: Sequence[int]) -> Iterable[Sequence[int]]:
+def parts(uids: Sequence[int]) -> Iterable[Sequence[int]]:
+    """What one IN list may hold, piece by piece."""
     return (uids[at : at + IN_LIMIT] for at in range(0, len(uids), IN_LIMIT))
 
 
-def _places(part: Sequence[int]) -> str:
+def places(part: Sequence[int]) -> str:
+    """A place for each."""
     return ", ".join("?" * len(part))

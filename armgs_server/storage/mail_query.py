@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from armgs_server.storage import items
+from armgs_server.storage import item_flags, items
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
 from armgs_server.storage.tx import Row, Tx, Value
@@ -150,7 +150,7 @@ async def mark_seen(tx: Tx, collection: Collection, uids: Sequence[int]) -> int 
         for uid, flags, words, _ in await flags_of(tx, collection.owner, collection.id, uids)
         if not flags & Flags.SEEN
     ]
-    return await items.set_flags(tx, collection, changes) if changes else None
+    return await item_flags.set_flags(tx, collection, changes) if changes else None
 
 
 async def changes(tx: Tx, owner: int, collection: int, since: int) -> MailChanges | None:

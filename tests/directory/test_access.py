@@ -19,7 +19,7 @@ from armgs_server.directory.access import (
     serialise_rights,
 )
 from armgs_server.errors import Denied, Invalid, NotFound
-from armgs_server.storage import collections
+from armgs_server.storage import collections, trees
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 from tests.directory.conftest import Workplace
@@ -104,9 +104,7 @@ async def test_what_moves_away_loses_what_it_had_inherited(workplace: Workplace)
     inner = await folder(workplace, "inner", outer)
     await give(workplace, outer, ivanov.id, READ_ONLY)
     assert await access.rights(ivanov, inner) == READ_ONLY
-    moved = await workplace.store.write(
-        lambda tx: collections.rename(tx, inner, parent=outer.parent, name="inner")
-    )
+    moved = await workplace.store.write(lambda tx: trees.rename(tx, inner, parent=outer.parent, name="inner"))
     assert await access.rights(ivanov, moved) == NOTHING
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from armgs_server.formats.mime import index
-from armgs_server.storage import blobs, collections, items, mail
+from armgs_server.storage import blobs, collections, item_flags, items, mail
 from armgs_server.storage.items import Flags, Item
 from armgs_server.storage.tx import Tx
 from tests.formats.mail_samples import BROKEN, MIXED, PLAIN
@@ -89,7 +89,7 @@ class Mailboxes:
         async def work(tx: Tx) -> None:
             found = await collections.by_path(tx, self.owner, "mail", name.split("/"))
             assert found is not None
-            await items.set_flags(tx, found, [(uid, flags, "")])
+            await item_flags.set_flags(tx, found, [(uid, flags, "")])
 
         await self.world.store.write(work)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from armgs_server.storage import Store, accounts, collections, items
+from armgs_server.storage import Store, accounts, collections, item_flags, items, trees
 from armgs_server.storage.changes import changes
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
@@ -38,7 +38,7 @@ async def test_members_removals_and_child_collections(store: Store) -> None:
         await items.remove(tx, root, [2])
         sub = await collections.find(tx, OWNER, "files", "sub", root.id)
         assert sub is not None
-        await collections.delete(tx, sub)
+        await trees.delete(tx, sub)
 
     await store.write(more)
     second = await store.read(lambda tx: changes(tx, OWNER, root.id, first.modseq))
@@ -70,7 +70,7 @@ async def test_pages_meet_without_gap_or_overlap_and_never_split_a_modseq(store:
     async def fill(tx: Tx) -> None:
         for number in range(20):
             await items.add(tx, root, ref, name=f"f{number:02}")
-        await items.set_flags(tx, root, [(uid, Flags.SEEN, "") for uid in range(1, 8)])
+        await item_flags.set_flags(tx, root, [(uid, Flags.SEEN, "") for uid in range(1, 8)])
         await items.remove(tx, root, [20])
 
     await store.write(fill)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from armgs_server.errors import AlreadyExists, Conflict, NotFound
-from armgs_server.storage import Store, accounts, collections, items
+from armgs_server.storage import Store, accounts, collections, items, trees
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -56,11 +56,11 @@ async def test_a_collection_cannot_be_moved_into_itself(store: Store, root: Coll
 
     a, b = await store.write(work)
     with pytest.raises(Conflict):
-        await store.write(lambda tx: collections.rename(tx, a, parent=b.id, name="a"))
-    moved = await store.write(lambda tx: collections.rename(tx, b, parent=root.id, name="c"))
+        await store.write(lambda tx: trees.rename(tx, a, parent=b.id, name="a"))
+    moved = await store.write(lambda tx: trees.rename(tx, b, parent=root.id, name="c"))
     assert (moved.id, moved.parent, moved.name) == (b.id, root.id, "c")
     with pytest.raises(AlreadyExists):
-        await store.write(lambda tx: collections.rename(tx, moved, parent=root.id, name="a"))
+        await store.write(lambda tx: trees.rename(tx, moved, parent=root.id, name="a"))
 
 
 async def test_update_keeps_what_is_not_given(store: Store, root: Collection) -> None:
@@ -84,7 +84,7 @@ async def test_deleting_takes_everything_below_and_gives_the_space_back(
         return a
 
     a = await store.write(fill)
-    await store.write(lambda tx: collections.delete(tx, a))
+    await store.write(lambda tx: trees.delete(tx, a))
 
     assert await store.read(lambda tx: collections.children(tx, OWNER, root.id, "files")) == []
     assert await store.read(lambda tx: accounts.usage(tx, OWNER)) == accounts.Usage(1, 5, 0)

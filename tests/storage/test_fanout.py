@@ -11,7 +11,7 @@ import pytest
 
 from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats import mime
-from armgs_server.storage import Store, accounts, collections, fanout, mail
+from armgs_server.storage import Store, accounts, collections, fanout, mail, trees
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -80,7 +80,7 @@ async def test_one_who_cannot_take_it_keeps_it_from_all(store: Store) -> None:
     with pytest.raises(OverQuota):
         await store.write(lambda tx: fanout.append_all(tx, inboxes, ref, index, created=CREATED))
     await store.write(lambda tx: accounts.set_quota(tx, 5, len(MESSAGE)))
-    await store.write(lambda tx: collections.delete(tx, inboxes[6]))
+    await store.write(lambda tx: trees.delete(tx, inboxes[6]))
     with pytest.raises(NotFound):
         await store.write(lambda tx: fanout.append_all(tx, inboxes, ref, index, created=CREATED))
     assert await store.read(lambda tx: tx.value("SELECT COUNT(*) FROM item")) == 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from armgs_server.errors import AlreadyExists, NotFound, OverQuota
-from armgs_server.storage import Store, accounts, collections, items, transfer
+from armgs_server.storage import Store, accounts, collections, item_flags, items, transfer
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
@@ -71,7 +71,9 @@ async def test_flags_move_the_unseen_count_once_for_many(store: Store) -> None:
         await store.write(lambda tx: items.add(tx, inbox, ref))
 
     modseq = await store.write(
-        lambda tx: items.set_flags(tx, inbox, [(1, Flags.SEEN, ""), (2, Flags.SEEN | Flags.FLAGGED, "$Junk")])
+        lambda tx: item_flags.set_flags(
+            tx, inbox, [(1, Flags.SEEN, ""), (2, Flags.SEEN | Flags.FLAGGED, "$Junk")]
+        )
     )
 
     found = await store.read(lambda tx: items.scan(tx, OWNER, inbox.id))

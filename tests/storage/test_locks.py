@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from armgs_server.errors import Conflict
-from armgs_server.storage import Store, accounts, clock, collections, items, locks
+from armgs_server.storage import Store, accounts, clock, collections, items, locks, trees
 from armgs_server.storage.locks import Lock
 from armgs_server.storage.tx import Tx
 
@@ -106,7 +106,7 @@ async def test_locks_go_with_what_they_protect(store: Store) -> None:
         await locks.take(tx, lock(a, 1, token="one"), [a])
         await locks.take(tx, lock(b, 1, token="two"), [a, b])
         await items.remove(tx, await collections.get(tx, OWNER, a), [1])
-        await collections.delete(tx, await collections.get(tx, OWNER, b))
+        await trees.delete(tx, await collections.get(tx, OWNER, b))
         assert await tx.value("SELECT COUNT(*) FROM lock WHERE owner = ?", OWNER) == 0
 
     await store.write(work)

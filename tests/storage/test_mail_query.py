@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from armgs_server.formats import mime
-from armgs_server.storage import Store, accounts, collections, items, mail, mail_query
+from armgs_server.storage import Store, accounts, collections, item_flags, items, mail, mail_query, trees
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
 from armgs_server.storage.mail_query import HEADER, Selection
@@ -91,12 +91,12 @@ async def test_changes_since(store: Store, inbox: Collection) -> None:
     assert await store.read(lambda tx: mail_query.changes(tx, OWNER, inbox.id, inbox.modseq)) == (
         mail_query.MailChanges((), (), inbox.modseq)
     )
-    await store.write(lambda tx: items.set_flags(tx, inbox, [(2, 3, "x")]))
+    await store.write(lambda tx: item_flags.set_flags(tx, inbox, [(2, 3, "x")]))
     await store.write(lambda tx: items.remove(tx, inbox, [3, 4]))
     found = await store.read(lambda tx: mail_query.changes(tx, OWNER, inbox.id, inbox.modseq))
     assert found is not None
     assert [row[:3] for row in found.rows] == [(2, 3, "x")]
     assert found.removed == [3, 4]
     assert found.modseq > inbox.modseq
-    await store.write(lambda tx: collections.delete(tx, inbox))
+    await store.write(lambda tx: trees.delete(tx, inbox))
     assert await store.read(lambda tx: mail_query.changes(tx, OWNER, inbox.id, 0)) is None

@@ -9,7 +9,7 @@ from armgs_server.dav.multistatus import multistatus, status_response
 from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk_to_write
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
-from armgs_server.storage import collections, items
+from armgs_server.storage import items, trees
 from armgs_server.storage.locks import Lock
 from armgs_server.storage.tx import Tx
 
@@ -64,7 +64,7 @@ async def remove(tx: Tx, found: Found) -> None:
     if found.item is not None:
         await items.remove(tx, found.chain[-1], [found.item.uid])
     else:
-        await collections.delete(tx, found.chain[-1])
+        await trees.delete(tx, found.chain[-1])
 
 
 def locked_below(held: list[Lock]) -> Response:

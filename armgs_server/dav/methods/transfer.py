@@ -6,7 +6,7 @@ from typing import Any
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Tables
 from armgs_server.dav.resources import Found, Place
-from armgs_server.storage import collections, items, locks, properties, transfer
+from armgs_server.storage import collections, items, locks, properties, transfer, trees
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
@@ -62,10 +62,10 @@ async def move_collection(tx: Tx, source: Collection, goal: Found, place: Place)
         for lock in await locks.below(tx, source.owner, source.id):
             await locks.release(tx, lock)
         await locks.remove(tx, source.owner, source.id, [0])
-        await collections.rename(tx, source, parent=parent, name=place.names[-1])
+        await trees.rename(tx, source, parent=parent, name=place.names[-1])
     else:
         await _copy_tree(tx, source, place.owner, parent, place.names[-1], deep=True)
-        await collections.delete(tx, source)
+        await trees.delete(tx, source)
 
 
 async def copy_collection(tx: Tx, source: Collection, goal: Found, place: Place, *, deep: bool) -> None:

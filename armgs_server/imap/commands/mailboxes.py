@@ -13,7 +13,7 @@ from armgs_server.imap.commands.list import ROLES
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX, segments
 from armgs_server.imap.responses import bad, no
-from armgs_server.storage import collections, items, subscriptions, transfer
+from armgs_server.storage import collections, items, subscriptions, transfer, trees
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -97,7 +97,7 @@ async def handle_delete(session: Session, cursor: Cursor) -> Ok:
         mailbox = await collections.get(tx, found.owner, found.id)
         if mailbox.subscribed:  # RFC 3501 §6.3.6: the name stays subscribed
             await subscriptions.add(tx, found.owner, name)
-        await collections.delete(tx, mailbox)
+        await trees.delete(tx, mailbox)
 
     await session.core.store.write(work)
     return Ok("DELETE completed")
@@ -121,7 +121,7 @@ async def handle_rename(session: Session, cursor: Cursor) -> Ok:
         parent = await _make(tx, owner, path[:-1])
         if old == INBOX:  # its messages move to the new name, INBOX stays, empty
             return await collections.create(tx, owner, KIND, path[-1], parent=parent)
-        return await collections.rename(tx, source, parent=parent, name=path[-1])
+        return await trees.rename(tx, source, parent=parent, name=path[-1])
 
     target = await session.core.store.write(work)
     if old == INBOX:

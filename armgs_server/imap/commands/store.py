@@ -12,7 +12,7 @@ from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor, SequenceSet
 from armgs_server.imap.responses import bad, flag_list, no, number_set
-from armgs_server.storage import items, mail_query
+from armgs_server.storage import item_flags, mail_query
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
 from armgs_server.storage.tx import Row, Tx
@@ -109,7 +109,7 @@ async def _apply(
         if is_changed:
             changes.append((uid, new_flags, new_keywords))
         rows.append((uid, new_flags, new_keywords, modseq, is_changed))
-    modseq = await items.set_flags(tx, collection, changes) if changes else 0
+    modseq = await item_flags.set_flags(tx, collection, changes) if changes else 0
     return rows, conflicting, modseq
 
 
