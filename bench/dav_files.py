@@ -21,6 +21,7 @@ from pathlib import Path
 from armgs_server.directory import Directory
 from armgs_server.storage import Store, collections, items
 from armgs_server.storage.tx import Tx
+from bench import engines
 from bench.common import HOST, PASSWORD, BenchServer, Row, address, main, server, timed
 
 FOLDER = 2000  # files in one folder
@@ -198,7 +199,7 @@ async def measure() -> list[Row]:
     user = address(0)
     async with server(prepare=_fill) as bench:
         rows = await _measure(bench, bench.port(80), f"/dav/files/{user}", user, "")
-    if find_spec("wsgidav") is None or find_spec("cheroot") is None:
+    if not engines.beside_peers() or find_spec("wsgidav") is None or find_spec("cheroot") is None:
         return rows
     async with _wsgidav(user) as peer:
         rows += await _measure(peer, peer.port(80), "", user, " on WsgiDAV")

@@ -48,6 +48,11 @@ def new_store() -> str:
     return SQLITE if _server is None else _server.create_database()
 
 
+def beside_peers() -> bool:
+    """Whether other servers are measured too: once, beside ours on SQLite."""
+    return _server is None
+
+
 def cpu() -> float:
     """Seconds of CPU that PostgreSQL has used, all its processes, those that have ended too."""
     if _server is None or _server.process is None:

@@ -14,9 +14,10 @@ import asyncio
 import base64
 import os
 import re
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -172,8 +173,18 @@ async def run(bench: BenchServer, load: str, seconds: float) -> Row:
 
 
 def median(rows: list[Row]) -> Row:
-    """The round with the median CPU for one operation."""
-    return sorted(rows, key=lambda row: row.cpu_ms or 0)[len(rows) // 2]
+    """The medians of CPU, rate and times over the rounds; memory of the last."""
+
+    def middle(values: Iterable[float | None]) -> float:
+        return statistics.median(value or 0.0 for value in values)
+
+    return replace(
+        rows[-1],
+        cpu_ms=middle(row.cpu_ms for row in rows),
+        rate=middle(row.rate for row in rows),
+        p50=middle(row.p50 for row in rows),
+        p99=middle(row.p99 for row in rows),
+    )
 
 
 async def measure() -> list[Row]:
