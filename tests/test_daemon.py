@@ -114,7 +114,7 @@ async def test_sockets_of_systemd_are_used_and_no_others(tmp_path: Path) -> None
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while True:
                     try:
                         answer = await request(world, "http", GET)
