@@ -83,7 +83,8 @@ def serving(directory: Path, config: Path) -> Iterator[Server]:
             [
                 WEED, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
                 f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
-                "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}", "-volume.max=5",
+                "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+                f"-s3.config={config}", "-volume.max=5",
                 "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false",
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory,

@@ -91,9 +91,10 @@ async def create(
         changed = await bump(tx, above.owner, above.id)
     if await find(tx, owner, kind, name, parent) is not None:
         raise AlreadyExists()
+    number = await _next_number(tx, owner)
     made = Collection(
         owner=owner,
-        id=await _next_number(tx, owner),
+        id=number,
         parent=parent,
         kind=kind,
         name=name,
@@ -101,7 +102,8 @@ async def create(
         modseq=1,
         changed=changed,
         uid_next=1,
-        uid_validity=clock.now() // clock.SECOND,
+        # Both grow, so a name that comes back, even within a second, has a larger one (RFC 9051 §2.3.1.1).
+        uid_validity=clock.now() // clock.SECOND + number,
         items=0,
         bytes=0,
         unseen=0,

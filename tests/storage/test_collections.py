@@ -94,3 +94,16 @@ async def test_deleting_takes_everything_below_and_gives_the_space_back(
 
 async def _count(tx: Tx) -> int:
     return int(await tx.value("SELECT COUNT(*) FROM item"))
+
+
+async def test_a_name_that_comes_back_has_a_larger_uid_validity(store: Store, root: Collection) -> None:
+    async def work(tx: Tx) -> list[int]:
+        validities = []
+        for _ in range(3):
+            made = await collections.create(tx, OWNER, "mail", "Projects")
+            await trees.delete(tx, made)
+            validities.append(made.uid_validity)
+        return validities
+
+    validities = await store.write(work)
+    assert validities == sorted(set(validities))
