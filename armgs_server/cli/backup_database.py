@@ -15,6 +15,7 @@ import apsw
 import asyncpg
 
 from armgs_server.cli.output import Bar
+from armgs_server.cli.workplace import public_url
 from armgs_server.errors import Conflict, Invalid, Temporary
 from armgs_server.storage import Store, clock
 
@@ -112,7 +113,7 @@ async def restore_postgresql(
     connection = await _connect(url)
     try:
         if await _columns(connection):
-            raise Conflict(f"the database {url} is not empty")
+            raise Conflict(f"the database {public_url(url)} is not empty")
     finally:
         await connection.close()
     await (await Store.open(url, data_dir)).close()  # makes the schema
@@ -143,7 +144,7 @@ async def _connect(url: str) -> asyncpg.Connection[Any]:
     try:
         return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise Temporary(f"{url} cannot be reached: {error}") from error
+        raise Temporary(f"{public_url(url)} cannot be reached: {error}") from error
 
 
 async def _columns(connection: asyncpg.Connection[Any]) -> dict[str, list[str]]:

@@ -21,7 +21,14 @@ from cryptography import x509
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli import probes
 from armgs_server.cli.output import Bar, print_records
-from armgs_server.cli.workplace import Workplace, config_file, json_option, load_config, work_on
+from armgs_server.cli.workplace import (
+    Workplace,
+    config_file,
+    json_option,
+    load_config,
+    public_url,
+    work_on,
+)
 from armgs_server.config import Config
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError, NotFound
@@ -124,7 +131,7 @@ def database_and_logins(directory: Path | None, config: Config, account: str, ba
     async def prepare(workplace: Workplace) -> tuple[Principal | None, str, str]:
         departments = await workplace.directory.departments()
         person = await _person(workplace, account)
-        detail = f"{config.store.url}, {len(departments)} departments"
+        detail = f"{public_url(config.store.url)}, {len(departments)} departments"
         if person is None:
             return None, "", detail
         return person, await workplace.directory.add_app_password(person.id, name), detail

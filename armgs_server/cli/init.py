@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from armgs_server.cli.output import print_record
-from armgs_server.cli.workplace import FILE_NAME, json_option, opened
+from armgs_server.cli.workplace import FILE_NAME, json_option, opened, public_url
 from armgs_server.config import Config, load
 from armgs_server.errors import AlreadyExists, Invalid
 from armgs_server.formats.addresses import normalise_domain
@@ -72,6 +72,7 @@ def create(
     made: list[Path] = []
     try:
         made.append(file)
+        file.touch(mode=0o600)  # a database's password may stand in it
         file.write_text(settings_text(tables), encoding="utf-8")
         config = load(file)
         for folder in (config.data_dir, config.path(config.tls.certificate).parent):
@@ -107,7 +108,7 @@ def default_hostname() -> str:
 async def _create_departments(config: Config, departments: Mapping[str, Sequence[str]]) -> None:
     async with opened(config, visiting=False) as workplace:
         if workplace.directory.domains:
-            raise Invalid(f"the database {config.store.url} holds a workplace already")
+            raise Invalid(f"the database {public_url(config.store.url)} holds a workplace already")
         for name, domains in departments.items():
             await workplace.directory.create_department(name, domains)
 

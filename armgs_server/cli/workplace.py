@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -99,6 +100,11 @@ def check_owner(data_dir: Path) -> None:
     except KeyError:
         name = f"#{owner}"
     raise Denied(f"{data_dir} belongs to {name}: run this as that user, with `sudo -u {name} armgs …`")
+
+
+def public_url(url: str) -> str:
+    """A database's URL without its password."""
+    return re.sub(r"^(\w+://[^/@:]*):[^/@]*@", r"\1@", url)
 
 
 @asynccontextmanager

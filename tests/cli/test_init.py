@@ -27,7 +27,12 @@ def test_a_new_workplace(run: Armgs) -> None:
     assert config.port(993) == 1993
     assert config.security.allow_plaintext is False
     ssl.create_default_context(cafile=made.json["ca"])
-    for secret in (config.data_dir, run.path / "tls" / "ca.key", run.path / "tls" / "server.key"):
+    for secret in (
+        run.path / "armgs.toml",
+        config.data_dir,
+        run.path / "tls" / "ca.key",
+        run.path / "tls" / "server.key",
+    ):
         assert stat.S_IMODE(secret.stat().st_mode) & 0o077 == 0
 
     listed = run("user", "list", "--json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from armgs_server.cli.workplace import Workplace, config_file
+from armgs_server.cli.workplace import Workplace, config_file, public_url
 from armgs_server.errors import NotFound
 from tests.cli.conftest import IVANOV, Armgs
 
@@ -31,6 +31,12 @@ def test_root_leaves_the_store_of_another_user_alone(armgs: Armgs) -> None:
     refused = armgs("user", "list")
     assert refused.code == 6
     assert "run this as that user" in refused.err
+
+
+def test_a_databases_password_is_not_shown() -> None:
+    assert public_url("postgresql://armgs:secret@db.example/armgs") == "postgresql://armgs@db.example/armgs"
+    assert public_url("postgresql://armgs@/armgs?host=/run") == "postgresql://armgs@/armgs?host=/run"
+    assert public_url("sqlite") == "sqlite"
 
 
 def test_units_are_found_in_any_case(armgs: Armgs) -> None:
