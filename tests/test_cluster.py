@@ -164,6 +164,8 @@ def test_without_the_bucket_large_bodies_are_refused_and_small_ones_taken(runnin
     assert request(host, "GET", f"/dav/files/{USER}/late.bin")[0] == 404
     assert request(host, "PUT", f"/dav/files/{USER}/small.txt", b"x")[0] == 201
     client = inbox(host)
+    with pytest.raises(IMAPClientError, match="UNAVAILABLE"):
+        client.append("INBOX", b"Subject: large\r\n\r\n" + b"x" * 100_000 + b"\r\n")
     client.append("INBOX", b"Subject: small\r\n\r\nx\r\n")
     client.logout()
 
