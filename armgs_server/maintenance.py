@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from armgs_server import log
 from armgs_server.errors import DomainError
-from armgs_server.storage import Store, calindex, clock, leases, locks
+from armgs_server.storage import Store, calindex_window, clock, leases, locks
 from armgs_server.storage.leases import Lease
 
 LEASE = "maintenance"
@@ -43,7 +43,7 @@ async def remove_expired_locks(store: Store) -> int:
 
 async def extend_calendars(store: Store) -> int:
     """Instances of recurring events for the days that have come into reach; for how many objects."""
-    return await calindex.extend(store)
+    return await calindex_window.extend(store)
 
 
 JOBS: tuple[Job, ...] = (

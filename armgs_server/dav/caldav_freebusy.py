@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import tzinfo
 
 from armgs_server.dav.caldav_data import utc_text
-from armgs_server.dav.caldav_properties import collection_zone
+from armgs_server.dav.caldav_properties import collection_zone, components_of
 from armgs_server.dav.caldav_query import window_of
 from armgs_server.dav.call import Call
 from armgs_server.dav.engine import Engine
@@ -63,7 +63,9 @@ async def busy_periods(engine: Engine, parent: CollectionResource, wanted: TimeR
             if kind != "FREE"
         ]
         unknown = await calindex.not_expanded(tx, *key, window)
-        given = await calindex.of_component(tx, *key, "VFREEBUSY")
+        given: list[int] = []
+        if "VFREEBUSY" in components_of(collection):
+            given = await calindex.of_component(tx, *key, "VFREEBUSY")
         rows = []
         for uid in sorted({*unknown, *given}):
             rows += await members.by_uids(tx, *key, [uid])

@@ -87,8 +87,8 @@ async def _candidates(
     found = await calindex.in_range(tx, *key, window_of(comp.time_range, zone, 0 if is_plain else BORDER))
     sure, unknown = found.uids, found.unknown
     if components_of(collection) != (comp.name,):
-        right = set(await calindex.of_component(tx, *key, comp.name))
-        sure, unknown = [uid for uid in sure if uid in right], [uid for uid in unknown if uid in right]
+        sure = await calindex.only(tx, *key, comp.name, sure)
+        unknown = await calindex.only(tx, *key, comp.name, unknown)
     if is_plain and comp.is_bare:
         return Candidates(sure, unknown)
     return Candidates((), sorted([*sure, *unknown]))

@@ -1,34 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Index of calendar objects: one `event` row each, and an `instance` row for each time it takes place.
 
-Recurring objects are expanded when they are stored, from a year back to two years ahead, and `extend`
-moves that window along; `in_range` names those whose instances outside of it somebody asks for, and the
-asker expands them himself. So a month of a calendar is a range scan, and no answer ever misses one.
+Recurring objects are expanded when they are stored, from a year back to two years ahead, and
+`calindex_window` moves that window along; `in_range` names those whose instances outside of it somebody
+asks for, and the asker expands them himself. So a month is a range scan, and no answer ever misses one.
 Floating times lie in the table as if they were UTC, marked: they are compared with the range as the local
 clock shows it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from armgs_server.errors import AlreadyExists, Invalid, NotFound
-from armgs_server.formats.icalendar import CalendarObject, Component, check
+from armgs_server.errors import AlreadyExists
+from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.recurrence import DAY, Instance, bounds, component_span, expand
-from armgs_server.storage import clock, items
-from armgs_server.storage.items import Item
+from armgs_server.storage import clock
+from armgs_server.storage.items import IN_LIMIT, Item
 from armgs_server.storage.tx import Row, Tx
-
-if TYPE_CHECKING:
-    from armgs_server.storage import Store
 
 EXPAND_BACK = 366 * DAY
 EXPAND_AHEAD = 731 * DAY
-EXTEND_BELOW = 640 * DAY  # objects expanded less far than this are expanded anew: four times a year
-EXTEND_PAGE = 100
 MAX_INSTANCES = 2000  # rows for one object; the rest is expanded on demand
 SUMMARY_LENGTH = 250  # characters kept for listings
 LONG = 2 * DAY  # as in the schema's index instance_long
@@ -132,8 +125,11 @@ async def put(tx: Tx, item: Item, made: Entry) -> None:
     """
     key = (item.owner, item.collection, item.uid)
     rows = await tx.rows(
-        "SELECT uid, ical_uid FROM event WHERE owner = ? AND collection = ? AND (uid = ? OR ical_uid = ?)",
+        "SELECT uid, ical_uid FROM event WHERE owner = ? AND collection = ? AND uid = ?"
+        " UNION ALL SELECT uid, ical_uid FROM event WHERE owner = ? AND collection = ? AND ical_uid = ?",
         *key,
+        item.owner,
+        item.collection,
         made.ical_uid,
     )
     if any(row != (item.uid, made.ical_uid) for row in rows):
@@ -189,6 +185,23 @@ async def of_component(tx: Tx, owner: int, collection: int, component: str) -> l
     return [row[0] for row in rows]
 
 
+async def only(tx: Tx, owner: int, collection: int, component: str, uids: list[int]) -> list[int]:
+    """Those of the uids that are of a component type."""
+    found: list[int] = []
+    for start in range(0, len(uids), IN_LIMIT):
+        part = uids[start : start + IN_LIMIT]
+        rows = await tx.rows(
+            "SELECT uid FROM event WHERE owner = ? AND collection = ? AND component = ?"
+            f" AND uid IN ({', '.join('?' * len(part))}) ORDER BY uid",
+            owner,
+            collection,
+            component,
+            *part,
+        )
+        found += (row[0] for row in rows)
+    return found
+
+
 async def in_range(tx: Tx, owner: int, collection: int, window: Window) -> Found:
     """Which items have an instance in a window; of those without dates nothing is known."""
     uids = {row[0] for row in await busy(tx, owner, collection, window)}
@@ -220,7 +233,7 @@ async def not_expanded(tx: Tx, owner: int, collection: int, window: Window) -> l
 
 async def busy(tx: Tx, owner: int, collection: int, window: Window) -> list[Row]:
     """The instance rows that overlap a window: uid, starts, ends, busy, floating."""
-    # "starts + 0" keeps SQLite from choosing the primary key where instance_long is right.
+    # "starts + 0" keeps SQLite from choosing instance_range where instance_long is right.
     rows = await tx.rows(
         "SELECT uid, starts, ends, busy, floating FROM instance WHERE owner = ? AND collection = ?"
         f" AND starts >= ? AND starts < ? AND (ends > ? OR starts >= ?) AND ends - starts <= {LONG}"
@@ -241,43 +254,3 @@ async def busy(tx: Tx, owner: int, collection: int, window: Window) -> list[Row]
         return rows  # floating times are in UTC too: the query has said it all
     overlaps = window.overlaps
     return [row for row in rows if overlaps(row[1], row[2], row[4])]
-
-
-async def extend(store: Store, now: int | None = None) -> int:
-    """Moves the window of every recurring object along; how many. Done by maintenance, once a day."""
-    now = clock.now() if now is None else now
-    after = (0, 0, 0)
-    count = 0
-    while rows := await store.read(lambda tx, after=after: _to_extend(tx, now + EXTEND_BELOW, after)):  # type: ignore[misc]
-        for owner, collection, uid, blob in rows:
-            count += await _extend_one(store, (owner, collection, uid), blob, now)
-            await asyncio.sleep(0)  # others' turn
-        after = rows[-1][:3]
-    return count
-
-
-async def _to_extend(tx: Tx, below: int, after: tuple[int, int, int]) -> list[Row]:
-    return await tx.rows(
-        "SELECT owner, collection, uid, blob FROM event JOIN item USING (owner, collection, uid)"
-        " WHERE expanded < ? AND (owner, collection, uid) > (?, ?, ?)"
-        " ORDER BY owner, collection, uid LIMIT ?",
-        below,
-        *after,
-        EXTEND_PAGE,
-    )
-
-
-async def _extend_one(store: Store, key: tuple[int, int, int], blob: bytes, now: int) -> bool:
-    try:
-        made = entry(check(await store.blobs.read(blob)), now)
-    except (Invalid, NotFound):
-        return False  # stored by an older version, or gone meanwhile: expanded on demand
-
-    async def work(tx: Tx) -> bool:
-        item = await items.get(tx, *key)
-        if item is None or item.blob != blob:
-            return False
-        await put(tx, item, made)
-        return True
-
-    return await store.write(work)

@@ -18,10 +18,13 @@ async def put(tx: Tx, item: Item, card: Card) -> None:
     AlreadyExists when another item of the collection has its UID, or this one had another before.
     """
     rows = await tx.rows(
-        "SELECT uid, card_uid FROM card WHERE owner = ? AND collection = ? AND (uid = ? OR card_uid = ?)",
+        "SELECT uid, card_uid FROM card WHERE owner = ? AND collection = ? AND uid = ?"
+        " UNION ALL SELECT uid, card_uid FROM card WHERE owner = ? AND collection = ? AND card_uid = ?",
         item.owner,
         item.collection,
         item.uid,
+        item.owner,
+        item.collection,
         card.uid,
     )
     if any(row != (item.uid, card.uid) for row in rows):

@@ -152,14 +152,14 @@ CREATE INDEX event_to_expand ON event (expanded) WHERE expanded IS NOT NULL;
 CREATE TABLE instance (
   owner      INTEGER NOT NULL,
   collection INTEGER NOT NULL,
-  starts     INTEGER NOT NULL,
   uid        INTEGER NOT NULL,
+  starts     INTEGER NOT NULL,
   ends       INTEGER NOT NULL,
   busy       TEXT    NOT NULL,                  -- RFC 5545 FBTYPE, or FREE when transparent
   floating   INTEGER NOT NULL,                  -- 1 = local time of whoever looks, kept as if it were UTC
-  PRIMARY KEY (owner, collection, starts, uid)
+  PRIMARY KEY (owner, collection, uid, starts)
 ) WITHOUT ROWID;
-CREATE INDEX instance_uid ON instance (owner, collection, uid);
+CREATE INDEX instance_range ON instance (owner, collection, starts, uid, ends, busy, floating);
 -- More than two days: what a range over starts alone would miss.
 CREATE INDEX instance_long ON instance (owner, collection, ends) WHERE ends - starts > 172800000000;
 
@@ -238,6 +238,25 @@ CREATE TABLE roster (
   modseq       INTEGER NOT NULL,
   PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
+
+-- Where several processes serve: who is connected to which of them (storage.sessions).
+CREATE TABLE session (
+  owner    INTEGER NOT NULL,
+  resource TEXT    NOT NULL,
+  address  TEXT    NOT NULL,                    -- the owner's bare JID
+  number   INTEGER NOT NULL,                    -- tells a session from a later one of the same resource
+  process  TEXT    NOT NULL,                    -- process.id
+  former   TEXT    NOT NULL,                    -- the process that had the resource before
+  priority INTEGER NOT NULL,
+  presence BLOB,                                -- what follows `to` in it; NULL = not available
+  PRIMARY KEY (owner, resource)
+) WITHOUT ROWID;
+CREATE INDEX session_address ON session (address);
+CREATE INDEX session_process ON session (process);
+CREATE TABLE process (
+  id      TEXT    NOT NULL PRIMARY KEY,
+  expires INTEGER NOT NULL                      -- pushed on while it lives
+);
 
 -- XEP-0045 rooms: the room is an owner of its own (archive, configuration).
 CREATE TABLE chatroom (
