@@ -21,6 +21,8 @@ DURABLE = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "autovacuum": "on",
+    # A database that was empty a moment ago: its statistics are as old as in life only if taken often.
+    "autovacuum_naptime": "5s",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
 }
