@@ -216,6 +216,9 @@ class XmppSettings:
     idle_timeout: float = setting(
         900.0, doc="A silent client is asked for a sign of life after this time.", minimum=10
     )
+    process_timeout: float = setting(
+        15.0, doc="A worker that has been silent for this time is gone, and its sessions with it.", minimum=1
+    )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
     rooms_entered: int = setting(
@@ -238,7 +241,7 @@ class DavSettings:
     calendar_size: int = setting(MIB, doc="Largest calendar object (max-resource-size).", minimum=KIB)
     card_size: int = setting(MIB, doc="Largest address object (max-resource-size).", minimum=KIB)
     request_size: int = setting(MIB, doc="Largest XML request body.", minimum=KIB)
-    instances: int = setting(1000, doc="Most instances of one recurring event (max-instances).", minimum=1)
+    instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
     listing_cache: int = setting(16 * MIB, doc="Memory for ready listings of folders.", minimum=0)

@@ -41,8 +41,7 @@ from armgs_server.supervisor import PidFile, Supervisor
 _log = log.get("daemon")
 
 HTTP, HTTPS = 80, 443
-XMPP_PORTS = (5222, 5223)
-STREAM_PORTS = (25, 465, 587, 143, 993, *XMPP_PORTS)
+STREAM_PORTS = (25, 465, 587, 143, 993, 5222, 5223)
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
 # The store's writer thread and the loop share the interpreter: a long wait for it is a long answer, but
@@ -84,21 +83,13 @@ def run_loop(main: Coroutine[Any, Any, None]) -> int:
 async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None) -> None:
     """Several workers: systemd's sockets are shared by all; our own are bound once for each of them."""
     given = listen_sockets()
-    chat = {config.port(port) for port in XMPP_PORTS}
 
-    def sockets(slot: int) -> Sequence[tuple[str, socket.socket]]:
+    def sockets(_: int) -> Sequence[tuple[str, socket.socket]]:
         bound = given
         if not bound:
             every = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
             bound = [("", sock) for each in every.values() for sock in each]
-        if slot == 0:
-            return bound
-        # Chat sessions and rooms see each other within a process only: the first worker has them all.
-        kept = [(name, sock) for name, sock in bound if sock.getsockname()[1] not in chat]
-        if not given:
-            for entry in set(bound) - set(kept):
-                entry[1].close()
-        return kept
+        return bound
 
     await Supervisor(config, config_path, sockets, Notifier(), on_ready).run()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from armgs_server.directory import Principal
+from armgs_server.xmpp.jid import JID, is_among
 from armgs_server.xmpp.session import Session
 
 
@@ -47,6 +48,10 @@ class Account:
         """The roster has changed: what is being read just now is stale too."""
         self.contacts = None
         self.generation += 1
+
+    def blocks(self, jid: JID) -> bool:
+        """XEP-0191 §5: a JID is matched as full JID, bare JID, domain with resource, domain."""
+        return bool(self.blocked) and is_among(self.blocked or frozenset(), jid)
 
     def available(self) -> Iterator[Session]:
         """Sessions that sent initial presence (RFC 6121 §4.2)."""

@@ -20,8 +20,10 @@ class Delivery:
     __slots__ = (
         "archived",
         "data",
+        "is_exact",
         "is_offline",
         "origin",
+        "places",
         "recipient",
         "recipient_id",
         "sender",
@@ -40,6 +42,8 @@ class Delivery:
         self.sender = sender  # None where a host of ours sends
         self.recipient: Principal | None = None
         self.targets: list[Session] = []
+        self.places: frozenset[str] = frozenset()  # processes that have targets, where this one has none
+        self.is_exact = False  # whether the session that `to` names is there
         self.archived = False
         self.is_offline = False
         self.data = b""  # the message as delivered and archived

@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
-from armgs_server.xmpp import roster_iq, xeps
+from armgs_server.xmpp import frame, roster_iq, xeps
 from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error
 from armgs_server.xmpp.xeps import xep_0115_clients, xep_0163_events
-from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -43,7 +43,7 @@ async def _route(server: Server, session: Session, stanza: Stanza) -> None:
         if not to.local:
             await _answer(server, session, stanza, to, "server")
         elif to.resource:
-            _forward(server, session, stanza, to)
+            await _forward(server, session, stanza, to)
         elif await server.person(to) is None:
             raise StanzaError("service-unavailable")  # RFC 6121 §8.5.1
         else:
@@ -64,10 +64,16 @@ async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at:
         await _ROUTES.answer(server, session, stanza, to, at)
 
 
-def _forward(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
+async def _forward(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
     """RFC 6121 §8.5.3.1, §8.5.3.2.3: to the very resource, or to nobody."""
-    account = server.accounts.get(to.bare)
-    if account is not None and account.blocked and is_blocked(account.blocked, session.jid):
-        raise StanzaError("service-unavailable")  # XEP-0191 §3.3
-    if not server.send(to, stanza.forward(session.jid.full, to.full)):
+    data = stanza.forward(session.jid.full, to.full)
+    receiver, processes = server.session(to), server.processes
+    if receiver is not None:
+        if receiver.account.blocks(session.jid):
+            raise StanzaError("service-unavailable")  # XEP-0191 §3.3
+        receiver.send(data)
+        return
+    holder = await processes.holder(to) if processes is not None else None
+    if processes is None or holder is None or is_blocked(read(holder.blocked), session.jid):
         raise StanzaError("service-unavailable")
+    processes.post(holder.process, frame.IQ, to.full, data, origin=session.jid.full)

@@ -67,6 +67,16 @@ class JID:
         return JID(self.local, self.domain, parse_resource(resource))
 
 
+def is_among(listed: frozenset[str], jid: JID) -> bool:
+    """XEP-0191 §5: a JID is matched as full JID, bare JID, domain with resource, domain."""
+    return (
+        jid.bare in listed
+        or jid.full in listed
+        or jid.domain in listed
+        or (bool(jid.resource) and f"{jid.domain}/{jid.resource}" in listed)
+    )
+
+
 @lru_cache(maxsize=_CACHE)
 def parse(text: str) -> JID:
     """RFC 7622 §3.1: the first `/` ends the bare JID, then the first `@` ends the localpart."""

@@ -38,6 +38,13 @@ async def bind(server: Server, principal: Principal, resource: str, stream: Stre
     account.blocked = blocked if account.blocked is None else account.blocked
     session = Session(account, jid, stream, lang)
     account.sessions[jid.resource] = session
+    if server.processes is not None:
+        try:
+            await server.processes.claim(session, server.config.xmpp.sessions)
+        except DomainError:
+            session.is_ended = True
+            server.forget(session)
+            raise
     return session
 
 
@@ -101,13 +108,19 @@ async def end(server: Server, session: Session) -> None:
     session.holding = None
     others = [other for other in session.account.receivers() if other is not session]
     try:
-        if unacknowledged and not others:
+        if server.processes is not None:
+            await server.processes.remove(session)
+        if unacknowledged and not others and not await _has_receivers_elsewhere(server, session):
             await xep_0160_offline.keep(server, session, unacknowledged)
     finally:
         try:
             await presence.unavailable(server, session)
         finally:
             server.forget(session)
+
+
+async def _has_receivers_elsewhere(server: Server, session: Session) -> bool:
+    return server.processes is not None and bool(await server.processes.receivers(session.account.bare))
 
 
 def give_up(server: Server, session: Session) -> None:

@@ -19,7 +19,7 @@ from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_doma
 from armgs_server.xmpp.subscription_states import TYPES
 from armgs_server.xmpp.subscriptions import UNAVAILABLE, handle_subscription, show
 from armgs_server.xmpp.xeps import xep_0115_clients, xep_0160_offline, xep_0163_events
-from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -62,6 +62,8 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     took_messages = session.takes_messages
     session.priority = _priority(stanza)
     session.presence = tail = stanza.tail()
+    if server.processes is not None:
+        await server.processes.update(session)
     contacts = await roster.contacts(server, session.account)
     _broadcast(server, session, contacts.subscribers, tail)
     if is_initial:
@@ -93,6 +95,8 @@ async def unavailable(server: Server, session: Session, tail: bytes = UNAVAILABL
     session.priority = 0
     directed, session.directed = session.directed, set()
     if was_available:
+        if server.processes is not None and not session.is_ended:
+            await server.processes.update(session)
         contacts = await roster.contacts(server, session.account)
         _broadcast(server, session, contacts.subscribers, tail)
         directed -= contacts.subscribers
@@ -108,25 +112,21 @@ def _broadcast(server: Server, session: Session, subscribers: frozenset[str], ta
         if jid != account.bare and not (blocked and is_blocked(blocked, parse(jid))):
             _send_to_available(server, jid, session.jid, b"%b to='%b'%b" % (start, quote(jid).encode(), tail))
     own = head("presence", from_, account.bare) + tail
-    for other in account.available():
-        other.send(own)
+    server.send_to_available(session.jid, own)
     if session.presence is None:
         session.send(own)  # RFC 6121 §4.5.2: also to the resource that has just left
 
 
 def _send_to_available(server: Server, bare: str, origin: JID, data: bytes) -> None:
-    account = server.accounts.get(bare)
-    if account is not None and not (account.blocked and is_blocked(account.blocked, origin)):
-        for session in account.available():
-            session.send(data)
-    server.publish(parse(bare), data)
+    server.send_to_available(parse(bare), data, origin)
 
 
 async def _show_others(server: Server, session: Session) -> None:
     """What RFC 6121 §4.3.2 has the server probe for: the presence of everybody the person watches."""
     account = session.account
     to = session.jid.full
-    for jid in (await roster.contacts(server, account)).watched:
+    watched = (await roster.contacts(server, account)).watched
+    for jid in watched:
         other = server.accounts.get(jid)
         if (
             other is not None
@@ -137,6 +137,10 @@ async def _show_others(server: Server, session: Session) -> None:
     for own in account.available():
         if own is not session and own.presence is not None:
             session.send(head("presence", own.jid.full, to) + own.presence)
+    if server.processes is not None:
+        for row in await server.processes.available(watched | {account.bare}):
+            if row.presence is not None and not is_blocked(read(row.blocked), session.jid):
+                session.send(head("presence", f"{row.address}/{row.resource}", to) + row.presence)
 
 
 async def _probe(server: Server, session: Session, to: JID) -> None:
@@ -144,9 +148,9 @@ async def _probe(server: Server, session: Session, to: JID) -> None:
     if server.host_of(to.domain) is not None:
         return
     person = await server.person(to)
-    other = server.accounts.get(to.bare)
-    if person is not None and other is not None and await roster.sees(server, person, session.account.bare):
-        show(other, session.jid.full, session)
+    if person is not None and await roster.sees(server, person, session.account.bare):
+        for full, presence in await server.presences(to.bare):
+            session.send(head("presence", full, session.jid.full) + presence)
 
 
 # RFC 6121 §4.6
@@ -185,10 +189,11 @@ async def _send_directed(server: Server, session: Session, to: JID, tail: bytes)
 
 
 def _send_to(server: Server, origin: JID, to: JID, data: bytes) -> None:
-    account = server.accounts.get(to.bare)
-    if account is not None and account.blocked and is_blocked(account.blocked, origin):
+    if not to.resource:
+        server.send_to_available(to, data, origin)
         return
-    if to.resource:
-        server.send(to, data)
-    else:
-        _send_to_available(server, to.bare, origin, data)
+    receiver = server.session(to)
+    if receiver is None:
+        server.publish(to, data, origin.full)
+    elif not receiver.account.blocks(origin):
+        receiver.send(data)

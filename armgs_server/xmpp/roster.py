@@ -16,6 +16,7 @@ from armgs_server.directory import Principal
 from armgs_server.storage import roster as storage
 from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import frame
 from armgs_server.xmpp.account import Account, Contacts
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.session import Session
@@ -154,8 +155,16 @@ async def sees(server: Server, owner: Principal, jid: str) -> bool:
 # Writing
 
 
-async def push(server: Server, account: Account, jid: str) -> None:
-    """RFC 6121 §2.1.6: tells each interested resource how a contact stands now."""
+async def push(server: Server, bare: str, jid: str) -> None:
+    """RFC 6121 §2.1.6: tells each interested resource of a person how a contact stands now."""
+    account = server.accounts.get(bare)
+    if account is not None:
+        await push_here(server, account, jid)
+    server.announce(bare, frame.ROSTER, b"", argument=jid)
+
+
+async def push_here(server: Server, account: Account, jid: str) -> None:
+    """The same, for those of this process."""
     account.forget_contacts()
     interested = list(account.interested())
     if interested:

@@ -67,7 +67,7 @@ async def handle_set(query: Query) -> bytes:
         await storage.put(tx, owner, replace(item, name=name, groups=groups, subscription=subscription))
 
     await query.server.store.write(work)
-    await push(query.server, query.session.account, jid)
+    await push(query.server, query.session.account.bare, jid)
     return b""
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from armgs_server.errors import DomainError
 from armgs_server.storage import archive, offline
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import frame
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.jid import JID
@@ -135,14 +136,22 @@ async def check_recipient_blocks(delivery: Delivery) -> bool:
 
 
 async def choose_targets(delivery: Delivery) -> bool:
-    """RFC 6121 §8.5.2 and §8.5.3: which of the recipient's sessions get it."""
+    """RFC 6121 §8.5.2 and §8.5.3: which of the recipient's sessions get it, here or else elsewhere."""
     recipient, type_ = delivery.recipient, delivery.stanza.type
+    processes = delivery.server.processes
     assert recipient is not None
     account = delivery.server.accounts.get(recipient.address)
     if delivery.to.resource:
         session = account.sessions.get(delivery.to.resource) if account is not None else None
         if session is not None:
             delivery.targets = [session]
+            delivery.is_exact = True
+            return False
+        is_linked = processes is not None and processes.is_linked()
+        holder = await processes.holder(delivery.to) if processes is not None and is_linked else None
+        if holder is not None:
+            delivery.is_exact = True
+            delivery.places = frozenset({holder.process})
             return False
         if type_ == "error":
             return True
@@ -153,6 +162,8 @@ async def choose_targets(delivery: Delivery) -> bool:
     elif type_ == "error":
         return True
     delivery.targets = account.receivers() if account is not None else []
+    if not delivery.targets and processes is not None and processes.is_linked():
+        delivery.places = await processes.receivers(recipient.address)
     return False
 
 
@@ -166,7 +177,7 @@ async def write_out(delivery: Delivery) -> bool:
         without=xep_0359_stanza_ids.forged(stanza),
         xmlns=CLIENT,
     )
-    if not delivery.targets:
+    if not delivery.targets and not delivery.places:
         if delivery.archived:
             delivery.is_offline = True
         elif stanza.has("body"):  # XEP-0334 no-store: it can neither be delivered nor kept
@@ -211,8 +222,19 @@ async def deliver(delivery: Delivery) -> bool:
             is_taken = True
     if delivery.targets and not is_taken:
         await _keep_late(delivery, data)
-    delivery.server.publish(delivery.to, data)
+    server = delivery.server
+    if delivery.places and server.processes is not None:
+        keep = "keep" if delivery.archived and len(delivery.places) == 1 else ""
+        for place in delivery.places:
+            server.processes.post(place, frame.MESSAGE, _address(delivery), data, argument=keep)
+    elif delivery.targets and not delivery.is_exact:
+        server.announce(_address(delivery), frame.MESSAGE, data)
     return False
+
+
+def _address(delivery: Delivery) -> str:
+    """Full JID where that session is there, else the bare one: then all that take messages get it."""
+    return delivery.to.full if delivery.is_exact else delivery.to.bare
 
 
 async def send_carbons(delivery: Delivery) -> bool:
@@ -225,8 +247,11 @@ async def send_carbons(delivery: Delivery) -> bool:
     if sender is not None and sender.account.owner != recipient.id:
         others = [other for other in sender.account.sessions.values() if other is not sender]
         xep_0280_carbons.send("sent", others, delivery.data, delivery.sender_id)
+        _announce_carbon(delivery, sender.account.bare, f"sent {delivery.sender_id}")
     account = delivery.server.accounts.get(recipient.address)
-    if account is not None and delivery.targets:
+    if delivery.targets or delivery.places:
+        _announce_carbon(delivery, _address(delivery), f"received {delivery.recipient_id}")
+    if account is not None and (delivery.targets or delivery.places):
         others = [
             other
             for other in account.sessions.values()
@@ -236,11 +261,18 @@ async def send_carbons(delivery: Delivery) -> bool:
     return False
 
 
+def _announce_carbon(delivery: Delivery, to: str, argument: str) -> None:
+    delivery.server.announce(to, frame.CARBON, delivery.data, argument=argument)
+
+
 async def catch_up_offline(delivery: Delivery) -> bool:
     """Who came while the message was being stored has looked for waiting messages too early."""
     recipient = delivery.recipient
     assert recipient is not None
-    account = delivery.server.accounts.get(recipient.address) if delivery.is_offline else None
+    if not delivery.is_offline:
+        return False
+    delivery.server.announce(recipient.address, frame.OFFLINE, b"")
+    account = delivery.server.accounts.get(recipient.address)
     if account is not None:
         for session in account.receivers()[:1]:
             await xep_0160_offline.deliver(delivery.server, session)

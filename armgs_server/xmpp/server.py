@@ -2,15 +2,15 @@
 """The XMPP server of one process: who is connected, which hosts there are, how a stanza reaches somebody.
 
 Other processes are reached by the bus: whoever has a session of a person subscribes to the topic
-`xmpp:BARE-JID`, whose messages are `ORIGIN NUL RESOURCE NUL STANZA` (an empty resource means every
-session that takes messages to the bare JID). ORIGIN is the sending process, which has served its own
-sessions directly and passes over what it hears from itself.
+`xmpp:BARE-JID`, on which go frames (see `frame`). The sending process has served its own sessions directly
+and passes over what it hears from itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from armgs_server import log
@@ -19,12 +19,15 @@ from armgs_server.directory import Directory, Principal
 from armgs_server.storage import Store
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.clock import now
+from armgs_server.xmpp import frame as frames
 from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.frame import Frame
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza
 
 if TYPE_CHECKING:
+    from armgs_server.xmpp.processes import Processes
     from armgs_server.xmpp.roster import Colleagues
 
 LOG = log.get("xmpp")
@@ -42,6 +45,9 @@ class Host(Protocol):
         ends, the host gets unavailable presence to each address that had directed presence from it.
         """
 
+    async def gone(self, origin: JID) -> None:
+        """A session has ended together with its process, of which such presence cannot come any more."""
+
 
 class Server:
     """What every handler gets: configuration, store, directory, sessions and hosts."""
@@ -55,9 +61,11 @@ class Server:
         self.resumable: dict[str, Session] = {}  # by XEP-0198 id
         self.colleagues: dict[tuple[int, int, bool], Colleagues] = {}  # by department, unit, head
         self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
-        self.process = secrets.token_hex(4).encode()
+        self.process = secrets.token_hex(4)
         self.is_stopping = False
         self.is_alone = not isinstance(store.bus, RemoteBus)  # no other process hears that bus
+        self.processes: Processes | None = None  # set by the service where there are others
+        self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind
         self.started = now()
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()
@@ -106,7 +114,7 @@ class Server:
             self.accounts[principal.address] = account
             bus = self.store.bus
             account.unsubscribe = [
-                bus.subscribe(f"xmpp:{account.bare}", lambda data: self._on_bus(account, data)),
+                bus.subscribe(f"xmpp:{account.bare}", self.on_frame),
                 bus.subscribe(f"changes:{account.owner}", lambda data: _on_change(account, data)),
             ]
         return account
@@ -121,44 +129,59 @@ class Server:
             for unsubscribe in account.unsubscribe:
                 unsubscribe()
 
+    async def presences(self, bare: str) -> list[tuple[str, bytes]]:
+        """Full JID and presence of each of the person's available sessions, in whichever process."""
+        account = self.accounts.get(bare)
+        here = account.available() if account is not None else ()
+        found = [(session.jid.full, session.presence) for session in here if session.presence is not None]
+        if self.processes is not None:
+            for row in await self.processes.available([bare]):
+                if row.presence is not None:
+                    found.append((f"{row.address}/{row.resource}", row.presence))
+        return found
+
     # Sending
 
     def send(self, to: JID, data: bytes) -> bool:
         """One stanza to a full JID, or to all that take messages of a bare one; False if nobody is here."""
         account = self.accounts.get(to.bare)
-        self.publish(to, data)
-        if account is None:
-            return False
         if to.resource:
-            session = account.sessions.get(to.resource)
+            session = account.sessions.get(to.resource) if account is not None else None
             if session is None:
+                self.publish(to, data)
                 return False
             session.send(data)
             return True
-        receivers = account.receivers()
+        self.publish(to, data)
+        receivers = account.receivers() if account is not None else []
         for session in receivers:
             session.send(data)
         return bool(receivers)
 
-    def publish(self, to: JID, data: bytes) -> None:
-        """Lets the other processes deliver the stanza to the sessions they have."""
+    def send_to_available(self, to: JID, data: bytes, origin: JID | None = None) -> None:
+        """Presence for all available sessions of a person, unless the person blocks `origin`."""
+        account = self.accounts.get(to.bare)
+        if account is not None and not (origin and account.blocks(origin)):
+            for session in account.available():
+                session.send(data)
+        self.publish(to.to_bare(), data, origin.full if origin is not None else "")
+
+    def publish(self, to: JID, data: bytes, origin: str = "") -> None:
+        """Lets the other processes deliver the stanza to whom they have, unless `origin` is blocked."""
+        self.announce(to.full, frames.STANZA, data, origin=origin)
+
+    def announce(self, to: str, kind: str, data: bytes, *, origin: str = "", argument: str = "") -> None:
+        """Tells the other processes that have sessions of the person."""
         if self.is_alone:
             return
-        message = b"\0".join((self.process, to.resource.encode(), data))
-        self.store.bus.publish(f"xmpp:{to.bare}", message)
+        frame = Frame(self.process, kind, to, origin, argument, data)
+        self.store.bus.publish(f"xmpp:{to.partition('/')[0]}", frame.encode())
 
-    def _on_bus(self, account: Account, message: bytes) -> None:
-        origin, resource, data = message.split(b"\0", 2)
-        if origin == self.process:
-            return
-        if resource:
-            session = account.sessions.get(resource.decode())
-            if session is not None:
-                session.send(data)
-        else:
-            is_presence = data.startswith(b"<presence")
-            for receiver in account.available() if is_presence else account.receivers():
-                receiver.send(data)
+    def on_frame(self, message: bytes) -> None:
+        """Something another process says."""
+        frame = frames.decode(message)
+        if frame.process != self.process:
+            self.heard[frame.kind](frame)
 
 
 def _on_change(account: Account, data: bytes) -> None:

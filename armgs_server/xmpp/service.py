@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
+from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp import lifecycle, xeps
 from armgs_server.xmpp.c2s import ClientStream
 from armgs_server.xmpp.hosts import HOSTS
+from armgs_server.xmpp.processes import Processes
+from armgs_server.xmpp.relayed import Relayed
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
 from armgs_server.xmpp.xeps import xep_0363_upload
@@ -26,6 +29,10 @@ class XmppService:
         self.server = Server(core.config, core.store, core.directory)
         self.server.features = xeps.SERVER_FEATURES
         self.server.account_features = xeps.ACCOUNT_FEATURES
+        bus = core.store.bus
+        if isinstance(bus, RemoteBus):
+            self.server.processes = Processes(self.server, bus)
+            Relayed(self.server, self.server.processes)
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
@@ -48,7 +55,9 @@ class XmppService:
         return ((xep_0363_upload.PREFIX, upload.answer),)
 
     async def start(self) -> None:
-        """Listens for people who must go."""
+        """Joins the other processes, and listens for people who must go."""
+        if self.server.processes is not None:
+            await self.server.processes.start()
         bus = self.server.store.bus
         self._unsubscribe = bus.subscribe("kick", lambda data: lifecycle.kick(self.server, int(data)))
 
@@ -57,6 +66,8 @@ class XmppService:
         if self._unsubscribe is not None:
             self._unsubscribe()
         await lifecycle.stop(self.server)
+        if self.server.processes is not None:
+            await self.server.processes.stop()
 
     async def _serve(self, stream: Stream, tls: Security) -> None:
         await ClientStream(self.server, stream, tls).run()

@@ -14,7 +14,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from armgs_server.net.stream import Stream
-from armgs_server.storage.clock import now
+from armgs_server.storage import clock
 from armgs_server.xmpp.jid import JID
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Session:
         "is_ended",
         "jid",
         "lang",
+        "number",
         "presence",
         "priority",
         "sm",
@@ -56,6 +57,7 @@ class Session:
         self.jid = jid
         self.stream: Stream | None = stream
         self.lang = lang
+        self.number = clock.unique_id()  # tells it from a later one of the same resource
         self.presence: bytes | None = None  # the tail of the last available presence
         self.priority = 0
         self.has_roster = False  # RFC 6121 §2.1.6: an interested resource
@@ -70,7 +72,7 @@ class Session:
         self.expiry: asyncio.TimerHandle | None = None  # there while the session waits to be resumed
         self.handling = asyncio.Lock()  # held while stanzas of the client are being handled
         self.is_ended = False
-        self.active_at = now()
+        self.active_at = clock.now()
 
     def __repr__(self) -> str:
         return f"Session({self.jid})"

@@ -20,7 +20,7 @@ from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, element, head
 from armgs_server.xmpp.subscription_states import Outcome, inbound, outbound
-from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -49,25 +49,32 @@ async def handle_subscription(server: Server, session: Session, stanza: Stanza, 
         raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
     if to.bare in (await roster.colleagues_of(server, account.principal)).items:
         if kind == "subscribe":  # colleagues see each other without asking
-            deliver(account, element("presence", {"type": "subscribed", "from": to.bare, "to": account.bare}))
+            _answer(server, account.bare, to)
         return
     person = await server.person(to)
     other = server.accounts.get(to.bare)
-    if other is not None and other.blocked and is_blocked(other.blocked, session.jid):
-        person = None
+    if person is not None:
+        blocked = other.blocked if other is not None else await load(server, person.id)
+        if blocked and is_blocked(blocked, session.jid):
+            person = None
     data = stanza.forward(account.bare, to.bare)
     change = await server.store.write(lambda tx: _change(tx, account, person, to.bare, kind, data))
     if change.pushes_mine:
-        await roster.push(server, account, to.bare)
+        await roster.push(server, account.bare, to.bare)
     if person is None or change.theirs is None:
         return
-    if change.pushes_theirs and other is not None:
-        await roster.push(server, other, account.bare)
-    if other is not None and change.theirs.is_routed:
-        deliver(other, data)
-    _exchange(account, other, kind, change)
+    if change.pushes_theirs:
+        await roster.push(server, to.bare, account.bare)
+    if change.theirs.is_routed:
+        server.send_to_available(to, data)
+    await _exchange(server, session.jid.to_bare(), to, kind, change)
     if change.is_answered:
-        deliver(account, element("presence", {"type": "subscribed", "from": to.bare, "to": account.bare}))
+        _answer(server, account.bare, to)
+
+
+def _answer(server: Server, bare: str, contact: JID) -> None:
+    data = element("presence", {"type": "subscribed", "from": contact.bare, "to": bare})
+    server.send_to_available(parse(bare), data)
 
 
 async def _change(
@@ -105,30 +112,28 @@ async def _keep(tx: Tx, owner: int, before: RosterItem, after: RosterItem) -> bo
     )
 
 
-def _exchange(account: Account, other: Account | None, kind: str, change: _Change) -> None:
+async def _exchange(server: Server, mine: JID, theirs: JID, kind: str, change: _Change) -> None:
     """The presence that follows a change: shown to a new subscriber, taken from a former one."""
-    if other is None or change.theirs is None:
+    if change.theirs is None:
         return
     if kind == "subscribed" and change.theirs.is_routed:
-        for session in other.available():
-            show(account, other.bare, session)
+        await _show_all(server, mine, theirs)
     elif kind == "unsubscribed" and change.theirs.is_routed:
-        _withdraw(account, other)
+        await _withdraw(server, mine, theirs)
     elif kind == "unsubscribe" and change.theirs.answer:
-        _withdraw(other, account)
+        await _withdraw(server, theirs, mine)
     elif change.is_answered:
-        for session in account.available():
-            show(other, account.bare, session)
+        await _show_all(server, theirs, mine)
 
 
-def _withdraw(account: Account, watcher: Account) -> None:
-    for session in account.available():
-        deliver(watcher, head("presence", session.jid.full, watcher.bare) + UNAVAILABLE)
+async def _show_all(server: Server, person: JID, watcher: JID) -> None:
+    for full, presence in await server.presences(person.bare):
+        server.send_to_available(watcher, head("presence", full, watcher.bare) + presence)
 
 
-def deliver(account: Account, data: bytes) -> None:
-    for session in account.available():
-        session.send(data)
+async def _withdraw(server: Server, person: JID, watcher: JID) -> None:
+    for full, _ in await server.presences(person.bare):
+        server.send_to_available(watcher, head("presence", full, watcher.bare) + UNAVAILABLE)
 
 
 async def remove_contact(server: Server, account: Account, jid: str) -> None:
@@ -151,14 +156,16 @@ async def remove_contact(server: Server, account: Account, jid: str) -> None:
         return await _keep(tx, person.id, before, after)
 
     pushes_theirs = await server.store.write(work)
-    await roster.push(server, account, jid)
-    other = server.accounts.get(jid)
-    if other is not None and pushes_theirs and jid not in computed:
-        await roster.push(server, other, account.bare)
+    await roster.push(server, account.bare, jid)
+    if pushes_theirs and jid not in computed:
+        mine, theirs = parse(account.bare), parse(jid)
+        await roster.push(server, jid, account.bare)
         for kind in ("unsubscribe", "unsubscribed"):
-            deliver(other, element("presence", {"type": kind, "from": account.bare, "to": jid}))
-        _withdraw(account, other)
-        _withdraw(other, account)
+            server.send_to_available(
+                theirs, element("presence", {"type": kind, "from": account.bare, "to": jid})
+            )
+        await _withdraw(server, mine, theirs)
+        await _withdraw(server, theirs, mine)
 
 
 def show(account: Account, to: str, receiver: Session) -> None:

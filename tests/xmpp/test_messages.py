@@ -208,15 +208,3 @@ async def test_a_full_disk_delivers_nothing_and_passes(world: World, log_in: Log
     engine._writer_db.execute("PRAGMA max_page_count = 1000000").fetchall()
     ivanov.send(chat(PETROVA, "here"))
     await petrova.message("here")
-
-
-async def test_others_reach_people_by_the_bus(world: World, log_in: LogIn) -> None:
-    desk, phone = await log_in(IVANOV, "desk"), await log_in(IVANOV, "phone")
-    for resource, body in (("", "to all"), ("desk", "to one"), ("gone", "to nobody")):
-        notice = f"<message from='digital.example' to='{IVANOV}'><body>{body}</body></message>"
-        world.store.bus.publish(f"xmpp:{IVANOV}", f"rules\0{resource}\0{notice}".encode())
-    await phone.message("to all")
-    assert not [stanza for stanza in await phone.settle() if stanza.tag.endswith("message")]
-    await desk.message("to all")
-    await desk.message("to one")
-    assert not [stanza for stanza in await desk.settle() if stanza.tag.endswith("message")]

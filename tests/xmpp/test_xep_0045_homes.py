@@ -14,6 +14,7 @@ from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.errors import Conflict
 from armgs_server.storage import Store, leases
+from armgs_server.xmpp import frame
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.server import Server
@@ -88,7 +89,7 @@ class Process:
         self.rooms = Rooms(self.server)
         self.heard: list[bytes] = []
         for address in (IVANOV, PETROVA):
-            store.bus.subscribe(f"xmpp:{address}", lambda data: self.heard.append(data.split(b"\0", 2)[2]))
+            store.bus.subscribe(f"xmpp:{address}", lambda data: self.heard.append(frame.decode(data).data))
 
     async def send(self, from_: str, text: str) -> None:
         """One stanza of somebody who is connected to this process."""

@@ -23,8 +23,7 @@ async def handle_contact(query: Query) -> bytes:
     person = await query.server.person(query.to)
     if person is None or not await roster.sees(query.server, person, query.session.account.bare):
         raise StanzaError("forbidden")
-    account = query.server.accounts.get(query.to.bare)
-    if account is None or not any(account.available()):
+    if not await query.server.presences(query.to.bare):
         raise StanzaError("item-not-found", "the time of leaving is not kept")
     return element("query", {"xmlns": NAMESPACE, "seconds": "0"})
 

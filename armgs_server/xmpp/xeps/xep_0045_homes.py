@@ -50,7 +50,7 @@ class Homes:
         self._server = server
         self._take = take
         self._on_lost = on_lost
-        self._name = server.process.decode()
+        self._name = server.process
         self._leases: dict[str, Lease] = {}  # by the room's address
         # Address → process, and until when that is believed.
         self._elsewhere: dict[str, tuple[str, int]] = {}

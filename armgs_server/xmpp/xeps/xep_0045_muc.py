@@ -89,6 +89,15 @@ class Rooms:
         else:
             await self._handle_message(room, stanza, origin, to.resource)
 
+    async def gone(self, origin: JID) -> None:
+        """The session ended together with its process, which could not say so any more."""
+        for room in tuple(self._rooms.values()):
+            seat = room.seats.get(origin.full)
+            if seat is not None:
+                address = f"{room.address.bare}/{seat.occupant.nick}"
+                data = head("presence", origin.full, address) + b" type='unavailable'/>"
+                await self.handle(parse_stanza(data), origin)
+
     # Rooms in memory and in the store
 
     async def _load(self, address: JID) -> Room | None:

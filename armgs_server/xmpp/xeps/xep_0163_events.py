@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.storage import pubsub
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp import roster
+from armgs_server.xmpp import frame, roster
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import element
@@ -24,16 +24,23 @@ EVENT = "http://jabber.org/protocol/pubsub#event"
 
 async def notify(server: Server, account: Account, node: str, access_model: str, inner: bytes) -> None:
     """Tells the person's own clients, and those contacts' that may see the node (§4.3.2)."""
-    _tell(account.bare, account.available(), node, inner)
+    _tell_everywhere(server, account.bare, account.bare, node, inner)
     if access_model not in ("open", "presence", "roster"):
         return
     for jid in (await roster.contacts(server, account)).subscribers:
-        other = server.accounts.get(jid)
-        if other is not None and other is not account:
-            _tell(account.bare, other.available(), node, inner)
+        if jid != account.bare:
+            _tell_everywhere(server, account.bare, jid, node, inner)
 
 
-def _tell(publisher: str, sessions: Iterable[Session], node: str, inner: bytes) -> None:
+def _tell_everywhere(server: Server, publisher: str, bare: str, node: str, inner: bytes) -> None:
+    account = server.accounts.get(bare)
+    if account is not None:
+        tell(publisher, account.available(), node, inner)
+    server.announce(bare, frame.EVENT, inner, origin=publisher, argument=node)
+
+
+def tell(publisher: str, sessions: Iterable[Session], node: str, inner: bytes) -> None:
+    """Those of the sessions that asked for the node."""
     for session in sessions:
         if node in session.interests:
             session.send(_event(publisher, session, inner))

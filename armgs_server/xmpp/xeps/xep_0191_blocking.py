@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from armgs_server.storage import documents
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp import roster
+from armgs_server.xmpp import frame, roster
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
-from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.jid import JID, is_among, parse
 from armgs_server.xmpp.stanza import StanzaError, element, head
 
 if TYPE_CHECKING:
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
 NAMESPACE = "urn:xmpp:blocking"
 FEATURES = (NAMESPACE,)
 BLOCKED_ERROR = element("blocked", {"xmlns": "urn:xmpp:blocking:errors"})
-_DOCUMENT = "blocklist"
+DOCUMENT = "blocklist"
 _MAX_ENTRIES = 2000
 
 
 def is_blocked(blocked: frozenset[str], jid: JID) -> bool:
-    """XEP-0191 §5: a JID is matched as full JID, bare JID, domain with resource, domain."""
-    return (
-        jid.bare in blocked
-        or jid.full in blocked
-        or jid.domain in blocked
-        or (bool(jid.resource) and f"{jid.domain}/{jid.resource}" in blocked)
-    )
+    """Whether a block list names the JID."""
+    return is_among(blocked, jid)
 
 
 async def load(server: Server, owner: int) -> frozenset[str]:
     """The owner's block list."""
-    value = await server.store.read(lambda tx: documents.get(tx, owner, _DOCUMENT))
+    return read(await server.store.read(lambda tx: documents.get(tx, owner, DOCUMENT)))
+
+
+def read(value: bytes | None) -> frozenset[str]:
+    """The entries of a stored block list."""
     return frozenset(value.decode().split("\n")) if value else frozenset()
 
 
@@ -52,11 +51,11 @@ async def handle_block(query: Query) -> bytes:
     owner = query.owner
 
     async def work(tx: Tx) -> frozenset[str]:
-        value = await documents.get(tx, owner, _DOCUMENT)
+        value = await documents.get(tx, owner, DOCUMENT)
         blocked = (set(value.decode().split("\n")) if value else set()) | set(jids)
         if len(blocked) > _MAX_ENTRIES:
             raise StanzaError("resource-constraint", "the block list is full")
-        await documents.put(tx, owner, _DOCUMENT, "\n".join(sorted(blocked)).encode())
+        await documents.put(tx, owner, DOCUMENT, "\n".join(sorted(blocked)).encode())
         return frozenset(blocked)
 
     blocked = await query.server.store.write(work)
@@ -64,7 +63,7 @@ async def handle_block(query: Query) -> bytes:
     # §3.3: the blocked contact sees the person go offline, while that can still be sent.
     await _tell(query.server, account, jids, is_available=False)
     account.blocked = blocked
-    query.after(lambda: _push(account, "block", jids))
+    query.after(lambda: _push_everywhere(query.server, account, "block", jids))
     return b""
 
 
@@ -73,17 +72,17 @@ async def handle_unblock(query: Query) -> bytes:
     owner = query.owner
 
     async def work(tx: Tx) -> frozenset[str]:
-        value = await documents.get(tx, owner, _DOCUMENT)
+        value = await documents.get(tx, owner, DOCUMENT)
         blocked = frozenset(value.decode().split("\n")) if value else frozenset()
         blocked = blocked - set(jids) if jids else frozenset()  # §3.4: empty = unblock all
-        await documents.put(tx, owner, _DOCUMENT, "\n".join(sorted(blocked)).encode())
+        await documents.put(tx, owner, DOCUMENT, "\n".join(sorted(blocked)).encode())
         return blocked
 
     account = query.session.account
     before = account.blocked or frozenset()
     account.blocked = await query.server.store.write(work)
     await _tell(query.server, account, sorted(before - account.blocked), is_available=True)
-    query.after(lambda: _push(account, "unblock", jids))
+    query.after(lambda: _push_everywhere(query.server, account, "unblock", jids))
     return b""
 
 
@@ -96,7 +95,13 @@ def _items(jids: list[str]) -> bytes:
     return b"".join(element("item", {"jid": jid}) for jid in jids)
 
 
-def _push(account: Account, name: str, jids: list[str]) -> None:
+def _push_everywhere(server: Server, account: Account, name: str, jids: list[str]) -> None:
+    push(account, name, jids)
+    server.announce(account.bare, frame.BLOCKLIST, "\n".join(jids).encode(), argument=name)
+
+
+def push(account: Account, name: str, jids: list[str]) -> None:
+    """§3.3, §3.4: tells the sessions of this process that asked for the list."""
     inner = element(name, {"xmlns": NAMESPACE}, _items(jids))
     for session in list(account.sessions.values()):
         if session.wants_blocklist:
@@ -107,15 +112,14 @@ def _push(account: Account, name: str, jids: list[str]) -> None:
 async def _tell(server: Server, account: Account, jids: list[str], *, is_available: bool) -> None:
     """§3.3 and §3.4: subscribers among the JIDs see the person leave, or come back."""
     named = frozenset(jids)
+    sessions = await server.presences(account.bare)
     for bare in (await roster.contacts(server, account)).subscribers:
         contact = parse(bare)
-        other = server.accounts.get(bare)
-        if other is None or other is account or not is_blocked(named, contact):
+        if bare == account.bare or not is_blocked(named, contact):
             continue
-        for session in account.available():
-            tail = session.presence if is_available else b" type='unavailable'/>"
-            for receiver in other.available():
-                receiver.send(head("presence", session.jid.full, bare) + (tail or b""))
+        for full, presence in sessions:
+            tail = presence if is_available else b" type='unavailable'/>"
+            server.send_to_available(contact, head("presence", full, bare) + tail)
 
 
 ROUTES = (

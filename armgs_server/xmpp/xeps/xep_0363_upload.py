@@ -73,6 +73,9 @@ class UploadHost:
             raise StanzaError("service-unavailable")
         self._server.send(origin, result(stanza, answer))
 
+    async def gone(self, origin: JID) -> None:
+        """Nothing here depends on sessions."""
+
     def _info(self) -> bytes:
         """§4: with the largest size in a form."""
         info = xep_0030_disco.info(

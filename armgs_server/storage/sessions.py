@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chat sessions that processes beside each other have: who is connected where, and what of it others may see.
+
+Only written where several processes serve one store. A process keeps itself in the table by `beat`; when
+its time is over its sessions count as gone, and whoever sweeps it first gets them to tell others.
+A session's row belongs to one process: `update` and `remove` touch it only while that is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from armgs_server.storage import clock
+from armgs_server.storage.tx import Row, Tx
+
+_PAGE = 500  # addresses in one query
+_COLUMNS = "s.owner, s.address, s.resource, s.number, s.process, s.priority, s.presence, d.value"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """`presence` is None while the session is not available; `blocked` is the owner's block list."""
+
+    owner: int
+    address: str
+    resource: str
+    number: int
+    process: str
+    priority: int
+    presence: bytes | None
+    blocked: bytes
+
+
+async def beat(tx: Tx, process: str, lifetime: int) -> bool:
+    """Keeps the process for `lifetime` more; False when it was not there: never, or swept meanwhile."""
+    expires = clock.now() + lifetime
+    if await tx.execute("UPDATE process SET expires = ? WHERE id = ?", expires, process):
+        return True
+    await tx.execute("INSERT INTO process (id, expires) VALUES (?, ?)", process, expires)
+    return False
+
+
+async def sweep(tx: Tx) -> list[SessionRow]:
+    """Removes processes whose time is over; the sessions they had."""
+    found: list[SessionRow] = []
+    for (process,) in await tx.rows("SELECT id FROM process WHERE expires <= ?", clock.now()):
+        found += await forget(tx, process)
+    return found
+
+
+async def forget(tx: Tx, process: str) -> list[SessionRow]:
+    """Removes one process and its sessions, which it returns."""
+    if not await tx.execute("DELETE FROM process WHERE id = ?", process):
+        return []  # another was faster
+    rows = await tx.rows(
+        "DELETE FROM session WHERE process = ?"
+        " RETURNING owner, address, resource, number, process, priority, presence",
+        process,
+    )
+    return [_from_row((*row, None)) for row in rows]
+
+
+async def claim(tx: Tx, row: SessionRow) -> str:
+    """Makes the resource this session's; the process that had it before, or ''."""
+    former = await tx.value(
+        "INSERT INTO session (owner, resource, address, number, process, former, priority, presence)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (owner, resource) DO UPDATE SET"
+        " former = session.process, process = excluded.process, number = excluded.number,"
+        " address = excluded.address, priority = excluded.priority, presence = excluded.presence"
+        " RETURNING former",
+        row.owner,
+        row.resource,
+        row.address,
+        row.number,
+        row.process,
+        row.priority,
+        row.presence,
+    )
+    return str(former)
+
+
+async def restore(tx: Tx, row: SessionRow) -> bool:
+    """Writes a swept session again; False when another has the resource by now."""
+    number = await tx.value(
+        "INSERT INTO session (owner, resource, address, number, process, former, priority, presence)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (owner, resource) DO NOTHING RETURNING number",
+        row.owner,
+        row.resource,
+        row.address,
+        row.number,
+        row.process,
+        row.priority,
+        row.presence,
+    )
+    return number is not None
+
+
+async def update(tx: Tx, row: SessionRow) -> None:
+    """What others see of the session."""
+    await tx.execute(
+        "UPDATE session SET priority = ?, presence = ?"
+        " WHERE owner = ? AND resource = ? AND number = ? AND process = ?",
+        row.priority,
+        row.presence,
+        row.owner,
+        row.resource,
+        row.number,
+        row.process,
+    )
+
+
+async def remove(tx: Tx, row: SessionRow) -> None:
+    """The session has ended."""
+    await tx.execute(
+        "DELETE FROM session WHERE owner = ? AND resource = ? AND number = ? AND process = ?",
+        row.owner,
+        row.resource,
+        row.number,
+        row.process,
+    )
+
+
+async def of(tx: Tx, addresses: Sequence[str], blocklist: str) -> list[SessionRow]:
+    """Every session of those people in a process that lives; `blocklist` is a document's name."""
+    found: list[SessionRow] = []
+    for start in range(0, len(addresses), _PAGE):
+        page = addresses[start : start + _PAGE]
+        rows = await tx.rows(
+            f"SELECT {_COLUMNS} FROM session s JOIN process p ON p.id = s.process"
+            " LEFT JOIN document d ON d.owner = s.owner AND d.name = ?"
+            f" WHERE s.address IN ({', '.join('?' * len(page))}) AND p.expires > ?"
+            " ORDER BY s.address, s.resource",
+            blocklist,
+            *page,
+            clock.now(),
+        )
+        found += [_from_row(row) for row in rows]
+    return found
+
+
+def _from_row(row: Row) -> SessionRow:
+    owner, address, resource, number, process, priority, presence, blocked = row
+    return SessionRow(
+        owner,
+        address,
+        resource,
+        number,
+        process,
+        priority,
+        None if presence is None else bytes(presence),
+        bytes(blocked or b""),
+    )

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What processes say to each other about chat: fields between NULs, which no XML and no JID contains.
+
+A frame goes to a topic: `xmpp:BARE-JID` is heard by every process where that person has sessions,
+`xmpp-process:ID` by one process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STANZA = "stanza"  # for a full JID, or for all available sessions (presence) or receivers of a bare one
+MESSAGE = "message"  # a message for receivers; argument `keep`: wait for them where there are none left
+CARBON = "carbon"  # a copy of a message; argument `sent ID` or `received ID` (the id in the archive)
+IQ = "iq"  # an IQ for a full JID, answered with an error where the session is gone
+OFFLINE = "offline"  # a message waits for whoever takes messages
+ROSTER = "roster"  # the contact named by the argument has changed
+BLOCKLIST = "blocklist"  # it has changed; argument `block` or `unblock`, the JIDs by line
+EVENT = "event"  # an item was published (XEP-0163) at the node named by the argument
+GONE = "gone"  # the session `to` has ended together with its process; topic `xmpp-gone`
+ASK = "ask"  # a question of one process to another; argument `NUMBER WHAT`
+ANSWER = "answer"  # argument the number
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`process` has sent it; `origin` is the full JID a stanza is from, where it matters; `to` a JID."""
+
+    process: str
+    kind: str
+    to: str
+    origin: str
+    argument: str
+    data: bytes
+
+    def encode(self) -> bytes:
+        head = "\0".join((self.process, self.kind, self.to, self.origin, self.argument, ""))
+        return head.encode() + self.data
+
+
+def decode(message: bytes) -> Frame:
+    """The frame of a message on the bus."""
+    *head, data = message.split(b"\0", 5)
+    process, kind, to, origin, argument = (field.decode() for field in head)
+    return Frame(process, kind, to, origin, argument, data)

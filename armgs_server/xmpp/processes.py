@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The other processes that serve the same people: what sessions they have, and asking them something.
+
+Each process writes its sessions into the store (storage.sessions) and keeps itself there by a beat. What
+must always hold: a row is written before others are told, and removed before they are told of the end; a
+process whose row was swept while it slept writes its sessions anew, and ends those whose resource another
+process has by then. Where one process serves alone there is no such object, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from armgs_server.errors import DomainError
+from armgs_server.storage import clock, sessions
+from armgs_server.storage.bus import RemoteBus
+from armgs_server.storage.sessions import SessionRow
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import frame as frames
+from armgs_server.xmpp.frame import Frame
+from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.server import LOG
+from armgs_server.xmpp.session import Session
+from armgs_server.xmpp.stanza import StanzaError
+from armgs_server.xmpp.xeps.xep_0191_blocking import DOCUMENT
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+GONE_TOPIC = "xmpp-gone"
+ASK_TIMEOUT = 2.0  # seconds another process has for an answer
+
+Answerer = Callable[[bytes], Awaitable[bytes]]
+
+
+class Processes:
+    """This process among the others. `on_gone` gets sessions of a process that died."""
+
+    def __init__(self, server: Server, bus: RemoteBus) -> None:
+        self.name = server.process
+        self.answerers: dict[str, Answerer] = {}  # by what is asked
+        self.on_gone: Callable[[list[SessionRow]], Awaitable[None]]
+        self.on_back: Callable[[Session], Awaitable[None]]  # others may think that it has gone
+        self.on_taken: Callable[[Session], None]  # a session whose resource another process has
+        self._server = server
+        self._bus = bus
+        self._store = server.store
+        self._lifetime = int(server.config.xmpp.process_timeout * clock.SECOND)
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beating: asyncio.Task[None] | None = None
+        self._unsubscribe: list[Callable[[], None]] = []
+
+    async def start(self) -> None:
+        """From here on sessions may be written."""
+        for topic in (f"xmpp-process:{self.name}", GONE_TOPIC):
+            self._unsubscribe.append(self._bus.subscribe(topic, self._server.on_frame))
+        await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
+        self._beating = asyncio.get_running_loop().create_task(self._beat(), name="xmpp-process")
+
+    async def stop(self) -> None:
+        """All sessions have ended."""
+        if self._beating is not None:
+            self._beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._beating
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        try:
+            await self._store.write(lambda tx: sessions.forget(tx, self.name))
+        except DomainError as error:
+            LOG.warning("process stays in the store until its time is over", error=error.text)
+
+    def is_linked(self) -> bool:
+        """Whether the others can be reached now."""
+        return self._bus.is_linked()
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """See RemoteBus.on_gap."""
+        self._bus.on_gap(callback)
+
+    # Rows
+
+    def row(self, session: Session) -> SessionRow:
+        account = session.account
+        return SessionRow(
+            account.owner,
+            account.bare,
+            session.jid.resource,
+            session.number,
+            self.name,
+            session.priority,
+            session.presence,
+            b"",
+        )
+
+    async def claim(self, session: Session, limit: int) -> None:
+        """Writes a new session down; an older one of the same resource elsewhere has ended on return."""
+        row = self.row(session)
+
+        async def work(tx: Tx) -> str:
+            others = await sessions.of(tx, [row.address], DOCUMENT)
+            if len(others) >= limit and all(other.resource != row.resource for other in others):
+                raise StanzaError("resource-constraint", "too many sessions")  # RFC 6120 §7.6.2.1
+            return await sessions.claim(tx, row)
+
+        former = await self._store.write(work)
+        if former not in ("", self.name):
+            await self.ask(former, "end", session.jid.full.encode())
+
+    async def adopt(self, session: Session) -> None:
+        """Writes down a session that another process has let go."""
+        row = self.row(session)
+        await self._store.write(lambda tx: sessions.claim(tx, row))
+
+    async def update(self, session: Session) -> None:
+        """The session's presence has changed."""
+        row = self.row(session)
+        await self._store.write(lambda tx: sessions.update(tx, row))
+
+    async def remove(self, session: Session) -> None:
+        """The session has ended."""
+        row = self.row(session)
+        await self._store.write(lambda tx: sessions.remove(tx, row))
+
+    async def sessions_of(self, addresses: Collection[str]) -> list[SessionRow]:
+        """What those people have in other processes."""
+        if not addresses:
+            return []
+        wanted = sorted(addresses)
+        rows = await self._store.read(lambda tx: sessions.of(tx, wanted, DOCUMENT))
+        return [row for row in rows if row.process != self.name]
+
+    async def holder(self, to: JID) -> SessionRow | None:
+        """The session with that full JID in another process."""
+        for row in await self.sessions_of([to.bare]):
+            if row.resource == to.resource:
+                return row
+        return None
+
+    async def available(self, addresses: Collection[str]) -> list[SessionRow]:
+        """Those that sent initial presence."""
+        return [row for row in await self.sessions_of(addresses) if row.presence is not None]
+
+    async def receivers(self, address: str) -> frozenset[str]:
+        """The processes in which somebody takes messages to the bare JID."""
+        return frozenset(row.process for row in await self.available([address]) if row.priority >= 0)
+
+    # Frames
+
+    def post(
+        self, process: str, kind: str, to: str, data: bytes, *, origin: str = "", argument: str = ""
+    ) -> None:
+        """One frame to one process."""
+        frame = Frame(self.name, kind, to, origin, argument, data)
+        self._bus.publish(f"xmpp-process:{process}", frame.encode())
+
+    def announce_gone(self, jid: JID) -> None:
+        """Tells every process of a session that ended together with its own."""
+        frame = Frame(self.name, frames.GONE, jid.full, "", "", b"")
+        self._bus.publish(GONE_TOPIC, frame.encode())
+
+    async def ask(self, process: str, what: str, data: bytes) -> bytes | None:
+        """Another process's answer; None where there is none in time."""
+        number = next(self._numbers)
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        self.post(process, frames.ASK, "", data, argument=f"{number} {what}")
+        try:
+            return await asyncio.wait_for(answer, ASK_TIMEOUT)
+        except TimeoutError:
+            return None
+        finally:
+            del self._waiting[number]
+
+    def on_answer(self, frame: Frame) -> None:
+        waiting = self._waiting.get(int(frame.argument))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(frame.data)
+
+    def on_ask(self, frame: Frame) -> None:
+        number, _, what = frame.argument.partition(" ")
+        self.spawn(self._answer(frame.process, number, self.answerers[what], frame.data))
+
+    async def _answer(self, process: str, number: str, answerer: Answerer, data: bytes) -> None:
+        self.post(process, frames.ANSWER, "", await answerer(data), argument=number)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs what a frame asks for; a failure is logged, as nobody waits for it."""
+
+        async def run() -> None:
+            try:
+                await work
+            except DomainError as error:
+                LOG.warning("a frame of another process was not handled", error=error.text)
+
+        task = asyncio.get_running_loop().create_task(run(), name="xmpp-frame")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Life and death
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._lifetime / clock.SECOND / 3)
+            try:
+                was_there = await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
+                if not was_there:
+                    await self._come_back()
+                gone = await self._store.write(sessions.sweep)
+                if gone:
+                    LOG.warning("a process is gone", sessions=len(gone))
+                    await self.on_gone(gone)
+            except DomainError as error:
+                LOG.warning("process cannot be kept in the store", error=error.text)
+
+    async def _come_back(self) -> None:
+        """This process slept so long that it was taken for dead: its sessions are written anew."""
+        LOG.warning("process was taken for dead")
+        for account in list(self._server.accounts.values()):
+            for session in list(account.sessions.values()):
+                row = self.row(session)
+                if await self._store.write(lambda tx, row=row: sessions.restore(tx, row)):  # type: ignore[misc]
+                    await self.on_back(session)
+                else:
+                    self.on_taken(session)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions on different workers see each other as if there were one process; a worker's death is noticed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.world import IVANOV, PETROVA, SIDOROV, World
+from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
+from tests.xmpp.rooms import ROOM, create, enter, say
+from tests.xmpp.workers import SETTINGS, Workers
+
+CARBONS = "<enable xmlns='urn:xmpp:carbons:2'/>"
+PING = "<ping xmlns='urn:xmpp:ping'/>"
+ROSTER = "<query xmlns='jabber:iq:roster'/>"
+
+
+@pytest.fixture
+async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
+    async with World(tmp_path, process=True, settings=SETTINGS) as world, Workers(world) as workers:
+        yield workers
+
+
+async def carbon(client: Client, direction: str, body: str) -> None:
+    """Waits for a copy of a message."""
+    path = f"carbons:{direction}/forward:forwarded/c:message/c:body"
+    await client.receive("c:message", lambda stanza: stanza.findtext(path, None, NAMESPACES) == body)
+
+
+def bodies(stanzas: list[object]) -> list[str]:
+    found = [stanza.findtext("c:body", None, NAMESPACES) for stanza in stanzas]  # type: ignore[attr-defined]
+    return [body for body in found if body]
+
+
+async def test_messages_presence_and_carbons_go_across(tmp_path: Path, store_url: str) -> None:
+    async with (
+        World(tmp_path, process=True, store_url=store_url, settings=SETTINGS) as world,
+        Workers(world) as workers,
+    ):
+        here, there = workers.pids
+        ivanov = await workers.log_in(here, IVANOV, "desk")
+        petrova = await workers.log_in(there, PETROVA, "desk")
+        # colleagues: each sees the other come, or be there already
+        await ivanov.presence_of(petrova.full)
+        await petrova.presence_of(ivanov.full)
+        phone = await workers.log_in(there, IVANOV, "phone")
+        await phone.presence_of(ivanov.full)
+        await ivanov.presence_of(phone.full)
+        for client in (ivanov, phone, petrova):
+            await client.iq(CARBONS, "set")
+        # to the bare JID: both devices get it, once
+        petrova.send(chat(IVANOV, "to both"))
+        for client in (ivanov, phone):
+            await client.message("to both")
+        # to a full JID on the other worker: the other device gets a copy
+        petrova.send(chat(ivanov.full, "to the desk"))
+        seen = await ivanov.message("to the desk")
+        assert find(seen, "sid:stanza-id").get("by") == IVANOV
+        await carbon(phone, "received", "to the desk")
+        # what one device says the other sees
+        ivanov.send(chat(PETROVA, "answer"))
+        await petrova.message("answer")
+        await carbon(phone, "sent", "answer")
+        for client in (ivanov, phone, petrova):
+            assert bodies(await client.settle()) == []
+        # IQ to a full JID: the other worker's client answers it
+        petrova.send(f"<iq type='get' id='p1' to='{ivanov.full}'>{PING}</iq>")
+        asked = await ivanov.receive("c:iq", lambda stanza: stanza.get("id") == "p1")
+        ivanov.send(f"<iq type='result' id='p1' to='{asked.get('from')}'/>")
+        answer = await petrova.receive("c:iq", lambda stanza: stanza.get("id") == "p1")
+        assert (answer.get("type"), answer.get("from")) == ("result", ivanov.full)
+        assert error_of(await petrova.iq(PING, to=f"{IVANOV}/nobody")) == "service-unavailable"
+        # leaving
+        await ivanov.close()
+        await petrova.presence_of(ivanov.full, "unavailable")
+        await phone.presence_of(ivanov.full, "unavailable")
+
+
+async def test_a_message_waits_only_when_nobody_is_anywhere(workers: Workers) -> None:
+    here, there = workers.pids
+    ivanov = await workers.log_in(here, IVANOV, "desk")
+    petrova = await workers.log_in(there, PETROVA, "desk")
+    ivanov.send(chat(PETROVA, "live"))
+    live = await petrova.message("live")
+    assert live.find("delay:delay", NAMESPACES) is None
+    petrova.send("<presence type='unavailable'/>")
+    await ivanov.presence_of(petrova.full, "unavailable")
+    ivanov.send(chat(PETROVA, "kept"))
+    await ivanov.settle()
+    phone = await workers.log_in(here, PETROVA, "phone")
+    kept = await phone.message("kept")
+    assert kept.find("delay:delay", NAMESPACES) is not None
+    petrova.send("<presence/>")
+    await petrova.presence_of(petrova.full)
+    assert bodies(await petrova.settle()) == []
+
+
+async def test_a_resource_is_one_session_wherever_it_is_bound(workers: Workers) -> None:
+    here, there = workers.pids
+    watcher = await workers.log_in(there, PETROVA, "desk")
+    old = await workers.log_in(here, IVANOV, "desk")
+    await watcher.presence_of(old.full)
+    new = await workers.log_in(there, IVANOV, "desk")
+    assert find(await old.receive("stream:error"), "streams:conflict") is not None
+    await watcher.presence_of(old.full, "unavailable")
+    await watcher.presence_of(new.full)
+    watcher.send(chat(new.full, "still you?"))
+    await new.message("still you?")
+
+
+async def test_roster_pushes_and_subscriptions_go_across(workers: Workers) -> None:
+    here, there = workers.pids
+    desk = await workers.log_in(here, IVANOV, "desk")
+    phone = await workers.log_in(there, IVANOV, "phone")
+    sidorov = await workers.log_in(there, SIDOROV, "desk")
+    for client in (desk, phone, sidorov):
+        await client.iq(ROSTER)
+
+    async def pushed(client: Client, jid: str, **expected: str) -> None:
+        def matches(stanza: object) -> bool:
+            item = stanza.find("roster:query/roster:item", NAMESPACES)  # type: ignore[attr-defined]
+            return item is not None and all(
+                item.get(key) == value for key, value in {"jid": jid, **expected}.items()
+            )
+
+        await client.receive("c:iq", matches)
+
+    await desk.iq(f"<query xmlns='jabber:iq:roster'><item jid='{SIDOROV}' name='S'/></query>", "set")
+    await pushed(phone, SIDOROV, name="S")
+    desk.send(f"<presence type='subscribe' to='{SIDOROV}'/>")
+    request = await sidorov.presence_of(IVANOV, "subscribe")
+    assert request.get("to") == SIDOROV
+    sidorov.send(f"<presence type='subscribed' to='{IVANOV}'/>")
+    for client in (desk, phone):
+        await pushed(client, SIDOROV, subscription="to")
+        await client.presence_of(sidorov.full)
+    await pushed(sidorov, IVANOV, subscription="from")
+    # removed: both sides lose it
+    await desk.iq(
+        f"<query xmlns='jabber:iq:roster'><item jid='{SIDOROV}' subscription='remove'/></query>", "set"
+    )
+    await pushed(phone, SIDOROV, subscription="remove")
+    await phone.presence_of(sidorov.full, "unavailable")
+
+
+async def test_a_block_holds_on_every_worker(workers: Workers) -> None:
+    here, there = workers.pids
+    desk = await workers.log_in(here, IVANOV, "desk")
+    phone = await workers.log_in(there, IVANOV, "phone")
+    petrova = await workers.log_in(there, PETROVA, "desk")
+    await petrova.presence_of(desk.full)
+    await phone.iq("<blocklist xmlns='urn:xmpp:blocking'/>")
+    await desk.iq(f"<block xmlns='urn:xmpp:blocking'><item jid='{PETROVA}'/></block>", "set")
+    await phone.receive("c:iq", lambda stanza: stanza.find("blocking:block", NAMESPACES) is not None)
+    for full in (desk.full, phone.full):
+        await petrova.presence_of(full, "unavailable")
+    petrova.send(chat(IVANOV, "hello?", id_="m1"))
+    refusal = await petrova.receive("c:message", lambda stanza: stanza.get("id") == "m1")
+    assert error_of(refusal) == "service-unavailable"
+    # who comes later sees neither of them
+    later = await workers.log_in(here, PETROVA, "later")
+    seen = [stanza.get("from") for stanza in await later.settle() if stanza.tag.endswith("}presence")]
+    assert desk.full not in seen and phone.full not in seen
+
+
+async def test_a_killed_worker_takes_its_sessions_with_it(workers: Workers) -> None:
+    here, there = workers.pids
+    ivanov = await workers.log_in(here, IVANOV, "desk")
+    petrova = await workers.log_in(there, PETROVA, "desk")
+    await create(ivanov, "ivan", roomname="Tea")
+    await enter(petrova, "anna")
+    await ivanov.presence_of(f"{ROOM}/anna")
+    await ivanov.presence_of(petrova.full)
+    petrova.send(say("in the room"))
+    assert (await ivanov.message("in the room")).get("from") == f"{ROOM}/anna"
+    os.kill(there, signal.SIGKILL)
+    await ivanov.presence_of(petrova.full, "unavailable")
+    await ivanov.presence_of(f"{ROOM}/anna", "unavailable")
+    ivanov.send(chat(PETROVA, "while you were away"))
+    await ivanov.settle()
+    again = await workers.log_in(here, PETROVA, "desk")
+    assert text(await again.message("while you were away"), "c:body")
+    await ivanov.presence_of(again.full)
