@@ -57,7 +57,9 @@ class SecuritySettings:
     allow_plaintext: bool = setting(
         False, doc="Permit log-in without TLS. For tests and load runs on loopback only."
     )
-    password_length: int = setting(8, doc="Shortest password that may be set.", minimum=1, maximum=128)
+    password_length: int = setting(
+        8, doc="An administrator who sets a shorter password is warned.", minimum=1, maximum=128
+    )
     login_failures: int = setting(
         10, doc="Failed log-ins of one account, from one address, before it must wait.", minimum=1
     )

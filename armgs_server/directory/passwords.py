@@ -79,8 +79,8 @@ class Passwords:
 
     async def credentials(self, password: str) -> list[Credential]:
         """All that is kept of a new password. Invalid where it may not be one."""
-        if not self._settings.password_length <= len(password) <= PASSWORD_LIMIT:
-            raise Invalid(f"a password has {self._settings.password_length} to {PASSWORD_LIMIT} characters")
+        if not 1 <= len(password) <= PASSWORD_LIMIT:
+            raise Invalid(f"a password has 1 to {PASSWORD_LIMIT} characters")
         prepared = prepare(password)
         if not prepared:
             raise Invalid("nothing of the password is left after its preparation (RFC 4013)")

@@ -43,7 +43,7 @@ async def test_passwords_that_look_alike_are_the_same(passwords: Passwords) -> N
     assert await passwords.is_password("IX пароль", argon2.value, nothing)
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 1025, "bell\x07bell", "\u00ad" * 8])
+@pytest.mark.parametrize("password", ["", "x" * 1025, "bell\x07bell", "\u00ad" * 8])
 async def test_passwords_that_may_not_be_set(passwords: Passwords, password: str) -> None:
     with pytest.raises(Invalid):
         await passwords.credentials(password)
