@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import itertools
@@ -18,7 +19,8 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 
 from tests import cluster
-from tests.world import free_offset
+from tests.world import World, free_offset
+from tests.xmpp.client import Client, chat
 
 USER = "ivanov@digital.example"
 WAIT = 20.0
@@ -62,6 +64,43 @@ def test_a_message_put_on_one_host_wakes_a_client_of_the_other(running: cluster.
     second.idle_done()
     first.logout()
     second.logout()
+
+
+class ChatClient(Client):
+    """A chat client of one of the hosts."""
+
+    def __init__(self, host: cluster.Host, resource: str) -> None:
+        super().__init__(World(host.directory), USER, resource)
+        self.address = host.address
+
+    async def connect(self, service: str = "xmpp", *, secure: bool = False) -> Client:
+        self.reader, self.writer = await asyncio.open_connection(self.address, 5222 + OFFSET)
+        return self
+
+    async def authenticate(self, password: str = cluster.PASSWORD) -> None:
+        await super().authenticate(password)
+
+
+@pytest.mark.postgres
+async def test_chat_sessions_on_two_hosts_see_each_other(running: cluster.Cluster) -> None:
+    first, second = running.hosts
+    async with ChatClient(first, "desk") as desk, ChatClient(second, "phone") as phone:
+        for client in (desk, phone):
+            await client.log_in()
+            await client.go_online()
+            await client.iq("<enable xmlns='urn:xmpp:carbons:2'/>", "set")
+        await desk.presence_of(phone.full)
+        await phone.presence_of(desk.full)
+        desk.send(chat(phone.full, "to the other host"))
+        await phone.message("to the other host")
+        phone.send(f"<iq type='get' id='p1' to='{desk.full}'><ping xmlns='urn:xmpp:ping'/></iq>")
+        asked = await desk.receive("c:iq", lambda stanza: stanza.get("id") == "p1")
+        desk.send(f"<iq type='result' id='p1' to='{asked.get('from')}'/>")
+        assert (await phone.receive("c:iq", lambda stanza: stanza.get("id") == "p1")).get("from") == desk.full
+        async with ChatClient(first, "phone") as newer:
+            await newer.log_in()
+            await phone.receive("stream:error")
+            await desk.presence_of(phone.full, "unavailable")
 
 
 @pytest.mark.postgres

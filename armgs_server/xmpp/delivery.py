@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Principal
+from armgs_server.xmpp import frame
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza
@@ -49,3 +50,12 @@ class Delivery:
         self.data = b""  # the message as delivered and archived
         self.sender_id = 0  # ids in the two archives
         self.recipient_id = 0
+
+    @property
+    def address(self) -> str:
+        """Full JID where that session is there, else the bare one: then all that take messages get it."""
+        return self.to.full if self.is_exact else self.to.bare
+
+    def announce_carbon(self, to: str, argument: str) -> None:
+        """Has the other processes copy the message to the devices they have; see `frame.CARBON`."""
+        self.server.announce(to, frame.CARBON, self.data, argument=argument)

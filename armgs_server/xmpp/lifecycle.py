@@ -8,6 +8,7 @@ client never acknowledged go to the offline store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
@@ -18,7 +19,7 @@ from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session, random_resource
 from armgs_server.xmpp.stanza import StanzaError, stream_error
 from armgs_server.xmpp.xeps import xep_0160_offline, xep_0191_blocking
-from armgs_server.xmpp.xeps.xep_0198_sm import Management
+from armgs_server.xmpp.xeps.xep_0198_sm import Management, TooHighCount
 
 _END = b"</stream:stream>"
 
@@ -56,6 +57,7 @@ def manage(server: Server, session: Session, *, is_resumable: bool) -> Managemen
         limit=settings.unacknowledged,
         on_overflow=lambda: give_up(server, session),
     )
+    management.id = f"{session.number:x}.{management.id}"  # another process finds the session by its number
     session.sm = management
     if management.is_resumable:
         server.resumable[management.id] = session
@@ -77,6 +79,40 @@ async def resume(server: Server, principal: Principal, previous: str, stream: St
         session.release()
         session.stream = stream
         return session
+
+
+async def abandon(server: Server, principal: Principal, previous: str, h: int) -> int | None:
+    """XEP-0198 §5: the session of another process cannot go on here, so it ends there, as of stanza `h`.
+
+    What its client has not acknowledged goes to the offline store. The number of stanzas handled, if known.
+    """
+    number = previous.partition(".")[0]
+    if server.processes is None:
+        return None
+    for row in await server.processes.sessions_of([principal.address]):
+        if f"{row.number:x}" == number:
+            question = f"{principal.id} {h} {previous}".encode()
+            answer = await server.processes.ask(row.process, "abandon", question)
+            return int(answer) if answer else None
+    return None
+
+
+async def abandoned(server: Server, owner: int, previous: str, h: int) -> int | None:
+    """The other side of `abandon`."""
+    session = server.resumable.get(previous)
+    if session is None or session.account.owner != owner:
+        return None
+    close(session, "conflict")
+    session.stream = None
+    async with session.handling:
+        management = session.sm
+        if session.is_ended or management is None:
+            return None
+        session.release()
+        with contextlib.suppress(TooHighCount):  # then nothing is taken for acknowledged
+            management.acknowledge(h)
+        await end(server, session)
+        return management.handled
 
 
 async def leave(server: Server, session: Session, stream: Stream, *, is_final: bool) -> None:

@@ -214,27 +214,20 @@ async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
 
 async def deliver(delivery: Delivery) -> bool:
     """To the chosen sessions that are still there, on this process and others."""
-    data = _as_received(delivery)
-    is_taken = False
+    data, server, is_taken = _as_received(delivery), delivery.server, False
     for session in delivery.targets:
         if not session.is_ended:
             session.send(data)
             is_taken = True
     if delivery.targets and not is_taken:
         await _keep_late(delivery, data)
-    server = delivery.server
     if delivery.places and server.processes is not None:
         keep = "keep" if delivery.archived and len(delivery.places) == 1 else ""
         for place in delivery.places:
-            server.processes.post(place, frame.MESSAGE, _address(delivery), data, argument=keep)
+            server.processes.post(place, frame.MESSAGE, delivery.address, data, argument=keep)
     elif delivery.targets and not delivery.is_exact:
-        server.announce(_address(delivery), frame.MESSAGE, data)
+        server.announce(delivery.address, frame.MESSAGE, data)
     return False
-
-
-def _address(delivery: Delivery) -> str:
-    """Full JID where that session is there, else the bare one: then all that take messages get it."""
-    return delivery.to.full if delivery.is_exact else delivery.to.bare
 
 
 async def send_carbons(delivery: Delivery) -> bool:
@@ -247,10 +240,10 @@ async def send_carbons(delivery: Delivery) -> bool:
     if sender is not None and sender.account.owner != recipient.id:
         others = [other for other in sender.account.sessions.values() if other is not sender]
         xep_0280_carbons.send("sent", others, delivery.data, delivery.sender_id)
-        _announce_carbon(delivery, sender.account.bare, f"sent {delivery.sender_id}")
+        delivery.announce_carbon(sender.account.bare, f"sent {delivery.sender_id}")
     account = delivery.server.accounts.get(recipient.address)
     if delivery.targets or delivery.places:
-        _announce_carbon(delivery, _address(delivery), f"received {delivery.recipient_id}")
+        delivery.announce_carbon(delivery.address, f"received {delivery.recipient_id}")
     if account is not None and (delivery.targets or delivery.places):
         others = [
             other
@@ -259,10 +252,6 @@ async def send_carbons(delivery: Delivery) -> bool:
         ]
         xep_0280_carbons.send("received", others, delivery.data, delivery.recipient_id)
     return False
-
-
-def _announce_carbon(delivery: Delivery, to: str, argument: str) -> None:
-    delivery.server.announce(to, frame.CARBON, delivery.data, argument=argument)
 
 
 async def catch_up_offline(delivery: Delivery) -> bool:

@@ -114,9 +114,10 @@ class Server:
             self.accounts[principal.address] = account
             bus = self.store.bus
             account.unsubscribe = [
-                bus.subscribe(f"xmpp:{account.bare}", self.on_frame),
-                bus.subscribe(f"changes:{account.owner}", lambda data: _on_change(account, data)),
+                bus.subscribe(f"changes:{account.owner}", lambda data: _on_change(account, data))
             ]
+            if not self.is_alone:
+                account.unsubscribe.append(bus.subscribe(f"xmpp:{account.bare}", self.on_frame))
         return account
 
     def forget(self, session: Session) -> None:

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients on a worker of one's choice: the kernel deals connections out, so one asks again until it is right."""
+"""Clients on a worker of one's choice: the kernel deals connections out, so one asks until it is right."""
 
 from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from tests.world import World
 from tests.xmpp.client import Client
 
 # A dead worker's sessions are gone after this many seconds.
-SETTINGS = {"server": {"workers": 2}, "xmpp": {"process_timeout": 2.0}}
+SETTINGS: dict[str, dict[str, Any]] = {"server": {"workers": 2}, "xmpp": {"process_timeout": 2.0}}
 ATTEMPTS = 100
 
 
