@@ -16,6 +16,8 @@ from imapclient import IMAPClient
 from tests import dav_requests
 from tests.chat_client import ChatClient
 from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
+from tests.xmpp.client import chat
+from tests.xmpp.workers import Workers
 
 WAIT = 20.0
 
@@ -81,17 +83,20 @@ async def test_a_change_on_one_worker_is_heard_on_the_other(tmp_path: Path, stor
         await asyncio.to_thread(run, world)
 
 
-async def test_chat_works_whatever_the_number_of_workers(world: World) -> None:
-    clients = [ChatClient(world, f"{IVANOV}/{name}") for name in "abcdef"]
-    petrova = ChatClient(world, f"{PETROVA}/desk")
-    for client in (*clients, petrova):
-        await client.online()
-    petrova.say(IVANOV, "everywhere")
-    for client in clients:
-        await client.hears("everywhere")
-        assert client.heard == ["everywhere"]
-    for client in (*clients, petrova):
-        await client.offline()
+async def test_chat_goes_between_workers(tmp_path: Path) -> None:
+    """slixmpp on each worker; what else holds between workers is in tests/xmpp/test_processes.py."""
+    async with World(tmp_path, process=True, settings=SETTINGS) as world, Workers(world) as workers:
+        clients = [ChatClient(world, f"{IVANOV}/{name}") for name in "abcdef"]
+        for client in clients:
+            await client.online()
+        for number, worker in enumerate(workers.pids):
+            petrova = await workers.log_in(worker, PETROVA, f"desk{number}")
+            petrova.send(chat(IVANOV, f"from worker {number}"))
+            for client in clients:
+                await client.hears(f"from worker {number}")
+        for client in clients:
+            assert client.heard == ["from worker 0", "from worker 1"]
+            await client.offline()
 
 
 async def test_a_killed_worker_is_replaced_and_nobody_is_refused(world: World) -> None:

@@ -144,7 +144,7 @@ async def end(server: Server, session: Session) -> None:
     session.holding = None
     others = [other for other in session.account.receivers() if other is not session]
     try:
-        if server.processes is not None:
+        if server.processes is not None and not server.is_stopping:
             await server.processes.remove(session)
         if unacknowledged and not others and not await _has_receivers_elsewhere(server, session):
             await xep_0160_offline.keep(server, session, unacknowledged)
@@ -179,6 +179,8 @@ def close(session: Session, condition: str) -> None:
 async def stop(server: Server) -> None:
     """Says goodbye to every client and ends every session."""
     server.is_stopping = True
+    if server.processes is not None:
+        await server.processes.withdraw()
     for account in list(server.accounts.values()):
         for session in list(account.sessions.values()):
             close(session, "system-shutdown")

@@ -63,20 +63,23 @@ class Processes:
         await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
         self._beating = asyncio.get_running_loop().create_task(self._beat(), name="xmpp-process")
 
-    async def stop(self) -> None:
-        """All sessions have ended."""
+    async def withdraw(self) -> None:
+        """Takes the process and all its sessions out of the store at once: it is being stopped."""
         if self._beating is not None:
             self._beating.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beating
-        if self._tasks:
-            await asyncio.gather(*self._tasks)
-        for unsubscribe in self._unsubscribe:
-            unsubscribe()
         try:
             await self._store.write(lambda tx: sessions.forget(tx, self.name))
         except DomainError as error:
             LOG.warning("process stays in the store until its time is over", error=error.text)
+
+    async def stop(self) -> None:
+        """All sessions have ended."""
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
 
     def is_linked(self) -> bool:
         """Whether the others can be reached now."""

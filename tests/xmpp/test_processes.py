@@ -14,7 +14,7 @@ import pytest
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
 from tests.xmpp.rooms import ROOM, create, enter, say
-from tests.xmpp.workers import SETTINGS, Workers
+from tests.xmpp.workers import SETTINGS, Workers, bind
 
 CARBONS = "<enable xmlns='urn:xmpp:carbons:2'/>"
 PING = "<ping xmlns='urn:xmpp:ping'/>"
@@ -216,3 +216,26 @@ async def test_a_killed_worker_takes_its_sessions_with_it(workers: Workers) -> N
     again = await workers.log_in(here, PETROVA, "desk")
     assert text(await again.message("while you were away"), "c:body")
     await ivanov.presence_of(again.full)
+
+
+async def test_a_worker_that_slept_takes_up_what_nobody_else_has(workers: Workers) -> None:
+    here, there = workers.pids
+    ivanov = await workers.log_in(here, IVANOV, "desk")
+    petrova = await workers.log_in(there, PETROVA, "desk")
+    phone = await workers.log_in(there, PETROVA, "phone")
+    await ivanov.presence_of(petrova.full)
+    newer = await workers.connected(here, PETROVA, "phone")  # before: a sleeping worker accepts nobody
+    os.kill(there, signal.SIGSTOP)
+    try:
+        await ivanov.presence_of(petrova.full, "unavailable")
+        await bind(newer)
+        await newer.go_online()
+        await ivanov.presence_of(newer.full)
+    finally:
+        os.kill(there, signal.SIGCONT)
+    await ivanov.presence_of(petrova.full)
+    assert find(await phone.receive("stream:error"), "streams:conflict") is not None
+    ivanov.send(chat(petrova.full, "good morning"))
+    await petrova.message("good morning")
+    ivanov.send(chat(newer.full, "and you"))
+    await newer.message("and you")

@@ -72,9 +72,14 @@ class Workers:
     async def log_in(self, worker: int, jid: str, resource: str = "", *, online: bool = True) -> Client:
         """A session on that worker."""
         client = await self.connected(worker, jid, resource)
-        await client.authenticate()
-        await client.open()
-        await client.bind()
+        await bind(client)
         if online:
             await client.go_online()
         return client
+
+
+async def bind(client: Client) -> None:
+    """From `connected` to a session."""
+    await client.authenticate()
+    await client.open()
+    await client.bind()
