@@ -43,7 +43,7 @@ class Processes:
     def __init__(self, server: Server, bus: RemoteBus) -> None:
         self.name = server.process
         self.answerers: dict[str, Answerer] = {}  # by what is asked
-        self.on_gone: Callable[[list[SessionRow]], Awaitable[None]]
+        self.on_gone: Callable[[list[SessionRow]], Coroutine[Any, Any, None]]
         self.on_back: Callable[[Session], Awaitable[None]]  # others may think that it has gone
         self.on_taken: Callable[[Session], None]  # a session whose resource another process has
         self._server = server
@@ -216,11 +216,11 @@ class Processes:
             try:
                 was_there = await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
                 if not was_there:
-                    await self._come_back()
+                    self.spawn(self._come_back())  # however long it takes, the next beat must not wait
                 gone = await self._store.write(sessions.sweep)
                 if gone:
                     LOG.warning("a process is gone", sessions=len(gone))
-                    await self.on_gone(gone)
+                    self.spawn(self.on_gone(gone))
             except DomainError as error:
                 LOG.warning("process cannot be kept in the store", error=error.text)
 
