@@ -130,6 +130,7 @@ async def restore_postgresql(
                     )
                     bar.advance()
             await renew_validity_postgresql(connection)
+        await connection.execute("ANALYZE")
     finally:
         await connection.close()
 

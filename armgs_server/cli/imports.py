@@ -6,6 +6,7 @@ What cannot be taken is reported with file, line and reason; the rest goes on, a
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
@@ -22,6 +23,17 @@ def import_() -> None:
     """Brings in people, mail, calendars, contacts and files."""
 
 
+def _run(config_path: Path | None, work: Callable[[Workplace], Awaitable[Report]]) -> Report:
+    """Runs an import; the store then looks at what it holds."""
+
+    async def run(workplace: Workplace) -> Report:
+        report = await work(workplace)
+        await workplace.store.analyse()
+        return report
+
+    return work_on(config_path, run)
+
+
 @import_.command("users")
 @click.argument("file", type=_EXISTING)
 @config_option
@@ -32,7 +44,7 @@ def users(file: Path, config_path: Path | None, as_json: bool) -> None:
     async def work(workplace: Workplace) -> Report:
         return await import_users.run(workplace, file)
 
-    work_on(config_path, work).finish(as_json, "people")
+    _run(config_path, work).finish(as_json, "people")
 
 
 @import_.command("mail")
@@ -48,7 +60,7 @@ def mail(address: str, path: Path, folder: str, crlf: bool, config_path: Path | 
     async def work(workplace: Workplace) -> Report:
         return await import_mail.run(workplace, address, path, folder, crlf)
 
-    work_on(config_path, work).finish(as_json, "messages")
+    _run(config_path, work).finish(as_json, "messages")
 
 
 @import_.command("calendar")
@@ -65,7 +77,7 @@ def calendar(
     async def work(workplace: Workplace) -> Report:
         return await import_objects.run_calendar(workplace, address, files, name)
 
-    work_on(config_path, work).finish(as_json, "calendar objects")
+    _run(config_path, work).finish(as_json, "calendar objects")
 
 
 @import_.command("contacts")
@@ -82,7 +94,7 @@ def contacts(
     async def work(workplace: Workplace) -> Report:
         return await import_objects.run_contacts(workplace, address, files, name)
 
-    work_on(config_path, work).finish(as_json, "contacts")
+    _run(config_path, work).finish(as_json, "contacts")
 
 
 @import_.command("files")
@@ -97,4 +109,4 @@ def files(address: str, path: Path, folder: str, config_path: Path | None, as_js
     async def work(workplace: Workplace) -> Report:
         return await import_files.run(workplace, address, path, folder)
 
-    work_on(config_path, work).finish(as_json, "files")
+    _run(config_path, work).finish(as_json, "files")

@@ -118,6 +118,10 @@ class Store:
 
         return await self._engine.write(leaving_hints)
 
+    async def analyse(self) -> None:
+        """See Engine.analyse."""
+        await self._engine.analyse()
+
     def watch(self) -> None:
         """Begins to hear what commands beside this process change, and what a lost bus kept back."""
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="store-watch")

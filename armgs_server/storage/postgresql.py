@@ -207,6 +207,10 @@ class PostgresEngine(Engine):
             for statement in statements:
                 await connection.execute(translated(statement))
 
+    async def analyse(self) -> None:
+        """ANALYZE: plans made for an empty table read 3,000 new rows thirty times slower."""
+        await self.script(["ANALYZE"])
+
     async def close(self) -> None:
         """Waits for running works, then closes the pool."""
         await self._pool.close()

@@ -75,6 +75,7 @@ async def verify(source: Store, target: Store) -> list[Verified]:
 async def forget_marks(target: Store) -> None:
     """Takes the notes of a finished copy away: from now on the target is a store like any other."""
     await target.write(lambda tx: tx.execute(f"DELETE FROM meta WHERE name LIKE '{MARK}%'"))
+    await target.analyse()
 
 
 def _tables() -> list[Table]:

@@ -88,5 +88,9 @@ class Engine(ABC):
         """Runs schema statements, written for SQLite, in one transaction."""
 
     @abstractmethod
+    async def analyse(self) -> None:
+        """Looks at what the tables hold now, where the engine plans by statistics: after large imports."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Finishes what is queued and lets go of the database."""
