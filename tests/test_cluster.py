@@ -104,6 +104,24 @@ async def test_chat_sessions_on_two_hosts_see_each_other(running: cluster.Cluste
 
 
 @pytest.mark.postgres
+async def test_what_is_said_while_the_bus_is_lost_waits_for_it(running: cluster.Cluster) -> None:
+    first, second = running.hosts
+    async with ChatClient(first, "sender") as sender, ChatClient(second, "receiver") as receiver:
+        await (await sender.log_in()).go_online("<presence><priority>-1</priority></presence>")
+        await (await receiver.log_in()).go_online()
+        await sender.presence_of(receiver.full)
+        running.nats.stop()
+        try:
+            for number in range(20):  # the first few until the loss is noticed: those are in the archive only
+                sender.send(chat(USER, f"without a bus {number}"))
+                await sender.settle()
+                await asyncio.sleep(0.05)
+        finally:
+            running.nats.start()
+        await receiver.message("without a bus 19")
+
+
+@pytest.mark.postgres
 def test_a_large_file_goes_to_the_bucket_and_comes_from_the_other_host(running: cluster.Cluster) -> None:
     first, second = running.hosts
     body = os.urandom(3_000_000)
