@@ -137,3 +137,15 @@ async def test_quota(world: World, log_in: LogIn) -> None:
     assert error_of(refused) == "resource-constraint"
     given = await slot(ivanov, "a", 10)
     assert text(given, "upload:slot/upload:get") == ""
+
+
+async def test_type_that_is_no_header_value_is_not_kept(world: World, log_in: LogIn) -> None:
+    ivanov = await log_in(IVANOV)
+    for type_ in ("video/x&#13;&#10;Set-Cookie: a=b", "audio/\u8033"):
+        given = await slot(ivanov, "a.bin", 4, type_)
+        url = find(given, "upload:slot/upload:put").get("url", "")
+        assert (await http(world, "PUT", url, b"four"))[0] == 201
+        status, headers, received = await http(world, "GET", url)
+        assert (status, received) == (200, b"four")
+        assert headers["Content-Type"] == "application/octet-stream"
+        assert "Set-Cookie" not in headers

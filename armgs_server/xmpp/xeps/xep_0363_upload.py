@@ -105,7 +105,7 @@ class UploadHost:
             raise StanzaError("forbidden")
         language = stanza.attributes.get(XML_LANG, "").partition("-")[0]
         folder_name = _FOLDER_NAMES.get(language, _FOLDER_NAME)
-        type_ = request.get("content-type") or ""
+        type_ = _media_type(request.get("content-type") or "")
         token, owner = secrets.token_urlsafe(24), person.id
 
         async def work(tx: Tx) -> None:
@@ -235,6 +235,11 @@ def _file_name(text: str) -> str:
     name = text.replace("\\", "/").rpartition("/")[2].strip()
     name = "".join(char for char in name if char.isprintable())[-_MAX_NAME:]
     return "" if name in (".", "..") else name
+
+
+def _media_type(text: str) -> str:
+    """The announced type; none where it could not stand in a header field (RFC 9110 §5.5)."""
+    return text if text.isascii() and text.isprintable() else ""
 
 
 def _content_headers(item: Item, name: str) -> list[tuple[str, str]]:
