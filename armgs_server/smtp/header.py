@@ -106,7 +106,7 @@ def authors(header: bytes) -> Sequence[Address] | None:
     """The addresses of From:, none where there is no such field; None where it cannot be trusted.
 
     RFC 5322 §3.6 allows the field once: two of them would let the reader see another one than was checked.
-    So would a bare CR or NUL (§2.2 forbids both): readers and the next server take them for the end of a line.
+    So would a bare CR or NUL, which §2.2 forbids: others take them for the end of a line.
     """
     if header.count(b"\r") != header.count(b"\r\n") or b"\0" in header:
         return None
