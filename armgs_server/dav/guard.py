@@ -20,7 +20,8 @@ from armgs_server.dav.conditions import (
 )
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.paths import parse_target
-from armgs_server.dav.resources import Found, Place, walk
+from armgs_server.dav.resources import CollectionResource, Found, MemberResource, Place, walk
+from armgs_server.directory.access import Rights
 from armgs_server.errors import NotFound
 from armgs_server.storage import locks
 from armgs_server.storage.clock import SECOND
@@ -50,10 +51,13 @@ class Guard:
             raise DavError(400, "The If header names too many resources.")
         for tag in tags:
             try:
-                place = await call.engine.place(call.person, parse_target(tag).segments)
+                segments = parse_target(tag).segments
+                place, resource = await call.engine.locate_place(call.person, segments)
+                if isinstance(resource, MemberResource | CollectionResource):
+                    call.require(resource, Rights.READ)  # an entity tag tells what the content is
             except (DavError, NotFound):
-                continue  # a resource that is not here is in no state at all
-            if isinstance(place, Place):
+                continue  # a resource that is not here, or not for the asker, is in no state at all
+            if place is not None:
                 guard._places[tag] = place
         return guard
 

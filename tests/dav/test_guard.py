@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 
 from tests.dav.client import Client
-from tests.dav.conftest import FILES, SIDOROV, Site
+from tests.dav.conftest import FILES, PETROVA, SIDOROV, Site
 from tests.dav.methods.test_lock import BODY, SHARED, take
 
 MANY = 8
@@ -62,3 +62,10 @@ async def test_what_is_locked_by_others_is_not_found_out_by_conditions(site: Sit
     tagged = {"If": f"<{SHARED}/a> (<{token}>)"}
     mine = f"/dav/files/{SIDOROV}/x"
     assert (await site.sidorov.request("PUT", mine, b"x", tagged)).status == 412
+
+
+async def test_the_content_of_what_is_not_shared_is_not_found_out_by_conditions(site: Site) -> None:
+    etag = (await site.ivanov.request("PUT", f"{FILES}/a", b"secret")).headers["etag"]
+    for number, condition in enumerate((f"<{FILES}/a> ([{etag}])", f'<{FILES}/a> (["other"])')):
+        mine = f"/dav/files/{PETROVA}/{number}"
+        assert (await site.petrova.request("PUT", mine, b"x", {"If": condition})).status == 412, condition
