@@ -102,6 +102,12 @@ def flag_list(flags: int, keywords: str) -> bytes:
     return b"(%b)" % b" ".join(names)
 
 
+def defined_flags(keywords: Iterable[str]) -> bytes:
+    """The flags of the FLAGS response: those of the system, and the mailbox's keywords (RFC 3501 §7.2.6)."""
+    system = [name for _, name in SYSTEM_FLAGS]
+    return b" ".join([*system, *(keyword.encode("ascii") for keyword in keywords)])
+
+
 def internal_date(microseconds: int) -> bytes:
     """date-time of INTERNALDATE, in UTC."""
     seconds = microseconds // 1_000_000

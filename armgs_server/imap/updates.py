@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server import log
 from armgs_server.errors import DomainError
-from armgs_server.imap.responses import flag_list, number_set
+from armgs_server.imap.responses import defined_flags, flag_list, number_set
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query
 from armgs_server.storage.collections import Collection
@@ -125,6 +125,8 @@ def serialise_updates(
             lines += [b"* %d EXPUNGE\r\n" % number for number in view.expunge()]
         elif uids := view.vanish():
             lines.append(b"* VANISHED %b\r\n" % number_set(uids))
+    if view.learn(row[2] for row in changes.rows):
+        lines.append(b"* FLAGS (%b)\r\n" % defined_flags(view.keywords.values()))
     last = view.uids[-1] if view.uids else 0
     if view.grow(row[0] for row in changes.rows if row[0] > last):
         lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))

@@ -19,14 +19,15 @@ from armgs_server.imap.responses import bad
 class View:
     """One selected mailbox as one client knows it; `modseq` is what it has been told."""
 
-    __slots__ = ("gone", "modseq", "own", "saved", "uids")
+    __slots__ = ("gone", "keywords", "modseq", "own", "saved", "uids")
 
-    def __init__(self, uids: Iterable[int], modseq: int) -> None:
+    def __init__(self, uids: Iterable[int], modseq: int, keywords: Iterable[str] = ()) -> None:
         self.uids = array("I", uids)
         self.modseq = modseq
         self.gone: set[int] = set()  # expunged, not yet told
         self.own: set[int] = set()  # modseqs of changes that this session has answered itself
         self.saved: Sequence[int] = ()  # the uids of "$" (RFC 5182)
+        self.keywords = {keyword.lower(): keyword for keyword in keywords}  # those told in FLAGS
 
     def __len__(self) -> int:
         return len(self.uids)
@@ -85,6 +86,14 @@ class View:
         before = len(self.uids)
         self.uids.extend(uid for uid in uids if uid > last)
         return len(self.uids) - before
+
+    def learn(self, keywords: Iterable[str]) -> bool:
+        """Takes up the keywords of messages about to be told; whether FLAGS has to go before them."""
+        before = len(self.keywords)
+        for text in keywords:
+            for keyword in text.split():
+                self.keywords.setdefault(keyword.lower(), keyword)
+        return len(self.keywords) > before
 
     def vanish(self) -> list[int]:
         """Lets go of `gone`; the uids to tell (RFC 7162 §3.2.10)."""

@@ -61,3 +61,15 @@ def test_who_knows_condstore_is_told_modseqs() -> None:
 
 def test_nothing_new_is_nothing_to_tell() -> None:
     assert lines(View([1], 10), MailChanges([], [99], 11)) == []
+
+
+def test_a_new_keyword_is_named_in_flags_before_it_is_told() -> None:
+    view = View([1], 10, ["$Forwarded"])
+    rows = [(1, 0, "$Forwarded Urgent", 11)]
+    assert lines(view, MailChanges(rows, [], 11)) == [
+        b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Forwarded Urgent)\r\n",
+        b"* 1 FETCH (UID 1 FLAGS ($Forwarded Urgent))\r\n",
+    ]
+    assert lines(view, MailChanges([(1, 0, "urgent", 12)], [], 12)) == [
+        b"* 1 FETCH (UID 1 FLAGS (urgent))\r\n"
+    ]

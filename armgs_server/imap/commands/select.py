@@ -12,7 +12,7 @@ from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.expunge import expunge_deleted
 from armgs_server.imap.commands.qresync import Known, parse_parameter, write_changes
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.responses import SYSTEM_FLAGS
+from armgs_server.imap.responses import defined_flags
 from armgs_server.imap.view import View
 from armgs_server.storage import collections, mail_query
 from armgs_server.storage.collections import Collection
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # Uids read before the loop goes on.
 PAGE = 5000
-_SYSTEM = b" ".join(name for _, name in SYSTEM_FLAGS)
 
 
 async def handle_select(session: Session, cursor: Cursor) -> Ok:
@@ -60,9 +59,9 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
         )
 
     collection, unseen, keywords = await session.core.store.read(work)
-    view = View(await _uids(session, collection), collection.modseq)
+    view = View(await _uids(session, collection), collection.modseq, keywords)
     session.enter(collection, view, read_only=read_only)
-    flags = b" ".join([_SYSTEM, *(keyword.encode("ascii") for keyword in keywords)])
+    flags = defined_flags(keywords)
     permanent = b"" if read_only else flags + b" \\*"
     lines = [b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] kept\r\n" % (flags, permanent)]
     lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))

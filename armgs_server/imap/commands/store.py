@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor, SequenceSet
-from armgs_server.imap.responses import bad, flag_list, no, number_set
+from armgs_server.imap.responses import bad, defined_flags, flag_list, no, number_set
 from armgs_server.storage import item_flags, mail_query
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
@@ -152,6 +152,8 @@ def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, 
     view = session.selected()[1]
     modseqs = "CONDSTORE" in session.enabled
     lines = []
+    if view.learn(row[2] for row in rows):  # RFC 3501 §7.2.6: no keyword before FLAGS has named it
+        lines.append(b"* FLAGS (%b)\r\n" % defined_flags(view.keywords.values()))
     for uid, flags, keywords, before, is_changed in rows:
         # RFC 3501 §6.4.6: .SILENT does not keep back what somebody else has changed meanwhile.
         tells_flags = not change.silent or before > view.modseq
