@@ -49,9 +49,11 @@ async def handle_set(query: Query) -> bytes:
     if child.get("subscription") == "remove":
         await remove_contact(query.server, query.session.account, jid)
         return b""
-    groups = tuple(dict.fromkeys(each.text or "" for each in child if each.tag == f"{{{NAMESPACE}}}group"))
+    groups = tuple(each.text or "" for each in child if each.tag == f"{{{NAMESPACE}}}group")
     name = child.get("name") or ""
     # RFC 6121 §2.3.3: the errors a set can get.
+    if len(set(groups)) < len(groups):
+        raise StanzaError("bad-request", "a group is there twice")
     if len(groups) > MAX_GROUPS or any(not group or len(group) > MAX_NAME for group in groups):
         raise StanzaError("not-acceptable", "a group's name is empty or too long")
     if len(name) > MAX_NAME:

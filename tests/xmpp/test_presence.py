@@ -148,6 +148,7 @@ async def test_bad_roster_sets(log_in: LogIn) -> None:
         ("<item jid='a@b'/><item jid='c@d'/>", "bad-request"),
         ("<item jid='@@'/>", "jid-malformed"),
         ("<item jid='a@b'><group/></item>", "not-acceptable"),
+        ("<item jid='a@b'><group>x</group><group>x</group></item>", "bad-request"),
         (f"<item jid='a@b' name='{'x' * 2000}'/>", "not-acceptable"),
         ("<item jid='a@b' subscription='remove'/>", "item-not-found"),
     ):
