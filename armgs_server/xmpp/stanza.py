@@ -36,6 +36,7 @@ STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 STREAMS = "urn:ietf:params:xml:ns:xmpp-streams"
 XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 STANZA_NAMES = frozenset({"message", "presence", "iq"})
+MESSAGE_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
 
 # A start or empty tag that is known to be well-formed; `>` may stand in a value.
 START_TAG = re.compile(rb"<[^>\"']*(?:\"[^\"]*\"[^>\"']*|'[^']*'[^>\"']*)*>")
@@ -92,8 +93,9 @@ class Stanza:
 
     @property
     def type(self) -> str:
-        """The type attribute, with the default of RFC 6121 §5.2.2 for messages."""
-        return self.attributes.get("type") or ("normal" if self.name == "message" else "")
+        """The type attribute; a message without one that is known is normal (RFC 6121 §5.2.2)."""
+        value = self.attributes.get("type", "")
+        return "normal" if self.name == "message" and value not in MESSAGE_TYPES else value
 
     @property
     def children(self) -> Iterator[Child]:

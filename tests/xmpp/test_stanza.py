@@ -105,3 +105,9 @@ def test_stream_header_and_error() -> None:
 def test_type_of_a_message_is_normal_by_default() -> None:
     assert parse_stanza(b"<message/>").type == "normal"
     assert parse_stanza(b"<presence/>").type == ""
+
+
+def test_a_message_of_unknown_type_is_normal() -> None:
+    assert parse_stanza(b"<message type='x-own' to='a@b'><body>t</body></message>").type == "normal"
+    assert parse_stanza(b"<message type='headline' to='a@b'><body>t</body></message>").type == "headline"
+    assert parse_stanza(b"<presence type='x-own'/>").type == "x-own"
