@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from armgs_server.storage import clock
 from armgs_server.storage.tx import Tx
 
+# What is taken at once: far less than a client's connection may hold unsent.
+PAGE_SIZE = 256 * 1024
+PAGE_LENGTH = 200
+
 
 @dataclass(frozen=True, slots=True)
 class OfflineMessage:
@@ -36,7 +40,18 @@ async def count(tx: Tx, owner: int) -> int:
     return int(await tx.value("SELECT COUNT(*) FROM offline WHERE owner = ?", owner))
 
 
-async def take(tx: Tx, owner: int) -> list[OfflineMessage]:
-    """Removes and returns all of them."""
-    rows = await tx.rows("DELETE FROM offline WHERE owner = ? RETURNING id, sent, stanza", owner)
-    return [OfflineMessage(id_, sent, bytes(stanza)) for id_, sent, stanza in sorted(rows)]
+async def take(tx: Tx, owner: int, size: int = PAGE_SIZE) -> list[OfflineMessage]:
+    """Removes and returns the oldest ones: at most `size` octets, but at least one; [] when none waits."""
+    rows = await tx.rows(
+        "SELECT id, LENGTH(stanza) FROM offline WHERE owner = ? ORDER BY id LIMIT ?", owner, PAGE_LENGTH
+    )
+    last, total = 0, 0
+    for id_, length in rows:
+        total += length
+        if last and total > size:
+            break
+        last = id_
+    taken = await tx.rows(
+        "DELETE FROM offline WHERE owner = ? AND id <= ? RETURNING id, sent, stanza", owner, last
+    )
+    return [OfflineMessage(id_, sent, bytes(stanza)) for id_, sent, stanza in sorted(taken)]

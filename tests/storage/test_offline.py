@@ -6,6 +6,17 @@ from __future__ import annotations
 from armgs_server.storage import Store, offline
 
 
+async def test_taken_in_pages_of_bounded_size(store: Store) -> None:
+    sizes = [100, 100, 100, 5000, 100]
+    for number, size in enumerate(sizes):
+        stanza = b"%d" % number * size
+        await store.write(lambda tx, s=stanza: offline.append(tx, 1, s, limit=10))
+    pages = []
+    while page := await store.write(lambda tx: offline.take(tx, 1, size=250)):
+        pages.append([message.stanza[:1] for message in page])
+    assert pages == [[b"0", b"1"], [b"2"], [b"3"], [b"4"]]
+
+
 async def test_taken_once_and_in_order(store: Store) -> None:
     for number in range(3):
         stanza = b"<message>%d</message>" % number

@@ -31,13 +31,20 @@ def delay(from_: str, microseconds: int) -> bytes:
 
 
 async def deliver(server: Server, session: Session) -> None:
-    """XEP-0160 §3: what waited goes to the first resource of non-negative priority."""
+    """XEP-0160 §3: what waited goes to the first resource of non-negative priority.
+
+    Page by page, as the client takes it: what it does not wait for stays in the store.
+    """
     owner = session.account.owner
-    if not await server.store.read(lambda tx: offline.count(tx, owner)):
-        return
-    for message in await server.store.write(lambda tx: offline.take(tx, owner)):
-        stamp = delay(session.jid.domain, message.sent)
-        session.send(message.stanza.removesuffix(_END) + stamp + _END)
+    waiting = await server.store.read(lambda tx: offline.count(tx, owner))
+    while waiting > 0 and not session.is_ended:
+        for message in await server.store.write(lambda tx: offline.take(tx, owner)):
+            stamp = delay(session.jid.domain, message.sent)
+            session.send(message.stanza.removesuffix(_END) + stamp + _END)
+        if session.stream is None:
+            return
+        await session.stream.drain()
+        waiting = await server.store.read(lambda tx: offline.count(tx, owner))
 
 
 async def keep(server: Server, session: Session, stanzas: list[bytes]) -> None:
