@@ -36,7 +36,7 @@ async def _route(server: Server, session: Session, stanza: Stanza) -> None:
     to = parse(stanza.to) if stanza.to else session.jid.to_bare()
     account = session.account
     if account.blocked and is_blocked(account.blocked, to):
-        raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+        raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)
     if not to.resource and to.bare == account.bare:
         await _answer(server, session, stanza, to, "account")
     elif server.is_local(to.domain):

@@ -158,7 +158,7 @@ async def _probe(server: Server, session: Session, to: JID) -> None:
 
 async def _directed(server: Server, session: Session, stanza: Stanza, to: JID) -> None:
     if session.account.blocked and is_blocked(session.account.blocked, to):
-        raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+        raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)
     if stanza.type == "unavailable":
         session.directed.discard(to.full)
     else:

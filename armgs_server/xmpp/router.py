@@ -112,7 +112,7 @@ async def check_sender_blocks(delivery: Delivery) -> bool:
     if delivery.sender is not None:
         blocked = delivery.sender.account.blocked
         if blocked and is_blocked(blocked, delivery.to):
-            raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+            raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)
     return False
 
 

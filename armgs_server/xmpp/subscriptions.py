@@ -46,7 +46,7 @@ async def handle_subscription(server: Server, session: Session, stanza: Stanza, 
     if not server.is_local(to.domain):
         raise StanzaError("remote-server-not-found")
     if account.blocked and is_blocked(account.blocked, to):
-        raise StanzaError("not-acceptable", extra=BLOCKED_ERROR)
+        raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)
     if to.bare in (await roster.colleagues_of(server, account.principal)).items:
         if kind == "subscribe":  # colleagues see each other without asking
             _answer(server, account.bare, to)

@@ -50,6 +50,17 @@ async def test_order_is_kept_between_archived_and_other_stanzas(log_in: LogIn) -
     assert kept[-3:] == ["1", "state", "seen"]
 
 
+async def test_more_than_a_connection_may_hold_waits_and_arrives_whole(log_in: LogIn) -> None:
+    ivanov = await log_in(IVANOV)
+    for number in range(200):
+        ivanov.send(chat(PETROVA, f"{number} " + "x" * 60_000))
+    await ivanov.settle()
+    petrova = await log_in(PETROVA, online=False)
+    petrova.send("<presence/>")
+    for number in range(200):
+        assert text(await petrova.message(), "c:body").startswith(f"{number} ")
+
+
 async def test_offline_messages_are_delivered_once_with_their_time(log_in: LogIn) -> None:
     ivanov = await log_in(IVANOV)
     ivanov.send(chat(PETROVA, "while you were out") + chat(PETROVA, "and again"))
@@ -160,6 +171,8 @@ async def test_archive_has_both_sides_and_pages(log_in: LogIn) -> None:
         assert find(page[0], "mam:result").get("queryid") == "f"
         last = text(fin, "rsm:set/rsm:last")
         assert last == find(page[1], "mam:result").get("id")
+        fin = find(await client.iq(query(rsm("<max>0</max>"), with_peer), "set"), "mam:fin")
+        assert (fin.get("complete"), text(fin, "rsm:set/rsm:count")) == (None, "5")
         fin = find(await client.iq(query(rsm(f"<max>9</max><after>{last}</after>")), "set"), "mam:fin")
         assert fin.get("complete") == "true"
         assert [text(await client.message(), path) for _ in range(3)] == ["n2", "n3", "n4"]

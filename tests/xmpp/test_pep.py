@@ -105,6 +105,13 @@ async def test_bookmarks_are_private_and_many(log_in: LogIn) -> None:
     assert ids_of(await phone.iq(items(BOOKMARKS))) == ["b@conference.digital.example"]
 
 
+async def test_bookmarks_are_private_without_a_word(log_in: LogIn) -> None:
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    payload = f"<conference xmlns='{BOOKMARKS}'/>"
+    await ivanov.iq(publish(BOOKMARKS, "a@conference.digital.example", payload), "set")
+    assert error_of(await petrova.iq(items(BOOKMARKS), to=IVANOV)) == "not-allowed"
+
+
 async def test_options_that_do_not_hold_are_refused(log_in: LogIn) -> None:
     ivanov = await log_in(IVANOV)
     payload = "<x xmlns='urn:x'/>"

@@ -190,7 +190,9 @@ async def test_blocking(log_in: LogIn) -> None:
         error_of(await petrova.iq("<ping xmlns='urn:xmpp:ping'/>", to=ivanov.full)) == "service-unavailable"
     )
     ivanov.send(chat(PETROVA, "to whom I blocked", id_="y"))
-    assert error_of(await ivanov.message()) == "not-acceptable"
+    refused = await ivanov.message()
+    assert error_of(refused) == "not-acceptable"
+    assert find(refused, "c:error").get("type") == "cancel"
     petrova.send("<presence><show>away</show></presence>")
     await petrova.settle()
     seen = [stanza for stanza in await ivanov.settle() if stanza.get("from") == petrova.full]

@@ -27,7 +27,15 @@ DEFAULTS = {
     "notify_retract": "1",
     "notify_delete": "1",
 }
+# Bookmarks (XEP-0402, XEP-0048) concern nobody else, even where a client
+# forgets to say so.
+PRIVATE_NODES = ("urn:xmpp:bookmarks:1", "storage:bookmarks")
 _ACCESS_MODELS = ("presence", "open", "whitelist", "roster", "authorize")
+
+
+def defaults(node: str) -> dict[str, str]:
+    """The configuration of a node that is made by publishing to it."""
+    return DEFAULTS | {"access_model": "whitelist"} if node in PRIVATE_NODES else dict(DEFAULTS)
 
 
 def parse_options(parent: etree._Element, form_type: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ async def _publish(query: Query, publish: etree._Element) -> bytes:
         if config is None:
             if len(await pubsub.nodes(tx, owner)) >= nodes.MAX_NODES:
                 raise StanzaError("resource-constraint", "too many nodes")
-            config = nodes.DEFAULTS | options
+            config = nodes.defaults(node) | options
             await pubsub.configure(tx, owner, node, config)
         elif any(config.get(name) != value for name, value in options.items()):
             raise nodes.error("conflict", "precondition-not-met")  # §7.1.5

@@ -54,7 +54,8 @@ async def answer(
     async def work(tx: Tx) -> tuple[Page, int | None]:
         await _check_ids(tx, owner, selection)
         if wants_count:
-            return Page((), True), await archive.count(tx, owner, selection)
+            found = await archive.count(tx, owner, selection)
+            return Page((), found == 0), found
         return await archive.page(tx, owner, selection), None
 
     try:
