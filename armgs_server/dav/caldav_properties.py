@@ -15,7 +15,7 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Change, Property, Render, Shape
 from armgs_server.dav.filters import COLLATIONS
 from armgs_server.dav.member_data import load
-from armgs_server.dav.names import APPLE_ICAL, CALDAV, text_element
+from armgs_server.dav.names import APPLE_ICAL, CALDAV, escape, text_element
 from armgs_server.dav.paths import quote
 from armgs_server.dav.resources import CollectionResource, MemberResource, PrincipalResource, Resource
 from armgs_server.dav.view import View
@@ -155,6 +155,14 @@ def _home(view: View, resource: PrincipalResource) -> str | None:
     return f"<C:calendar-home-set><D:href>{url}</D:href></C:calendar-home-set>"
 
 
+def _user_addresses(view: View, resource: PrincipalResource) -> str:
+    """RFC 6638 §2.4.1: who a calendar object means by an ORGANIZER or ATTENDEE; scheduling is not served."""
+    mail = f"<D:href>mailto:{escape(resource.principal.address)}</D:href>"
+    return (
+        f"<C:calendar-user-address-set>{mail}<D:href>{resource.href}</D:href></C:calendar-user-address-set>"
+    )
+
+
 async def _prepare_data(view: View, resources: Sequence[Resource]) -> None:
     view.cache.setdefault(CALENDAR_DATA, parse_data_request(view.element(CALENDAR_DATA)))
     await load(view, resources)
@@ -173,6 +181,7 @@ def _calendar_data(view: View, resource: MemberResource) -> str | None:
 _DATA_TYPE = '<C:calendar-data content-type="text/calendar" version="2.0"/>'
 PROPERTIES = (
     Property(caldav("calendar-home-set"), Shape.PRINCIPAL, _home),
+    Property(caldav("calendar-user-address-set"), Shape.PRINCIPAL, _user_addresses),
     settable_text(caldav("calendar-description"), "description", MAX_TEXT),
     settable_text(f"{{{APPLE_ICAL}}}calendar-color", "color", MAX_TOKEN),
     settable_text(f"{{{APPLE_ICAL}}}calendar-order", "order", MAX_TOKEN),

@@ -61,11 +61,14 @@ async def test_options_and_properties(site: Site) -> None:
     home = await site.ivanov.request(
         "PROPFIND",
         f"/dav/principals/people/{IVANOV}/",
-        f"<D:propfind {DECLARED}><D:prop><C:calendar-home-set/><CR:addressbook-home-set/></D:prop>"
+        f"<D:propfind {DECLARED}><D:prop><C:calendar-home-set/><CR:addressbook-home-set/>"
+        "<C:calendar-user-address-set/></D:prop>"
         "</D:propfind>",
         {"Depth": "0"},
     )
     assert home.texts("//C:calendar-home-set/D:href") == [HOME]
+    addresses = home.texts("//C:calendar-user-address-set/D:href")
+    assert addresses == [f"mailto:{IVANOV}", f"/dav/principals/people/{IVANOV}/"]
     assert home.texts("//CR:addressbook-home-set/D:href") == [f"/dav/addressbooks/{IVANOV}/"]
 
 
