@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from armgs_server.config import Config
-from armgs_server.dav import caldav_properties
+from armgs_server.dav import caldav_properties, uid_conflicts
 from armgs_server.dav.caldav_freebusy import handle_free_busy_query
 from armgs_server.dav.caldav_properties import caldav, components_of
 from armgs_server.dav.caldav_query import handle_calendar_query
@@ -20,11 +20,10 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Kind, Method, Put, Report, Shape
 from armgs_server.dav.member_data import multiget
 from armgs_server.dav.methods.mkcol import make, parent_of
-from armgs_server.dav.names import dav, href
-from armgs_server.dav.paths import quote
+from armgs_server.dav.names import dav
 from armgs_server.dav.resources import HomeResource
 from armgs_server.dav.xml import PropertyChange, parse_mkcol
-from armgs_server.errors import AlreadyExists, Invalid
+from armgs_server.errors import Invalid
 from armgs_server.formats.icalendar import NotStorable, check
 from armgs_server.net.http import Response
 from armgs_server.storage import calindex
@@ -34,6 +33,7 @@ from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 INLINE = 32 * 1024  # octets of an object that is read on the loop: about two milliseconds
+UID_CONFLICT = caldav("no-uid-conflict")
 P = TypeVar("P")
 T = TypeVar("T")
 
@@ -58,14 +58,7 @@ async def check_object(put: Put) -> Checked:
         raise DavError(403, str(error), condition=caldav("valid-calendar-data")) from error
     if found.kind not in components_of(put.collection.collection):
         raise DavError(403, condition=caldav("supported-calendar-component"))
-    if put.call.request.method != "PUT":
-        # COPY and MOVE bring their index rows along, so a conflict must be found before them.
-        collection = put.collection.collection
-        name = await put.call.engine.store.read(
-            lambda tx: calindex.name_of_holder(tx, collection.owner, collection.id, found.uid)
-        )
-        if name is not None and name != put.name:
-            raise _uid_conflict(put.collection.href, name)
+    await uid_conflicts.check_before(put, found.uid, calindex.name_of_holder, UID_CONFLICT)
     return Checked(await _aside(put.data, calindex.entry, found), put.collection.href)
 
 
@@ -74,19 +67,18 @@ async def _aside(data: bytes, work: Callable[[P], T], argument: P) -> T:
     return await asyncio.to_thread(work, argument) if len(data) > INLINE else work(argument)
 
 
-def _uid_conflict(collection: str, name: str) -> DavError:
-    url = href(collection + quote(name))
-    return DavError(409, condition=caldav("no-uid-conflict"), content=url)
-
-
 async def index_object(tx: Tx, collection: Collection, item: Item, checked: Any) -> None:
     """The index rows, in the transaction of the PUT."""
     assert isinstance(checked, Checked)
-    try:
-        await calindex.put(tx, item, checked.entry)
-    except AlreadyExists as error:
-        name = await calindex.name_of_holder(tx, item.owner, item.collection, checked.entry.ical_uid)
-        raise _uid_conflict(checked.href, name or item.name or "") from error
+    await uid_conflicts.index(
+        tx,
+        item,
+        checked.entry.ical_uid,
+        checked.href,
+        put=calindex.put(tx, item, checked.entry),
+        holder_name=calindex.name_of_holder,
+        condition=UID_CONFLICT,
+    )
 
 
 def _calendar_size(config: Config) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from armgs_server.config import Config
+from armgs_server.dav import uid_conflicts
 from armgs_server.dav.call import Call
 from armgs_server.dav.carddav_filters import CardFilter, parse_filter
 from armgs_server.dav.carddav_properties import PROPERTIES, carddav
@@ -17,12 +18,11 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Kind, Put, Report, Shape
 from armgs_server.dav.member_data import answer, as_resources, multiget, parse_asked, read_data
 from armgs_server.dav.multistatus import status_response
-from armgs_server.dav.names import dav, href
-from armgs_server.dav.paths import quote
+from armgs_server.dav.names import dav
 from armgs_server.dav.resources import CollectionResource, MemberResource
 from armgs_server.dav.xml import Element, text_of
 from armgs_server.directory.access import Rights
-from armgs_server.errors import AlreadyExists, Invalid
+from armgs_server.errors import Invalid
 from armgs_server.formats.vcard import Card, check
 from armgs_server.net.http import Response
 from armgs_server.storage import cards, members
@@ -30,6 +30,7 @@ from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
+UID_CONFLICT = carddav("no-uid-conflict")
 TYPES = ("text/vcard", "text/x-vcard", "text/directory", "text/plain")
 # Cards parsed between two pauses: about two milliseconds.
 SCAN_SLICE = 50
@@ -51,30 +52,22 @@ async def check_card(put: Put) -> Checked:
         card = check(put.data)
     except Invalid as error:
         raise DavError(403, str(error), condition=carddav("valid-address-data")) from error
-    if put.call.request.method != "PUT":
-        # COPY and MOVE bring their index rows along, so a conflict must be found before them.
-        collection = put.collection.collection
-        name = await put.call.engine.store.read(
-            lambda tx: cards.name_of_holder(tx, collection.owner, collection.id, card.uid)
-        )
-        if name is not None and name != put.name:
-            raise _uid_conflict(put.collection.href, name)
+    await uid_conflicts.check_before(put, card.uid, cards.name_of_holder, UID_CONFLICT)
     return Checked(card, put.collection.href)
-
-
-def _uid_conflict(collection: str, name: str) -> DavError:
-    url = href(collection + quote(name))
-    return DavError(409, condition=carddav("no-uid-conflict"), content=url)
 
 
 async def index_card(tx: Tx, collection: Collection, item: Item, checked: Any) -> None:
     """The index row, in the transaction of the PUT."""
     assert isinstance(checked, Checked)
-    try:
-        await cards.put(tx, item, checked.card)
-    except AlreadyExists as error:
-        name = await cards.name_of_holder(tx, item.owner, item.collection, checked.card.uid)
-        raise _uid_conflict(checked.href, name or item.name or "") from error
+    await uid_conflicts.index(
+        tx,
+        item,
+        checked.card.uid,
+        checked.href,
+        put=cards.put(tx, item, checked.card),
+        holder_name=cards.name_of_holder,
+        condition=UID_CONFLICT,
+    )
 
 
 async def handle_addressbook_query(call: Call, root: Element) -> Response:
