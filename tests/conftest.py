@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests import postgres
+from tests.debian import debian as debian
 
 settings.register_profile("armgs", deadline=None)  # two cores, shared: a slow example proves nothing
 settings.load_profile("armgs")

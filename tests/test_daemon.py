@@ -3,9 +3,9 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,11 +97,8 @@ async def test_port_in_use_is_said_and_ends_the_start(tmp_path: Path) -> None:
         assert b"cannot listen on 127.0.0.1 port" in errors
 
 
-@pytest.mark.skipif(
-    shutil.which("systemd-socket-activate") is None,
-    reason="systemd-socket-activate is not installed (Debian package systemd)",
-)
-async def test_sockets_of_systemd_are_used_and_no_others(tmp_path: Path) -> None:
+async def test_sockets_of_systemd_are_used_and_no_others(tmp_path: Path, debian: Callable[..., None]) -> None:
+    debian("systemd")
     async with World(tmp_path, process=True) as world:
         await world.stop()
         child = await asyncio.create_subprocess_exec(

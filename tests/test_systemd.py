@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import configparser
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
 WORST_SCORE = 1.5  # the score that docs/systemd.md states
 
-needs_systemd_analyze = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None,
-    reason="systemd-analyze is not installed (Debian package systemd)",
-)
+
+@pytest.fixture
+def systemd_analyze(debian: Callable[..., None]) -> None:
+    debian("systemd")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def units(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@needs_systemd_analyze
+@pytest.mark.usefixtures("systemd_analyze")
 def test_units_are_valid(units: Path) -> None:
     result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", units / "armgs.service", units / "armgs.socket"],
@@ -48,7 +48,7 @@ def test_units_are_valid(units: Path) -> None:
     assert result.returncode == 0
 
 
-@needs_systemd_analyze
+@pytest.mark.usefixtures("systemd_analyze")
 def test_sandbox_score(units: Path) -> None:
     result = subprocess.run(
         ["systemd-analyze", "security", "--no-pager", "--offline=true", units / "armgs.service"],
