@@ -75,7 +75,8 @@ async def hold(
 ) -> None:
     """Runs `job` whenever this process holds the lease, until cancelled; gives the lease up then.
 
-    The job is cancelled when the lease cannot be renewed in time, and begun again with the next one.
+    The job is cancelled as soon as the lease cannot be renewed, long before it is over, and begun again with
+    the next one.
     """
     pause = lifetime / 3 / clock.SECOND
     while True:
