@@ -10,9 +10,9 @@ from armgs_server.directory import Principal
 from armgs_server.directory.exchange import Answer, Exchange, Failure, Success
 from armgs_server.directory.sasl import Challenge
 from armgs_server.errors import Invalid
-from armgs_server.net.stream import Stream
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import Stanza, element, text_element
+from armgs_server.xmpp.transport import Transport
 
 SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 MAX_ATTEMPTS = 5  # RFC 6120 §6.4.5: retries on one stream
@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 5  # RFC 6120 §6.4.5: retries on one stream
 class Authentication:
     """RFC 6120 §6: SASL on one stream."""
 
-    def __init__(self, server: Server, stream: Stream, domain: str) -> None:
+    def __init__(self, server: Server, stream: Transport, domain: str) -> None:
         self._server = server
         self._exchange: Exchange = server.directory.auth.begin(
             service="xmpp",

@@ -13,15 +13,16 @@ import asyncio
 import secrets
 
 from armgs_server.errors import DomainError, Invalid
-from armgs_server.net.stream import Security, Stream
+from armgs_server.net.stream import Security
 from armgs_server.xmpp import iq_routing, lifecycle, presence, router
 from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.jid import parse
-from armgs_server.xmpp.negotiation import END, Negotiation, StreamError, acknowledge
-from armgs_server.xmpp.protocol import Event, Protocol, StreamEnd, StreamHeader
+from armgs_server.xmpp.negotiation import Negotiation, StreamError, acknowledge
+from armgs_server.xmpp.protocol import Event, StreamEnd, StreamHeader
 from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import XML_LANG, Stanza, element
+from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0198_sm as sm
 from armgs_server.xmpp.xeps import xep_0352_csi as csi
 
@@ -30,24 +31,22 @@ _PROBE_TIMEOUT = 60.0  # to answer when asked for a sign of life
 
 
 class ClientStream:
-    """One connection on port 5222 or 5223."""
+    """One client's stream, whatever carries it."""
 
     __slots__ = (
         "_deadline",
         "_is_final",
         "_is_over",
         "_negotiation",
-        "_protocol",
         "_server",
         "_session",
         "_stream",
     )
 
-    def __init__(self, server: Server, stream: Stream, tls: Security) -> None:
+    def __init__(self, server: Server, stream: Transport, tls: Security) -> None:
         self._server = server
         self._stream = stream
         self._negotiation = Negotiation(server, stream, tls)
-        self._protocol = Protocol(max_stanza_size=server.config.xmpp.stanza_size_before_login)
         self._session: Session | None = None
         self._is_over = False
         self._is_final = False  # ended by word, so it cannot be resumed
@@ -57,12 +56,7 @@ class ClientStream:
         """Serves the connection to its end."""
         try:
             while not self._is_over:
-                data = await self._read()
-                if data:
-                    self._protocol.receive_data(data)
-                else:
-                    self._protocol.receive_eof()
-                await self._handle_events(list(self._protocol.events()))
+                await self._handle_events(await self._receive())
                 await self._stream.drain()
         except StreamError as error:
             self._fail(error)
@@ -77,19 +71,19 @@ class ClientStream:
 
     # Reading
 
-    async def _read(self) -> bytes:
+    async def _receive(self) -> list[Event]:
         if self._session is None:
             remaining = self._deadline - asyncio.get_running_loop().time()
-            return await self._stream.read(max(remaining, 0.01))
+            return await self._stream.receive(max(remaining, 0.01))
         try:
-            return await self._stream.read(_REST_AFTER)
+            return await self._stream.receive(_REST_AFTER)
         except TimeoutError:
-            self._protocol.rest()
+            self._stream.rest()
         try:
-            return await self._stream.read(self._server.config.xmpp.idle_timeout)
+            return await self._stream.receive(self._server.config.xmpp.idle_timeout)
         except TimeoutError:
             self._ask_for_life(self._session)
-        return await self._stream.read(_PROBE_TIMEOUT)
+        return await self._stream.receive(_PROBE_TIMEOUT)
 
     def _ask_for_life(self, session: Session) -> None:
         """XEP-0198 §4 or XEP-0199: whoever is there answers."""
@@ -128,7 +122,7 @@ class ClientStream:
         """RFC 6120 §4.3.3: the next bytes begin a new stream."""
         settings, is_known = self._server.config.xmpp, self._negotiation.principal is not None
         limit = settings.stanza_size if is_known else settings.stanza_size_before_login
-        self._protocol = Protocol(max_stanza_size=limit)
+        self._stream.restart(limit)
         self._negotiation.must_restart = False
 
     async def _route(self, session: Session, messages: list[Stanza]) -> None:
@@ -167,7 +161,7 @@ class ClientStream:
         self._is_over = True
         self._is_final = end.is_tag
         if end.is_tag:
-            self._stream.write(END)
+            self._stream.end()
 
     # After binding
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from armgs_server.net.stream import Security, Stream
+from armgs_server.net.stream import Security
 from armgs_server.xmpp import roster_iq
 from armgs_server.xmpp.authentication import SASL, Authentication
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import element, text_element
+from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0115_caps, xep_0198_sm, xep_0352_csi
 
 TLS = "urn:ietf:params:xml:ns:xmpp-tls"
@@ -18,7 +19,7 @@ CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
 _SESSION_FEATURE = element("session", {"xmlns": roster_iq.SESSION}, element("optional"))
 
 
-def before_login(server: Server, stream: Stream, authentication: Authentication, tls: Security) -> bytes:
+def before_login(server: Server, stream: Transport, authentication: Authentication, tls: Security) -> bytes:
     """RFC 6120 §5.4.1 and §6.4.1."""
     offered = b""
     if tls == "starttls" and not stream.is_tls:

@@ -12,19 +12,17 @@ import contextlib
 
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
-from armgs_server.net.stream import Stream
 from armgs_server.xmpp import presence
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session, random_resource
 from armgs_server.xmpp.stanza import StanzaError, stream_error
+from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0160_offline, xep_0191_blocking
 from armgs_server.xmpp.xeps.xep_0198_sm import Management, TooHighCount
 
-_END = b"</stream:stream>"
 
-
-async def bind(server: Server, principal: Principal, resource: str, stream: Stream, lang: str) -> Session:
+async def bind(server: Server, principal: Principal, resource: str, stream: Transport, lang: str) -> Session:
     """A new session; an older one of the same resource is ended (RFC 6120 §7.7.2.2)."""
     jid = parse(principal.address).with_resource(resource or random_resource())
     blocked = await xep_0191_blocking.load(server, principal.id)
@@ -64,7 +62,7 @@ def manage(server: Server, session: Session, *, is_resumable: bool) -> Managemen
     return management
 
 
-async def resume(server: Server, principal: Principal, previous: str, stream: Stream) -> Session | None:
+async def resume(server: Server, principal: Principal, previous: str, stream: Transport) -> Session | None:
     """XEP-0198 §5: the session goes on over a new stream; the old stream, if it still stands, is closed."""
     session = server.resumable.get(previous)
     if session is None or session.account.owner != principal.id:
@@ -115,7 +113,7 @@ async def abandoned(server: Server, owner: int, previous: str, h: int) -> int | 
         return management.handled
 
 
-async def leave(server: Server, session: Session, stream: Stream, *, is_final: bool) -> None:
+async def leave(server: Server, session: Session, stream: Transport, *, is_final: bool) -> None:
     """The stream is gone; the session waits for its client if it may, else it ends."""
     if session.stream is not stream:
         return  # resumed over another stream, or ended already
@@ -172,7 +170,7 @@ def give_up(server: Server, session: Session) -> None:
 def close(session: Session, condition: str) -> None:
     """Tells the client why, and closes its stream."""
     if session.stream is not None:
-        session.stream.write(stream_error(condition) + _END)
+        session.stream.end(stream_error(condition))
         session.stream.close()
 
 

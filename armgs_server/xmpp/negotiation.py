@@ -11,7 +11,7 @@ import secrets
 
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError, Invalid
-from armgs_server.net.stream import Security, Stream
+from armgs_server.net.stream import Security
 from armgs_server.xmpp import authentication, features, lifecycle
 from armgs_server.xmpp.authentication import MAX_ATTEMPTS, Authentication
 from armgs_server.xmpp.jid import parse
@@ -26,12 +26,11 @@ from armgs_server.xmpp.stanza import (
     from_domain_error,
     result,
     stream_error,
-    stream_header,
     text_element,
 )
+from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0198_sm as sm
 
-END = b"</stream:stream>"
 _PROCEED = element("proceed", {"xmlns": features.TLS})
 _TLS_FAILURE = element("failure", {"xmlns": features.TLS})
 
@@ -61,7 +60,7 @@ class Negotiation:
         "principal",
     )
 
-    def __init__(self, server: Server, stream: Stream, tls: Security) -> None:
+    def __init__(self, server: Server, stream: Transport, tls: Security) -> None:
         self._server = server
         self._stream = stream
         self._tls = tls
@@ -99,7 +98,7 @@ class Negotiation:
         """RFC 6120 §4.9.1.2: even an error before our header is told inside a stream."""
         if not self._has_header:
             self._write_header()
-        self._stream.write(stream_error(error.condition, error.text, error.extra) + END)
+        self._stream.end(stream_error(error.condition, error.text, error.extra))
         self._stream.close()
 
     async def handle(self, nonza: Stanza) -> Session | None:
@@ -125,7 +124,7 @@ class Negotiation:
         domain = self._domain or next(iter(self._server.directory.domains), "localhost")
         to = self.principal.address if self.principal is not None else ""
         lang = self.lang or "en"
-        self._stream.write(stream_header(from_=domain, stream_id=secrets.token_hex(8), to=to, lang=lang))
+        self._stream.open(from_=domain, stream_id=secrets.token_hex(8), to=to, lang=lang)
         self._has_header = True
 
     def _restart(self) -> None:

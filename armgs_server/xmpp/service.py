@@ -16,6 +16,7 @@ from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
+from armgs_server.xmpp.transport import TcpTransport
 from armgs_server.xmpp.xeps import xep_0363_upload
 from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
 
@@ -70,4 +71,5 @@ class XmppService:
             await self.server.processes.stop()
 
     async def _serve(self, stream: Stream, tls: Security) -> None:
-        await ClientStream(self.server, stream, tls).run()
+        limit = self.server.config.xmpp.stanza_size_before_login
+        await ClientStream(self.server, TcpTransport(stream, limit), tls).run()

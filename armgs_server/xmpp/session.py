@@ -13,12 +13,12 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
-from armgs_server.net.stream import Stream
 from armgs_server.storage import clock
 from armgs_server.xmpp.jid import JID
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.account import Account
+    from armgs_server.xmpp.transport import Transport
     from armgs_server.xmpp.xeps.xep_0198_sm import Management
     from armgs_server.xmpp.xeps.xep_0352_csi import Holding
 
@@ -52,10 +52,10 @@ class Session:
         "wants_carbons",
     )
 
-    def __init__(self, account: Account, jid: JID, stream: Stream, lang: str) -> None:
+    def __init__(self, account: Account, jid: JID, stream: Transport, lang: str) -> None:
         self.account = account
         self.jid = jid
-        self.stream: Stream | None = stream
+        self.stream: Transport | None = stream
         self.lang = lang
         self.number = clock.unique_id()  # tells it from a later one of the same resource
         self.presence: bytes | None = None  # the tail of the last available presence
