@@ -6,7 +6,6 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
