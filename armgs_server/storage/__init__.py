@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +36,8 @@ INLINE_LIMIT = 65536
 # How often a daemon looks for hints that other processes (the command line) left in the store.
 HINT_INTERVAL = 1.0
 HINT_LIFETIME = clock.MINUTE
+# How often storage.clock is compared with the database's.
+CLOCK_INTERVAL = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +95,7 @@ class Store:
         else:
             raise ValueError(f"no such store: {url!r}; it is 'sqlite' or 'postgresql://…'")
         try:
+            await engine.follow_clock()
             await migrations.prepare(engine)
         except BaseException:
             await engine.close()
@@ -127,36 +131,43 @@ class Store:
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="store-watch")
 
     async def _watch(self) -> None:
-        last = clock.now() << 10
+        since, heard = clock.now() << 10, frozenset[int]()
         catch_up = CatchUp(self._engine, self.bus) if isinstance(self.bus, RemoteBus) else None
-        while True:
+        for turn in itertools.count(1):
             await asyncio.sleep(HINT_INTERVAL)
             try:
-                last = await self._hear(last)
+                heard = await self._hear(max(since, (clock.now() - HINT_LIFETIME) << 10), heard)
+                if turn % round(CLOCK_INTERVAL / HINT_INTERVAL) == 0:
+                    await self._engine.follow_clock()
                 if catch_up is not None:
                     await catch_up.look()
             except DomainError as error:
                 _log.warning("store cannot be watched error=%s", error)
 
-    async def _hear(self, last: int) -> int:
-        """Publishes hints after `last`; the newest one's id. Ids go by time, so late ones are looked for."""
+    async def _hear(self, since: int, heard: frozenset[int]) -> frozenset[int]:
+        """Publishes hints after `since` but those `heard`; which are heard now.
+
+        One may be committed after another with a larger id, so all of the last minute are looked at.
+        """
 
         async def work(tx: Tx) -> list[tuple[int, str, bytes]]:
-            rows = await tx.rows("SELECT id, topic, data FROM hint WHERE id > ? ORDER BY id", last)
+            rows = await tx.rows("SELECT id, topic, data FROM hint WHERE id > ? ORDER BY id", since)
             return [(row[0], row[1], row[2]) for row in rows]
 
         hints = await self.read(work)
-        for _, topic, data in hints:
-            self.bus.publish(topic, data)
-        if not hints:
-            return last
-        before = (clock.now() - HINT_LIFETIME) << 10
+        for id_, topic, data in hints:
+            if id_ not in heard:
+                self.bus.publish(topic, data)
+        now_heard = frozenset(id_ for id_, *_ in hints)
+        if now_heard <= heard:
+            return now_heard
+        before = (clock.now() - 2 * HINT_LIFETIME) << 10
 
         async def sweep(tx: Tx) -> None:
             await tx.execute("DELETE FROM hint WHERE id < ?", before)
 
         await self._engine.write(sweep)
-        return hints[-1][0]
+        return now_heard
 
     async def close(self) -> None:
         """Commits what is queued and closes."""

@@ -19,6 +19,17 @@ MAILBOXES = (
     ("junk", "Junk"),
     ("archive", "Archive"),
 )
+# What an account has beside its collections and its queue.
+_TABLES = (
+    "document",
+    "archive",
+    "archive_end",
+    "offline",
+    "roster",
+    "upload",
+    "pubsub_node",
+    "pubsub_item",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,7 @@ async def hold(tx: Tx, owners: Iterable[int]) -> None:
 
 async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it."""
-    for table in ("document", "archive", "offline", "roster", "upload", "pubsub_node", "pubsub_item"):
+    for table in _TABLES:
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await queue.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):

@@ -3,7 +3,9 @@
 
 An id carries the time its message was archived (microseconds << 10, then ten random bits), so the order
 of ids is the order of time, and a time range is a range of ids: paging, `start` and `end` all read the
-primary key. Ids are drawn inside the transaction, so a reader who has seen an id has seen all before it.
+primary key. An id is drawn inside the transaction, above the last one of its archive, whose row
+`archive_end` stays locked until the commit: so ids are in the order of commits too, whatever hosts' clocks
+say, and a reader who has seen an id has seen all before it.
 """
 
 from __future__ import annotations
@@ -53,16 +55,18 @@ class Page:
 
 async def append(tx: Tx, owner: int, peer: str, stanza_id: str, stanza: bytes, sent: int = 0) -> int:
     """Archives one message; its archive id. With `sent`, one of the past (an import)."""
-    id_ = clock.unique_id()
     if sent:
-        id_ = sent << _TIME_SHIFT | (id_ & ((1 << _TIME_SHIFT) - 1))
+        id_ = sent << _TIME_SHIFT | (clock.unique_id() & ((1 << _TIME_SHIFT) - 1))
+    else:
+        id_ = (await _draw(tx, [owner]))[owner].pop()
     await tx.execute(_INSERT, owner, id_, peer, sent or id_ >> _TIME_SHIFT, stanza_id, stanza)
     return id_
 
 
 async def append_all(tx: Tx, rows: Sequence[tuple[int, str, str, bytes]]) -> list[int]:
     """Archives several (owner, peer, stanza id, stanza) at once, in their order; their archive ids."""
-    ids = [clock.unique_id() for _ in rows]
+    drawn = await _draw(tx, [owner for owner, *_ in rows])
+    ids = [drawn[owner].pop(0) for owner, *_ in rows]
     await tx.executemany(
         _INSERT,
         [
@@ -71,6 +75,25 @@ async def append_all(tx: Tx, rows: Sequence[tuple[int, str, str, bytes]]) -> lis
         ],
     )
     return ids
+
+
+async def _draw(tx: Tx, owners: Sequence[int]) -> dict[int, list[int]]:
+    """As many new ids of each owner as it is named, rising; owners in one order, so nobody deadlocks."""
+    distinct = sorted(set(owners))
+    if not distinct:
+        return {}
+    most = max(owners.count(owner) for owner in distinct)
+    wanted = [(owner, clock.unique_id() + most) for owner in distinct]
+    rows = await tx.rows(
+        f"INSERT INTO archive_end (owner, last) VALUES {', '.join(['(?, ?)'] * len(wanted))}"
+        " ON CONFLICT (owner) DO UPDATE SET last = CASE WHEN archive_end.last + CAST(? AS BIGINT)"
+        " > excluded.last THEN archive_end.last + CAST(? AS BIGINT) ELSE excluded.last END"
+        " RETURNING owner, last",
+        *(value for pair in wanted for value in pair),
+        most,
+        most,
+    )
+    return {owner: list(range(last - most + 1, last + 1)) for owner, last in rows}
 
 
 async def page(tx: Tx, owner: int, query: ArchiveQuery) -> Page:

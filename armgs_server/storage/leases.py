@@ -3,7 +3,7 @@
 
 A lease is taken for a time and renewed before it ends. Its token fences: the job's own transactions call
 `check`, so that a holder which slept through the end of its lease cannot write after its successor did.
-Hosts' clocks must agree to well within the lifetime (NTP does).
+What has run out is judged by the database's clock (storage.clock), whatever the hosts' own ones say.
 """
 
 from __future__ import annotations
@@ -54,9 +54,14 @@ async def acquire(tx: Tx, name: str, holder: str, lifetime: int = LIFETIME) -> L
 
 
 async def check(tx: Tx, lease: Lease) -> None:
-    """Conflict when somebody else has taken over. Called first in each of the job's transactions."""
-    token = await tx.value("SELECT token FROM lease WHERE name = ?", lease.name)
-    if token != lease.token:
+    """Conflict when somebody else has taken over; nobody does until this transaction has ended.
+
+    Called first in each of the job's transactions. An UPDATE, because on PostgreSQL it locks the row.
+    """
+    is_ours = await tx.execute(
+        "UPDATE lease SET token = token WHERE name = ? AND token = ?", lease.name, lease.token
+    )
+    if not is_ours:
         raise Conflict(f"the lease {lease.name} has passed to another worker")
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from armgs_server.errors import AlreadyExists, Temporary
+from armgs_server.storage import clock
 from armgs_server.storage.tx import Engine, Publish, Row, Tx, Value, Work
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ _UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
+_TIME = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 # Key of the advisory lock under which one process at a time makes or migrates the schema.
 _SCHEMA_LOCK = 0x61726D6773
 
@@ -210,6 +212,18 @@ class PostgresEngine(Engine):
     async def analyse(self) -> None:
         """ANALYZE: plans made for an empty table read 3,000 new rows thirty times slower."""
         await self.script(["ANALYZE"])
+
+    async def follow_clock(self) -> None:
+        """See Engine.follow_clock."""
+
+        async def work(tx: Tx) -> tuple[int, int, int]:
+            asked = clock.since_boot()
+            theirs = await tx.value(_TIME)
+            return int(theirs), asked, clock.since_boot()
+
+        corrected = clock.follow(*await self.read(work))
+        if abs(corrected) > clock.SECOND:
+            _log.warning("the database's clock has moved seconds=%.3f", corrected / clock.SECOND)
 
     async def close(self) -> None:
         """Waits for running works, then closes the pool."""

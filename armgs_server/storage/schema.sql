@@ -174,8 +174,8 @@ CREATE TABLE card (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX card_uid ON card (owner, collection, card_uid);
 
--- XEP-0313: one row for each owner of the conversation. id is the archive id, in the order of time:
--- microseconds << 10 and ten random bits (storage.archive).
+-- XEP-0313: one row for each owner of the conversation. id is the archive id, in the order of time and of
+-- commits: microseconds << 10 and ten random bits (storage.archive).
 CREATE TABLE archive (
   owner     INTEGER NOT NULL,
   id        INTEGER NOT NULL,
@@ -186,6 +186,11 @@ CREATE TABLE archive (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX archive_peer ON archive (owner, peer, id);
+-- The last id that was drawn in an archive. Whoever draws one holds the row until the commit.
+CREATE TABLE archive_end (
+  owner INTEGER NOT NULL PRIMARY KEY,
+  last  INTEGER NOT NULL
+);
 
 -- XEP-0160: messages no session of the owner took yet.
 CREATE TABLE offline (

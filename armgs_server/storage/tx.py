@@ -91,6 +91,10 @@ class Engine(ABC):
     async def analyse(self) -> None:
         """Looks at what the tables hold now, where the engine plans by statistics: after large imports."""
 
+    async def follow_clock(self) -> None:
+        """Sets storage.clock by the database's, where hosts share one. Temporary when it cannot be asked."""
+        return
+
     @abstractmethod
     async def close(self) -> None:
         """Finishes what is queued and lets go of the database."""

@@ -24,6 +24,7 @@ SELECT create_distributed_table('event', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('instance', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('card', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('archive', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('archive_end', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('offline', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('roster', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('session', 'owner', colocate_with => 'account');
