@@ -20,13 +20,14 @@ from xml.parsers import expat
 
 from armgs_server.errors import Invalid
 from armgs_server.formats.xmltree import quote
+from armgs_server.xmpp.content import adopted
 from armgs_server.xmpp.faults import Broken, Fault, fault_of, on_restricted, on_xml_declaration
 from armgs_server.xmpp.prefixes import MAX_DEPTH, rewritten
 from armgs_server.xmpp.stanza import CLIENT, START_TAG, STREAM, XML_LANG, Mark, Stanza
 
 _SLICE = 1 << 16  # fed to expat at once
 _WHITESPACE = b" \t\r\n"
-_CANNED = f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}'>".encode()
+_CANNED = f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}'>"
 _STANZA_DEPTH = 1
 _CHILD_DEPTH = 2
 
@@ -39,6 +40,7 @@ class StreamHeader:
     from_: str
     version: str
     lang: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Protocol:
         "_base",
         "_buffer",
         "_child_start",
+        "_content",
         "_depth",
         "_events",
         "_is_closed",
@@ -71,8 +74,9 @@ class Protocol:
         "max_stanza_size",
     )  # fmt: skip
 
-    def __init__(self, *, max_stanza_size: int) -> None:
+    def __init__(self, *, max_stanza_size: int, content: str = CLIENT) -> None:
         self.max_stanza_size = max_stanza_size
+        self._content = content
         self._events: list[Event] = []
         self.restart()
 
@@ -148,7 +152,7 @@ class Protocol:
 
     def _wake(self) -> None:
         prefixes = "".join(f" xmlns:{prefix}='{quote(uri)}'" for prefix, uri in self._prefixes.items())
-        header = _CANNED[:-1] + prefixes.encode() + b">"
+        header = f"{_CANNED[:-1]}{prefixes}>".replace(CLIENT, self._content, 1).encode()
         self._parser = parser = self._new_parser()
         self._depth = 0
         self._buffer += header
@@ -183,7 +187,7 @@ class Protocol:
     def _on_namespace(self, prefix: str | None, uri: str) -> None:
         if self._depth == 0:
             if prefix is None:
-                if uri not in (CLIENT, STREAM):
+                if uri not in (self._content, STREAM):
                     raise Broken("invalid-namespace", f"content namespace {uri}")
             elif prefix not in ("stream", "xml"):
                 self._prefixes[prefix] = uri
@@ -226,6 +230,7 @@ class Protocol:
                 attributes.get("from", ""),
                 attributes.get("version", ""),
                 attributes.get(XML_LANG, ""),
+                attributes.get("id", ""),
             )
         )
 
@@ -249,7 +254,11 @@ class Protocol:
             raise Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
         xmlns, _, local = self._name.rpartition(" ")
         stanza = Stanza(raw, local, xmlns, self._attributes, self._marks)
-        if self._needs_rewrite or self._prefixes or b"stream:" in raw:
+        if self._content != CLIENT:
+            stanza = adopted(stanza, self._content)
+        if self._needs_rewrite or any(
+            b"%b:" % prefix.encode() in raw for prefix in ("stream", *self._prefixes)
+        ):
             stanza = rewritten(stanza, self._prefixes)
             self._needs_rewrite = False
         self._events.append(stanza)
@@ -279,7 +288,7 @@ class Protocol:
 def parse_stanza(data: bytes) -> Stanza:
     """One stanza made by this server, read like one that came in. Invalid where it is none."""
     protocol = Protocol(max_stanza_size=max(len(data), 1))
-    protocol.receive_data(_CANNED + data)
+    protocol.receive_data(_CANNED.encode() + data)
     events = list(protocol.events())
     if len(events) != 2 or not isinstance(events[1], Stanza):
         raise Invalid("not one well-formed stanza")
