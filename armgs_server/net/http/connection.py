@@ -12,9 +12,10 @@ from armgs_server.net.deadlines import NEVER
 from armgs_server.net.http import answer
 from armgs_server.net.http.body import Body, BodyTimeout, ClientGone
 from armgs_server.net.http.intake import Intake
-from armgs_server.net.http.message import Handler, Request, Response
+from armgs_server.net.http.message import Request, Response
 from armgs_server.net.http.parser import Refused, RequestParser
 from armgs_server.net.http.shell import HttpShell
+from armgs_server.net.http.upgrade import Serve, hand_over
 from armgs_server.net.http.writer import ResponseWriter
 from armgs_server.net.outlet import Outlet
 
@@ -208,6 +209,13 @@ class HttpConnection(asyncio.Protocol):
         self._expecting = body is not None and _expects_continue(request)
         self._read_deadline = NEVER
         response = await self._handle(request)
+        if response.upgrade is not None:
+            if self._intake.is_quiet:
+                await self._upgrade(response, response.upgrade)
+                return
+            # RFC 6455 §4.1: a client sends nothing before it has seen the answer.
+            self._intake.has_ended = True
+            response = answer.plain(400, "input behind the request to upgrade")
         is_unread = body is not None and not body.is_complete
         must_end = is_unread and self._must_end_after(request, body)
         is_last = must_end or not request.keep_alive or self._shell.finishing or self._intake.is_exhausted
@@ -221,6 +229,18 @@ class HttpConnection(asyncio.Protocol):
         elif is_unread:
             self._wait_until(self._shell.settings.body_timeout)
 
+    async def _upgrade(self, response: Response, serve: Serve) -> None:
+        """RFC 9110 §7.8: from here on the connection is another protocol's."""
+        transport = self._intake.transport
+        if transport is None:
+            raise ClientGone("the client has closed the connection")
+        self._writer.write(answer.serialise_head(self._shell.clock, response, None, False, False))
+        self._shell.deadlines.forget(self)
+        try:
+            await hand_over(self._shell, self.peer, transport, serve)
+        finally:
+            self.connection_lost(None)
+
     def _must_end_after(self, request: Request, body: Body | None) -> bool:
         """Whether what is left of the body cannot be skipped to find the next request."""
         if body is None or body.is_failed:
@@ -231,8 +251,6 @@ class HttpConnection(asyncio.Protocol):
 
     async def _handle(self, request: Request) -> Response:
         try:
-            if self._shell.is_traced:
-                return await _traced(self._shell.handler, request)
             return await self._shell.handler(request)
         except ClientGone:
             raise
@@ -270,18 +288,3 @@ class HttpConnection(asyncio.Protocol):
 def _expects_continue(request: Request) -> bool:
     expectation = request.header("expect")
     return expectation is not None and expectation.lower() == "100-continue" and request.version == "1.1"
-
-
-async def _traced(handler: Handler, request: Request) -> Response:
-    """Answers, and shows the request's header and the answer's status; bodies are bulk."""
-    trace = log.Trace("http", request.peer)
-    lines = [f"{request.method} {request.target}".encode("latin-1", "replace")]
-    lines += [name + b": " + value for name, value in request.headers]
-    trace.received(b"".join(line + b"\n" for line in lines))
-    try:
-        response = await handler(request)
-    except Exception as error:
-        trace.error(repr(error))
-        raise
-    trace.sent(str(response.status).encode())
-    return response

@@ -64,6 +64,12 @@ class Intake:
         """Whether no request will follow."""
         return self.has_ended and not self.queue and self._rest is None
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has come behind the request that is being answered."""
+        is_empty = not self.queue and self._rest is None and self.body is None
+        return is_empty and not self.in_header and not self.has_ended
+
     def feed(self, data: bytes) -> None:
         """Bytes as they came, behind those that wait (a transport may deliver once more when paused)."""
         if self._rest is not None:

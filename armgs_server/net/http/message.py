@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from armgs_server.errors import Invalid, TooLarge
 from armgs_server.net.http.body import Body
+from armgs_server.net.http.upgrade import Serve
 
 _UNUSUAL = re.compile(r"%|//|/\.\.?(?:/|$)|[^\x21-\x7e]")  # a path without these is already normalised
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -89,12 +90,16 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """One answer. With an iterator as its body and no `length` it is sent chunked."""
+    """One answer. With an iterator as its body and no `length` it is sent chunked.
+
+    `upgrade` gets the connection after a 101 (Switching Protocols).
+    """
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: ResponseBody = b""
     length: int | None = None
+    upgrade: Serve | None = None
 
 
 def index_of(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

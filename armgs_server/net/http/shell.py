@@ -3,10 +3,11 @@
 
 from typing import Protocol
 
+from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.net.deadlines import Deadlines
 from armgs_server.net.http.answer import Clock
-from armgs_server.net.http.message import Handler
+from armgs_server.net.http.message import Handler, Request, Response
 
 
 class Connection(Protocol):
@@ -22,9 +23,8 @@ class HttpShell:
         self.settings = config.http
         self.limits = config.limits
         self.deadlines = deadlines
-        self.handler = handler
+        self.handler = _traced(handler) if "http" in config.log.trace else handler
         self.is_tls = is_tls
-        self.is_traced = "http" in config.log.trace
         self.clock = Clock()
         self.connections: set[Connection] = set()
         self.finishing = False
@@ -39,3 +39,22 @@ class HttpShell:
         """Ends all connections at once."""
         for connection in list(self.connections):
             connection.abort()
+
+
+def _traced(handler: Handler) -> Handler:
+    """Answers, and shows the request's header and the answer's status; bodies are bulk."""
+
+    async def answer(request: Request) -> Response:
+        trace = log.Trace("http", request.peer)
+        lines = [f"{request.method} {request.target}".encode("latin-1", "replace")]
+        lines += [name + b": " + value for name, value in request.headers]
+        trace.received(b"".join(line + b"\n" for line in lines))
+        try:
+            response = await handler(request)
+        except Exception as error:
+            trace.error(repr(error))
+            raise
+        trace.sent(str(response.status).encode())
+        return response
+
+    return answer
