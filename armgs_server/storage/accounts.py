@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import NotFound, OverQuota
-from armgs_server.storage import collections, queue, trees
+from armgs_server.storage import collections, pubsub, queue, trees
 from armgs_server.storage.tx import Tx
 
 # Role and name of a person's mailboxes (RFC 6154 names the roles).
@@ -27,8 +27,6 @@ _TABLES = (
     "offline",
     "roster",
     "upload",
-    "pubsub_node",
-    "pubsub_item",
 )
 
 
@@ -112,6 +110,7 @@ async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it."""
     for table in _TABLES:
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
+    await pubsub.delete_all(tx, owner)
     await queue.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):
         await trees.delete(tx, collection)

@@ -1,16 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0163: nodes that an owner publishes items to. An item is kept as its ready `<item/>` element."""
+"""XEP-0060: nodes that items are published to. An item is kept as its ready `<item/>` element.
+
+A node belongs to an owner: a person (XEP-0163), or a department, whose nodes are those of its service.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from armgs_server.storage import clock
 from armgs_server.storage.tx import Tx
 
-_IN_LIMIT = 500  # owners named in one query
+_IN_LIMIT = 200  # owners named in one query
+_TABLES = ("pubsub_item", "pubsub_affiliation", "pubsub_subscription", "pubsub_redirect", "pubsub_node")
+_SURPLUS = 1000  # items that one publication may push out
+TIME_SHIFT = 10  # `published` is microseconds times 1024: see clock.unique_id
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node; `config` is what its protocol makes of it."""
+
+    owner: int
+    name: str
+    creator: str
+    created: int
+    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +39,85 @@ class PublishedItem:
     node: str
     id: str
     payload: bytes
+    published: int = 0
+    publisher: str = ""
+
+    @property
+    def time(self) -> int:
+        """When it was published, in microseconds."""
+        return self.published >> TIME_SHIFT
 
 
-async def config(tx: Tx, owner: int, node: str) -> dict[str, str] | None:
+# Nodes
+
+
+async def get(tx: Tx, owner: int, node: str) -> Node | None:
+    """A node, or None where there is no such node."""
+    row = await tx.row(
+        "SELECT creator, created, config FROM pubsub_node WHERE owner = ? AND node = ?", owner, node
+    )
+    return None if row is None else Node(owner, node, row[0], row[1], json.loads(row[2]))
+
+
+async def config(tx: Tx, owner: int, node: str) -> Mapping[str, Any] | None:
     """A node's configuration, or None where there is no such node."""
-    value = await tx.value("SELECT config FROM pubsub_node WHERE owner = ? AND node = ?", owner, node)
-    if value is None:
-        return None
-    found: dict[str, str] = json.loads(value)
-    return found
+    found = await get(tx, owner, node)
+    return None if found is None else found.config
 
 
-async def configure(tx: Tx, owner: int, node: str, values: Mapping[str, str]) -> None:
+async def configure(tx: Tx, owner: int, node: str, values: Mapping[str, Any], creator: str = "") -> None:
     """Makes a node, or changes its configuration."""
     await tx.execute(
-        "INSERT INTO pubsub_node (owner, node, config) VALUES (?, ?, ?)"
+        "INSERT INTO pubsub_node (owner, node, creator, created, config) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, node) DO UPDATE SET config = excluded.config",
         owner,
         node,
+        creator,
+        clock.now(),
         json.dumps(dict(values), ensure_ascii=False),
     )
 
 
-async def nodes(tx: Tx, owner: int) -> dict[str, dict[str, str]]:
+async def page(tx: Tx, owner: int, *, after: str = "", limit: int = 1000) -> list[Node]:
+    """Nodes of an owner in the order of their names."""
+    rows = await tx.rows(
+        "SELECT node, creator, created, config FROM pubsub_node WHERE owner = ? AND node > ?"
+        " ORDER BY node LIMIT ?",
+        owner,
+        after,
+        limit,
+    )
+    return [Node(owner, node, creator, created, json.loads(value)) for node, creator, created, value in rows]
+
+
+async def nodes(tx: Tx, owner: int) -> dict[str, Mapping[str, Any]]:
     """Every node of an owner, with its configuration."""
-    rows = await tx.rows("SELECT node, config FROM pubsub_node WHERE owner = ? ORDER BY node", owner)
-    return {node: json.loads(value) for node, value in rows}
+    return {node.name: node.config for node in await page(tx, owner, limit=1_000_000)}
+
+
+async def count(tx: Tx, owner: int, creator: str | None = None) -> int:
+    """How many nodes there are, or how many somebody has made."""
+    query = "SELECT COUNT(*) FROM pubsub_node WHERE owner = ?"
+    if creator is None:
+        return int(await tx.value(query, owner))
+    return int(await tx.value(f"{query} AND creator = ?", owner, creator))
 
 
 async def delete(tx: Tx, owner: int, node: str) -> bool:
-    """The node with its items; whether there was one."""
-    await purge(tx, owner, node)
-    return await tx.execute("DELETE FROM pubsub_node WHERE owner = ? AND node = ?", owner, node) > 0
+    """The node with its items, affiliations and subscriptions; whether there was one."""
+    removed = 0
+    for table in _TABLES:
+        removed = await tx.execute(f"DELETE FROM {table} WHERE owner = ? AND node = ?", owner, node)
+    return removed > 0
+
+
+async def delete_all(tx: Tx, owner: int) -> None:
+    """Everything of an owner."""
+    for table in _TABLES:
+        await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
+
+
+# Items
 
 
 async def purge(tx: Tx, owner: int, node: str) -> None:
@@ -60,26 +125,37 @@ async def purge(tx: Tx, owner: int, node: str) -> None:
     await tx.execute("DELETE FROM pubsub_item WHERE owner = ? AND node = ?", owner, node)
 
 
-async def publish(tx: Tx, owner: int, node: str, item_id: str, payload: bytes, max_items: int) -> None:
-    """Adds or replaces an item; the oldest beyond `max_items` go."""
+async def publish(
+    tx: Tx,
+    owner: int,
+    node: str,
+    item_id: str,
+    payload: bytes,
+    max_items: int,
+    publisher: str = "",
+) -> list[str]:
+    """Adds or replaces an item; the oldest beyond `max_items` go, their ids are told."""
     await tx.execute(
-        "INSERT INTO pubsub_item (owner, node, id, published, payload) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO pubsub_item (owner, node, id, published, publisher, payload) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, node, id) DO UPDATE SET published = excluded.published,"
-        " payload = excluded.payload",
+        " publisher = excluded.publisher, payload = excluded.payload",
         owner,
         node,
         item_id,
         clock.unique_id(),
+        publisher,
         payload,
     )
     surplus = await tx.rows(
         "SELECT id FROM pubsub_item WHERE owner = ? AND node = ? ORDER BY published DESC LIMIT ? OFFSET ?",
         owner,
         node,
-        1000,
+        _SURPLUS,
         max_items,
     )
-    await retract(tx, owner, node, [row[0] for row in surplus])
+    gone = [row[0] for row in reversed(surplus)]
+    await retract(tx, owner, node, gone)
+    return gone
 
 
 async def retract(tx: Tx, owner: int, node: str, ids: Sequence[str]) -> int:
@@ -92,32 +168,87 @@ async def retract(tx: Tx, owner: int, node: str, ids: Sequence[str]) -> int:
     return removed
 
 
-async def items(
-    tx: Tx, owner: int, node: str, *, ids: Sequence[str] = (), limit: int = 1000
-) -> list[PublishedItem]:
-    """The newest items of a node, oldest of them first; or those with certain ids."""
-    rows = await tx.rows(
-        "SELECT id, payload FROM pubsub_item WHERE owner = ? AND node = ? ORDER BY published DESC LIMIT ?",
+async def expire(tx: Tx, owner: int, node: str, before: int) -> None:
+    """Removes what was published before that time."""
+    await tx.execute(
+        "DELETE FROM pubsub_item WHERE owner = ? AND node = ? AND published < ?",
         owner,
         node,
-        limit if not ids else 1000,
+        before << TIME_SHIFT,
     )
-    found = [PublishedItem(owner, node, row[0], bytes(row[1])) for row in reversed(rows)]
-    return [item for item in found if item.id in ids] if ids else found
 
 
-async def last_items(tx: Tx, owners: Iterable[int]) -> list[PublishedItem]:
-    """Of each node of these owners the item published last."""
-    wanted = sorted(set(owners))
+async def count_items(tx: Tx, owner: int, node: str) -> int:
+    """How many items a node has."""
+    query = "SELECT COUNT(*) FROM pubsub_item WHERE owner = ? AND node = ?"
+    return int(await tx.value(query, owner, node))
+
+
+async def item(tx: Tx, owner: int, node: str, item_id: str) -> PublishedItem | None:
+    """One item."""
+    row = await tx.row(
+        "SELECT id, payload, published, publisher FROM pubsub_item WHERE owner = ? AND node = ? AND id = ?",
+        owner,
+        node,
+        item_id,
+    )
+    return None if row is None else _item(owner, node, row)
+
+
+async def items(
+    tx: Tx,
+    owner: int,
+    node: str,
+    *,
+    ids: Sequence[str] = (),
+    limit: int = 1000,
+    since: int = 0,
+    before: int = 0,
+    after: int = 0,
+    is_oldest_first: bool = False,
+) -> list[PublishedItem]:
+    """The newest items of a node, oldest of them first; or those with certain ids.
+
+    `since` is a time; `before` and `after` are places in the order of publishing, the item there left out.
+    """
+    if ids:
+        found = [await item(tx, owner, node, each) for each in dict.fromkeys(ids)]
+        return sorted((each for each in found if each and each.time >= since), key=lambda each: each.published)
+    rows = await tx.rows(
+        "SELECT id, payload, published, publisher FROM pubsub_item WHERE owner = ? AND node = ?"
+        f" AND published > ? AND published < ? ORDER BY published {'ASC' if is_oldest_first else 'DESC'}"
+        " LIMIT ?",
+        owner,
+        node,
+        max(since << TIME_SHIFT, after),
+        before or (1 << 63) - 1,
+        limit,
+    )
+    return [_item(owner, node, row) for row in (rows if is_oldest_first else reversed(rows))]
+
+
+def _item(owner: int, node: str, row: Sequence[Any]) -> PublishedItem:
+    return PublishedItem(owner, node, row[0], bytes(row[1]), row[2], row[3])
+
+
+async def last_items(
+    tx: Tx, owners: Iterable[int], wanted: Collection[str] | None = None
+) -> list[PublishedItem]:
+    """Of each node of these owners, or of the nodes with these names, the item published last."""
+    every, names = sorted(set(owners)), sorted(wanted or ())
     found = []
-    for start in range(0, len(wanted), _IN_LIMIT):
-        part = wanted[start : start + _IN_LIMIT]
+    if wanted is not None and not names:
+        return []
+    named = f" AND i.node IN ({', '.join('?' * len(names))})" if names else ""
+    for start in range(0, len(every), _IN_LIMIT):
+        part = every[start : start + _IN_LIMIT]
         rows = await tx.rows(
-            "SELECT i.owner, i.node, i.id, i.payload FROM pubsub_item i"
-            f" WHERE i.owner IN ({', '.join('?' * len(part))}) AND i.published ="
+            "SELECT i.owner, i.node, i.id, i.payload, i.published, i.publisher FROM pubsub_item i"
+            f" WHERE i.owner IN ({', '.join('?' * len(part))}){named} AND i.published ="
             " (SELECT MAX(j.published) FROM pubsub_item j WHERE j.owner = i.owner AND j.node = i.node)"
             " ORDER BY i.published",
             *part,
+            *names,
         )
-        found += [PublishedItem(row[0], row[1], row[2], bytes(row[3])) for row in rows]
+        found += [PublishedItem(row[0], row[1], row[2], bytes(row[3]), row[4], row[5]) for row in rows]
     return found

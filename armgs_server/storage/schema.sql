@@ -214,20 +214,51 @@ CREATE TABLE upload (
 ) WITHOUT ROWID;
 CREATE INDEX upload_owner ON upload (owner, uid);
 
--- XEP-0163: what people publish about themselves (avatar, bookmarks, device keys), by node.
+-- XEP-0060, XEP-0163: nodes of people (avatar, bookmarks, device keys) and of departments (pubsub.DOMAIN).
 CREATE TABLE pubsub_node (
-  owner  INTEGER NOT NULL,
-  node   TEXT    NOT NULL,
-  config TEXT    NOT NULL,                      -- JSON: access_model, max_items …
+  owner   INTEGER NOT NULL,
+  node    TEXT    NOT NULL,
+  creator TEXT    NOT NULL DEFAULT '',          -- bare JID
+  created INTEGER NOT NULL DEFAULT 0,
+  config  TEXT    NOT NULL,                     -- JSON: access_model, max_items …
   PRIMARY KEY (owner, node)
 ) WITHOUT ROWID;
 CREATE TABLE pubsub_item (
   owner     INTEGER NOT NULL,
   node      TEXT    NOT NULL,
   id        TEXT    NOT NULL,
-  published INTEGER NOT NULL,                   -- in the order of publishing
+  published INTEGER NOT NULL,                   -- in the order of publishing; microseconds << 10
+  publisher TEXT    NOT NULL DEFAULT '',        -- bare JID
   payload   BLOB    NOT NULL,                   -- the <item/> element
   PRIMARY KEY (owner, node, id)
+) WITHOUT ROWID;
+CREATE INDEX pubsub_item_published ON pubsub_item (owner, node, published);
+CREATE TABLE pubsub_affiliation (
+  owner       INTEGER NOT NULL,
+  node        TEXT    NOT NULL,
+  jid         TEXT    NOT NULL,                 -- bare
+  affiliation TEXT    NOT NULL,                 -- owner publisher publish-only member outcast
+  PRIMARY KEY (owner, node, jid)
+) WITHOUT ROWID;
+CREATE INDEX pubsub_affiliation_jid ON pubsub_affiliation (jid);
+CREATE TABLE pubsub_subscription (
+  owner   INTEGER NOT NULL,
+  node    TEXT    NOT NULL,
+  jid     TEXT    NOT NULL,                     -- bare or full: where events go
+  subid   TEXT    NOT NULL,
+  bare    TEXT    NOT NULL,
+  service TEXT    NOT NULL,                     -- whom events come from
+  state   TEXT    NOT NULL,                     -- subscribed pending
+  options TEXT    NOT NULL,                     -- JSON: deliver, include_body …
+  expires INTEGER NOT NULL,                     -- 0: never
+  PRIMARY KEY (owner, node, jid, subid)
+) WITHOUT ROWID;
+CREATE INDEX pubsub_subscription_bare ON pubsub_subscription (bare);
+CREATE TABLE pubsub_redirect (
+  owner INTEGER NOT NULL,
+  node  TEXT    NOT NULL,                       -- was deleted
+  uri   TEXT    NOT NULL,                       -- goes on there
+  PRIMARY KEY (owner, node)
 ) WITHOUT ROWID;
 
 -- RFC 6121 §2; versions are the modseq of the owner's collection of kind roster.
