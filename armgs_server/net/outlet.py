@@ -9,6 +9,10 @@ from armgs_server.config import LimitSettings
 from armgs_server.net.deadlines import NEVER
 
 
+class InputBeforeTls(ConnectionError):
+    """The peer went on behind STARTTLS without waiting for the handshake."""
+
+
 class Outlet:
     """Follows the transport's pauses. A peer that takes no byte for `write_timeout` is disconnected,
     whether somebody waits for it or not; `deadline` is when that is looked at."""

@@ -11,21 +11,19 @@ What must hold:
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 from armgs_server.config import LimitSettings
 from armgs_server.log import Trace
 from armgs_server.net.deadlines import NEVER, Deadlines
-from armgs_server.net.outlet import Outlet
+from armgs_server.net.outlet import InputBeforeTls, Outlet
 from armgs_server.net.tls import TlsContext
 
 Security = Literal["none", "starttls", "direct"]
-
-
-class InputBeforeTls(ConnectionError):
-    """The client sent commands behind STARTTLS without waiting for the handshake."""
 
 
 class Stream(asyncio.Protocol):
@@ -135,26 +133,23 @@ class Stream(asyncio.Protocol):
         if not self.closing:
             await self._outlet.drain()
 
-    async def start_tls(self) -> None:
-        """Server side of STARTTLS, after the go-ahead was written.
+    async def start_tls(self, client: ssl.SSLContext | None = None, name: str = "") -> None:
+        """STARTTLS, after the go-ahead: the server's side, or with a `client` context the other one.
 
         The session must have refused what its own parser still holds; here it is made sure that
         nothing else has come in clear text (RFC 3207 §4.2, RFC 9051 §11.1, RFC 6120 §5.4.3.3).
         """
-        transport = self._outlet.transport
-        if self._tls is None or transport is None:
+        transport, context = self._outlet.transport, client or (self._tls.context if self._tls else None)
+        if context is None or transport is None:
             raise ConnectionError("TLS is not available on this connection")
         self._flush()
         if self._input or self._eof:
             self.abort()
             raise InputBeforeTls("input behind STARTTLS before the handshake")
         self._outlet.transport = None  # nothing may pause or write while the handshake runs
-        self._end_point = self._tls.server_end_point
         try:
-            timeout = self._limits.tls_timeout
-            secured = await self._loop.start_tls(
-                transport, self, self._tls.context, server_side=True, ssl_handshake_timeout=timeout
-            )
+            side = partial(self._loop.start_tls, transport, self, context, server_side=not client)
+            secured = await side(server_hostname=name or None, ssl_handshake_timeout=self._limits.tls_timeout)
         except BaseException:
             transport.abort()
             self.connection_lost(None)  # asyncio does not tell of a handshake that failed
@@ -178,11 +173,15 @@ class Stream(asyncio.Protocol):
         return self._end_point if self.is_tls and kind == "tls-server-end-point" else None
 
     @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The connection's TLS, where it has one."""
+        transport = self._outlet.transport
+        return transport.get_extra_info("ssl_object") if transport is not None else None
+
+    @property
     def tls_version(self) -> str:
         """TLSv1.2, TLSv1.3, or nothing."""
-        transport = self._outlet.transport
-        connection = transport.get_extra_info("ssl_object") if transport is not None else None
-        return str(connection.version()) if connection is not None else ""
+        return str(self.tls.version()) if self.tls is not None else ""
 
     def close(self) -> None:
         """Sends what was written, then closes."""

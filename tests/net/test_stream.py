@@ -17,7 +17,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from armgs_server.net.stream import InputBeforeTls, Stream
+from armgs_server.net.outlet import InputBeforeTls
+from armgs_server.net.stream import Stream
 from tests.net.harness import Harness, small_receive_socket, until
 
 
