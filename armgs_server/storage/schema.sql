@@ -293,6 +293,22 @@ CREATE TABLE process (
   id      TEXT    NOT NULL PRIMARY KEY,
   expires INTEGER NOT NULL                      -- pushed on while it lives
 );
+-- XEP-0198 §5: sessions between two processes, or between two lives of one (storage.parked).
+CREATE TABLE parked (
+  owner   INTEGER NOT NULL,
+  number  INTEGER NOT NULL,                     -- session.number
+  heir    TEXT    NOT NULL,                     -- process.id that goes on with it; '' = whoever comes first
+  expires INTEGER NOT NULL,                     -- until then it can be resumed
+  state   TEXT    NOT NULL,                     -- JSON (xmpp.snapshot)
+  queue   BLOB    NOT NULL,                     -- stanzas not acknowledged, with NULs between
+  PRIMARY KEY (owner, number)
+);
+CREATE INDEX parked_heir ON parked (heir);
+-- XEP-0045: who is in a room that lives in no process just now.
+CREATE TABLE room_seats (
+  owner INTEGER NOT NULL PRIMARY KEY,           -- the room
+  state TEXT    NOT NULL                        -- JSON (xmpp.xeps.xep_0045_parking)
+);
 
 -- XEP-0045 rooms: the room is an owner of its own (archive, configuration).
 CREATE TABLE chatroom (
