@@ -38,7 +38,7 @@ PASSWORD = "bench-password"
 START_TIMEOUT = 60.0
 # Benchmarks log in often and hash once: a cheap hash keeps the preparation short, and is not measured.
 _SETTINGS: dict[str, dict[str, Any]] = {
-    "server": {"domains": (DOMAIN,), "hostname": "localhost", "listen": (HOST,)},
+    "server": {"domains": (DOMAIN,), "hostname": "localhost", "listen": (HOST,), "workers": 1},
     "security": {"allow_plaintext": True, "argon2_memory": 65536, "argon2_passes": 1},
     "limits": {"connections_per_host": 20000},
     "log": {"level": "warning"},

@@ -20,6 +20,7 @@ class Row:
     p99: float | None = None
     memory: float | None = None
     store_ms: float | None = None  # CPU of PostgreSQL for one operation, beside `cpu_ms`, which is ours
+    load_ms: float | None = None  # CPU of the generator of the load for one operation
 
 
 def print_rows(rows: Sequence[Row], *, as_json: bool = False) -> None:
@@ -28,9 +29,12 @@ def print_rows(rows: Sequence[Row], *, as_json: bool = False) -> None:
         print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
         return
     stored = any(row.store_ms is not None for row in rows)
-    print(_line("what", "one", ["CPU ms", "per s", "p50 ms", "p99 ms", "KB", *["store ms"] * stored]))
+    loaded = any(row.load_ms is not None for row in rows)
+    heads = ["CPU ms", "per s", "p50 ms", "p99 ms", "KB", *["store ms"] * stored, *["load ms"] * loaded]
+    print(_line("what", "one", heads))
     for row in rows:
-        figures = [row.cpu_ms, row.rate, row.p50, row.p99, row.memory, *[row.store_ms] * stored]
+        figures = [row.cpu_ms, row.rate, row.p50, row.p99, row.memory]
+        figures += [*[row.store_ms] * stored, *[row.load_ms] * loaded]
         print(_line(row.name, row.unit, map(_figure, figures)))
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two workers against one: messages delivered by SMTP, and the month of a calendar of 2,000 events.
+"""Two workers against one: chat with archive, mail by SMTP, the month of a calendar of 2,000 events.
 
-The generator of the load is a process of its own that does next to nothing for an operation (ready bytes,
-one system call each way), but it does share the machine: on two cores two workers never have both. So
-beside the rate there is the CPU for one operation, which tells what the workers cost each other whatever
-else runs; with cores to spare the throughput of two is twice that of one times cost of one / cost of two.
-Chat is not here: all its sessions are on the first worker.
+The generator of the load is one process that does next to nothing for an operation (ready bytes, one system
+call each way; its own CPU has a column), but it does share the machine: on two cores two workers never have
+both. So beside the rate there is the CPU for one operation, which tells what the workers cost each other
+whatever else runs; with cores to spare the throughput of two is twice that of one times cost of one / cost of
+two. Sessions of chat lie on whichever worker took the connection: with two, half of the messages cross from
+one to the other.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -28,15 +30,18 @@ from armgs_server.directory import Directory
 from armgs_server.formats import icalendar
 from armgs_server.storage import Store, calindex, collections, items
 from armgs_server.storage.tx import Tx
-from bench import dav_calendar, smtp
+from bench import chat, dav_calendar, smtp
 from bench.common import HOST, PASSWORD, BenchServer, Row, address, main, percentile, server
 
 PEOPLE = 100
 EVENTS = 2000
 CONNECTIONS = 32
 SECONDS = float(os.environ.get("BENCH_SECONDS", "6"))
+WARMING = 1.0
 ROUNDS = 3
 CALENDAR = f"/dav/calendars/{address(0)}/default/"
+
+Record = Callable[[float], None]  # is given the seconds of each operation
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
@@ -126,32 +131,50 @@ class Month(asyncio.Protocol):
         return data.endswith(b"0\r\n\r\n")
 
 
-LOADS = {"delivery": (Delivery, 25), "month": (Month, 80)}
+async def start_connections(
+    protocol: Callable[[int, Callable[[], None]], asyncio.Protocol], port: int, record: Record
+) -> None:
+    """CONNECTIONS of the protocol, each of which begins the next operation when one is done."""
+    loop = asyncio.get_running_loop()
+    begun = [time.perf_counter()] * CONNECTIONS
+
+    def done(worker: int) -> None:
+        now = time.perf_counter()
+        record(now - begun[worker])
+        begun[worker] = now
+
+    for worker in range(CONNECTIONS):
+        await loop.create_connection(partial(protocol, worker, partial(done, worker)), HOST, port)
+
+
+async def start_chat(port: int, record: Record) -> None:
+    """Everybody writes to a neighbour, four messages of each on their way."""
+    sessions = await chat.log_in([f"user{number}" for number in range(PEOPLE)], port)
+    ring = chat.Ring(sessions, record)
+    task = asyncio.get_running_loop().create_task(ring.run(sys.maxsize))
+    _running.add(task)
+
+
+_running: set[asyncio.Task[None]] = set()  # what goes on until the process ends
+LOADS: dict[str, tuple[Callable[[int, Record], Awaitable[None]], int]] = {
+    "chat": (start_chat, 5222),
+    "delivery": (partial(start_connections, Delivery), 25),
+    "month": (partial(start_connections, Month), 80),
+}
 
 
 async def generate(load: str, port: int, seconds: float) -> None:
     """Runs the load in this process and prints operations, seconds, p50, p99 and its own seconds of CPU."""
-    protocol, _ = LOADS[load]
-    loop = asyncio.get_running_loop()
+    start, _ = LOADS[load]
     counted: list[float] = []
-    for worker in range(CONNECTIONS):
-
-        def done(state: list[float]) -> None:
-            now = time.perf_counter()
-            counted.append(now - state[0])
-            state[0] = now
-
-        state = [time.perf_counter()]
-        await loop.create_connection(
-            lambda worker=worker, state=state: protocol(worker, lambda: done(state)),  # type: ignore[misc]
-            HOST,
-            port,
-        )
+    await start(port, counted.append)
+    await asyncio.sleep(WARMING)
     print("ready", flush=True)
     begun, used, before = time.perf_counter(), time.process_time(), len(counted)
     await asyncio.sleep(seconds)
     elapsed, own, times = time.perf_counter() - begun, time.process_time() - used, counted[before:]
     print(len(times), elapsed, percentile(times, 50), percentile(times, 99), own, flush=True)
+    os._exit(0)  # in the middle of operations, whose ends nobody waits for
 
 
 async def run(bench: BenchServer, load: str, seconds: float) -> Row:
@@ -167,9 +190,18 @@ async def run(bench: BenchServer, load: str, seconds: float) -> Row:
     count, elapsed, p50, p99, own = map(float, (await process.stdout.readline()).split())
     used, stored = bench.cpu() - cpu, bench.store() - store
     await process.wait()
-    print(f"  generator: {own * 1000 / count:.3f} ms for one", file=sys.stderr)
     per = 1000 / count
-    return Row(load, "operation", used * per, count / elapsed, p50, p99, bench.memory(), stored * per or None)
+    return Row(
+        load,
+        "operation",
+        used * per,
+        count / elapsed,
+        p50,
+        p99,
+        bench.memory(),
+        store_ms=stored * per or None,
+        load_ms=own * per,
+    )
 
 
 def median(rows: list[Row]) -> Row:
@@ -184,6 +216,7 @@ def median(rows: list[Row]) -> Row:
         rate=middle(row.rate for row in rows),
         p50=middle(row.p50 for row in rows),
         p99=middle(row.p99 for row in rows),
+        load_ms=middle(row.load_ms for row in rows),
     )
 
 
@@ -195,7 +228,6 @@ async def measure() -> list[Row]:
             settings = {"server": {"workers": workers}}
             async with server(PEOPLE, settings=settings, prepare=make_calendar) as bench:
                 for load in LOADS:
-                    await run(bench, load, 1.0)
                     found.setdefault((load, workers), []).append(await run(bench, load, SECONDS))
     rows = []
     for load in LOADS:

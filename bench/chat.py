@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XMPP clients that cost next to nothing, for any server: ready bytes out, counters over what comes in.
+
+A `Session` logs in with SCRAM-SHA-1 (RFC 5802), binds, and in one write enables stream management, asks for
+the roster and carbons, and becomes available, as clients do. From then on it counts `<body>` and answers
+`<r/>`; nothing is parsed. Sessions of one `Ring` write each to the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import hashlib
+import hmac
+import re
+import secrets
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import cast
+
+from bench.common import DOMAIN, HOST, PASSWORD
+
+BODY = "Совещание переносится на 15:00, подтвердите, пожалуйста, получение."
+LOGIN_TIMEOUT = 120.0
+IN_FLIGHT = 4
+_TOKENS = (b"<message ", b"<presence ", b"<iq ")
+_TAIL = max(map(len, _TOKENS)) - 1
+_FIRST = re.compile(r"r=([^,]+),s=([^,]+),i=(\d+)")
+_CHALLENGE = re.compile(rb"<challenge[^>]*>([^<]*)<")
+
+
+class Session(asyncio.Protocol):
+    """One client. `ready` is done when its own presence has come back; `full`: stream management, carbons."""
+
+    __slots__ = (
+        "_buffer",
+        "_domain",
+        "_full",
+        "_stanzas",
+        "_steps",
+        "_tail",
+        "_user",
+        "_wanted",
+        "finished",
+        "is_lost",
+        "on_body",
+        "ready",
+        "transport",
+    )
+
+    def __init__(self, user: str, domain: str = DOMAIN, *, full: bool = True) -> None:
+        self._user = user
+        self._domain = domain
+        self._full = full
+        self._buffer = b""
+        self._wanted = b""
+        self._tail = b""
+        self._stanzas = 0
+        self._steps: Generator[bytes, bytes, None] | None = None
+        self.is_lost = False
+        self.on_body: Callable[[int], None] = _nothing
+        self.finished: Callable[[], None] | None = None  # called when the answer to an archive query ends
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport
+
+    @property
+    def address(self) -> str:
+        return f"{self._user}@{self._domain}"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._steps = self._log_in()
+        self._wanted = next(self._steps)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionError(f"{self.address}: {self._buffer[-300:]!r}"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._steps is None:
+            self._count(data)
+            return
+        self._buffer += data
+        while self._steps is not None and self._wanted in self._buffer:
+            end = self._buffer.index(self._wanted) + len(self._wanted)
+            text, self._buffer = self._buffer[:end], self._buffer[end:]
+            try:
+                self._wanted = self._steps.send(text)
+            except StopIteration:
+                rest, self._buffer, self._steps = self._buffer, b"", None
+                self.ready.set_result(None)
+                self._count(rest)
+
+    def end(self) -> None:
+        """Says goodbye and closes."""
+        self.transport.write(b"</stream:stream>")
+        self.transport.close()
+
+    def _log_in(self) -> Generator[bytes, bytes, None]:
+        """Yields what it waits for, is sent everything up to it."""
+        write, header = self.transport.write, _header(self._domain)
+        write(header)
+        yield b"</stream:features>"
+        nonce = secrets.token_urlsafe(12)
+        first = f"n={self._user},r={nonce}"
+        write(_sasl("auth", f"n,,{first}", " mechanism='SCRAM-SHA-1'"))
+        found = _CHALLENGE.search((yield b"</challenge>"))
+        assert found is not None
+        write(_sasl("response", _final(first, base64.b64decode(found[1]).decode())))
+        yield b"<success"
+        write(header)
+        yield b"</stream:features>"
+        write(b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+        yield b"</iq>"
+        presence = f"p{self._user}".encode()
+        write((_FULL if self._full else b"") + _ROSTER + b"<presence id='%b'/>" % presence)
+        if self._full:
+            yield b"<enabled "
+        self._stanzas = sum(map((yield b" id='%b'" % presence).count, _TOKENS))
+
+    def _count(self, data: bytes) -> None:
+        tail = self._tail
+        whole = tail + data
+        self._tail = whole[-_TAIL:]
+        if self._full:
+            self._stanzas += sum([whole.count(token) - tail.count(token) for token in _TOKENS])
+            if b"<r xmlns" in whole and b"<r xmlns" not in tail:
+                self.transport.write(b"<a xmlns='urn:xmpp:sm:3' h='%d'/>" % self._stanzas)
+        if bodies := whole.count(b"<body>") - tail.count(b"<body>"):
+            self.on_body(bodies)
+        if self.finished is not None and b"</fin>" in whole and b"</fin>" not in tail:
+            self.finished()
+
+
+class Ring:
+    """Each session writes to the next; `record` is called with the seconds of each message on its way."""
+
+    def __init__(self, sessions: Sequence[Session], record: Callable[[float], None]) -> None:
+        self._sessions = sessions
+        self._record = record
+        self._left = 0
+        self._under_way = 0
+        self._is_closed_loop = True
+        self._number = 0
+        self._sent: list[deque[float]] = [deque() for _ in sessions]
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._messages = []
+        for number in range(len(sessions)):
+            to = sessions[(number + 1) % len(sessions)]
+            to.on_body = functools.partial(self._arrived, number)
+            self._messages.append(_message(to.address))
+
+    async def run(self, count: int, in_flight: int = IN_FLIGHT) -> None:
+        """So many messages, as fast as they arrive with `in_flight` of each sender under way."""
+        self._left = count
+        for _ in range(in_flight):
+            for sender in range(len(self._sessions)):
+                self._send(sender)
+        await self._done
+
+    async def pace(self, rate: float, seconds: float) -> None:
+        """So many a second, whether they arrive or not."""
+        self._is_closed_loop = False
+        self._left = int(rate * seconds)
+        loop = asyncio.get_running_loop()
+        begun, sent = loop.time(), 0
+        while self._left > 0:
+            due = min(int((loop.time() - begun) * rate) + 1 - sent, self._left)
+            for number in range(sent, sent + due):
+                self._send(number % len(self._sessions))
+            sent += due
+            await asyncio.sleep(0.001)
+        await self._done
+
+    def _send(self, sender: int) -> None:
+        if self._left <= 0:
+            return
+        self._left -= 1
+        self._under_way += 1
+        self._number += 1
+        self._sent[sender].append(time.perf_counter())
+        self._sessions[sender].transport.write(self._messages[sender] % (self._number, self._number))
+
+    def _arrived(self, sender: int, count: int) -> None:
+        now = time.perf_counter()
+        for _ in range(count):
+            self._record(now - self._sent[sender].popleft())
+            self._under_way -= 1
+            if self._is_closed_loop:
+                self._send(sender)
+        if not self._under_way and self._left <= 0 and not self._done.done():
+            self._done.set_result(None)
+
+
+async def connect(
+    session: Session, port: int, *, host: str = HOST, tls: ssl.SSLContext | None = None, source: str = ""
+) -> Session:
+    """Returns when the session is available."""
+    await asyncio.get_running_loop().create_connection(
+        lambda: session,
+        host,
+        port,
+        ssl=tls,
+        server_hostname="localhost" if tls is not None else None,
+        local_addr=(source, 0) if source else None,
+    )
+    async with asyncio.timeout(LOGIN_TIMEOUT):
+        await session.ready
+    return session
+
+
+async def log_in(
+    users: Sequence[str],
+    port: int,
+    *,
+    host: str = HOST,
+    domain: str = DOMAIN,
+    tls: ssl.SSLContext | None = None,
+    full: bool = True,
+    at_once: int = 20,
+    source: Callable[[int], str] = lambda _: "",
+) -> list[Session]:
+    """Sessions of these users, `at_once` of them logging in at the same time."""
+    found: list[Session] = []
+    for first in range(0, len(users), at_once):
+        found += await asyncio.gather(
+            *(
+                connect(
+                    Session(users[number], domain, full=full), port, host=host, tls=tls, source=source(number)
+                )
+                for number in range(first, min(first + at_once, len(users)))
+            )
+        )
+    return found
+
+
+def _nothing(_: int) -> None:
+    """What a session does with messages unless told."""
+
+
+@functools.cache
+def _header(domain: str) -> bytes:
+    return (
+        f"<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='jabber:client'"
+        " xmlns:stream='http://etherx.jabber.org/streams'>"
+    ).encode()
+
+
+def _sasl(name: str, text: str, attributes: str = "") -> bytes:
+    data = base64.b64encode(text.encode()).decode()
+    return f"<{name} xmlns='urn:ietf:params:xml:ns:xmpp-sasl'{attributes}>{data}</{name}>".encode()
+
+
+@functools.lru_cache(maxsize=20000)
+def _client_key(salt: bytes, iterations: int) -> bytes:
+    salted = hashlib.pbkdf2_hmac("sha1", PASSWORD.encode(), salt, iterations)
+    return hmac.digest(salted, b"Client Key", "sha1")
+
+
+def _final(first: str, challenge: str) -> str:
+    """RFC 5802 §3: the client-final-message."""
+    match = _FIRST.match(challenge)
+    assert match is not None, challenge
+    key = _client_key(base64.b64decode(match[2]), int(match[3]))
+    bare = f"c=biws,r={match[1]}"
+    signature = hmac.digest(hashlib.sha1(key).digest(), f"{first},{challenge},{bare}".encode(), "sha1")
+    proof = bytes(one ^ other for one, other in zip(key, signature, strict=True))
+    return f"{bare},p={base64.b64encode(proof).decode()}"
+
+
+def _message(to: str) -> bytes:
+    """A message of 330 bytes, to be filled with its number twice."""
+    return (
+        f"<message to='{to}' type='chat' id='%d'><body>{BODY}</body>"
+        "<origin-id xmlns='urn:xmpp:sid:0' id='%d'/><request xmlns='urn:xmpp:receipts'/></message>"
+    ).encode()
+
+
+_ROSTER = b"<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"
+_FULL = (
+    b"<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
+    b"<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>"
+)
