@@ -3,14 +3,19 @@
 
 `load(path)` reads `armgs.toml`; `describe(config)` writes the commented sample that is kept as
 `etc/armgs.toml`. Paths are relative to the folder of the configuration file (`Config.path`).
-Sizes are bytes, times are seconds. Frozen: a reload makes a new Config.
+Sizes are bytes, times are seconds.
+
+A running daemon has one Config. `adopt` puts the values of another reading in place in it, so whoever
+keeps the Config or one of its sections, and reads a setting when it is needed, has the value of today.
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from armgs_server import settings
 from armgs_server.errors import Invalid
 from armgs_server.settings import describe_section, parse_section, read_toml, setting, unknown_key
 
@@ -24,15 +29,37 @@ SERVICES = ("smtp", "imap", "xmpp", "http")
 class ServerSettings:
     """What this server is called and where it listens."""
 
-    data_dir: str = setting("data", doc="Folder of the store, relative to this file.")
-    domains: tuple[str, ...] = setting((), doc="Mail and XMPP domains served here, the main one first.")
-    hostname: str = setting("localhost", doc="The name clients connect to.")
-    port_offset: int = setting(
-        0, doc="Added to every standard port (25 143 443 ...).", minimum=0, maximum=59000
+    data_dir: str = setting("data", doc="Folder of the store, relative to this file.", restart=True)
+    domains: tuple[str, ...] = setting(
+        (), doc="Mail and XMPP domains served here, the main one first.", restart=True
     )
-    workers: int = setting(1, doc="Processes that share the sockets.", minimum=1, maximum=256)
+    hostname: str = setting("localhost", doc="The name clients connect to.", restart=True)
+    port_offset: int = setting(
+        0, doc="Added to every standard port (25 143 443 ...).", minimum=0, maximum=59000, restart=True
+    )
+    workers: int = setting(
+        0,
+        doc="Processes that share the sockets; 0 is one for each core this program may use, and no more\n"
+        "than one for each 256 MB of the memory it may use.",
+        minimum=0,
+        maximum=256,
+        restart=True,
+    )
     listen: tuple[str, ...] = setting(
-        ("0.0.0.0", "::"), doc="Addresses to listen on, where systemd hands over no sockets."
+        ("0.0.0.0", "::"),
+        doc="Addresses to listen on, where systemd hands over no sockets.",
+        restart=True,
+    )
+    proxy_hosts: tuple[str, ...] = setting(
+        (),
+        doc="Balancers, as addresses or networks: each connection of theirs must begin with a PROXY header\n"
+        "(version 1 or 2), whose client counts in limits, throttle and log. Nobody else's is believed.",
+    )
+    worker_timeout: float = setting(
+        30.0,
+        doc="A worker that has stood still for this time is ended and replaced.",
+        minimum=1,
+        restart=True,
     )
 
 
@@ -40,14 +67,21 @@ class ServerSettings:
 class StoreSettings:
     """Where everything is kept."""
 
-    url: str = setting("sqlite", doc='"sqlite", or "postgresql://user@host/database".')
+    url: str = setting("sqlite", doc='"sqlite", or "postgresql://user@host/database".', restart=True)
     inline_limit: int = setting(
-        64 * KIB, doc="Bodies up to this size live in the database, larger ones in files.", maximum=MIB
+        64 * KIB,
+        doc="Bodies up to this size live in the database, larger ones in files.",
+        maximum=MIB,
+        restart=True,
     )
     blobs: str = setting(
-        "", doc='Where larger bodies live: empty for files, or "s3://KEY:SECRET@HOST:PORT/BUCKET".'
+        "",
+        doc='Where larger bodies live: empty for files, or "s3://KEY:SECRET@HOST:PORT/BUCKET".',
+        restart=True,
     )
-    bus: str = setting("", doc='Bus between several hosts: "nats://HOST:4222", more than one by commas.')
+    bus: str = setting(
+        "", doc='Bus between several hosts: "nats://HOST:4222", more than one by commas.', restart=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +168,9 @@ class LimitSettings:
         minimum=1,
     )
     tls_timeout: float = setting(15.0, doc="A TLS handshake must be done after this time.", minimum=0.1)
+    proxy_timeout: float = setting(
+        5.0, doc="A balancer's PROXY header must have come after this time.", minimum=0.1
+    )
     write_timeout: float = setting(
         60.0, doc="A peer that takes no byte for this time is disconnected.", minimum=0.1
     )
@@ -236,6 +273,81 @@ class XmppSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FederationSettings:
+    """Chat with people of other XMPP servers (ports 5269 and 5270), and with components (port 5347)."""
+
+    enabled: bool = setting(
+        False,
+        doc="Talk to other servers. A workplace without partners needs no such door, so it is shut.",
+        restart=True,
+    )
+    allow: tuple[str, ...] = setting(
+        (),
+        doc='Who may talk to whom, both ways: "OURS=THEIRS", where OURS is a domain of a department (the\n'
+        'rule is for the whole department), THEIRS another server\'s domain, "*.DOMAIN" all below it, and\n'
+        '"*" anybody. Nobody is allowed by default.',
+        restart=True,
+    )
+    deny: tuple[str, ...] = setting((), doc="Exceptions from allow, written in the same way.", restart=True)
+    tls: str = setting(
+        "verified",
+        doc="verified: both ways a certificate of the CA for the domain; required: TLS with any certificate,\n"
+        "the domain is proved by dialback alone; optional: also without TLS.",
+        choices=("verified", "required", "optional"),
+        restart=True,
+    )
+    ca: str = setting(
+        "", doc="The CAs that vouch for other servers, PEM; empty: those of the system.", restart=True
+    )
+    routes: tuple[str, ...] = setting(
+        (),
+        doc='Servers that are not looked up in the DNS: "DOMAIN=HOST:PORT", or "DOMAIN=tls://HOST:PORT"\n'
+        "for TLS from the first byte; the domain * stands for all others.",
+        restart=True,
+    )
+    connect_timeout: float = setting(
+        30.0, doc="Another server must have been reached and convinced after this time.", minimum=0.1
+    )
+    retry: float = setting(
+        30.0, doc="After a failure another server is not tried again for this time.", minimum=0
+    )
+    idle_timeout: float = setting(
+        900.0, doc="A stream to another server on which nothing is said is closed.", minimum=1
+    )
+    queue_stanzas: int = setting(
+        1000, doc="Stanzas that wait for a stream to be opened, for each pair of domains.", minimum=1
+    )
+    queue_bytes: int = setting(
+        4 * MIB,
+        doc="Bytes that wait, or that the other server does not take, for each pair.",
+        minimum=64 * KIB,
+    )
+    streams: int = setting(
+        20, doc="Streams that one remote domain may have to us at the same time.", minimum=1
+    )
+    stanza_rate: int = setting(
+        500, doc="Stanzas a second of one remote domain; more have to wait.", minimum=1
+    )
+    byte_rate: int = setting(
+        MIB, doc="Bytes a second of one remote domain; more have to wait.", minimum=10000
+    )
+    verifications: int = setting(
+        100, doc="Dialback keys being verified at the same time; more are refused.", minimum=1
+    )
+    contacts: int = setting(
+        20000, doc="Remote sessions whose wishes for events (XEP-0163) are remembered.", minimum=0
+    )
+    components: tuple[str, ...] = setting(
+        (),
+        doc='Components (XEP-0114): "DOMAIN=FILE", the file holds the secret, on one line.',
+        restart=True,
+    )
+    component_listen: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1"), doc="Addresses that components connect to: there is no TLS.", restart=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DavSettings:
     """Files, calendars and contacts."""
 
@@ -268,6 +380,11 @@ class HttpSettings:
         10.0, doc="After an answer that left the body unread, the time the client has to stop.", minimum=0.1
     )
     pipeline: int = setting(16, doc="Requests read ahead on one connection.", minimum=1, maximum=1000)
+    forwarding_hosts: tuple[str, ...] = setting(
+        (),
+        doc="Reverse proxies that speak HTTP to us, as addresses or networks: the client they name in\n"
+        "Forwarded or X-Forwarded-For counts. Nobody else's is believed.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,17 +392,18 @@ class Config:
     """One reading of armgs.toml."""
 
     directory: Path
-    server: ServerSettings = ServerSettings()
-    store: StoreSettings = StoreSettings()
-    security: SecuritySettings = SecuritySettings()
-    tls: TlsSettings = TlsSettings()
-    log: LogSettings = LogSettings()
-    limits: LimitSettings = LimitSettings()
-    smtp: SmtpSettings = SmtpSettings()
-    imap: ImapSettings = ImapSettings()
-    xmpp: XmppSettings = XmppSettings()
-    dav: DavSettings = DavSettings()
-    http: HttpSettings = HttpSettings()
+    server: ServerSettings = field(default_factory=ServerSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    imap: ImapSettings = field(default_factory=ImapSettings)
+    xmpp: XmppSettings = field(default_factory=XmppSettings)
+    federation: FederationSettings = field(default_factory=FederationSettings)
+    dav: DavSettings = field(default_factory=DavSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
 
     def path(self, value: str) -> Path:
         """A path of the configuration, relative to its file."""
@@ -301,7 +419,7 @@ class Config:
 
 
 SECTIONS: dict[str, Any] = {
-    field.name: field.type for field in dataclasses.fields(Config) if field.name != "directory"
+    each.name: each.type for each in dataclasses.fields(Config) if each.name != "directory"
 }
 
 
@@ -320,6 +438,20 @@ def load(path: Path) -> Config:
     return config
 
 
+def adopt(live: Config, loaded: Config) -> tuple[list[str], list[str]]:
+    """Puts another reading's values in place in the Config that is used.
+
+    Returns the names of the settings that are changed, and of those that wait for a restart.
+    """
+    changed: list[str] = []
+    waiting: list[str] = []
+    for name in SECTIONS:
+        now, later = settings.adopt(getattr(live, name), getattr(loaded, name), name)
+        changed += now
+        waiting += later
+    return changed, waiting
+
+
 def describe(config: Config) -> str:
     """The whole configuration as commented TOML."""
     return _HEAD + "\n".join(describe_section(name, getattr(config, name)) for name in SECTIONS)
@@ -333,6 +465,15 @@ def _check_together(config: Config) -> None:
     for domain in config.server.domains:
         if domain != domain.lower() or not domain.strip(".") or "@" in domain:
             raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
+    for name, networks in (
+        ("server.proxy_hosts", config.server.proxy_hosts),
+        ("http.forwarding_hosts", config.http.forwarding_hosts),
+    ):
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise Invalid(f"{name}: {error}") from error
 
 
 _HEAD = """\

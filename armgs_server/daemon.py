@@ -19,6 +19,7 @@ import uvloop
 
 from armgs_server import config as configuration
 from armgs_server import dav, imap, log, portal, smtp, xmpp
+from armgs_server.capacity import worker_count
 from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid
@@ -63,7 +64,7 @@ def run(config_path: Path, on_ready: OnReady | None = None) -> int:
         return 2
     log.setup(config.log.level)
     raise_descriptor_limit()
-    if config.server.workers == 1:
+    if worker_count(config) == 1:
         return run_loop(serve(config, config_path, listen_sockets(), on_ready=on_ready))
     return run_loop(_supervise(config, config_path, on_ready))
 
@@ -87,7 +88,7 @@ async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None
     def sockets(_: int) -> Sequence[tuple[str, socket.socket]]:
         bound = given
         if not bound:
-            every = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS])
+            every = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS], shared=True)
             bound = [("", sock) for each in every.values() for sock in each]
         return bound
 

@@ -27,11 +27,16 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    restart: bool = False,
 ) -> Any:
-    """Declares one field of a section: its default, its documentation and what it may be."""
+    """Declares one field of a section: its default, its documentation and what it may be.
+
+    A reload leaves a `restart` setting as it is: something was built from it that cannot be rebuilt under
+    the clients. All others are read where they are used, so that their new value counts from then on.
+    """
     return dataclasses.field(
         default=default,
-        metadata={"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices},
+        metadata={"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices, "restart": restart},
     )
 
 
@@ -57,6 +62,25 @@ def parse_section(section: type[Section], name: str, values: Any) -> Section:
             raise unknown_key(key, list(fields), f"{name}.")
         given[key] = _check_value(f"{name}.{key}", value, types[key], fields[key].metadata)
     return section(**given)
+
+
+def adopt(live: Any, loaded: Any, name: str) -> tuple[list[str], list[str]]:
+    """Puts the values of a newly loaded section in place in the one that is used; both are of one class.
+
+    Returns the names of the settings that are changed, and of those that wait for a restart. The sections
+    are frozen for everybody else: this is the one place that changes them, between two turns of the loop.
+    """
+    changed, waiting = [], []
+    for field in _fields(type(live)):
+        value = getattr(loaded, field.name)
+        if value == getattr(live, field.name):
+            continue
+        if field.metadata["restart"]:
+            waiting.append(f"{name}.{field.name}")
+        else:
+            object.__setattr__(live, field.name, value)
+            changed.append(f"{name}.{field.name}")
+    return changed, waiting
 
 
 def unknown_key(key: str, known: list[str], prefix: str = "") -> Invalid:
@@ -103,6 +127,8 @@ def _explain(metadata: Mapping[str, Any]) -> list[str]:
         bounds.append(f"at most {metadata['maximum']}")
     if metadata["choices"]:
         bounds.append("one of " + ", ".join(metadata["choices"]))
+    if metadata["restart"]:
+        bounds.append("needs a restart")
     return [*lines, f"({'; '.join(bounds)})"] if bounds else list(lines)
 
 

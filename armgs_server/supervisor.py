@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from armgs_server import log
+from armgs_server.capacity import worker_count
 from armgs_server.config import Config
 from armgs_server.errors import Temporary
 from armgs_server.net.systemd import Notifier
@@ -30,8 +31,6 @@ from armgs_server.storage.bus_socket import Hub
 
 # What a worker is told by its environment: descriptors of its end of the bus and of its listening sockets.
 BUS_VARIABLE, SOCKETS_VARIABLE = "ARMGS_BUS", "ARMGS_SOCKETS"
-# A worker that says nothing for this long does not turn any more and is replaced.
-WATCHDOG = 30.0
 START_TIMEOUT = 60.0
 # Wait before a worker is started again that died within STABLE seconds of its start; else there is none.
 BACK_OFF = 1.0
@@ -89,7 +88,7 @@ class Worker:
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._address = f"@armgs-{os.getpid()}-{slot}-{secrets.token_hex(8)}"
 
-    async def start(self, config_path: Path, sockets: Sockets, hub: Hub) -> None:
+    async def start(self, config: Config, config_path: Path, sockets: Sockets, hub: Hub) -> None:
         """Starts the process; `ready` is set when it serves."""
         loop = asyncio.get_running_loop()
         self._notify.setblocking(False)
@@ -103,7 +102,7 @@ class Worker:
                 **os.environ,
                 BUS_VARIABLE: str(bus.fileno()),
                 "NOTIFY_SOCKET": self._address,
-                "WATCHDOG_USEC": str(int(WATCHDOG * 1e6 / 2)),
+                "WATCHDOG_USEC": str(int(config.server.worker_timeout * 1e6 / 2)),
                 SOCKETS_VARIABLE: ",".join(map(str, descriptors)),
             }
             environment.pop("WATCHDOG_PID", None)
@@ -150,7 +149,7 @@ class Supervisor:
     ) -> None:
         self._config = config
         self._config_path = config_path
-        self._sockets = [sockets(slot) for slot in range(config.server.workers)]
+        self._sockets = [sockets(slot) for slot in range(worker_count(config))]
         self._notifier = notifier
         self._on_ready = on_ready
         self._pid_file = PidFile(config.data_dir)
@@ -209,7 +208,7 @@ class Supervisor:
     async def _start(self, slot: int) -> None:
         """Starts a worker for the slot and waits until it serves; only then it is the slot's worker."""
         worker = Worker(slot)
-        await worker.start(self._config_path, self._sockets[slot], self._hub)
+        await worker.start(self._config, self._config_path, self._sockets[slot], self._hub)
         assert worker.process is not None
         ended = asyncio.ensure_future(worker.process.wait())
         ready = asyncio.ensure_future(worker.ready.wait())
@@ -230,7 +229,7 @@ class Supervisor:
         while not self._stopping.is_set():
             worker, began = self._workers[slot], loop.time()
             while worker is self._workers[slot] and not await self._has_ended(worker):
-                if loop.time() - worker.heard > WATCHDOG:
+                if loop.time() - worker.heard > self._config.server.worker_timeout:
                     _log.error("worker does not turn", slot=slot)
                     worker.signal(signal.SIGABRT)
             if worker is not self._workers[slot] or self._stopping.is_set():

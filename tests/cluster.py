@@ -149,6 +149,7 @@ def _configure(host: Host, first: Host, port_offset: int, store: dict[str, str])
         "hostname": "localhost",
         "port_offset": port_offset,
         "listen": [host.address],
+        "workers": 1,
     }
     host.directory.mkdir()
     (host.directory / "data").mkdir(mode=0o700)

@@ -160,7 +160,13 @@ class World:
         """Writes armgs.toml, with an offset at which every port is free."""
         offset = free_offset()
         self.ports = {name: port + offset for name, port in PORTS.items()}
-        server = {"domains": DOMAINS, "hostname": HOSTNAME, "port_offset": offset, "listen": (HOST,)}
+        server = {
+            "domains": DOMAINS,
+            "hostname": HOSTNAME,
+            "port_offset": offset,
+            "listen": (HOST,),
+            "workers": 1,
+        }
         sections = {**self.settings, "server": {**server, **self.settings.get("server", {})}}
         lines: list[str] = []
         for name, values in sections.items():

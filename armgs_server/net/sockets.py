@@ -12,12 +12,12 @@ from armgs_server.errors import Temporary
 _log = log.get("net")
 
 
-def bind_all(config: Config, ports: list[int]) -> dict[int, list[socket.socket]]:
+def bind_all(config: Config, ports: list[int], *, shared: bool = False) -> dict[int, list[socket.socket]]:
     """Sockets for these standard ports on every configured address; Temporary says which cannot be had."""
     bound: dict[int, list[socket.socket]] = {}
     try:
         for port in ports:
-            bound[port] = _bind_one(config, port)
+            bound[port] = _bind_one(config, port, shared=shared)
     except BaseException:
         for sock in (sock for sockets in bound.values() for sock in sockets):
             sock.close()
@@ -66,11 +66,11 @@ def raise_descriptor_limit() -> None:
         _log.warning("descriptor limit stays", limit=soft, error=error)
 
 
-def _bind_one(config: Config, port: int) -> list[socket.socket]:
+def _bind_one(config: Config, port: int, *, shared: bool) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     for address in config.server.listen:
         try:
-            sockets.append(bind(address, config.port(port), shared=config.server.workers > 1))
+            sockets.append(bind(address, config.port(port), shared=shared))
         except OSError as error:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(config.server.listen) > 1:
                 _log.debug("address not available", address=address)

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "formats": ("errors",),
     "settings": ("errors",),
     "config": ("errors", "settings"),
+    "capacity": ("config",),
     "net": _BASE,
     "storage": (*_BASE, "formats"),
     "directory": (*_BASE, "formats", "storage"),
@@ -29,10 +30,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         for protocol in PROTOCOLS
     },
     **{
-        root: (*_BASE, "net", "storage", "directory", "service", "maintenance", "rules", *PROTOCOLS, *ROOTS)
+        root: (*_BASE, "capacity", "net", "storage", "directory", "service", "maintenance", "rules", *PROTOCOLS, *ROOTS)
         for root in ROOTS
     },
-    "cli": (*_BASE, "formats", "net", "storage", "directory", "service", "__version__", *ROOTS, *PROTOCOLS),
+    "cli": (*_BASE, "capacity", "formats", "net", "storage", "directory", "service", "__version__", *ROOTS, *PROTOCOLS),
     "__main__": ("cli",),
     "": (),
 }

@@ -81,6 +81,7 @@ def create(directory: Path, port_offset: int, hostname: str, listen: list[str]) 
         "hostname": hostname,
         "port_offset": port_offset,
         "listen": listen,
+        "workers": 1,  # one person looks at it; a worker for each core would only take memory
     }
     departments = {department.name: [department.domain] for department in people.DEPARTMENTS}
     config = init.create(new, {"server": server}, departments)
