@@ -22,7 +22,8 @@ from armgs_server.settings import describe_section, parse_section, read_toml, se
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
-SERVICES = ("smtp", "imap", "xmpp", "http")
+SERVICES = ("smtp", "imap", "xmpp", "xmpp-server", "http")
+COMPONENT_PORT = 5347
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,22 @@ class XmppSettings:
     room_occupants: int = setting(1000, doc="Occupants of one room.", minimum=2)
     room_history: int = setting(50, doc="Messages shown to who enters a room.", minimum=0)
     upload_size: int = setting(100 * MIB, doc="Largest uploaded file (XEP-0363).", minimum=KIB)
+    web_origins: tuple[str, ...] = setting(
+        (),
+        doc="Sites, beside this one, whose pages may connect by WebSocket or BOSH and upload files:\n"
+        '"https://chat.example.org"; "*" is every site.',
+    )
+    see_other_uri: str = setting(
+        "", doc="WebSocket clients are sent to this wss:// address (RFC 7395); empty: they are served here."
+    )
+    bosh_wait: int = setting(60, doc="Longest time a BOSH request is kept waiting.", minimum=1, maximum=600)
+    bosh_inactivity: int = setting(
+        60, doc="A BOSH client without a request is gone after this time.", minimum=5, maximum=3600
+    )
+    bosh_pause: int = setting(
+        120, doc="Longest pause that a BOSH client may ask for.", minimum=5, maximum=3600
+    )
+    bosh_sessions: int = setting(5000, doc="BOSH clients of one worker at the same time.", minimum=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +308,7 @@ class FederationSettings:
     deny: tuple[str, ...] = setting((), doc="Exceptions from allow, written in the same way.", restart=True)
     tls: str = setting(
         "verified",
-        doc="verified: both ways a certificate of the CA for the domain; required: TLS with any certificate,\n"
+        doc="verified: both ways a certificate of the CA for the domain; required: TLS, any certificate:\n"
         "the domain is proved by dialback alone; optional: also without TLS.",
         choices=("verified", "required", "optional"),
         restart=True,
@@ -416,6 +433,10 @@ class Config:
     def port(self, standard: int) -> int:
         """The port a service listens on: the standard one plus the offset."""
         return standard + self.server.port_offset
+
+    def addresses(self, standard: int) -> tuple[str, ...]:
+        """The addresses such a service listens on."""
+        return self.federation.component_listen if standard == COMPONENT_PORT else self.server.listen
 
 
 SECTIONS: dict[str, Any] = {

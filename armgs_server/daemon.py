@@ -20,7 +20,7 @@ import uvloop
 from armgs_server import config as configuration
 from armgs_server import dav, imap, log, portal, smtp, xmpp
 from armgs_server.capacity import worker_count
-from armgs_server.config import Config
+from armgs_server.config import COMPONENT_PORT, Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.maintenance import Maintenance
@@ -43,6 +43,7 @@ _log = log.get("daemon")
 
 HTTP, HTTPS = 80, 443
 STREAM_PORTS = (25, 465, 587, 143, 993, 5222, 5223)
+SERVER_PORTS = (5269, 5270)  # other XMPP servers, where the federation is on
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
 # The store's writer thread and the loop share the interpreter: a long wait for it is a long answer, but
@@ -85,14 +86,24 @@ async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None
     """Several workers: systemd's sockets are shared by all; our own are bound once for each of them."""
     given = listen_sockets()
 
+    optional = _optional_ports(config)
+
     def sockets(_: int) -> Sequence[tuple[str, socket.socket]]:
-        bound = given
-        if not bound:
-            every = bind_all(config, [*STREAM_PORTS, HTTP, HTTPS], shared=True)
-            bound = [("", sock) for each in every.values() for sock in each]
-        return bound
+        if given:
+            missing = [port for port in optional if port not in by_port(given, config)]
+        else:
+            missing = [*STREAM_PORTS, HTTP, HTTPS, *optional]
+        every = bind_all(config, missing, shared=True)
+        return [*given, *(("", sock) for each in every.values() for sock in each)]
 
     await Supervisor(config, config_path, sockets, Notifier(), on_ready).run()
+
+
+def _optional_ports(config: Config) -> list[int]:
+    """The ports that are listened on only where the configuration says so."""
+    federation = config.federation
+    servers = SERVER_PORTS if federation.enabled else ()
+    return [*servers, COMPONENT_PORT] if federation.components else list(servers)
 
 
 async def serve(
@@ -182,6 +193,9 @@ class Daemon:
         ]
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = by_port(sockets, config) if sockets else bind_all(config, [*listeners, HTTP, HTTPS])
+        for port in _optional_ports(config):  # systemd's unit need not name them
+            if port not in self._sockets and port in listeners:
+                self._sockets |= bind_all(config, [port])
         for service in services:
             self._services.append(service)
             await service.start()

@@ -26,6 +26,8 @@ SUBDOMAINS = ("conference", "upload", "autoconfig", "mta-sts")
 _CA_DAYS = 3650
 _SERVER_DAYS = 397  # what Apple's clients accept at most
 _CLOCK_SKEW = datetime.timedelta(days=1)
+# To another XMPP server this one is a client (XEP-0178 §3).
+_PURPOSES = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
 def make_certificates(directory: Path, hostname: str, domains: Sequence[str]) -> None:
@@ -111,7 +113,7 @@ def _server_certificate(
         _builder(subject, ca_certificate.subject, key, _SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(_PURPOSES, critical=False)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(issuer_key, critical=False)
         .sign(ca_key, hashes.SHA256())

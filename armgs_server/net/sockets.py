@@ -68,11 +68,12 @@ def raise_descriptor_limit() -> None:
 
 def _bind_one(config: Config, port: int, *, shared: bool) -> list[socket.socket]:
     sockets: list[socket.socket] = []
-    for address in config.server.listen:
+    addresses = config.addresses(port)
+    for address in addresses:
         try:
             sockets.append(bind(address, config.port(port), shared=shared))
         except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(config.server.listen) > 1:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(addresses) > 1:
                 _log.debug("address not available", address=address)
                 continue
             for sock in sockets:

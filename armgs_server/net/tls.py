@@ -15,7 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from armgs_server.config import Config
 from armgs_server.errors import Invalid
 
-ALPN = {"http": ("http/1.1",), "imap": ("imap",), "smtp": ("smtp",), "xmpp": ("xmpp-client",)}
+ALPN = {
+    "http": ("http/1.1",),
+    "imap": ("imap",),
+    "smtp": ("smtp",),
+    "xmpp": ("xmpp-client",),
+    "xmpp-server": ("xmpp-server",),
+}
 
 
 class TlsContext:
@@ -39,18 +45,40 @@ class TlsContexts:
     def __init__(self, certificate: Path, key: Path) -> None:
         _check(certificate, key)
         self._by_service = {service: TlsContext(alpn) for service, alpn in ALPN.items()}
-        for context in self._by_service.values():
-            context.load(certificate, key)
+        self.to_servers = _server_to_server_context()
+        self._load(certificate, key)
 
     def for_service(self, service: str) -> TlsContext:
-        """smtp, imap, xmpp or http."""
+        """One of those in ALPN."""
         return self._by_service[service]
+
+    def verify_servers(self, ca: Path | None) -> None:
+        """Other XMPP servers are asked for their certificates; these CAs, or the system's, vouch for them.
+
+        A server that connects may have none to show; one of another CA ends the handshake (Python's ssl
+        has nothing between these two). Whose the certificate is has to be looked at afterwards.
+        """
+        accepted = self._by_service["xmpp-server"].context
+        for context, mode in ((self.to_servers, ssl.CERT_REQUIRED), (accepted, ssl.CERT_OPTIONAL)):
+            context.verify_mode = mode
+            try:
+                if ca is None:
+                    purpose = ssl.Purpose.CLIENT_AUTH if context is accepted else ssl.Purpose.SERVER_AUTH
+                    context.load_default_certs(purpose)
+                else:
+                    context.load_verify_locations(ca)
+            except OSError as error:
+                raise Invalid(f"CA {ca}: {error}") from error
 
     def reload(self, certificate: Path, key: Path) -> None:
         """New connections get the new certificate; Invalid leaves everything as it was."""
         _check(certificate, key)
+        self._load(certificate, key)
+
+    def _load(self, certificate: Path, key: Path) -> None:
         for context in self._by_service.values():
             context.load(certificate, key)
+        self.to_servers.load_cert_chain(certificate, key)
 
 
 def open_contexts(config: Config) -> TlsContexts | None:
@@ -66,6 +94,17 @@ def new_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # TLS 1.2; those of 1.3 are not affected
+    return context
+
+
+def _server_to_server_context() -> ssl.SSLContext:
+    """The client's side, towards other XMPP servers, with our certificate; see `verify_servers`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # RFC 6125 knows names that OpenSSL does not: net.identity
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(list(ALPN["xmpp-server"]))
     return context
 
 
