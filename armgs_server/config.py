@@ -265,6 +265,26 @@ class XmppSettings:
         1000, doc="Chat rooms (and people sent directed presence) of one session at a time.", minimum=1
     )
     rooms_owned: int = setting(100, doc="Chat rooms that one person may own.", minimum=1)
+    node_creators: str = setting(
+        "people",
+        doc="Who may make nodes at a department's pubsub service: its people, its heads, or everybody here.",
+        choices=("people", "heads", "everybody"),
+    )
+    nodes_owned: int = setting(
+        200, doc="Pubsub nodes of one account, or made by one person at a department's service.", minimum=1
+    )
+    node_items: int = setting(1000, doc="Items kept of one pubsub node (XEP-0060).", minimum=1)
+    node_payload: int = setting(
+        192 * KIB, doc="Largest payload of a pubsub item, an avatar for instance.", minimum=KIB
+    )
+    node_page: int = setting(
+        MIB, doc="Bytes of items in one answer; the rest is asked for page by page.", minimum=64 * KIB
+    )
+    node_subscriptions: int = setting(
+        200, doc="Subscriptions of one person to the nodes of one pubsub service.", minimum=1
+    )
+    node_subscribers: int = setting(100_000, doc="Subscriptions to one pubsub node.", minimum=1)
+    feed_entries: int = setting(50, doc="Entries of a node in its Atom feed over HTTP.", minimum=1)
     room_affiliations: int = setting(
         5000, doc="Members, admins, owners and banned people of one room.", minimum=10
     )

@@ -248,15 +248,21 @@ _CONDITIONS: tuple[tuple[type[DomainError], str, str], ...] = (
 
 
 class StanzaError(DomainError):
-    """A stanza cannot be handled; `condition` is one of RFC 6120 §8.3.3, `extra` an element beside it."""
+    """A stanza cannot be handled; `condition` is one of RFC 6120 §8.3.3, `extra` an element beside it.
 
-    def __init__(self, condition: str, text: str = "", *, type: str = "", extra: bytes = b"") -> None:
+    `uri` is where to turn to instead, for the conditions gone and redirect (§8.3.3.5, §8.3.3.16).
+    """
+
+    def __init__(
+        self, condition: str, text: str = "", *, type: str = "", extra: bytes = b"", uri: str = ""
+    ) -> None:
         super().__init__(text or condition)
         assert condition in ERROR_TYPES, condition
         self.condition = condition
         self.message = text
         self.type = type or ERROR_TYPES[condition]
         self.extra = extra
+        self.uri = uri
 
 
 def from_domain_error(error: DomainError) -> StanzaError:
@@ -271,12 +277,9 @@ def from_domain_error(error: DomainError) -> StanzaError:
 def error_reply(stanza: Stanza, error: StanzaError, *, from_: str = "") -> bytes:
     """RFC 6120 §8.3.1: sent to the sender from the intended recipient, with the same id."""
     text = text_element("text", error.message, {"xmlns": STANZAS}) if error.message else b""
-    condition = element(error.condition, {"xmlns": STANZAS})
-    return element(
-        stanza.name,
-        {"type": "error", "id": stanza.id, "from": from_ or stanza.to, "to": stanza.from_},
-        element("error", {"type": error.type}, condition + text + error.extra),
-    )
+    inner = text_element(error.condition, error.uri, {"xmlns": STANZAS}) + text + error.extra
+    attributes = {"type": "error", "id": stanza.id, "from": from_ or stanza.to, "to": stanza.from_}
+    return element(stanza.name, attributes, element("error", {"type": error.type}, inner))
 
 
 def stream_error(condition: str, text: str = "", extra: bytes = b"") -> bytes:
