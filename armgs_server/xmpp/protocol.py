@@ -110,6 +110,11 @@ class Protocol:
         events, self._events = self._events, []
         return iter(events)
 
+    @property
+    def is_between_stanzas(self) -> bool:
+        """Whether the bytes so far end with a whole element."""
+        return self._depth == _STANZA_DEPTH and not self._buffer and not self._is_closed
+
     def rest(self) -> None:
         """Drop the parser (8 KB) of a stream that is quiet; the next byte makes a new one."""
         if self._depth == _STANZA_DEPTH and not self._buffer and not self._is_closed:

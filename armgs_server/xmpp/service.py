@@ -9,14 +9,15 @@ from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
 from armgs_server.storage.bus import RemoteBus
-from armgs_server.xmpp import lifecycle, xeps
+from armgs_server.xmpp import lifecycle, websocket, xeps
 from armgs_server.xmpp.c2s import ClientStream
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
-from armgs_server.xmpp.transport import TcpTransport
+from armgs_server.xmpp.transport import TcpTransport, Transport
+from armgs_server.xmpp.websocket import WebSocketRoute
 from armgs_server.xmpp.xeps import xep_0363_upload
 from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
 
@@ -37,6 +38,8 @@ class XmppService:
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
+        is_traced = "xmpp" in core.config.log.trace
+        self._websocket = WebSocketRoute(self.server, self._serve_web, is_traced=is_traced)
         self._unsubscribe: Callable[[], None] | None = None
 
     @property
@@ -53,7 +56,10 @@ class XmppService:
     def routes(self) -> Sequence[tuple[str, Handler]]:
         upload = self.server.hosts[xep_0363_upload.LABEL]
         assert isinstance(upload, UploadHost)
-        return ((xep_0363_upload.PREFIX, upload.answer),)
+        return (
+            (xep_0363_upload.PREFIX, upload.answer),
+            (websocket.PATH, self._websocket.answer),
+        )
 
     async def start(self) -> None:
         """Joins the other processes, and listens for people who must go."""
@@ -73,3 +79,7 @@ class XmppService:
     async def _serve(self, stream: Stream, tls: Security) -> None:
         limit = self.server.config.xmpp.stanza_size_before_login
         await ClientStream(self.server, TcpTransport(stream, limit), tls).run()
+
+    async def _serve_web(self, transport: Transport) -> None:
+        """TLS is that of HTTP: STARTTLS is not offered (RFC 7395 §3.9, XEP-0206 §2)."""
+        await ClientStream(self.server, transport, "none").run()
