@@ -3,13 +3,14 @@
 
 import ipaddress
 
+from armgs_server.config import LimitSettings
+
 
 class ConnectionLimits:
     """Counts connections; whoever was admitted must be released exactly once."""
 
-    def __init__(self, total: int, per_host: int) -> None:
-        self.total = total
-        self.per_host = per_host
+    def __init__(self, settings: LimitSettings) -> None:
+        self._settings = settings
         self.count = 0
         self._hosts: dict[str, int] = {}
 
@@ -17,7 +18,8 @@ class ConnectionLimits:
         """Counts one connection more, unless a limit is reached."""
         host = host_of(peer)
         of_host = self._hosts.get(host, 0)
-        if self.count >= self.total or of_host >= self.per_host:
+        settings = self._settings
+        if self.count >= settings.connections or of_host >= settings.connections_per_host:
             return False
         self.count += 1
         self._hosts[host] = of_host + 1

@@ -9,17 +9,20 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.net.deadlines import Deadlines
+from armgs_server.net.hosts import is_within
 from armgs_server.net.http.connection import HttpConnection
 from armgs_server.net.http.router import Router
 from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.limits import ConnectionLimits
 from armgs_server.net.outlet import is_expected_end
+from armgs_server.net.proxy import ProxyError, read_header
 from armgs_server.net.stream import Listener, Stream
 from armgs_server.net.tls import TlsContexts
 
@@ -34,6 +37,9 @@ _SERVICE_OF = {
     "imaps": "imap",
     "xmpp": "xmpp",
     "xmpps": "xmpp",
+    "xmpp-server": "xmpp-server",
+    "xmpps-server": "xmpp-server",
+    "component": "xmpp",
 }
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -54,7 +60,7 @@ class Server:
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(self._loop)
-        self.limits = ConnectionLimits(config.limits.connections, config.limits.connections_per_host)
+        self.limits = ConnectionLimits(config.limits)
         self._endpoints: list[_Endpoint] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams: set[Stream] = set()
@@ -62,6 +68,8 @@ class Server:
         self._pauses: set[asyncio.TimerHandle] = set()
         self._counter = 0
         self._refused = 0
+        self._introducing = 0  # connections of balancers that have not said yet for whom
+        self._nameless = 0  # those which never did
 
     def listen(self, listener: Listener, sock: socket.socket) -> None:
         """Serves IMAP, SMTP or XMPP on a bound socket."""
@@ -70,13 +78,12 @@ class Server:
         if tls is None and listener.tls == "direct":
             raise ValueError(f"{listener.name} needs a certificate")
         direct = tls.context if tls is not None and listener.tls == "direct" else None
-        traced = service in self._config.log.trace
 
         async def serve(sock: socket.socket, peer: str) -> None:
             trace = None
             self._counter += 1
             connection_id = f"{self._counter:x}"
-            if traced:
+            if service in self._config.log.trace:
                 trace = log.Trace(listener.name, connection_id)
             stream = Stream(connection_id, peer, self._config.limits, self.deadlines, tls, trace)
             await self._connect(lambda: stream, sock, direct)
@@ -163,7 +170,12 @@ class Server:
                 if error.errno in _NO_ROOM:
                     self._pause_accepting(endpoint, error)
                 return
-            self._admit(endpoint, sock, address[0].removeprefix("::ffff:"))  # of a dual-stack socket
+            sock.setblocking(False)
+            peer = address[0].removeprefix("::ffff:")  # of a dual-stack socket
+            if is_within(peer, self._config.server.proxy_hosts):
+                self._run(self._introduce(endpoint, sock, peer))
+            elif self._admits(endpoint, sock, peer):
+                self._run(self._serve(endpoint, sock, peer))
 
     def _pause_accepting(self, endpoint: _Endpoint, error: OSError) -> None:
         _log.error("cannot accept", listener=endpoint.name, error=error)
@@ -176,17 +188,50 @@ class Server:
         handle = self._loop.call_later(_ACCEPT_PAUSE, resume)
         self._pauses.add(handle)
 
-    def _admit(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
-        sock.setblocking(False)
-        if not self.limits.admit(peer):
-            self._refused += 1
-            if self._refused & (self._refused - 1) == 0:  # 1, 2, 4, 8 …: an attack must not fill the log
-                _log.warning("connections refused", listener=endpoint.name, peer=peer, total=self._refused)
-            _refuse(sock, endpoint.refusal)
-            return
-        task = self._loop.create_task(self._serve(endpoint, sock, peer))
+    def _admits(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> bool:
+        if self.limits.admit(peer):
+            return True
+        self._refused += 1
+        if _is_power_of_two(self._refused):
+            _log.warning("connections refused", listener=endpoint.name, peer=peer, total=self._refused)
+        _refuse(sock, endpoint.refusal)
+        return False
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _introduce(self, endpoint: _Endpoint, sock: socket.socket, balancer: str) -> None:
+        """Learns from a balancer for whom its connection is, then serves that client."""
+        limits = self._config.limits
+        if self.limits.count + self._introducing >= limits.connections:
+            _refuse(sock, endpoint.refusal)
+            return
+        self._introducing += 1
+        try:
+            async with asyncio.timeout(limits.proxy_timeout):
+                header = await read_header(sock)
+        except (ProxyError, TimeoutError) as error:
+            sock.close()
+            self._nameless += 1
+            if _is_power_of_two(self._nameless):
+                text = str(error) or "nothing came"
+                fields = {"listener": endpoint.name, "peer": balancer, "total": self._nameless}
+                _log.warning("no PROXY header from a balancer", **fields, error=text)
+            return
+        except OSError as error:  # a look whether the port answers, or a balancer that was cut off
+            sock.close()
+            _log.debug("connection ended", listener=endpoint.name, peer=balancer, error=error)
+            return
+        except asyncio.CancelledError:
+            sock.close()
+            raise
+        finally:
+            self._introducing -= 1
+        peer = header.source or balancer
+        if self._admits(endpoint, sock, peer):
+            await self._serve(endpoint, sock, peer)
 
     async def _serve(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
         try:
@@ -199,6 +244,11 @@ class Server:
                 _log.exception("connection failed", listener=endpoint.name, peer=peer)
         finally:
             self.limits.release(peer)
+
+
+def _is_power_of_two(count: int) -> bool:
+    """1, 2, 4, 8 …: what is logged then does not fill the log."""
+    return count & (count - 1) == 0
 
 
 def _refuse(sock: socket.socket, refusal: bytes) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from armgs_server.config import Config, HttpSettings, LimitSettings, LogSettings
+from armgs_server.config import Config, HttpSettings, LimitSettings, LogSettings, ServerSettings
 from armgs_server.net.http import Handler, Router
 from armgs_server.net.server import Server
 from armgs_server.net.sockets import bind
@@ -36,9 +36,11 @@ class Harness:
         http: Mapping[str, Any] | None = None,
         limits: Mapping[str, Any] | None = None,
         log: Mapping[str, Any] | None = None,
+        server: ServerSettings | None = None,
     ) -> None:
         self._config = Config(
             Path("."),
+            server=server or ServerSettings(),
             http=HttpSettings(**(http or {})),
             limits=LimitSettings(**(limits or {})),
             log=LogSettings(**(log or {})),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections counted in all and by host."""
 
+from armgs_server.config import LimitSettings
 from armgs_server.net.limits import ConnectionLimits, host_of
 
 
 def test_total_and_per_host() -> None:
-    limits = ConnectionLimits(total=3, per_host=2)
+    limits = ConnectionLimits(LimitSettings(connections=3, connections_per_host=2))
     assert limits.admit("192.0.2.1") and limits.admit("192.0.2.1")
     assert not limits.admit("192.0.2.1")
     assert limits.admit("192.0.2.2")
