@@ -52,5 +52,9 @@ class Temporary(DomainError):
     """The server cannot do it now; trying later may succeed."""
 
 
+class Unusable(Temporary):
+    """What the configuration names (database, bucket, bus …) cannot be used; the text says what to do."""
+
+
 class Throttled(Temporary):
     """Too many failed attempts; wait before trying again."""

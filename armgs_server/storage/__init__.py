@@ -26,7 +26,7 @@ from armgs_server.storage.bus import Bus, LocalBus, RemoteBus
 from armgs_server.storage.catch_up import CatchUp
 from armgs_server.storage.postgresql import PostgresEngine
 from armgs_server.storage.sqlite import SqliteEngine
-from armgs_server.storage.tx import Engine, Tx, Work
+from armgs_server.storage.tx import AsOf, Engine, Options, Tx, Work
 
 __all__ = ["Store"]
 
@@ -74,6 +74,7 @@ class Store:
         blob_engine: BlobEngine | None = None,
         inline_limit: int = INLINE_LIMIT,
         visiting: bool = False,
+        options: Options = Options(),
     ) -> Store:
         """Opens `"sqlite"` or `"postgresql://…"`, making or migrating the schema.
 
@@ -91,7 +92,7 @@ class Store:
         if url == "sqlite":
             engine = SqliteEngine(directory / "store.db", publish)
         elif url.startswith(("postgresql://", "postgres://")):
-            engine = await PostgresEngine.open(url, publish)
+            engine = await PostgresEngine.open(url, publish, options)
         else:
             raise ValueError(f"no such store: {url!r}; it is 'sqlite' or 'postgresql://…'")
         try:
@@ -106,6 +107,14 @@ class Store:
     async def read(self, work: Work[T]) -> T:
         """Runs `work(tx)` on a snapshot. On SQLite inline: keep it short, page long scans."""
         return await self._engine.read(work)
+
+    async def read_aside(self, work: Work[T], as_of: AsOf | None = None) -> T:
+        """Like `read`, but a replica may do it: for what is large and where a little age does no harm.
+
+        `as_of` is a collection as the asker knows it: no older state of it is shown. Without it the answer
+        may lack the changes of the last `[store] replica_lag` seconds; say at the call why that is harmless.
+        """
+        return await self._engine.read_aside(work, as_of)
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work(tx)`; durable when it returns. See Engine.write for errors."""

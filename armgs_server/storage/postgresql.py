@@ -6,13 +6,13 @@ collection take turns and READ COMMITTED is enough; reads see one snapshot (REPE
 PostgreSQL groups commits of concurrent transactions by itself.
 What costs is the round trip, so a read of one statement goes without BEGIN and COMMIT: each read is tried so,
 and is run again inside a transaction when it asks for more; which reads do is remembered.
+A connection lost before its COMMIT was sent: the work is run again. One lost while COMMIT was on its way: the
+server is asked what became of it (`postgresql_outcome`). So an answer is neither a false one nor a double.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import itertools
 import logging
 import re
 from collections.abc import Iterable
@@ -21,16 +21,19 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from armgs_server.errors import AlreadyExists, Temporary
+from armgs_server.errors import DomainError, Temporary
 from armgs_server.storage import clock
-from armgs_server.storage.tx import Engine, Publish, Row, Tx, Value, Work
+from armgs_server.storage import postgresql_outcome as outcome
+from armgs_server.storage.postgresql_pool import Connection, Pool
+from armgs_server.storage.postgresql_replica import UNREACHABLE, Replicas, has_reached
+from armgs_server.storage.postgresql_tx import MoreStatements, PostgresTx, SingleRead
+from armgs_server.storage.postgresql_unusable import CANNOT_OPEN, explain
+from armgs_server.storage.tx import AsOf, Engine, Options, Publish, Tx, Work
 
 T = TypeVar("T")
 
-POOL_SIZE = 10
 # Deadlocks and lost serialisation races are run again this often before the client is told to.
 ATTEMPTS = 4
-COMMAND_TIMEOUT = 60.0
 
 _log = logging.getLogger(__name__)
 _RUN_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -44,15 +47,21 @@ _UNAVAILABLE = (
     TimeoutError,
 )
 _TIME = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+# The connection is gone, so the work is undone unless COMMIT had been sent; it may be run again on another.
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
+_BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Making an index or looking at all tables takes as long as it takes.
+_SCRIPT_TIMEOUT = 3600.0
 # Key of the advisory lock under which one process at a time makes or migrates the schema.
 _SCHEMA_LOCK = 0x61726D6773
-
-
-@functools.lru_cache(maxsize=4096)
-def numbered(sql: str) -> str:
-    """The statement with `?` places as `$1`, `$2` …; no statement of ours has `?` in a literal."""
-    numbers = itertools.count(1)
-    return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
 
 
 def translated(statement: str) -> str:
@@ -67,109 +76,95 @@ def translated(statement: str) -> str:
     return statement
 
 
-class PostgresTx(Tx):
-    """A transaction on one connection of the pool."""
+class _Behind(Exception):
+    """The replica does not have what the reader knows of already."""
 
-    __slots__ = ("_connection",)
 
-    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
-        super().__init__()
-        self._connection = connection
+class _Reader:
+    """Runs reads on the connections of one server."""
 
-    async def rows(self, sql: str, *args: Value) -> list[Row]:
-        """See Tx.rows."""
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._longer_reads: set[CodeType] = set()
+
+    async def read(self, work: Work[T], as_of: AsOf | None = None) -> T:
+        """See Engine.read; _Behind where the server has not come as far as `as_of`."""
+        connection = await self._pool.acquire()
         try:
-            return [tuple(row) for row in await self._connection.fetch(numbered(sql), *args)]
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise AlreadyExists() from error
+            if as_of is not None and not await has_reached(connection, as_of):
+                raise _Behind
+            result = await self._run(connection, work)
+        except (DomainError, _Behind):
+            self._pool.release(connection)
+            raise
+        except BaseException:
+            self._pool.mend(connection)
+            raise
+        self._pool.release(connection)
+        return result
 
-    async def execute(self, sql: str, *args: Value) -> int:
-        """See Tx.execute."""
+    async def _run(self, connection: Connection, work: Work[T]) -> T:
+        code = getattr(work, "__code__", None)
+        if code is not None and code not in self._longer_reads:
+            try:
+                return await work(SingleRead(connection))
+            except MoreStatements:
+                self._longer_reads.add(code)
+        await connection.execute(_BEGIN_READ)
         try:
-            status = await self._connection.execute(numbered(sql), *args)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise AlreadyExists() from error
-        count = status.rpartition(" ")[2]
-        return int(count) if count.isdigit() else 0
-
-    async def executemany(self, sql: str, rows: Iterable[tuple[Value, ...]]) -> None:
-        """See Tx.executemany."""
-        try:
-            await self._connection.executemany(numbered(sql), rows)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise AlreadyExists() from error
-
-
-class _MoreStatements(BaseException):
-    """A read has asked for a second statement: not an error, so that no work can take it for one."""
-
-
-class _SingleRead(PostgresTx):
-    """Outside a transaction, so good for one statement, which is a snapshot by itself."""
-
-    __slots__ = ("_used",)
-
-    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
-        super().__init__(connection)
-        self._used = False
-
-    async def rows(self, sql: str, *args: Value) -> list[Row]:
-        """See Tx.rows."""
-        if self._used or not sql.startswith("SELECT"):
-            raise _MoreStatements
-        self._used = True
-        return await super().rows(sql, *args)
-
-    async def execute(self, sql: str, *args: Value) -> int:
-        """A read that writes is left to the read-only transaction, which refuses it."""
-        raise _MoreStatements
-
-    async def executemany(self, sql: str, rows: Iterable[tuple[Value, ...]]) -> None:
-        """See execute."""
-        raise _MoreStatements
-
-
-async def _leave_as_it_is(connection: asyncpg.Connection[Any]) -> None:
-    """Works leave nothing behind but a transaction, which asyncpg has ended by now: no RESET ALL."""
+            result = await work(PostgresTx(connection))
+        except DomainError:
+            await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+        return result
 
 
 class PostgresEngine(Engine):
     """See the module's docstring."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], publish: Publish) -> None:
-        self._pool = pool
+    def __init__(self, url: str, publish: Publish, options: Options) -> None:
+        self._url = url
         self._publish = publish
-        self._longer_reads: set[CodeType] = set()
+        self._timeout = options.timeout
+        self._pool = Pool(url, options.connections, options.timeout)
+        self._reader = _Reader(self._pool)
+        self._replicas = Replicas(options, self._pool)
+        self._replica_readers = {each: _Reader(each.pool) for each in self._replicas}
 
     @classmethod
-    async def open(cls, url: str, publish: Publish) -> PostgresEngine:
-        """Connects; raises Temporary when the server cannot be reached."""
+    async def open(cls, url: str, publish: Publish, options: Options) -> PostgresEngine:
+        """Connects; Unusable says why the database cannot be ours."""
+        engine = cls(url, publish, options)
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=POOL_SIZE,
-                command_timeout=COMMAND_TIMEOUT,
-                reset=_leave_as_it_is,
-            )
-        except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
-            raise Temporary("PostgreSQL cannot be reached") from error
-        return cls(pool, publish)
+            engine._pool.release(await engine._pool.acquire())
+        except CANNOT_OPEN as error:
+            raise explain(url, error) from error
+        engine._replicas.start()
+        return engine
 
     async def read(self, work: Work[T]) -> T:
-        """See Engine.read."""
-        code = getattr(work, "__code__", None)
+        """See Engine.read. A connection may have been lost while it was idle: that is tried once more."""
         try:
-            async with self._pool.acquire() as connection:
-                if code is not None and code not in self._longer_reads:
-                    try:
-                        return await work(_SingleRead(connection))
-                    except _MoreStatements:
-                        self._longer_reads.add(code)
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    return await work(PostgresTx(connection))
+            try:
+                return await self._reader.read(work)
+            except _LOST:
+                self._pool.expire()
+                return await self._reader.read(work)
         except _UNAVAILABLE as error:
             raise Temporary("the store cannot be read now") from error
+
+    async def read_aside(self, work: Work[T], as_of: AsOf | None) -> T:
+        """See Engine.read_aside."""
+        replica = self._replicas.choose()
+        if replica is not None:
+            try:
+                return await self._replica_readers[replica].read(work, as_of)
+            except (DomainError, _Behind):
+                _log.debug("replica does not have it yet replica=%s", replica.name)
+            except UNREACHABLE as error:
+                self._replicas.lost(replica, error)
+        return await self.read(work)
 
     async def write(self, work: Work[T]) -> T:
         """See Engine.write. Shielded: a client that goes away does not undo what it asked for."""
@@ -183,35 +178,75 @@ class PostgresEngine(Engine):
     async def _write(self, work: Work[T]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self._pool.acquire() as connection:
-                    tx = PostgresTx(connection)
-                    async with connection.transaction():
-                        result = await work(tx)
-                self._publish(tx.outgoing())
-                return result
+                result, tx = await self._transact(work)
             except _RUN_AGAIN as error:
                 if attempt == ATTEMPTS:
                     raise Temporary("the store is busy") from error
                 await asyncio.sleep(0.01 * attempt)
             except _UNAVAILABLE as error:
-                if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-                    await (
-                        self._pool.expire_connections()
-                    )  # to what was the primary; the next ones look for it
-                _log.error("store cannot write error=%r", error)
-                raise Temporary("the store cannot write now") from error
+                if attempt == ATTEMPTS or not isinstance(error, _LOST):
+                    _log.error("store cannot write error=%r", error)
+                    raise Temporary("the store cannot write now") from error
+                self._pool.expire()  # the others lead to the same server; new ones look for the primary
+            else:
+                self._publish(tx.outgoing())
+                return result
         raise AssertionError("unreachable: the loop returns or raises")
 
-    async def script(self, statements: Iterable[str]) -> None:
-        """Translates and runs schema statements; one process at a time."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
-            for statement in statements:
-                await connection.execute(translated(statement))
+    async def _transact(self, work: Work[T]) -> tuple[T, Tx]:
+        """Runs the work once. Where this raises nothing of it is in the store, unless Temporary says so."""
+        connection = await self._pool.acquire()
+        tx, asked = PostgresTx(connection), None
+        try:
+            await connection.execute(outcome.BEGIN)
+            try:
+                result = await work(tx)
+            except DomainError:
+                await connection.execute("ROLLBACK")
+                raise
+            asked = outcome.ticket(connection)
+            status = await connection.execute("COMMIT")
+        except DomainError:
+            self._pool.release(connection)
+            raise
+        except _LOST:
+            self._pool.mend(connection)
+            if asked is None or not await self._was_committed(asked):
+                raise
+        except BaseException:
+            self._pool.mend(connection)
+            raise
+        else:
+            self._pool.release(connection)
+            if status != "COMMIT":
+                raise RuntimeError("a work went on after an error of its transaction")
+        return result, tx
 
-    async def analyse(self) -> None:
-        """ANALYZE: plans made for an empty table read 3,000 new rows thirty times slower."""
-        await self.script(["ANALYZE"])
+    async def _was_committed(self, asked: outcome.Ticket) -> bool:
+        self._pool.expire()
+        found = await outcome.was_committed(self._pool, asked, self._timeout)
+        _log.warning("connection lost in commit committed=%s", found)
+        if found is None:
+            raise Temporary("it is not known whether this was stored")
+        return found
+
+    async def script(self, statements: Iterable[str]) -> None:
+        """Translates and runs schema statements; one process at a time. Unusable where it may not."""
+        connection = await self._pool.acquire()
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK, timeout=_SCRIPT_TIMEOUT
+                )
+                for statement in statements:
+                    await connection.execute(translated(statement), timeout=_SCRIPT_TIMEOUT)
+        except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
+            self._pool.mend(connection)
+            raise explain(self._url, error) from error
+        except BaseException:
+            self._pool.mend(connection)
+            raise
+        self._pool.release(connection)
 
     async def follow_clock(self) -> None:
         """See Engine.follow_clock."""
@@ -225,8 +260,13 @@ class PostgresEngine(Engine):
         if abs(corrected) > clock.SECOND:
             _log.warning("the database's clock has moved seconds=%.3f", corrected / clock.SECOND)
 
+    async def analyse(self) -> None:
+        """ANALYZE: plans made for an empty table read 3,000 new rows thirty times slower."""
+        await self.script(["ANALYZE"])
+
     async def close(self) -> None:
-        """Waits for running works, then closes the pool."""
+        """Waits for running works, then closes the connections."""
+        await self._replicas.close()
         await self._pool.close()
 
 

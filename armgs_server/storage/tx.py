@@ -11,13 +11,37 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[Tx], Awaitable[T]]"
 Publish: TypeAlias = "Callable[[list[tuple[str, bytes]]], None]"
+
+
+class AsOf(Protocol):
+    """A collection as somebody knows it: a `collections.Collection`."""
+
+    @property
+    def owner(self) -> int: ...
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def modseq(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an engine that is a server of its own is spoken to; times in seconds (config.StoreSettings)."""
+
+    connections: int = 10
+    timeout: float = 30.0
+    replicas: tuple[str, ...] = ()
+    replica_lag: float = 5.0
 
 
 class Tx(ABC):
@@ -74,6 +98,14 @@ class Engine(ABC):
     @abstractmethod
     async def read(self, work: Work[T]) -> T:
         """Runs `work` on a consistent snapshot that it cannot change."""
+
+    async def read_aside(self, work: Work[T], as_of: AsOf | None) -> T:
+        """Runs `work` on a replica where there is one, on a snapshot that may be a little old.
+
+        With `as_of` that collection is there as it stood then, or newer. What a replica has not got (the
+        work raises a DomainError) is read where `read` reads it.
+        """
+        return await self.read(work)
 
     @abstractmethod
     async def write(self, work: Work[T]) -> T:
