@@ -14,6 +14,7 @@ import dns.resolver
 from armgs_server.config import SmtpSettings
 from armgs_server.errors import Invalid
 from armgs_server.formats import addresses
+from armgs_server.net import resolver
 
 SMTP_PORT = 25
 # Servers of one domain that are tried in one attempt (RFC 5321 §5.1 asks for at least two).
@@ -104,7 +105,7 @@ class Routing:
 
     async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
         if self._resolver is None:
-            self._resolver = _make_resolver(self._servers)
+            self._resolver = resolver.open_resolver(self._servers)
         try:
             return await self._resolver.resolve(f"{name}.", kind, lifetime=self._timeout)
         except dns.resolver.NXDOMAIN as error:
@@ -125,22 +126,5 @@ def parse_route(text: str) -> tuple[str, Host]:
 
 def parse_host(text: str) -> Host:
     """`host`, `host:port`, `[IPv6]:port`. Invalid."""
-    host, port = text, ""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
-        raise Invalid(f"{text!r} is not host or host:port")
-    return Host(host, host, int(port) if port else SMTP_PORT)
-
-
-def _make_resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
-    if not servers:
-        return dns.asyncresolver.Resolver()
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    hosts = [parse_host(server if ":" in server else f"{server}:53") for server in servers]
-    resolver.nameservers = [host.address for host in hosts]
-    resolver.nameserver_ports = {host.address: host.port for host in hosts}
-    return resolver
+    host, port = resolver.parse_host(text, SMTP_PORT)
+    return Host(host, host, port)
