@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
 
 WEED = Path(sys.executable).parent / "weed"
 KEY, SECRET, BUCKET = "armgs", "test-secret", "armgs"
@@ -41,15 +43,25 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass(slots=True)
 class Server:
-    """A running service; `url` names its one, empty bucket."""
+    """A running service; `url` names its one bucket, empty at first."""
 
     url: str
+    command: list[str | Path]
+    directory: Path
     process: subprocess.Popen[bytes]
 
     def kill(self) -> None:
-        """Gone for good."""
+        """kill -9."""
         self.process.kill()
         self.process.wait(timeout=15)
+
+    def start(self) -> None:
+        """Again after `kill`, with what it had acknowledged; returns when it answers."""
+        with (self.directory / "weed.log").open("ab") as log:
+            self.process = _run(self.command, self.directory, log)
+        parts = urlsplit(self.url)
+        assert parts.hostname and parts.port
+        _wait_for_s3(self.process, (parts.hostname, parts.port), self.directory / "weed.log")
 
 
 @contextmanager
@@ -78,25 +90,28 @@ def serving(directory: Path, config: Path, address: str = "127.0.0.1") -> Iterat
     master, volume, filer, s3 = free_ports(4)
     data = directory / "weed"
     data.mkdir()
+    url = f"s3://{key['accessKey']}:{key['secretKey']}@{address}:{s3}/{BUCKET}?tls=0"
+    command: list[str | Path] = [
+        WEED, "server", f"-dir={data}", f"-ip={address}", f"-ip.bind={address}",
+        f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
+        "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        f"-s3.config={config}", "-volume.max=5",
+        "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false",
+    ]  # fmt: skip
     with (directory / "weed.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                WEED, "server", f"-dir={data}", f"-ip={address}", f"-ip.bind={address}",
-                f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
-                "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
-                f"-s3.config={config}", "-volume.max=5",
-                "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false",
-            ],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory,
-        )  # fmt: skip
-        try:
-            _make_bucket(process, (address, filer), directory / "weed.log")
-            _wait_for_s3(process, (address, s3), directory / "weed.log")
-            url = f"s3://{key['accessKey']}:{key['secretKey']}@{address}:{s3}/{BUCKET}?tls=0"
-            yield Server(url, process)
-        finally:
-            process.kill()  # its orderly stop takes 15 s, and the data is thrown away
-            process.wait(timeout=15)
+        server = Server(url, command, directory, _run(command, directory, log))
+    try:
+        _make_bucket(server.process, (address, filer), directory / "weed.log")
+        _wait_for_s3(server.process, (address, s3), directory / "weed.log")
+        yield server
+    finally:
+        server.kill()  # its orderly stop takes 15 s, and the data is thrown away
+
+
+def _run(command: list[str | Path], directory: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory
+    )
 
 
 def _make_bucket(process: subprocess.Popen[bytes], filer: tuple[str, int], log: Path) -> None:
