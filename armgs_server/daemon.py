@@ -31,6 +31,7 @@ from armgs_server.net.sockets import bind_all, by_port, raise_descriptor_limit
 from armgs_server.net.stream import Listener
 from armgs_server.net.systemd import Notifier, listen_sockets
 from armgs_server.net.tls import open_contexts
+from armgs_server.reload import check, take_over
 from armgs_server.service import Core, Service
 from armgs_server.storage import Store
 from armgs_server.storage.blob_objects import Objects
@@ -60,6 +61,7 @@ def run(config_path: Path, on_ready: OnReady | None = None) -> int:
     """Serves until SIGTERM or SIGINT; the process's exit status. `on_ready` is called once it listens."""
     try:
         config = configuration.load(config_path)
+        check(config)
     except Invalid as error:
         print(error.text, file=sys.stderr)
         return 2
@@ -122,19 +124,25 @@ async def serve(
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
 
+    is_ready = False
+
     def reload() -> None:
+        if not is_ready:  # what is being built reads the same Config
+            daemon.reload()
+            return
         notifier.reloading()
         daemon.reload()
         notifier.ready()
 
+    loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         await daemon.start(sockets, on_bus_lost=stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload)
         gc.collect()
         gc.freeze()
         notifier.start_watchdog()
         if pid_file is not None:
             pid_file.write()
+        is_ready = True
         notifier.ready()
         if on_ready is not None:
             on_ready()
@@ -224,20 +232,8 @@ class Daemon:
 
     def reload(self) -> None:
         """Reads configuration and certificates again; what is wrong is logged and changes nothing."""
-        try:
-            config = configuration.load(self._config_path)
-            if self._tls is not None and config.tls.certificate:
-                self._tls.reload(config.path(config.tls.certificate), config.path(config.tls.key))
-        except Invalid as error:
-            _log.error("reload refused, nothing was changed", error=error)
-            return
-        log.setup(config.log.level)
-        waiting = [
-            name
-            for name in configuration.SECTIONS
-            if name not in ("tls", "log") and getattr(config, name) != getattr(self._config, name)
-        ]
-        _log.info("reloaded", needs_restart=",".join(waiting) or "nothing")
+        report = _log.info if self._bus_socket is None else _log.debug
+        take_over(self._config, self._config_path, self._tls, report)
 
     async def stop(self) -> None:
         """Ends in order; may be called after a start that failed half-way."""
@@ -273,11 +269,12 @@ class Daemon:
     def _listen_http(self, server: Server, services: list[Service]) -> None:
         routes = [route for service in services for route in service.routes]
         if self._tls is not None:
+            streams = [listener for service in services for listener in service.listeners]
             secure = Router()
             for prefix, handler in routes:
                 secure.add(prefix, handler)
             for sock in self._sockets.get(HTTPS, ()):
-                server.listen_http("https", secure, sock, secure=True)
+                server.listen_http("https", secure, sock, secure=True, streams=streams)
         plain = Router()
         if self._config.security.allow_plaintext:
             for prefix, handler in routes:

@@ -44,3 +44,8 @@ def host_of(peer: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+
+
+def is_power_of_two(count: int) -> bool:
+    """1, 2, 4, 8 …: what is logged then does not fill the log."""
+    return count & (count - 1) == 0

@@ -9,22 +9,23 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from armgs_server import log
 from armgs_server.config import Config
+from armgs_server.net.alpn import AlpnSwitch
 from armgs_server.net.deadlines import Deadlines
 from armgs_server.net.hosts import is_within
 from armgs_server.net.http.connection import HttpConnection
 from armgs_server.net.http.router import Router
 from armgs_server.net.http.shell import HttpShell
-from armgs_server.net.limits import ConnectionLimits
+from armgs_server.net.limits import ConnectionLimits, is_power_of_two
 from armgs_server.net.outlet import is_expected_end
 from armgs_server.net.proxy import ProxyError, read_header
 from armgs_server.net.stream import Listener, Stream
-from armgs_server.net.tls import TlsContexts
+from armgs_server.net.tls import TlsContext, TlsContexts
 
 _log = log.get("net")
 _ACCEPT_BURST = 64
@@ -73,48 +74,83 @@ class Server:
 
     def listen(self, listener: Listener, sock: socket.socket) -> None:
         """Serves IMAP, SMTP or XMPP on a bound socket."""
-        service = _SERVICE_OF[listener.name]
-        tls = self._tls.for_service(service) if self._tls is not None and listener.tls != "none" else None
+        tls = self._tls_of(listener)
         if tls is None and listener.tls == "direct":
             raise ValueError(f"{listener.name} needs a certificate")
         direct = tls.context if tls is not None and listener.tls == "direct" else None
 
         async def serve(sock: socket.socket, peer: str) -> None:
-            trace = None
-            self._counter += 1
-            connection_id = f"{self._counter:x}"
-            if service in self._config.log.trace:
-                trace = log.Trace(listener.name, connection_id)
-            stream = Stream(connection_id, peer, self._config.limits, self.deadlines, tls, trace)
+            stream = self._open_stream(listener, peer)
             await self._connect(lambda: stream, sock, direct)
-            self._streams.add(stream)
-            try:
-                await listener.connect(stream)
-            except Exception as error:
-                _report(listener.name, stream, error)
-                stream.abort()
-            finally:
-                stream.close()
-                await stream.wait_closed()
-                self._streams.discard(stream)
+            await self._serve_stream(listener, stream)
 
         refusal = b"" if direct is not None else listener.refusal
         self._start(_Endpoint(listener.name, sock, serve, refusal))
 
-    def listen_http(self, name: str, router: Router, sock: socket.socket, *, secure: bool) -> None:
-        """Serves HTTP, under TLS or in clear, on a bound socket."""
-        context = self._tls.for_service("http").context if secure and self._tls is not None else None
-        if secure and context is None:
-            raise ValueError("https needs a certificate")
+    def listen_http(
+        self,
+        name: str,
+        router: Router,
+        sock: socket.socket,
+        *,
+        secure: bool,
+        streams: Iterable[Listener] = (),
+    ) -> None:
+        """Serves HTTP, under TLS or in clear, on a bound socket.
+
+        A client whose handshake names the `alpn` of one of the `streams` gets that one (XEP-0368 §4).
+        """
         shell = HttpShell(self._config, self.deadlines, router, is_tls=secure)
         self._shells.append(shell)
+        by_name = {listener.alpn: listener for listener in streams if listener.alpn}
+        context = self._https_context(by_name) if secure else None
+
+        def choose(name: str, peer: str) -> HttpConnection | Stream:
+            listener = by_name.get(name)
+            return HttpConnection(shell, peer) if listener is None else self._open_stream(listener, peer)
 
         async def serve(sock: socket.socket, peer: str) -> None:
-            connection = HttpConnection(shell, peer)
-            await self._connect(lambda: connection, sock, context)
-            await connection.wait_closed()
+            switch = AlpnSwitch(lambda name: choose(name, peer))
+            await self._connect(lambda: switch, sock, context)
+            chosen = switch.chosen
+            if isinstance(chosen, Stream):
+                await self._serve_stream(by_name[switch.name], chosen)
+            else:
+                await chosen.wait_closed()
 
         self._start(_Endpoint(name, sock, serve, b""))
+
+    def _tls_of(self, listener: Listener) -> TlsContext | None:
+        if self._tls is None or listener.tls == "none":
+            return None
+        return self._tls.for_service(_SERVICE_OF[listener.name])
+
+    def _https_context(self, names: Iterable[str]) -> ssl.SSLContext:
+        if self._tls is None:
+            raise ValueError("https needs a certificate")
+        context = self._tls.for_service("http").context
+        context.set_alpn_protocols(["http/1.1", *names])
+        return context
+
+    def _open_stream(self, listener: Listener, peer: str) -> Stream:
+        """The stream of a connection that is being made."""
+        self._counter += 1
+        number = f"{self._counter:x}"
+        is_traced = _SERVICE_OF[listener.name] in self._config.log.trace
+        trace = log.Trace(listener.name, number) if is_traced else None
+        return Stream(number, peer, self._config.limits, self.deadlines, self._tls_of(listener), trace)
+
+    async def _serve_stream(self, listener: Listener, stream: Stream) -> None:
+        self._streams.add(stream)
+        try:
+            await listener.connect(stream)
+        except Exception as error:
+            _report(listener.name, stream, error)
+            stream.abort()
+        finally:
+            stream.close()
+            await stream.wait_closed()
+            self._streams.discard(stream)
 
     def close_listeners(self) -> None:
         """Accepts no more; those who are connected stay."""
@@ -192,7 +228,7 @@ class Server:
         if self.limits.admit(peer):
             return True
         self._refused += 1
-        if _is_power_of_two(self._refused):
+        if is_power_of_two(self._refused):
             _log.warning("connections refused", listener=endpoint.name, peer=peer, total=self._refused)
         _refuse(sock, endpoint.refusal)
         return False
@@ -215,7 +251,7 @@ class Server:
         except (ProxyError, TimeoutError) as error:
             sock.close()
             self._nameless += 1
-            if _is_power_of_two(self._nameless):
+            if is_power_of_two(self._nameless):
                 text = str(error) or "nothing came"
                 fields = {"listener": endpoint.name, "peer": balancer, "total": self._nameless}
                 _log.warning("no PROXY header from a balancer", **fields, error=text)
@@ -244,11 +280,6 @@ class Server:
                 _log.exception("connection failed", listener=endpoint.name, peer=peer)
         finally:
             self.limits.release(peer)
-
-
-def _is_power_of_two(count: int) -> bool:
-    """1, 2, 4, 8 …: what is logged then does not fill the log."""
-    return count & (count - 1) == 0
 
 
 def _refuse(sock: socket.socket, refusal: bytes) -> None:

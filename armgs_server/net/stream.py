@@ -296,3 +296,4 @@ class Listener:
     tls: Security
     connect: Callable[[Stream], Awaitable[None]]
     refusal: bytes = b""  # said to a client for whom there is no room; not under direct TLS
+    alpn: str = ""  # its name in TLS handshakes (RFC 7301), by which the https port serves it too

@@ -50,7 +50,10 @@ class XmppService:
         plain = Listener("xmpp", 5222, starttls, lambda stream: self._serve(stream, starttls), refusal)
         if not self._has_tls:
             return (plain,)
-        return (plain, Listener("xmpps", 5223, "direct", lambda stream: self._serve(stream, "direct")))
+        direct = Listener(
+            "xmpps", 5223, "direct", lambda stream: self._serve(stream, "direct"), alpn="xmpp-client"
+        )
+        return (plain, direct)
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
