@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -43,8 +44,8 @@ class Server:
                     raise RuntimeError(self._log.read_text()) from None
                 time.sleep(0.02)
 
-    def stop(self) -> None:
+    def stop(self, number: int = signal.SIGTERM) -> None:
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(number)
             self._process.wait(timeout=15)
             self._process = None

@@ -228,7 +228,7 @@ class Occupant(Talker):
             return
         count = len(self.heard)
         super().hear(name, stanza)
-        if len(self.heard) > count and self.stays:
+        if len(self.heard) > count and stanza.get("type") == "groupchat" and self.stays:
             self.stays[-1].append(self.heard[-1])
 
     def refuse(self, name: str, condition: str) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.faults import site as sites
@@ -23,6 +25,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
 # Within so many seconds of the fault's end every client has had something acknowledged: a room waits for
 # the lease of a process that died (15 s).
 BACK = 25.0
+# Longer than leases and processes live without being renewed (15 s), shorter than the supervisor's patience.
+ASLEEP = 20.0
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,106 @@ async def load(site: Site) -> AsyncIterator[Load]:
     await load.check()
 
 
-async def test_a_worker_is_killed(site: Site, load: Load) -> None:
-    os.kill(site.hosts[0].workers()[0], signal.SIGKILL)
-    await asyncio.sleep(1)
+async def test_workers_are_killed(site: Site, load: Load) -> None:
+    """One after the other, so that the room's home is among them."""
+    for worker in site.hosts[0].workers():
+        os.kill(worker, signal.SIGKILL)
+        await load.all_answered(BACK)
+
+
+async def test_the_supervisor_is_killed(site: Site, load: Load) -> None:
+    workers = site.hosts[0].workers()
+    await asyncio.to_thread(site.hosts[0].stop, signal.SIGKILL)
+    async with asyncio.timeout(BACK):
+        while any(Path(f"/proc/{pid}").exists() for pid in workers):
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(site.hosts[0].start)  # as systemd would
+
+
+async def test_postgresql_is_killed(site: Site, load: Load) -> None:
+    await asyncio.to_thread(site.postgres.kill)
+    await asyncio.sleep(2.0)
+    await asyncio.to_thread(site.postgres.start)
+
+
+async def test_nats_is_killed(site: Site, load: Load) -> None:
+    await asyncio.to_thread(site.nats.stop, signal.SIGKILL)
+    await asyncio.sleep(4.0)
+    await asyncio.to_thread(site.nats.start)
+
+
+async def test_seaweedfs_is_killed(site: Site, load: Load) -> None:
+    await asyncio.to_thread(site.bucket.kill)
+    await asyncio.sleep(2.0)
+    await asyncio.to_thread(site.bucket.start)
+
+
+async def test_a_worker_sleeps_until_its_leases_are_taken(site: Site, load: Load) -> None:
+    for worker in site.hosts[0].workers():
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(ASLEEP)
+    finally:
+        for worker in site.hosts[0].workers():
+            os.kill(worker, signal.SIGCONT)
+
+
+async def test_a_host_is_parted_from_the_others(site: Site, load: Load) -> None:
+    second = site.hosts[1]
+    for link in second.links:
+        link.stall()
+    try:
+        await asyncio.sleep(ASLEEP)
+        await load.all_answered(BACK, hosts=(0,))
+    finally:
+        for link in second.links:
+            link.mend()
+
+
+async def test_postgresql_is_at_its_connection_limit(site: Site, load: Load) -> None:
+    """Others have taken what the hosts do not hold, and then what they held."""
+    taken: list[asyncpg.Connection] = []
+    try:
+        await take_all(site, taken)
+        await taken[0].execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND application_name <> 'taker'"
+        )
+        for _ in range(20):
+            await take_all(site, taken)
+            await asyncio.sleep(0.2)
+    finally:
+        for connection in taken:
+            await connection.close()
+
+
+async def take_all(site: Site, taken: list[asyncpg.Connection]) -> None:
+    settings = {"application_name": "taker"}
+    while len(taken) < sites.CONNECTIONS:
+        try:
+            taken.append(await asyncpg.connect(site.database, server_settings=settings))
+        except asyncpg.TooManyConnectionsError:
+            return
+
+
+async def test_s3_is_slow_and_every_tenth_request_fails(site: Site, load: Load) -> None:
+    for host in site.hosts:
+        host.bucket.damage(failing=10, delay=0.3)
+    try:
+        await asyncio.sleep(6.0)
+    finally:
+        for host in site.hosts:
+            host.bucket.damage(failing=0, delay=0.0)
+    assert sum(host.bucket.failed for host in site.hosts)
+
+
+async def test_clocks_are_five_minutes_apart(site: Site, load: Load, debian: Callable[..., None]) -> None:
+    """One host is late, the other early, PostgreSQL between them; leases and sessions pass on as ever."""
+    debian("libfaketime")
+    for host, skew in zip(site.hosts, ("-150s", "+150s"), strict=True):
+        await asyncio.to_thread(host.stop)
+        environment = {"LD_PRELOAD": FAKETIME, "FAKETIME": skew, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        await asyncio.to_thread(host.start, environment)
+    await load.all_answered(BACK)
+    await asyncio.to_thread(site.hosts[1].stop, signal.SIGKILL)
+    await asyncio.to_thread(site.hosts[1].start, environment)
