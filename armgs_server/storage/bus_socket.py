@@ -3,7 +3,8 @@
 
 The supervisor runs the hub and hands each worker one end of a socket pair. A worker tells the hub which
 topics it hears; a message goes to every other worker that hears its topic, and to the worker's own
-subscribers at once without passing through the hub.
+subscribers at once without passing through the hub. The hub tells a worker which of its topics others hear
+too, so that what nobody else would hear need not be sent.
 Frames: one byte of kind, two of topic length, four of data length (big-endian), topic, data.
 A worker that is too slow to take its messages is cut off rather than let the hub grow. A worker without
 its hub is no longer told of anything, so it ends (`on_lost`), and the supervisor starts another.
@@ -88,7 +89,7 @@ class _Peer(asyncio.Protocol):
                 self._hub.forward(self, topic, payload)
             elif kind == SUBSCRIBE:
                 self._topics.add(topic)
-                self._hub.topics.setdefault(topic, set()).add(self)
+                self._hub.join(self, topic)
             else:
                 self._topics.discard(topic)
                 self._hub.leave(self, topic)
@@ -125,13 +126,26 @@ class Hub:
                 _log.error("bus worker cut off error=too slow")
                 peer.transport.abort()
 
+    def join(self, peer: _Peer, topic: str) -> None:
+        """One more subscription; whoever hears the topic together with another is told."""
+        peers = self.topics.setdefault(topic, set())
+        peers.add(peer)
+        if len(peers) == 2:
+            for each in peers:
+                each.transport.write(frame(SUBSCRIBE, topic))
+        elif len(peers) > 2:
+            peer.transport.write(frame(SUBSCRIBE, topic))
+
     def leave(self, peer: _Peer, topic: str) -> None:
-        """Ends one subscription."""
+        """Ends one subscription; who is left alone with the topic is told."""
         peers = self.topics.get(topic)
-        if peers is not None:
-            peers.discard(peer)
-            if not peers:
-                del self.topics[topic]
+        if peers is None or peer not in peers:
+            return
+        peers.remove(peer)
+        if len(peers) == 1:
+            next(iter(peers)).transport.write(frame(UNSUBSCRIBE, topic))
+        elif not peers:
+            del self.topics[topic]
 
 
 class SocketBus(RemoteBus):
@@ -143,6 +157,7 @@ class SocketBus(RemoteBus):
         self._on_lost = on_lost
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
+        self._shared: set[str] = set()  # topics heard here and elsewhere, as the hub says
 
     async def start(self) -> None:
         """See RemoteBus.start."""
@@ -161,10 +176,15 @@ class SocketBus(RemoteBus):
         """See RemoteBus.is_linked."""
         return self._writer is not None
 
+    def is_heard_elsewhere(self, topic: str) -> bool:
+        """See RemoteBus.is_heard_elsewhere: known of the topics that are heard here."""
+        return topic in self._shared or not self.hears(topic)
+
     def _join(self, topic: str) -> None:
         self._write(frame(SUBSCRIBE, topic))
 
     def _leave(self, topic: str) -> None:
+        self._shared.discard(topic)
         self._write(frame(UNSUBSCRIBE, topic))
 
     def _send(self, topic: str, data: bytes) -> None:
@@ -183,8 +203,13 @@ class SocketBus(RemoteBus):
         frames = Frames()
         try:
             while received := await reader.read(256 * 1024):
-                for _, topic, data in frames.feed(received):
-                    self.deliver(topic, data)
+                for kind, topic, data in frames.feed(received):
+                    if kind == PUBLISH:
+                        self.deliver(topic, data)
+                    elif kind == UNSUBSCRIBE:
+                        self._shared.discard(topic)
+                    elif self.hears(topic):
+                        self._shared.add(topic)
         except (OSError, ValueError) as error:
             _log.warning("bus lost error=%s", error)
         self._close()

@@ -6,10 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Principal
+from armgs_server.storage.sessions import SessionRow
 from armgs_server.xmpp import frame
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza
+from armgs_server.xmpp.xeps import xep_0359_stanza_ids
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -19,8 +21,10 @@ class Delivery:
     """Filled stage by stage; see `router`."""
 
     __slots__ = (
+        "_elsewhere",
         "archived",
         "data",
+        "has_more_elsewhere",
         "is_exact",
         "is_offline",
         "origin",
@@ -44,6 +48,8 @@ class Delivery:
         self.recipient: Principal | None = None
         self.targets: list[Session] = []
         self.places: frozenset[str] = frozenset()  # processes that have targets, where this one has none
+        self._elsewhere: list[SessionRow] | None = None  # sessions in other processes, once they were read
+        self.has_more_elsewhere = False  # whether `places` leave out some of them
         self.is_exact = False  # whether the session that `to` names is there
         self.archived = False
         self.is_offline = False
@@ -55,6 +61,22 @@ class Delivery:
     def address(self) -> str:
         """Full JID where that session is there, else the bare one: then all that take messages get it."""
         return self.to.full if self.is_exact else self.to.bare
+
+    async def elsewhere(self) -> list[SessionRow]:
+        """What the recipient has in other processes that can be reached now, read once."""
+        processes = self.server.processes
+        if self._elsewhere is None:
+            assert self.recipient is not None
+            is_linked = processes is not None and processes.is_linked()
+            rows = await processes.sessions_of([self.recipient.address]) if processes and is_linked else []
+            self._elsewhere = rows
+        return self._elsewhere
+
+    def as_received(self) -> bytes:
+        """The message with its id in the recipient's archive (XEP-0359 §3)."""
+        if not self.recipient_id or self.recipient is None:
+            return self.data
+        return xep_0359_stanza_ids.stamp(self.data, by=self.recipient.address, stanza_id=self.recipient_id)
 
     def announce_carbon(self, to: str, argument: str) -> None:
         """Has the other processes copy the message to the devices they have; see `frame.CARBON`."""

@@ -22,7 +22,7 @@ from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import CLIENT, Stanza, StanzaError, error_reply, from_domain_error
 from armgs_server.xmpp.xeps import xep_0160_offline, xep_0280_carbons, xep_0359_stanza_ids
-from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
 from armgs_server.xmpp.xeps.xep_0313_rules import is_archived
 
 if TYPE_CHECKING:
@@ -129,7 +129,12 @@ async def check_recipient_blocks(delivery: Delivery) -> bool:
     recipient = delivery.recipient
     assert recipient is not None
     account = delivery.server.accounts.get(recipient.address)
-    blocked = await load(delivery.server, recipient.id) if account is None else account.blocked
+    if account is not None:
+        blocked = account.blocked
+    elif rows := await delivery.elsewhere():
+        blocked = read(rows[0].blocked)
+    else:
+        blocked = await load(delivery.server, recipient.id)
     if blocked and is_blocked(blocked, delivery.origin):
         raise StanzaError("service-unavailable")
     return False
@@ -138,7 +143,6 @@ async def check_recipient_blocks(delivery: Delivery) -> bool:
 async def choose_targets(delivery: Delivery) -> bool:
     """RFC 6121 §8.5.2 and §8.5.3: which of the recipient's sessions get it, here or else elsewhere."""
     recipient, type_ = delivery.recipient, delivery.stanza.type
-    processes = delivery.server.processes
     assert recipient is not None
     account = delivery.server.accounts.get(recipient.address)
     if delivery.to.resource:
@@ -147,11 +151,12 @@ async def choose_targets(delivery: Delivery) -> bool:
             delivery.targets = [session]
             delivery.is_exact = True
             return False
-        is_linked = processes is not None and processes.is_linked()
-        holder = await processes.holder(delivery.to) if processes is not None and is_linked else None
+        rows = await delivery.elsewhere()
+        holder = next((row for row in rows if row.resource == delivery.to.resource), None)
         if holder is not None:
             delivery.is_exact = True
             delivery.places = frozenset({holder.process})
+            delivery.has_more_elsewhere = len(rows) > 1
             return False
         if type_ == "error":
             return True
@@ -162,8 +167,11 @@ async def choose_targets(delivery: Delivery) -> bool:
     elif type_ == "error":
         return True
     delivery.targets = account.receivers() if account is not None else []
-    if not delivery.targets and processes is not None and processes.is_linked():
-        delivery.places = await processes.receivers(recipient.address)
+    if not delivery.targets:
+        rows = await delivery.elsewhere()
+        takers = [row for row in rows if row.presence is not None and row.priority >= 0]
+        delivery.places = frozenset(row.process for row in takers)
+        delivery.has_more_elsewhere = len(rows) > len(takers)
     return False
 
 
@@ -206,7 +214,7 @@ async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
             delivery.recipient_id = next(ids)
         if delivery.is_offline:
             limit = delivery.server.config.xmpp.offline_messages
-            await offline.append(tx, recipient.id, _as_received(delivery), limit=limit)
+            await offline.append(tx, recipient.id, delivery.as_received(), limit=limit)
 
 
 # Stages after the commit
@@ -214,7 +222,7 @@ async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
 
 async def deliver(delivery: Delivery) -> bool:
     """To the chosen sessions that are still there, on this process and others."""
-    data, server, is_taken = _as_received(delivery), delivery.server, False
+    data, server, is_taken = delivery.as_received(), delivery.server, False
     for session in delivery.targets:
         if not session.is_ended:
             session.send(data)
@@ -242,7 +250,7 @@ async def send_carbons(delivery: Delivery) -> bool:
         xep_0280_carbons.send("sent", others, delivery.data, delivery.sender_id)
         delivery.announce_carbon(sender.account.bare, f"sent {delivery.sender_id}")
     account = delivery.server.accounts.get(recipient.address)
-    if delivery.targets or delivery.places:
+    if delivery.targets or delivery.has_more_elsewhere:
         delivery.announce_carbon(delivery.address, f"received {delivery.recipient_id}")
     if account is not None and (delivery.targets or delivery.places):
         others = [
@@ -266,15 +274,6 @@ async def catch_up_offline(delivery: Delivery) -> bool:
         for session in account.receivers()[:1]:
             await xep_0160_offline.deliver(delivery.server, session)
     return False
-
-
-def _as_received(delivery: Delivery) -> bytes:
-    """The message with its id in the recipient's archive (XEP-0359 §3)."""
-    if not delivery.recipient_id or delivery.recipient is None:
-        return delivery.data
-    return xep_0359_stanza_ids.stamp(
-        delivery.data, by=delivery.recipient.address, stanza_id=delivery.recipient_id
-    )
 
 
 async def _keep_late(delivery: Delivery, data: bytes) -> None:

@@ -106,3 +106,31 @@ def test_frames_survive_any_cut(sent: list[tuple[bytes, str, bytes]], step: int)
 def test_a_stream_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="not a frame"):
         Frames().feed(b"GET / HTTP/1.1\r\n")
+
+
+async def test_a_worker_knows_whether_another_hears_what_it_hears(workers: Workers) -> None:
+    first, second, third = workers.buses
+    leave = first.subscribe("topic", lambda _: None)
+    assert not first.is_heard_elsewhere("topic")
+    assert second.is_heard_elsewhere("topic"), "who does not hear it itself cannot know"
+    leave_second = second.subscribe("topic", lambda _: None)
+    await until(lambda: first.is_heard_elsewhere("topic") and second.is_heard_elsewhere("topic"))
+    leave_third = third.subscribe("topic", lambda _: None)
+    await until(lambda: third.is_heard_elsewhere("topic"))
+    leave_second()
+    leave_third()
+    await until(lambda: not first.is_heard_elsewhere("topic"))
+    heard: list[bytes] = []
+    first.subscribe("topic", heard.append)
+    first.publish_elsewhere("topic", b"to others only")
+    leave()
+    assert not heard
+
+
+async def test_a_worker_that_ends_leaves_the_other_alone_with_its_topic(workers: Workers) -> None:
+    first, second, _ = workers.buses
+    first.subscribe("topic", lambda _: None)
+    second.subscribe("topic", lambda _: None)
+    await until(lambda: first.is_heard_elsewhere("topic"))
+    await second.stop()
+    await until(lambda: not first.is_heard_elsewhere("topic"))
