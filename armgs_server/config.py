@@ -10,6 +10,7 @@ keeps the Config or one of its sections, and reads a setting when it is needed, 
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
@@ -82,6 +83,25 @@ class StoreSettings:
     )
     bus: str = setting(
         "", doc='Bus between several hosts: "nats://HOST:4222", more than one by commas.', restart=True
+    )
+    connections: int = setting(
+        10,
+        doc="Connections to PostgreSQL of one worker, and as many to each replica.",
+        minimum=2,
+        maximum=1000,
+        restart=True,
+    )
+    timeout: float = setting(
+        30.0,
+        doc="PostgreSQL must have answered a statement, or found a connection, after this time.",
+        minimum=0.5,
+        restart=True,
+    )
+    replicas: tuple[str, ...] = setting(
+        (), doc='Standbys of PostgreSQL that serve large reads: "postgresql://..." each.', restart=True
+    )
+    replica_lag: float = setting(
+        5.0, doc="A replica that is further behind is not used.", minimum=0.1, maximum=60, restart=True
     )
 
 
@@ -252,6 +272,9 @@ class XmppSettings:
     unacknowledged: int = setting(
         2000, doc="Stanzas kept for a client that does not acknowledge.", minimum=10
     )
+    unacknowledged_size: int = setting(
+        8 * MIB, doc="All together they are not larger than this.", minimum=300 * KIB, maximum=64 * MIB
+    )
     sessions: int = setting(50, doc="Sessions of one person at the same time.", minimum=1)
     idle_timeout: float = setting(
         900.0, doc="A silent client is asked for a sign of life after this time.", minimum=10
@@ -320,9 +343,9 @@ class FederationSettings:
     )
     allow: tuple[str, ...] = setting(
         (),
-        doc='Who may talk to whom, both ways: "OURS=THEIRS", where OURS is a domain of a department (the\n'
-        'rule is for the whole department), THEIRS another server\'s domain, "*.DOMAIN" all below it, and\n'
-        '"*" anybody. Nobody is allowed by default.',
+        doc='Who may talk to whom, both ways: "OURS=THEIRS". OURS is a domain of a department (the rule is\n'
+        "for the whole department), THEIRS another server's domain with all below it; * stands for any.\n"
+        "Nobody is allowed by default.",
         restart=True,
     )
     deny: tuple[str, ...] = setting((), doc="Exceptions from allow, written in the same way.", restart=True)
@@ -468,15 +491,28 @@ def load(path: Path) -> Config:
     """Reads and checks the configuration file; Invalid says what is wrong and where."""
     tables = read_toml(path)
     try:
-        for name in tables:
-            if name not in SECTIONS:
-                raise unknown_key(name, list(SECTIONS))
-        sections = {name: parse_section(SECTIONS[name], name, table) for name, table in tables.items()}
-        config = Config(directory=path.absolute().parent, **sections)
-        _check_together(config)
+        return parse(tables, path.absolute().parent)
     except Invalid as error:
         raise Invalid(f"{path}: {error.text}") from error
+
+
+def parse(tables: Mapping[str, Any], directory: Path) -> Config:
+    """The Config of TOML tables; relative paths in it begin at the directory. Invalid."""
+    for name in tables:
+        if name not in SECTIONS:
+            raise unknown_key(name, list(SECTIONS))
+    sections = {name: parse_section(SECTIONS[name], name, table) for name, table in tables.items()}
+    config = Config(directory=directory, **sections)
+    _check_together(config)
     return config
+
+
+def differences(config: Config) -> str:
+    """What is not the default, as TOML: `parse` makes the same Config of it."""
+    defaults = Config(config.directory)
+    return "\n".join(
+        settings.differences(name, getattr(config, name), getattr(defaults, name)) for name in SECTIONS
+    )
 
 
 def adopt(live: Config, loaded: Config) -> tuple[list[str], list[str]]:

@@ -32,6 +32,16 @@ class SessionRow:
     blocked: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SessionPlace:
+    """Where a session is; `is_alive`: its process is."""
+
+    process: str
+    address: str
+    resource: str
+    is_alive: bool
+
+
 async def beat(tx: Tx, process: str, lifetime: int) -> bool:
     """Keeps the process for `lifetime` more; False when it was not there: never, or swept meanwhile."""
     expires = clock.now() + lifetime
@@ -110,15 +120,49 @@ async def update(tx: Tx, row: SessionRow) -> None:
     )
 
 
-async def remove(tx: Tx, row: SessionRow) -> None:
-    """The session has ended."""
-    await tx.execute(
+async def remove(tx: Tx, rows: Sequence[SessionRow]) -> None:
+    """The sessions have ended."""
+    await tx.executemany(
         "DELETE FROM session WHERE owner = ? AND resource = ? AND number = ? AND process = ?",
+        [(row.owner, row.resource, row.number, row.process) for row in rows],
+    )
+
+
+async def adopt(tx: Tx, row: SessionRow) -> bool:
+    """A process goes on with a session; False when the resource is a newer session's by now."""
+    number = await tx.value(
+        "INSERT INTO session (owner, resource, address, number, process, former, priority, presence)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (owner, resource) DO UPDATE"
+        " SET process = excluded.process WHERE session.number = excluded.number RETURNING number",
         row.owner,
         row.resource,
+        row.address,
         row.number,
         row.process,
+        row.priority,
+        row.presence,
     )
+    return number is not None
+
+
+async def place(tx: Tx, owner: int, number: int) -> SessionPlace | None:
+    """Where one session is, by its number."""
+    row = await tx.row(
+        "SELECT s.process, s.address, s.resource, COALESCE(p.expires, 0) FROM session s"
+        " LEFT JOIN process p ON p.id = s.process WHERE s.owner = ? AND s.number = ?",
+        owner,
+        number,
+    )
+    if row is None:
+        return None
+    process, address, resource, expires = row
+    return SessionPlace(process, address, resource, expires > clock.now())
+
+
+async def others(tx: Tx, process: str) -> list[str]:
+    """The processes beside that one that live."""
+    rows = await tx.rows("SELECT id FROM process WHERE id <> ? AND expires > ?", process, clock.now())
+    return [id_ for (id_,) in rows]
 
 
 async def of(tx: Tx, addresses: Sequence[str], blocklist: str) -> list[SessionRow]:

@@ -32,14 +32,16 @@ class Frame:
     origin: str
     argument: str
     data: bytes
+    number: int = 0  # rises with each frame of a process
 
     def encode(self) -> bytes:
-        head = "\0".join((self.process, self.kind, self.to, self.origin, self.argument, ""))
+        fields = (self.process, str(self.number), self.kind, self.to, self.origin, self.argument, "")
+        head = "\0".join(fields)
         return head.encode() + self.data
 
 
 def decode(message: bytes) -> Frame:
     """The frame of a message on the bus."""
-    *head, data = message.split(b"\0", 5)
-    process, kind, to, origin, argument = (field.decode() for field in head)
-    return Frame(process, kind, to, origin, argument, data)
+    *head, data = message.split(b"\0", 6)
+    process, number, kind, to, origin, argument = (field.decode() for field in head)
+    return Frame(process, kind, to, origin, argument, data, int(number))

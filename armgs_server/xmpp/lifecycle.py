@@ -8,10 +8,11 @@ client never acknowledged go to the offline store.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from typing import TYPE_CHECKING
 
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
+from armgs_server.storage import clock
 from armgs_server.xmpp import presence
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.server import LOG, Server
@@ -19,11 +20,16 @@ from armgs_server.xmpp.session import Session, random_resource
 from armgs_server.xmpp.stanza import StanzaError, stream_error
 from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0160_offline, xep_0191_blocking
-from armgs_server.xmpp.xeps.xep_0198_sm import Management, TooHighCount
+from armgs_server.xmpp.xeps.xep_0198_sm import Management
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.processes import Processes
 
 
 async def bind(server: Server, principal: Principal, resource: str, stream: Transport, lang: str) -> Session:
     """A new session; an older one of the same resource is ended (RFC 6120 §7.7.2.2)."""
+    if server.is_stopping:
+        raise StanzaError("service-unavailable", "the server is being stopped")
     jid = parse(principal.address).with_resource(resource or random_resource())
     blocked = await xep_0191_blocking.load(server, principal.id)
     # Again and again: another may have come while one was ending. One that is ending already is let be.
@@ -49,68 +55,47 @@ async def bind(server: Server, principal: Principal, resource: str, stream: Tran
 
 def manage(server: Server, session: Session, *, is_resumable: bool) -> Management:
     """XEP-0198 §3: from here on stanzas are counted and kept."""
+    counters = management(server, is_resumable=is_resumable)
+    counters.id = f"{session.number:x}.{counters.id}"  # another process finds the session by its number
+    watch(server, session, counters)
+    session.sm = counters
+    if counters.is_resumable:
+        server.resumable[counters.id] = session
+    return counters
+
+
+def management(server: Server, *, is_resumable: bool = True) -> Management:
+    """Counters with the limits of the configuration."""
     settings = server.config.xmpp
-    management = Management(
+    return Management(
         is_resumable=is_resumable and settings.resume_time > 0,
         limit=settings.unacknowledged,
-        on_overflow=lambda: give_up(server, session),
+        size_limit=settings.unacknowledged_size,
     )
-    management.id = f"{session.number:x}.{management.id}"  # another process finds the session by its number
-    session.sm = management
-    if management.is_resumable:
-        server.resumable[management.id] = session
-    return management
+
+
+def watch(server: Server, session: Session, counters: Management) -> None:
+    """A client for which too much waits is given up."""
+    counters.on_overflow = lambda: give_up(server, session)
 
 
 async def resume(server: Server, principal: Principal, previous: str, stream: Transport) -> Session | None:
     """XEP-0198 §5: the session goes on over a new stream; the old stream, if it still stands, is closed."""
     session = server.resumable.get(previous)
+    if session is None and server.handover is not None:
+        session = await server.handover.fetch(principal, previous)
     if session is None or session.account.owner != principal.id:
         return None
     close(session, "conflict")
     session.stream = None
     # What the old stream is just handling must be counted before the count is told.
     async with session.handling:
-        if session.is_ended:
+        if session.is_ended or _is_late(session):
             return None
-        _stop_expiry(session)
+        stop_expiry(session)
         session.release()
         session.stream = stream
         return session
-
-
-async def abandon(server: Server, principal: Principal, previous: str, h: int) -> int | None:
-    """XEP-0198 §5: the session of another process cannot go on here, so it ends there, as of stanza `h`.
-
-    What its client has not acknowledged goes to the offline store. The number of stanzas handled, if known.
-    """
-    number = previous.partition(".")[0]
-    if server.processes is None:
-        return None
-    for row in await server.processes.sessions_of([principal.address]):
-        if f"{row.number:x}" == number:
-            question = f"{principal.id} {h} {previous}".encode()
-            answer = await server.processes.ask(row.process, "abandon", question)
-            return int(answer) if answer else None
-    return None
-
-
-async def abandoned(server: Server, owner: int, previous: str, h: int) -> int | None:
-    """The other side of `abandon`."""
-    session = server.resumable.get(previous)
-    if session is None or session.account.owner != owner:
-        return None
-    close(session, "conflict")
-    session.stream = None
-    async with session.handling:
-        management = session.sm
-        if session.is_ended or management is None:
-            return None
-        session.release()
-        with contextlib.suppress(TooHighCount):  # then nothing is taken for acknowledged
-            management.acknowledge(h)
-        await end(server, session)
-        return management.handled
 
 
 async def leave(server: Server, session: Session, stream: Transport, *, is_final: bool) -> None:
@@ -118,12 +103,25 @@ async def leave(server: Server, session: Session, stream: Transport, *, is_final
     if session.stream is not stream:
         return  # resumed over another stream, or ended already
     session.stream = None
-    if is_final or session.sm is None or not session.sm.is_resumable or server.is_stopping:
+    if is_final or session.sm is None or not session.sm.is_resumable:
         await _end_logged(server, session)
         return
     session.sm.stop()
-    loop = asyncio.get_running_loop()
-    session.expiry = loop.call_later(server.config.xmpp.resume_time, give_up, server, session)
+    wait_for_client(server, session, server.config.xmpp.resume_time)
+
+
+def wait_for_client(server: Server, session: Session, seconds: float) -> None:
+    """XEP-0198 §5: the session without a stream ends unless it is resumed in time."""
+    stop_expiry(session)
+    session.expiry = asyncio.get_running_loop().call_later(seconds, give_up, server, session)
+
+
+def expires(server: Server, session: Session) -> int:
+    """Until when the session can be resumed, were its stream gone now."""
+    seconds = server.config.xmpp.resume_time
+    if session.expiry is not None:
+        seconds = session.expiry.when() - asyncio.get_running_loop().time()
+    return clock.now() + int(seconds * clock.SECOND)
 
 
 async def end(server: Server, session: Session) -> None:
@@ -132,7 +130,7 @@ async def end(server: Server, session: Session) -> None:
         return
     session.is_ended = True
     session.stream = None
-    _stop_expiry(session)
+    stop_expiry(session)
     unacknowledged: list[bytes] = []
     if session.sm is not None:
         session.sm.stop()
@@ -175,16 +173,29 @@ def close(session: Session, condition: str) -> None:
 
 
 async def stop(server: Server) -> None:
-    """Says goodbye to every client and ends every session."""
+    """Says goodbye to every client. Sessions that can be resumed are left to others, the rest ends."""
     server.is_stopping = True
+    everybody = [session for account in server.accounts.values() for session in account.sessions.values()]
+    ending = [session for session in everybody if session.sm is None or not session.sm.is_resumable]
+    if server.processes is not None:
+        await _remove_all(server.processes, ending)
+    for session in ending:
+        close(session, "system-shutdown")
+        await _end_logged(server, session)
+    if server.handover is not None:
+        await server.handover.leave()
+    while server.tasks:
+        await asyncio.gather(*server.tasks)
     if server.processes is not None:
         await server.processes.withdraw()
-    for account in list(server.accounts.values()):
-        for session in list(account.sessions.values()):
-            close(session, "system-shutdown")
-            await _end_logged(server, session)
-    if server.tasks:
-        await asyncio.gather(*server.tasks)
+
+
+async def _remove_all(processes: Processes, ending: list[Session]) -> None:
+    """One transaction for all of them."""
+    try:
+        await processes.remove_all(ending)
+    except DomainError as error:
+        LOG.warning("sessions stay in the store until their process is gone", error=error.text)
 
 
 def kick(server: Server, principal_id: int) -> None:
@@ -203,7 +214,12 @@ async def _end_logged(server: Server, session: Session) -> None:
         LOG.warning("session ended without being stored", jid=session.jid.full, error=error.text)
 
 
-def _stop_expiry(session: Session) -> None:
+def _is_late(session: Session) -> bool:
+    return session.expiry is not None and session.expiry.when() <= asyncio.get_running_loop().time()
+
+
+def stop_expiry(session: Session) -> None:
+    """Its client is there, or it is over."""
     if session.expiry is not None:
         session.expiry.cancel()
         session.expiry = None

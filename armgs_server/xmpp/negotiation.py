@@ -175,10 +175,7 @@ class Negotiation:
         previous = nonza.attributes.get("previd", "")
         session = await lifecycle.resume(self._server, principal, previous, self._stream)
         if session is None or session.sm is None:
-            h = nonza.attributes.get("h", "")
-            count = int(h) if h.isascii() and h.isdecimal() else 0
-            handled = await lifecycle.abandon(self._server, principal, previous, count)
-            self._stream.write(sm.failed("item-not-found", handled))
+            self._stream.write(sm.failed("item-not-found"))
             return None
         acknowledge(session, nonza)
         self._stream.write(sm.resumed(session.sm))

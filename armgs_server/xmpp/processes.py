@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock, sessions
 from armgs_server.storage.bus import RemoteBus
-from armgs_server.storage.sessions import SessionRow
+from armgs_server.storage.sessions import SessionPlace, SessionRow
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame as frames
 from armgs_server.xmpp.frame import Frame
-from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.server import LOG
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import StanzaError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 GONE_TOPIC = "xmpp-gone"
 ASK_TIMEOUT = 2.0  # seconds another process has for an answer
+_FOR_SESSIONS = frozenset({frames.STANZA, frames.MESSAGE, frames.IQ})
 
 Answerer = Callable[[bytes], Awaitable[bytes]]
 
@@ -46,6 +47,7 @@ class Processes:
         self.on_gone: Callable[[list[SessionRow]], Coroutine[Any, Any, None]]
         self.on_back: Callable[[Session], Awaitable[None]]  # others may think that it has gone
         self.on_taken: Callable[[Session], None]  # a session whose resource another process has
+        self.on_beat: Callable[[], Coroutine[Any, Any, None]]
         self._server = server
         self._bus = bus
         self._store = server.store
@@ -59,7 +61,7 @@ class Processes:
     async def start(self) -> None:
         """From here on sessions may be written."""
         for topic in (f"xmpp-process:{self.name}", GONE_TOPIC):
-            self._unsubscribe.append(self._bus.subscribe(topic, self._server.on_frame))
+            self._unsubscribe.append(self._bus.subscribe(topic, self.on_frame))
         await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
         self._beating = asyncio.get_running_loop().create_task(self._beat(), name="xmpp-process")
 
@@ -118,10 +120,13 @@ class Processes:
         if former not in ("", self.name):
             await self.ask(former, "end", session.jid.full.encode())
 
-    async def adopt(self, session: Session) -> None:
-        """Writes down a session that another process has let go."""
-        row = self.row(session)
-        await self._store.write(lambda tx: sessions.claim(tx, row))
+    async def place(self, owner: int, number: int) -> SessionPlace | None:
+        """Where the session with that number is now."""
+        return await self._store.read(lambda tx: sessions.place(tx, owner, number))
+
+    async def others(self) -> list[str]:
+        """The other processes that live."""
+        return await self._store.read(lambda tx: sessions.others(tx, self.name))
 
     async def update(self, session: Session) -> None:
         """The session's presence has changed."""
@@ -130,16 +135,21 @@ class Processes:
 
     async def remove(self, session: Session) -> None:
         """The session has ended."""
-        row = self.row(session)
-        await self._store.write(lambda tx: sessions.remove(tx, row))
+        await self.remove_all([session])
+
+    async def remove_all(self, ended: Collection[Session]) -> None:
+        """The sessions have ended, or end now."""
+        rows = [self.row(session) for session in ended]
+        await self._store.write(lambda tx: sessions.remove(tx, rows))
 
     async def sessions_of(self, addresses: Collection[str]) -> list[SessionRow]:
-        """What those people have in other processes."""
+        """What those people have in other processes, or have here in a moment."""
         if not addresses:
             return []
         wanted = sorted(addresses)
         rows = await self._store.read(lambda tx: sessions.of(tx, wanted, DOCUMENT))
-        return [row for row in rows if row.process != self.name]
+        expected = self._server.transit.is_expected
+        return [row for row in rows if row.process != self.name or expected(f"{row.address}/{row.resource}")]
 
     async def holder(self, to: JID) -> SessionRow | None:
         """The session with that full JID in another process."""
@@ -162,22 +172,42 @@ class Processes:
         self, process: str, kind: str, to: str, data: bytes, *, origin: str = "", argument: str = ""
     ) -> None:
         """One frame to one process."""
-        frame = Frame(self.name, kind, to, origin, argument, data)
-        self._bus.publish(f"xmpp-process:{process}", frame.encode())
+        frame = Frame(self.name, kind, to, origin, argument, data, self._server.next_number())
+        self._bus.publish_elsewhere(f"xmpp-process:{process}", frame.encode())
 
     def announce_gone(self, jid: JID) -> None:
         """Tells every process of a session that ended together with its own."""
-        frame = Frame(self.name, frames.GONE, jid.full, "", "", b"")
-        self._bus.publish(GONE_TOPIC, frame.encode())
+        frame = Frame(self.name, frames.GONE, jid.full, "", "", b"", self._server.next_number())
+        self._bus.publish_elsewhere(GONE_TOPIC, frame.encode())
 
-    async def ask(self, process: str, what: str, data: bytes) -> bytes | None:
+    def on_frame(self, message: bytes) -> None:
+        """Something another process says to this one, or to all."""
+        frame, server = frames.decode(message), self._server
+        if frame.process == self.name:
+            return
+        account = server.accounts.get(frame.to.partition("/")[0])
+        has_receivers = account is not None and bool(account.receivers())
+        if server.transit.keep(frame, is_broadcast=False, has_receivers=has_receivers):
+            return
+        heir = server.transit.heir(frame.to)
+        if (
+            heir
+            and frame.kind in _FOR_SESSIONS
+            and server.session(parse(frame.to)) is None
+            and not has_receivers
+        ):
+            self.post(heir, frame.kind, frame.to, frame.data, origin=frame.origin, argument=frame.argument)
+        else:
+            server.heard[frame.kind](frame)
+
+    async def ask(self, process: str, what: str, data: bytes, timeout: float = ASK_TIMEOUT) -> bytes | None:
         """Another process's answer; None where there is none in time."""
         number = next(self._numbers)
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         self.post(process, frames.ASK, "", data, argument=f"{number} {what}")
         try:
-            return await asyncio.wait_for(answer, ASK_TIMEOUT)
+            return await asyncio.wait_for(answer, timeout)
         except TimeoutError:
             return None
         finally:
@@ -221,6 +251,7 @@ class Processes:
                 if gone:
                     LOG.warning("a process is gone", sessions=len(gone))
                     self.spawn(self.on_gone(gone))
+                self.spawn(self.on_beat())
             except DomainError as error:
                 LOG.warning("process cannot be kept in the store", error=error.text)
 

@@ -45,7 +45,6 @@ class Relayed:
         }
         processes.on_gap(self._after_gap)
         processes.answerers["end"] = self._end
-        processes.answerers["abandon"] = self._abandon
         processes.on_gone = self._tell_gone
         processes.on_back = self._tell_back
         processes.on_taken = self._give_way
@@ -142,11 +141,6 @@ class Relayed:
             lifecycle.close(session, "conflict")
             await lifecycle.end(self._server, session)
         return b""
-
-    async def _abandon(self, data: bytes) -> bytes:
-        owner, h, previous = data.decode().split(" ", 2)
-        handled = await lifecycle.abandoned(self._server, int(owner), previous, int(h))
-        return b"" if handled is None else b"%d" % handled
 
     def _give_way(self, session: Session) -> None:
         lifecycle.close(session, "conflict")

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.directory import Directory, Principal
+from armgs_server.errors import DomainError
 from armgs_server.storage import Store
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.clock import now
@@ -25,8 +27,10 @@ from armgs_server.xmpp.frame import Frame
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza
+from armgs_server.xmpp.transit import Transit
 
 if TYPE_CHECKING:
+    from armgs_server.xmpp.handover import Handover
     from armgs_server.xmpp.processes import Processes
     from armgs_server.xmpp.roster import Colleagues
 
@@ -63,18 +67,39 @@ class Server:
         self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
         self.process = secrets.token_hex(4)
         self.is_stopping = False
-        self.is_alone = not isinstance(store.bus, RemoteBus)  # no other process hears that bus
+        self._others = store.bus if isinstance(store.bus, RemoteBus) else None
+        self.is_alone = self._others is None  # no other process hears the bus
         self.processes: Processes | None = None  # set by the service where there are others
+        self.handover: Handover | None = None  # set by the service
+        self.transit = Transit()
+        self.last_number = 0  # of the frames that this process has sent
+        self.before_parking: list[Callable[[], Awaitable[None]]] = []  # done at the stop, clients gone
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind
         self.started = now()
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()
         self.caps_hash = ""
         self.known_clients: dict[str, frozenset[str]] = {}  # XEP-0115 `ver` → wanted events
+        self.route: Callable[[Stanza, JID], Awaitable[None]]  # a message of ours to anybody; set by a host
+        # Events of one node of one owner go out one after another.
+        self.fan_outs: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
     @property
     def settings(self) -> object:
         return self.config.xmpp
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs what nobody waits for; a failure is logged."""
+
+        async def run() -> None:
+            try:
+                await work
+            except DomainError as error:
+                LOG.warning("work in the background has failed", error=error.text)
+
+        task = asyncio.get_running_loop().create_task(run(), name="xmpp")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     # Names
 
@@ -125,7 +150,13 @@ class Server:
         account = session.account
         if account.sessions.get(session.jid.resource) is session:
             del account.sessions[session.jid.resource]
-        if not account.sessions and self.accounts.get(account.bare) is account:
+        self.forget_account(account)
+
+    def forget_account(self, account: Account) -> None:
+        """Lets go of an account that nobody is in and nobody is expected in."""
+        if account.sessions or self.transit.is_expected(account.bare):
+            return
+        if self.accounts.get(account.bare) is account:
             del self.accounts[account.bare]
             for unsubscribe in account.unsubscribe:
                 unsubscribe()
@@ -173,16 +204,32 @@ class Server:
 
     def announce(self, to: str, kind: str, data: bytes, *, origin: str = "", argument: str = "") -> None:
         """Tells the other processes that have sessions of the person."""
-        if self.is_alone:
+        if self._others is None:
             return
-        frame = Frame(self.process, kind, to, origin, argument, data)
-        self.store.bus.publish(f"xmpp:{to.partition('/')[0]}", frame.encode())
+        bare = to.partition("/")[0]
+        topic = f"xmpp:{bare}"
+        is_expected = self.transit.is_expected(bare)
+        if is_expected or self._others.is_heard_elsewhere(topic):
+            frame = Frame(self.process, kind, to, origin, argument, data, self.next_number())
+            self._others.publish_elsewhere(topic, frame.encode())
+            if is_expected:  # sessions that are here have been served directly
+                self.transit.keep(frame, is_broadcast=True, has_receivers=True)
+
+    def next_number(self) -> int:
+        """The number of a new frame."""
+        self.last_number += 1
+        return self.last_number
 
     def on_frame(self, message: bytes) -> None:
-        """Something another process says."""
+        """Something another process says to all that have sessions of a person."""
         frame = frames.decode(message)
-        if frame.process != self.process:
-            self.heard[frame.kind](frame)
+        bare = frame.to.partition("/")[0]
+        account = self.accounts.get(bare)
+        if account is not None and frame.process != self.process:
+            account.heard[frame.process] = frame.number
+            has_receivers = self.transit.is_expected(bare) and bool(account.receivers())
+            if not self.transit.keep(frame, is_broadcast=True, has_receivers=has_receivers):
+                self.heard[frame.kind](frame)
 
 
 def _on_change(account: Account, data: bytes) -> None:

@@ -52,10 +52,10 @@ class Session:
         "wants_carbons",
     )
 
-    def __init__(self, account: Account, jid: JID, stream: Transport, lang: str) -> None:
+    def __init__(self, account: Account, jid: JID, stream: Transport | None, lang: str) -> None:
         self.account = account
         self.jid = jid
-        self.stream: Transport | None = stream
+        self.stream = stream
         self.lang = lang
         self.number = clock.unique_id()  # tells it from a later one of the same resource
         self.presence: bytes | None = None  # the tail of the last available presence

@@ -22,7 +22,9 @@ class Nobody:
 
 def management(limit: int = 1000) -> tuple[Management, list[str]]:
     given_up: list[str] = []
-    return Management(is_resumable=True, limit=limit, on_overflow=lambda: given_up.append("!")), given_up
+    counters = Management(is_resumable=True, limit=limit, size_limit=1000)
+    counters.on_overflow = lambda: given_up.append("!")
+    return counters, given_up
 
 
 @given(st.integers(0, _MODULUS - 1), st.integers(0, 50), st.integers(-60, 60))

@@ -50,7 +50,7 @@ async def deliver(server: Server, session: Session) -> None:
 async def keep(server: Server, session: Session, stanzas: list[bytes]) -> None:
     """XEP-0198 §5: what an ended session never acknowledged waits for the next one."""
     owner, limit = session.account.owner, server.config.xmpp.offline_messages
-    waiting = [stanza for stanza in stanzas if _is_kept(stanza)]
+    waiting = [stanza for stanza in stanzas if is_kept(stanza)]
     if waiting:
 
         async def work(tx: Tx) -> None:
@@ -60,7 +60,7 @@ async def keep(server: Server, session: Session, stanzas: list[bytes]) -> None:
         await server.store.write(work)
 
 
-def _is_kept(stanza: bytes) -> bool:
+def is_kept(stanza: bytes) -> bool:
     """Messages with a body that are not from a room, an error, a headline or a carbon copy."""
     head = stanza[: stanza.index(b">")]
     return (

@@ -4,7 +4,7 @@
 What must always hold: `handled` counts a stanza only after everything it asked for is durable and done,
 which the client stream does by counting behind its handler; `queue` holds, in order, the very bytes of
 every stanza sent since `acknowledged`; a session that waits to be resumed keeps queueing, up to
-`[xmpp] unacknowledged`, and what it never acknowledged goes to the offline store when it ends.
+`[xmpp] unacknowledged` and `unacknowledged_size`, and what it never acknowledged goes to the offline store when it ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from armgs_server.xmpp.stanza import STANZAS, element
@@ -51,23 +51,28 @@ class Management:
         "limit",
         "on_overflow",
         "queue",
+        "size",
+        "size_limit",
     )
 
-    def __init__(self, *, is_resumable: bool, limit: int, on_overflow: Callable[[], None]) -> None:
+    def __init__(self, *, is_resumable: bool, limit: int, size_limit: int) -> None:
         self.id = secrets.token_urlsafe(18)
         self.is_resumable = is_resumable
         self.limit = limit
-        self.on_overflow = on_overflow
+        self.size_limit = size_limit
+        self.on_overflow: Callable[[], None]
         self.handled = 0
         self.acknowledged = 0
         self.queue: deque[bytes] = deque()
+        self.size = 0  # bytes in the queue
         self._asked = 0  # stanzas sent since the last request
         self._timer: asyncio.TimerHandle | None = None
 
     def sent(self, data: bytes, session: Session) -> None:
         """Keeps a stanza that was written, or would have been; asks for an answer from time to time."""
         self.queue.append(data)
-        if len(self.queue) > self.limit:
+        self.size += len(data)
+        if len(self.queue) > self.limit or self.size > self.size_limit:
             # A client that acknowledges nothing is given up; what waits goes to the offline store.
             self.is_resumable = False
             self.on_overflow()
@@ -86,8 +91,14 @@ class Management:
         if count > len(self.queue):
             raise TooHighCount(h, (self.acknowledged + len(self.queue)) % _MODULUS)
         for _ in range(count):
-            self.queue.popleft()
+            self.size -= len(self.queue.popleft())
         self.acknowledged = h
+
+    def restore(self, acknowledged: int, queue: Iterable[bytes]) -> None:
+        """Goes on where another process stopped."""
+        self.acknowledged = acknowledged
+        self.queue = deque(queue)
+        self.size = sum(map(len, self.queue))
 
     def count_handled(self, stanzas: int = 1) -> None:
         """Stanzas of the client that have been handled to the end."""
@@ -119,6 +130,19 @@ class Management:
         self._timer = None
         if self.queue:
             self._ask(session)
+
+
+class Departed(Management):
+    """In place of the counters of a session that has gone elsewhere: what still comes is sent after it."""
+
+    __slots__ = ("_forward",)
+
+    def __init__(self, forward: Callable[[bytes], None]) -> None:
+        super().__init__(is_resumable=False, limit=0, size_limit=0)
+        self._forward = forward
+
+    def sent(self, data: bytes, session: Session) -> None:
+        self._forward(data)
 
 
 def enabled(management: Management, resume_time: float) -> bytes:
