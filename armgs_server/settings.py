@@ -99,6 +99,13 @@ def describe_section(name: str, section: Any) -> str:
     return "\n".join(lines)
 
 
+def differences(name: str, section: Any, default: Any) -> str:
+    """One section as TOML, but only the settings that are not the default's."""
+    values = {field.name: getattr(section, field.name) for field in _fields(type(section))}
+    changed = [key for key, value in values.items() if value != getattr(default, key)]
+    return "\n".join([f"[{name}]", *(f"{key} = {toml_value(values[key])}" for key in changed)])
+
+
 def toml_value(value: Any) -> str:
     """Writes a value as TOML."""
     if isinstance(value, bool):

@@ -14,11 +14,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import signal
-import socket
-import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +24,19 @@ from armgs_server.capacity import worker_count
 from armgs_server.config import Config
 from armgs_server.errors import Temporary
 from armgs_server.net.systemd import Notifier
+from armgs_server.reload import take_over
 from armgs_server.storage.bus_socket import Hub
+from armgs_server.worker_process import Sockets, Worker
 
-# What a worker is told by its environment: descriptors of its end of the bus and of its listening sockets.
-BUS_VARIABLE, SOCKETS_VARIABLE = "ARMGS_BUS", "ARMGS_SOCKETS"
 START_TIMEOUT = 60.0
+RELOAD_TIMEOUT = 30.0
+# How often it is looked whether a worker still turns.
+TURN = 0.5
 # Wait before a worker is started again that died within STABLE seconds of its start; else there is none.
 BACK_OFF = 1.0
 STABLE = 10.0
 
 _log = log.get("supervisor")
-
-Sockets = Sequence[tuple[str, socket.socket]]
 
 
 class PidFile:
@@ -77,65 +75,6 @@ class PidFile:
         return found if isinstance(found, dict) else {}
 
 
-class Worker:
-    """One worker process of a slot."""
-
-    def __init__(self, slot: int) -> None:
-        self.slot = slot
-        self.ready = asyncio.Event()
-        self.heard = 0.0  # loop time of its last sign of life
-        self.process: asyncio.subprocess.Process | None = None
-        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._address = f"@armgs-{os.getpid()}-{slot}-{secrets.token_hex(8)}"
-
-    async def start(self, config: Config, config_path: Path, sockets: Sockets, hub: Hub) -> None:
-        """Starts the process; `ready` is set when it serves."""
-        loop = asyncio.get_running_loop()
-        self._notify.setblocking(False)
-        self._notify.bind("\0" + self._address[1:])
-        loop.add_reader(self._notify.fileno(), self._on_notify)
-        self.heard = loop.time()
-        bus = await hub.add()
-        with bus:
-            descriptors = [sock.fileno() for _, sock in sockets]
-            environment = {
-                **os.environ,
-                BUS_VARIABLE: str(bus.fileno()),
-                "NOTIFY_SOCKET": self._address,
-                "WATCHDOG_USEC": str(int(config.server.worker_timeout * 1e6 / 2)),
-                SOCKETS_VARIABLE: ",".join(map(str, descriptors)),
-            }
-            environment.pop("WATCHDOG_PID", None)
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "armgs_server.worker",
-                str(config_path),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[*descriptors, bus.fileno()],
-            )
-
-    def signal(self, number: int) -> None:
-        """Sends a signal, if the process still lives."""
-        if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(number)
-
-    def close(self) -> None:
-        """Listens no more; after the process has ended."""
-        asyncio.get_running_loop().remove_reader(self._notify.fileno())
-        self._notify.close()
-
-    def _on_notify(self) -> None:
-        try:
-            message = self._notify.recv(4096)
-        except BlockingIOError:
-            return
-        self.heard = asyncio.get_running_loop().time()
-        if b"READY=1" in message.split(b"\n"):
-            self.ready.set()
-
-
 class Supervisor:
     """All slots. `sockets(slot)` are the listening sockets of a slot, bound before."""
 
@@ -154,9 +93,11 @@ class Supervisor:
         self._on_ready = on_ready
         self._pid_file = PidFile(config.data_dir)
         self._hub = Hub()
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, Worker] = {}  # who serves, by slot
+        self._processes: set[Worker] = set()  # these, those that are being started, and those that retire
         self._keepers: set[asyncio.Task[None]] = set()
-        self._retiring: set[Worker] = set()
+        self._reloads = 0
+        self._rolling = asyncio.Lock()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -164,8 +105,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
-        loop.add_signal_handler(signal.SIGUSR1, self._begin_rolling)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(self.reload()))
+        loop.add_signal_handler(signal.SIGUSR1, lambda: self._keep(self.restart_rolling()))
         try:
             await asyncio.gather(*(self._start(slot) for slot in range(len(self._sockets))))
             for slot in range(len(self._sockets)):
@@ -182,56 +123,54 @@ class Supervisor:
             self._pid_file.remove()
             await self._stop()
 
-    def reload(self) -> None:
-        """Configuration and certificates are read again by every worker."""
+    async def reload(self) -> None:
+        """Configuration and certificates are read again, here and then by every worker."""
         self._notifier.reloading()
-        for worker in self._workers.values():
-            worker.signal(signal.SIGHUP)
+        if take_over(self._config, self._config_path, None, _log.info):
+            self._reloads += 1
+            workers = list(self._workers.values())
+            for worker in workers:
+                worker.ready.clear()
+                worker.signal(signal.SIGHUP)
+            for worker in workers:
+                if not await worker.wait_ready(RELOAD_TIMEOUT) and worker in self._workers.values():
+                    _log.warning("worker does not say that it has reloaded", slot=worker.slot)
         self._notifier.ready()
 
     async def restart_rolling(self) -> None:
         """Replaces the workers one by one; the new one serves before the old one stops."""
-        for slot, old in sorted(self._workers.items()):
-            try:
-                await self._start(slot)
-            except Temporary as error:
-                _log.error("rolling restart stopped, the old worker stays", slot=slot, error=error)
-                return
-            self._retiring.add(old)
-            old.signal(signal.SIGTERM)
-        self._pid_file.write()
-        _log.info("rolling restart done")
-
-    def _begin_rolling(self) -> None:
-        self._keep(self.restart_rolling())
+        async with self._rolling:
+            for slot in sorted(self._workers):
+                try:
+                    await self._start(slot)
+                except Temporary as error:
+                    _log.error("rolling restart stopped, the old worker stays", slot=slot, error=error)
+                    return
+            self._pid_file.write()
+            _log.info("rolling restart done")
 
     async def _start(self, slot: int) -> None:
         """Starts a worker for the slot and waits until it serves; only then it is the slot's worker."""
-        worker = Worker(slot)
+        worker, reloads = Worker(slot), self._reloads
+        self._processes.add(worker)
         await worker.start(self._config, self._config_path, self._sockets[slot], self._hub)
-        assert worker.process is not None
-        ended = asyncio.ensure_future(worker.process.wait())
-        ready = asyncio.ensure_future(worker.ready.wait())
-        await asyncio.wait({ended, ready}, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        ready.cancel()
-        if not worker.ready.is_set():
-            await _end(worker, 0.0)
+        if not await worker.wait_ready(START_TIMEOUT):
+            await self._end(worker, 0.0)
             raise Temporary(f"worker {slot} did not start")
         before = self._workers.get(slot)
         self._workers[slot] = worker
+        if reloads != self._reloads:
+            worker.signal(signal.SIGHUP)  # it began with what was the configuration then
         if before is not None:
-            self._keep(self._reap(before))
+            before.signal(signal.SIGTERM)
+            self._keep(self._end(before, self._grace))
 
     async def _tend(self, slot: int) -> None:
         """Keeps the slot's worker alive."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             worker, began = self._workers[slot], loop.time()
-            while worker is self._workers[slot] and not await self._has_ended(worker):
-                if loop.time() - worker.heard > self._config.server.worker_timeout:
-                    _log.error("worker does not turn", slot=slot)
-                    worker.signal(signal.SIGABRT)
+            await self._watch(worker)
             if worker is not self._workers[slot] or self._stopping.is_set():
                 continue
             _log.error("worker ended", slot=slot, status=worker.process and worker.process.returncode)
@@ -243,40 +182,33 @@ class Supervisor:
                 _log.error("worker cannot be replaced yet", slot=slot, error=error)
                 await asyncio.sleep(BACK_OFF)
 
-    async def _has_ended(self, worker: Worker) -> bool:
-        assert worker.process is not None
-        try:
-            await asyncio.wait_for(worker.process.wait(), 0.5)
-        except TimeoutError:
-            return False
-        return True
+    async def _watch(self, worker: Worker) -> None:
+        """Returns when the slot has another worker, or this one has ended, if need be by our hand."""
+        while worker is self._workers[worker.slot] and not await worker.has_ended(TURN):
+            if worker.silence() > self._config.server.worker_timeout:
+                _log.error("worker does not turn", slot=worker.slot)
+                worker.signal(signal.SIGABRT)  # the journal gets where it stands
+                if not await worker.has_ended(TURN):
+                    worker.signal(signal.SIGKILL)  # which also ends one that is stopped
 
-    async def _reap(self, worker: Worker) -> None:
-        """Waits for a replaced worker's end, at most as long as its sessions may take to say goodbye."""
-        await _end(worker, self._config.limits.shutdown_timeout + 5)
-        self._retiring.discard(worker)
+    @property
+    def _grace(self) -> float:
+        """How long a worker that was told to stop may take: its sessions say goodbye."""
+        return self._config.limits.shutdown_timeout + 5
+
+    async def _end(self, worker: Worker, grace: float) -> None:
+        await worker.end(grace)
+        self._processes.discard(worker)
 
     async def _stop(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
-        everyone = {*self._workers.values(), *self._retiring}
+        everyone = list(self._processes)
         for worker in everyone:
             worker.signal(signal.SIGTERM)
-        grace = self._config.limits.shutdown_timeout + 5
-        await asyncio.gather(*(_end(worker, grace) for worker in everyone))
+        await asyncio.gather(*(self._end(worker, self._grace) for worker in everyone))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._keepers.add(task)
         task.add_done_callback(self._keepers.discard)
-
-
-async def _end(worker: Worker, grace: float) -> None:
-    """Waits for a worker's end, and makes an end of it after `grace` seconds."""
-    assert worker.process is not None
-    try:
-        await asyncio.wait_for(worker.process.wait(), grace or 0.01)
-    except TimeoutError:
-        worker.signal(signal.SIGKILL)
-        await worker.process.wait()
-    worker.close()

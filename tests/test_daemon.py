@@ -72,7 +72,7 @@ async def test_reload_takes_a_new_certificate_and_survives_a_bad_configuration(t
         await log_line(world, "http.keep_alive must be at least")
         world.config_file.write_text(good + "[http]\nkeep_alive = 5\n")
         os.kill(world.pid, signal.SIGHUP)
-        await log_line(world, "needs_restart=http")
+        await log_line(world, "changed=http.keep_alive needs_restart=nothing")
         assert (await request(world, "http", GET)).startswith(b"HTTP/1.1 404 ")
 
 

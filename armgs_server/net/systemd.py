@@ -72,6 +72,7 @@ class Notifier:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # a listener that stands still must not make us stand still
             try:
                 sock.sendto(state.encode(), address)
             except OSError as error:

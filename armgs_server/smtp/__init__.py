@@ -10,10 +10,17 @@ Invariants:
 
 from __future__ import annotations
 
+from armgs_server.config import Config
 from armgs_server.service import Core
+from armgs_server.smtp.routing import Routing
 from armgs_server.smtp.service import SmtpService
 
 
 def service(core: Core) -> SmtpService:
     """The SMTP service of the daemon."""
     return SmtpService(core)
+
+
+def check(config: Config) -> None:
+    """Settings whose form only this package knows: routes and hosts. Invalid."""
+    Routing(config.smtp, config.server.hostname)

@@ -93,7 +93,6 @@ class Delivery:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.lifetime = round(core.config.smtp.queue_lifetime * clock.SECOND)
         self._inboxes: Cache[int, Collection] = Cache(REMEMBERED)
         self._full: Cache[int, int] = Cache(REMEMBERED)
 
@@ -177,7 +176,7 @@ class Delivery:
             owner=envelope.author,
             sender=envelope.sender,
             now=now,
-            lifetime=self.lifetime,
+            lifetime=round(self.core.config.smtp.queue_lifetime * clock.SECOND),
         )
 
     async def _inbox(self, owner: int) -> Collection | None:

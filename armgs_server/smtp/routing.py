@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dns.asyncresolver
 import dns.exception
@@ -44,16 +45,15 @@ class Routing:
 
     def __init__(self, settings: SmtpSettings, hostname: str) -> None:
         self._hostname = hostname.lower()
-        self._routes = dict(parse_route(route) for route in settings.relay_routes)
-        if settings.relay_host:
-            self._routes["*"] = parse_host(settings.relay_host)
-        self._servers = settings.dns_servers
-        self._timeout = settings.dns_timeout
+        self._settings = settings
+        self._servers: tuple[str, ...] = ()  # of the resolver
         self._resolver: dns.asyncresolver.Resolver | None = None
+        _routes(settings.relay_routes, settings.relay_host)  # Invalid now rather than at the first message
 
     async def hosts(self, domain: str) -> Sequence[Host]:
         """The servers in the order in which they are to be tried; NoRoute."""
-        static = self._routes.get(domain) or self._routes.get("*")
+        routes = _routes(self._settings.relay_routes, self._settings.relay_host)
+        static = routes.get(domain) or routes.get("*")
         if static is not None:
             return [static]
         if domain.startswith("["):
@@ -104,16 +104,26 @@ class Routing:
         return found
 
     async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
-        if self._resolver is None:
+        if self._resolver is None or self._servers != self._settings.dns_servers:
+            self._servers = self._settings.dns_servers
             self._resolver = resolver.open_resolver(self._servers)
         try:
-            return await self._resolver.resolve(f"{name}.", kind, lifetime=self._timeout)
+            return await self._resolver.resolve(f"{name}.", kind, lifetime=self._settings.dns_timeout)
         except dns.resolver.NXDOMAIN as error:
             raise NoRoute("5.1.2", f"{name} does not exist") from error
         except dns.resolver.NoAnswer:
             raise
         except (dns.exception.DNSException, OSError) as error:
             raise NoRoute("4.4.3", f"the name service does not answer for {name}") from error
+
+
+@lru_cache(maxsize=4)
+def _routes(static: tuple[str, ...], smart_host: str) -> dict[str, Host]:
+    """Hosts by domain; `*` is for all others. Parsed once for each reading of the settings."""
+    routes = dict(parse_route(route) for route in static)
+    if smart_host:
+        routes["*"] = parse_host(smart_host)
+    return routes
 
 
 def parse_route(text: str) -> tuple[str, Host]:

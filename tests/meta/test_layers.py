@@ -9,7 +9,7 @@ from tests.meta.sources import imports, modules, name_of
 
 PROTOCOLS = ("imap", "smtp", "xmpp", "dav", "portal")
 # Where everything is put together; only they and the command line know every service.
-ROOTS = ("daemon", "supervisor", "worker")
+ROOTS = ("daemon", "reload", "supervisor", "worker", "worker_process")
 _BASE = ("errors", "log", "settings", "config")
 # Layer: what of our own it may import beside itself.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

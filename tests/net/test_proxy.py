@@ -181,7 +181,7 @@ async def test_the_header_comes_before_tls(harness: Harness) -> None:
             writer.transport, protocol, harness.client_context(), server_hostname="localhost"
         )
         assert transport is not None
-        transport.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")  # type: ignore[attr-defined]
+        transport.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b"192.0.2.7" in await asyncio.wait_for(reader.read(1000), 20)
         transport.close()
 
@@ -209,7 +209,7 @@ async def test_a_balancer_that_sends_none_is_not_served(
         reader, _ = await harness.connect(port)
         assert await asyncio.wait_for(reader.read(), 20) == b""  # silent
         assert await talk(harness, port) == b""  # only looks whether the port answers
-    assert [record.fields["total"] for record in caplog.records] == [1, 2]  # type: ignore[attr-defined]
+    assert [record.fields["total"] for record in caplog.records] == [1, 2]
     await until(lambda: harness.server.limits.count == 0)
 
 
