@@ -53,11 +53,15 @@ async def take(tx: Tx, owner: int, number: int) -> ParkedSession | None:
 
 
 async def orphans(tx: Tx, process: str, limit: int) -> list[tuple[int, int]]:
-    """Owner and number of sessions nobody else will take: without an heir that lives, or left to `process`."""
+    """Owner and number of sessions nobody else will take: without an heir that lives, or left to `process`.
+
+    Where `process` is '' there is no other.
+    """
     rows = await tx.rows(
-        "SELECT owner, number FROM parked WHERE heir = ? OR NOT EXISTS"
+        "SELECT owner, number FROM parked WHERE ? = '' OR heir = ? OR NOT EXISTS"
         " (SELECT 1 FROM process WHERE process.id = parked.heir AND process.expires > ?)"
         " ORDER BY expires LIMIT ?",
+        process,
         process,
         clock.now(),
         limit,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
 
 PARK_TIMEOUT = 5.0  # seconds another process has to let a session go, its last stanza handled
 _ROUNDS = 3  # in which a session may pass on to a third process while it is being fetched
+_NUMBER = re.compile(r"[0-9a-f]{1,15}|[0-7][0-9a-f]{15}")  # what fits into 63 bits
 PAGE = 200  # sessions in one transaction
 
 Key = tuple[int, int]  # owner and number
-
 
 
 class Handover:
@@ -195,7 +196,7 @@ class Handover:
     async def take_orphans(self) -> None:
         """Goes on with all that nobody else will take."""
         server = self._server
-        name = server.process
+        name = server.processes.name if server.processes is not None else ""
         while not server.is_stopping:
             found = await server.store.read(lambda tx: parked.orphans(tx, name, PAGE))
             # Those that are being fetched just now are taken by whoever fetches them.
@@ -251,10 +252,8 @@ class Handover:
 
 def _number(previous: str) -> int | None:
     """The session's number, with which its XEP-0198 id begins."""
-    try:
-        return int(previous.partition(".")[0], 16)
-    except ValueError:
-        return None
+    number = previous.partition(".")[0]
+    return int(number, 16) if _NUMBER.fullmatch(number) else None
 
 
 async def _wait(arrival: Arrival) -> None:

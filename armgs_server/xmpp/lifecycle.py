@@ -182,8 +182,8 @@ async def stop(server: Server) -> None:
     for session in ending:
         close(session, "system-shutdown")
         await _end_logged(server, session)
-    if server.handover is not None:
-        await server.handover.leave()
+    if server.succession is not None:
+        await server.succession.leave()
     while server.tasks:
         await asyncio.gather(*server.tasks)
     if server.processes is not None:

@@ -173,7 +173,10 @@ class Processes:
     ) -> None:
         """One frame to one process."""
         frame = Frame(self.name, kind, to, origin, argument, data, self._server.next_number())
-        self._bus.publish_elsewhere(f"xmpp-process:{process}", frame.encode())
+        if process != self.name:
+            self._bus.publish_elsewhere(f"xmpp-process:{process}", frame.encode())
+        elif not self._server.transit.keep(frame, is_broadcast=False, has_receivers=False):
+            self._server.heard[kind](frame)
 
     def announce_gone(self, jid: JID) -> None:
         """Tells every process of a session that ended together with its own."""

@@ -30,9 +30,11 @@ from armgs_server.xmpp.stanza import Stanza
 from armgs_server.xmpp.transit import Transit
 
 if TYPE_CHECKING:
+    from armgs_server.xmpp.federation.abroad import Abroad
     from armgs_server.xmpp.handover import Handover
     from armgs_server.xmpp.processes import Processes
     from armgs_server.xmpp.roster import Colleagues
+    from armgs_server.xmpp.succession import Succession
 
 LOG = log.get("xmpp")
 
@@ -71,6 +73,8 @@ class Server:
         self.is_alone = self._others is None  # no other process hears the bus
         self.processes: Processes | None = None  # set by the service where there are others
         self.handover: Handover | None = None  # set by the service
+        self.succession: Succession | None = None
+        self.abroad: Abroad | None = None  # set by the service where other servers or components are reached
         self.transit = Transit()
         self.last_number = 0  # of the frames that this process has sent
         self.before_parking: list[Callable[[], Awaitable[None]]] = []  # done at the stop, clients gone
@@ -113,6 +117,10 @@ class Server:
 
     def is_local(self, domain: str) -> bool:
         return self.directory.is_local(domain)
+
+    def is_outside(self, domain: str) -> bool:
+        """Neither a served domain nor a host below one: another server, or a component."""
+        return not self.directory.is_local(domain) and self.host_of(domain) is None
 
     async def person(self, jid: JID) -> Principal | None:
         """The person with that bare JID, if there is one in use."""
@@ -199,7 +207,13 @@ class Server:
         self.publish(to.to_bare(), data, origin.full if origin is not None else "")
 
     def publish(self, to: JID, data: bytes, origin: str = "") -> None:
-        """Lets the other processes deliver the stanza to whom they have, unless `origin` is blocked."""
+        """Lets the other processes deliver the stanza to whom they have, unless `origin` is blocked.
+
+        What is for another server or a component goes there.
+        """
+        if self.abroad is not None and self.is_outside(to.domain):
+            self.abroad.send(data)
+            return
         self.announce(to.full, frames.STANZA, data, origin=origin)
 
     def announce(self, to: str, kind: str, data: bytes, *, origin: str = "", argument: str = "") -> None:

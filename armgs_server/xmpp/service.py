@@ -11,11 +11,13 @@ from armgs_server.service import Core
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp import lifecycle, websocket, xeps
 from armgs_server.xmpp.c2s import ClientStream
+from armgs_server.xmpp.handover import Handover
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
+from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
 from armgs_server.xmpp.xeps import xep_0363_upload
@@ -35,6 +37,9 @@ class XmppService:
         if isinstance(bus, RemoteBus):
             self.server.processes = Processes(self.server, bus)
             Relayed(self.server, self.server.processes)
+        self._handover = Handover(self.server)
+        self.server.handover = self._handover
+        self.server.succession = Succession(self.server, self._handover)
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
@@ -68,6 +73,7 @@ class XmppService:
         """Joins the other processes, and listens for people who must go."""
         if self.server.processes is not None:
             await self.server.processes.start()
+        await self._handover.take_orphans()
         bus = self.server.store.bus
         self._unsubscribe = bus.subscribe("kick", lambda data: lifecycle.kick(self.server, int(data)))
 

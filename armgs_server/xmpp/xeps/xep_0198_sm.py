@@ -3,8 +3,9 @@
 
 What must always hold: `handled` counts a stanza only after everything it asked for is durable and done,
 which the client stream does by counting behind its handler; `queue` holds, in order, the very bytes of
-every stanza sent since `acknowledged`; a session that waits to be resumed keeps queueing, up to
-`[xmpp] unacknowledged` and `unacknowledged_size`, and what it never acknowledged goes to the offline store when it ends.
+every stanza sent since `acknowledged`; a session that waits to be resumed keeps queueing, up to the limits
+`[xmpp] unacknowledged` and `unacknowledged_size`, and what it never acknowledged goes to the offline store
+when it ends.
 """
 
 from __future__ import annotations
