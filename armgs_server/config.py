@@ -124,20 +124,29 @@ class SecuritySettings:
     login_failures_network: int = setting(
         200, doc="Failed log-ins from one network (IPv4 /24, IPv6 /64) before it must wait.", minimum=1
     )
-    login_window: float = setting(600.0, doc="Failed log-ins are forgotten after this time.", minimum=1)
+    login_window: float = setting(
+        600.0, doc="Failed log-ins are forgotten after this time.", minimum=1, restart=True
+    )
     login_wait: float = setting(
         2.0, doc="The first wait after too many failures; each further failure doubles it.", minimum=0.01
     )
     login_longest_wait: float = setting(900.0, doc="The longest such wait.", minimum=1)
     login_tracked: int = setting(
-        100_000, doc="Accounts, addresses and networks whose failures are remembered.", minimum=1000
+        100_000,
+        doc="Accounts, addresses and networks whose failures are remembered.",
+        minimum=1000,
+        restart=True,
     )
     login_timeout: float = setting(60.0, doc="A client must have logged in after this time.", minimum=1)
     argon2_memory: int = setting(
-        19 * MIB, doc="Memory of one password hash (argon2id).", minimum=64 * KIB, maximum=GIB
+        19 * MIB, doc="Memory of one password hash (argon2id).", minimum=64 * KIB, maximum=GIB, restart=True
     )
-    argon2_passes: int = setting(2, doc="Passes of one password hash (argon2id).", minimum=1, maximum=100)
-    hashes_at_once: int = setting(2, doc="Password hashes computed at the same time.", minimum=1, maximum=64)
+    argon2_passes: int = setting(
+        2, doc="Passes of one password hash (argon2id).", minimum=1, maximum=100, restart=True
+    )
+    hashes_at_once: int = setting(
+        2, doc="Password hashes computed at the same time.", minimum=1, maximum=64, restart=True
+    )
     hashes_waiting: int = setting(
         500, doc="Log-ins waiting for their hash; more are told to come back later.", minimum=1
     )
@@ -148,9 +157,14 @@ class SecuritySettings:
         20000,
         doc="People whose right and wrong passwords are remembered (keyed hashes, in memory only).",
         minimum=0,
+        restart=True,
     )
-    verified_time: float = setting(3600.0, doc="For how long a password is remembered as right.", minimum=0)
-    directory_cache: int = setting(50000, doc="Principals and lists kept in memory.", minimum=100)
+    verified_time: float = setting(
+        3600.0, doc="For how long a password is remembered as right.", minimum=0, restart=True
+    )
+    directory_cache: int = setting(
+        50000, doc="Principals and lists kept in memory.", minimum=100, restart=True
+    )
     roster_limit: int = setting(
         200, doc="Colleagues and heads that a person sees without asking.", minimum=0, maximum=10000
     )
@@ -280,7 +294,10 @@ class XmppSettings:
         900.0, doc="A silent client is asked for a sign of life after this time.", minimum=10
     )
     process_timeout: float = setting(
-        15.0, doc="A worker that has been silent for this time is gone, and its sessions with it.", minimum=1
+        15.0,
+        doc="A worker that has been silent for this time is gone, and its sessions with it.",
+        minimum=1,
+        restart=True,
     )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
@@ -418,7 +435,9 @@ class DavSettings:
     instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
-    listing_cache: int = setting(16 * MIB, doc="Memory for ready listings of folders.", minimum=0)
+    listing_cache: int = setting(
+        16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
