@@ -250,7 +250,7 @@ _CONDITIONS: tuple[tuple[type[DomainError], str, str], ...] = (
 class StanzaError(DomainError):
     """A stanza cannot be handled; `condition` is one of RFC 6120 §8.3.3, `extra` an element beside it.
 
-    `uri` is where to turn to instead, for the conditions gone and redirect (§8.3.3.5, §8.3.3.16).
+    `uri` is where to turn to instead (§8.3.3.5, §8.3.3.16); `beside` stands in the stanza before the error.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ class StanzaError(DomainError):
         self.message = text
         self.type = type or ERROR_TYPES[condition]
         self.extra = extra
-        self.uri = uri
+        self.uri, self.beside = uri, b""
 
 
 def from_domain_error(error: DomainError) -> StanzaError:
@@ -279,7 +279,7 @@ def error_reply(stanza: Stanza, error: StanzaError, *, from_: str = "") -> bytes
     text = text_element("text", error.message, {"xmlns": STANZAS}) if error.message else b""
     inner = text_element(error.condition, error.uri, {"xmlns": STANZAS}) + text + error.extra
     attributes = {"type": "error", "id": stanza.id, "from": from_ or stanza.to, "to": stanza.from_}
-    return element(stanza.name, attributes, element("error", {"type": error.type}, inner))
+    return element(stanza.name, attributes, error.beside + element("error", {"type": error.type}, inner))
 
 
 def stream_error(condition: str, text: str = "", extra: bytes = b"") -> bytes:

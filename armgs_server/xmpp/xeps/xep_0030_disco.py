@@ -18,14 +18,16 @@ ACCOUNT_FEATURES = (INFO, ITEMS)
 _PEP = ("pubsub", "pep", "")  # XEP-0163 §5: every account is a pubsub service
 
 
-def info(identities: Iterable[tuple[str, str, str]], features: Iterable[str], node: str = "") -> bytes:
-    """A disco#info `<query/>`: identities are (category, type, name). For hosts too."""
+def info(
+    identities: Iterable[tuple[str, str, str]], features: Iterable[str], node: str = "", extra: bytes = b""
+) -> bytes:
+    """A disco#info `<query/>`: identities are (category, type, name), `extra` forms (XEP-0128)."""
     inner = b"".join(
         element("identity", {"category": category, "type": type_, "name": name})
         for category, type_, name in identities
     )
     inner += b"".join(element("feature", {"var": feature}) for feature in sorted(set(features)))
-    return element("query", {"xmlns": INFO, "node": node}, inner)
+    return element("query", {"xmlns": INFO, "node": node}, inner + extra)
 
 
 async def handle_server_info(query: Query) -> bytes:
