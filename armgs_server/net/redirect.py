@@ -3,6 +3,7 @@
 
 import re
 
+from armgs_server.config import SecuritySettings
 from armgs_server.net.http import Handler, Request, Response
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d+)?")
@@ -19,3 +20,12 @@ def redirect_to_https(port: int, hostname: str) -> Handler:
         return Response(308, [("Location", f"https://{authority}{target}")])
 
     return redirect
+
+
+def where_permitted(settings: SecuritySettings, handler: Handler, otherwise: Handler) -> Handler:
+    """The first handler while log-in without TLS is permitted, the other one while it is not."""
+
+    async def answer(request: Request) -> Response:
+        return await (handler if settings.allow_plaintext else otherwise)(request)
+
+    return answer

@@ -19,7 +19,7 @@ from armgs_server.net.alpn import AlpnSwitch
 from armgs_server.net.deadlines import Deadlines
 from armgs_server.net.hosts import is_within
 from armgs_server.net.http.connection import HttpConnection
-from armgs_server.net.http.router import Router
+from armgs_server.net.http.message import Handler
 from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.limits import ConnectionLimits, is_power_of_two
 from armgs_server.net.outlet import is_expected_end
@@ -90,7 +90,7 @@ class Server:
     def listen_http(
         self,
         name: str,
-        router: Router,
+        handler: Handler,
         sock: socket.socket,
         *,
         secure: bool,
@@ -100,7 +100,7 @@ class Server:
 
         A client whose handshake names the `alpn` of one of the `streams` gets that one (XEP-0368 §4).
         """
-        shell = HttpShell(self._config, self.deadlines, router, is_tls=secure)
+        shell = HttpShell(self._config, self.deadlines, handler, is_tls=secure)
         self._shells.append(shell)
         by_name = {listener.alpn: listener for listener in streams if listener.alpn}
         context = self._https_context(by_name) if secure else None
