@@ -51,6 +51,12 @@ async def beat(tx: Tx, process: str, lifetime: int) -> bool:
     return False
 
 
+async def is_alive(tx: Tx, process: str) -> bool:
+    """Whether the process serves; another's word is believed until its time is over."""
+    found = await tx.value("SELECT 1 FROM process WHERE id = ? AND expires > ?", process, clock.now())
+    return found is not None
+
+
 async def sweep(tx: Tx) -> list[SessionRow]:
     """Removes processes whose time is over; the sessions they had."""
     found: list[SessionRow] = []

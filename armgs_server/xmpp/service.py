@@ -20,7 +20,8 @@ from armgs_server.xmpp.stanza import stream_error, stream_header
 from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
-from armgs_server.xmpp.xeps import xep_0363_upload
+from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload
+from armgs_server.xmpp.xeps.xep_0124_bosh_route import BoshRoute
 from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
 
 _REFUSAL = stream_header(from_="localhost", stream_id="0") + stream_error("resource-constraint")
@@ -43,8 +44,8 @@ class XmppService:
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
-        is_traced = "xmpp" in core.config.log.trace
-        self._websocket = WebSocketRoute(self.server, self._serve_web, is_traced=is_traced)
+        self._websocket = WebSocketRoute(self.server, self._serve_web)
+        self._bosh = BoshRoute(self.server, self._serve_web)
         self._unsubscribe: Callable[[], None] | None = None
 
     @property
@@ -67,6 +68,7 @@ class XmppService:
         return (
             (xep_0363_upload.PREFIX, upload.answer),
             (websocket.PATH, self._websocket.answer),
+            (xep_0124_bosh_route.PATH, self._bosh.answer),
         )
 
     async def start(self) -> None:
@@ -82,6 +84,7 @@ class XmppService:
         if self._unsubscribe is not None:
             self._unsubscribe()
         await lifecycle.stop(self.server)
+        await self._bosh.stop()
         if self.server.processes is not None:
             await self.server.processes.stop()
 

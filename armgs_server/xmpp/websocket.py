@@ -154,12 +154,9 @@ class WebSocketTransport:
 class WebSocketRoute:
     """The path of the opening handshake."""
 
-    def __init__(
-        self, server: Server, serve: Callable[[Transport], Coroutine[Any, Any, None]], *, is_traced: bool
-    ) -> None:
+    def __init__(self, server: Server, serve: Callable[[Transport], Coroutine[Any, Any, None]]) -> None:
         self._server = server
         self._serve = serve
-        self._is_traced = is_traced
 
     async def answer(self, request: Request) -> Response:
         """RFC 7395 §3.1, RFC 6455 §4.2.2: pages of other sites are let in by a setting only."""
@@ -169,11 +166,12 @@ class WebSocketRoute:
 
     async def _run(self, stream: Stream) -> None:
         settings = self._server.config.xmpp
+        is_traced = "xmpp" in self._server.config.log.trace
         transport = WebSocketTransport(
             stream,
             settings.stanza_size_before_login,
             see_other_uri=settings.see_other_uri,
-            is_traced=self._is_traced,
+            is_traced=is_traced,
         )
         await self._serve(transport)
         await transport.finish()
