@@ -399,6 +399,9 @@ class FederationSettings:
         doc="Bytes that wait, or that the other server does not take, for each pair.",
         minimum=64 * KIB,
     )
+    links: int = setting(
+        2000, doc="Pairs of one of our domains and another server's that are in use.", minimum=1
+    )
     streams: int = setting(
         20, doc="Streams that one remote domain may have to us at the same time.", minimum=1
     )

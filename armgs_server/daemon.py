@@ -25,7 +25,7 @@ from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.maintenance import Maintenance
 from armgs_server.net.http import Router
-from armgs_server.net.redirect import redirect_to_https
+from armgs_server.net.redirect import redirect_to_https, where_permitted
 from armgs_server.net.server import Server
 from armgs_server.net.sockets import bind_all, by_port, raise_descriptor_limit
 from armgs_server.net.stream import Listener
@@ -34,10 +34,10 @@ from armgs_server.net.tls import open_contexts
 from armgs_server.reload import check, take_over
 from armgs_server.service import Core, Service
 from armgs_server.storage import Store
-from armgs_server.storage.blob_objects import Objects
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.bus_nats import NatsBus
 from armgs_server.storage.bus_socket import SocketBus
+from armgs_server.storage.configured import open_store
 from armgs_server.supervisor import PidFile, Supervisor
 
 _log = log.get("daemon")
@@ -162,6 +162,7 @@ class Daemon:
         self._config = config
         self._bus_socket = bus
         self._bus: RemoteBus | None = None
+        self._tether: RemoteBus | None = None  # with NATS: carries nothing, but ends with the supervisor
         self._config_path = config_path
         self._tls = open_contexts(config)
         self._store: Store | None = None
@@ -177,15 +178,10 @@ class Daemon:
         """Opens everything and listens; `sockets` are those of systemd or the supervisor, if any."""
         config = self._config
         self._bus = self._open_bus(on_bus_lost)
-        if self._bus is not None:
-            await self._bus.start()
-        self._store = await Store.open(
-            config.store.url,
-            config.data_dir,
-            bus=self._bus,
-            blob_engine=Objects(config.store.blobs) if config.store.blobs else None,
-            inline_limit=config.store.inline_limit,
-        )
+        for bus in (self._bus, self._tether):
+            if bus is not None:
+                await bus.start()
+        self._store = await open_store(config, bus=self._bus)
         self._directory = await Directory.open(self._store, config)
         self._store.watch()
         self._maintenance = Maintenance(self._store)
@@ -214,9 +210,11 @@ class Daemon:
 
     def _open_bus(self, on_lost: Callable[[], None]) -> RemoteBus | None:
         """NATS where it is configured, the supervisor's hub where there is one, else none but our own."""
-        if self._config.store.bus:
-            return NatsBus(self._config.store.bus)
-        return None if self._bus_socket is None else SocketBus(self._bus_socket, on_lost)
+        hub = None if self._bus_socket is None else SocketBus(self._bus_socket, on_lost)
+        if not self._config.store.bus:
+            return hub
+        self._tether = hub
+        return NatsBus(self._config.store.bus)
 
     @property
     def core(self) -> Core:
@@ -255,8 +253,9 @@ class Daemon:
             await self._directory.close()
         if self._store is not None:
             await self._store.close()
-        if self._bus is not None:
-            await self._bus.stop()
+        for bus in (self._bus, self._tether):
+            if bus is not None:
+                await bus.stop()
         _log.info("stopped")
 
     def _listen(self, server: Server, listener: Listener) -> None:
@@ -275,14 +274,12 @@ class Daemon:
                 secure.add(prefix, handler)
             for sock in self._sockets.get(HTTPS, ()):
                 server.listen_http("https", secure, sock, secure=True, streams=streams)
-        plain = Router()
-        if self._config.security.allow_plaintext:
-            for prefix, handler in routes:
-                plain.add(prefix, handler)
-        else:
-            plain.add("/", redirect_to_https(self._config.port(HTTPS), self._config.server.hostname))
-            for prefix, handler in routes:
-                if prefix in _OPEN_ROUTES:
-                    plain.add(prefix, handler)
+        everything, little = Router(), Router()
+        little.add("/", redirect_to_https(self._config.port(HTTPS), self._config.server.hostname))
+        for prefix, handler in routes:
+            everything.add(prefix, handler)
+            if prefix in _OPEN_ROUTES:
+                little.add(prefix, handler)
+        plain = where_permitted(self._config.security, everything, little)
         for sock in self._sockets.get(HTTP, ()):
             server.listen_http("http", plain, sock, secure=False)

@@ -18,6 +18,7 @@ from armgs_server.errors import (
     OverQuota,
     Temporary,
     TooLarge,
+    Unusable,
 )
 
 OK = 0
@@ -35,7 +36,7 @@ INTERRUPTED = 130
 TABLE = (
     (OK, "done"),
     (FAILED, "an error in armgs itself; the message on standard error helps to report it"),
-    (USAGE, "wrong arguments"),
+    (USAGE, "wrong arguments; or database, bucket, bus or data folder cannot be used as configured"),
     (NOT_FOUND, "the account, group, file or workplace named does not exist"),
     (ALREADY_EXISTS, "it exists already; nothing was changed"),
     (INVALID, "the configuration or the input is malformed; the message names file and line"),
@@ -67,6 +68,7 @@ _BY_ERROR: tuple[tuple[type[DomainError], int], ...] = (
     (OverQuota, REFUSED),
     (TooLarge, REFUSED),
     (Conflict, REFUSED),
+    (Unusable, USAGE),
     (Temporary, TEMPORARY),
 )
 

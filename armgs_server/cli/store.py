@@ -12,9 +12,9 @@ import click
 from armgs_server.cli.output import Bar, print_records, remark
 from armgs_server.cli.workplace import check_owner, json_option, load_config
 from armgs_server.config import Config
-from armgs_server.errors import Denied
-from armgs_server.storage import Store, replication
-from armgs_server.storage.blob_objects import Objects
+from armgs_server.errors import Denied, DomainError
+from armgs_server.storage import replication
+from armgs_server.storage.configured import open_store
 from armgs_server.supervisor import PidFile
 
 
@@ -43,7 +43,12 @@ def copy(source: Path, target: Path, as_json: bool) -> None:
 
 
 async def _copy(source: Config, target: Config) -> list[dict[str, Any]]:
-    ours, theirs = await _open(source), await _open(target)
+    ours = await open_store(source)
+    try:
+        theirs = await open_store(target)
+    except DomainError:
+        await ours.close()
+        raise
     try:
         bars: dict[str, tuple[Bar, int]] = {}
 
@@ -64,12 +69,3 @@ async def _copy(source: Config, target: Config) -> list[dict[str, Any]]:
     finally:
         await ours.close()
         await theirs.close()
-
-
-async def _open(config: Config) -> Store:
-    return await Store.open(
-        config.store.url,
-        config.data_dir,
-        blob_engine=Objects(config.store.blobs) if config.store.blobs else None,
-        inline_limit=config.store.inline_limit,
-    )

@@ -25,7 +25,7 @@ from armgs_server.directory import Directory
 from armgs_server.directory.model import Kind, Principal
 from armgs_server.errors import Denied, NotFound
 from armgs_server.storage import Store
-from armgs_server.storage.blob_objects import Objects
+from armgs_server.storage.configured import open_store
 
 T = TypeVar("T")
 
@@ -111,13 +111,7 @@ def public_url(url: str) -> str:
 async def opened(config: Config, *, visiting: bool = True) -> AsyncIterator[Workplace]:
     """The workplace of a configuration, open."""
     check_owner(config.data_dir)
-    store = await Store.open(
-        config.store.url,
-        config.data_dir,
-        blob_engine=Objects(config.store.blobs) if config.store.blobs else None,
-        inline_limit=config.store.inline_limit,
-        visiting=visiting,
-    )
+    store = await open_store(config, visiting=visiting)
     try:
         directory = await Directory.open(store, config)
         try:

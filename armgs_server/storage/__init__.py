@@ -18,7 +18,7 @@ import logging
 from pathlib import Path
 from typing import TypeVar
 
-from armgs_server.errors import DomainError
+from armgs_server.errors import DomainError, Unusable
 from armgs_server.storage import clock, migrations
 from armgs_server.storage.blob_files import BlobEngine, Files, Spool
 from armgs_server.storage.blobs import Blobs
@@ -55,10 +55,12 @@ class Store:
         blob_engine: BlobEngine,
         spool: Spool,
         inline_limit: int,
+        installation: str,
         *,
         visiting: bool,
     ) -> None:
         self._engine = engine
+        self.installation = installation  # drawn when the store was made
         self._visiting = visiting
         self._watcher: asyncio.Task[None] | None = None
         self.bus = bus
@@ -75,11 +77,13 @@ class Store:
         inline_limit: int = INLINE_LIMIT,
         visiting: bool = False,
         options: Options = Options(),
+        installation: str = "",
     ) -> Store:
         """Opens `"sqlite"` or `"postgresql://…"`, making or migrating the schema.
 
         `visiting` is for a command that works beside a running daemon: what it would publish is left in
-        the store as well, where the daemon's `watch` finds it within HINT_INTERVAL.
+        the store as well, where the daemon's `watch` finds it within HINT_INTERVAL. Unusable says why the
+        database cannot be this store; `installation` is the id it must have, if any.
         """
         directory.mkdir(parents=True, exist_ok=True)
         used = bus or LocalBus()
@@ -94,15 +98,15 @@ class Store:
         elif url.startswith(("postgresql://", "postgres://")):
             engine = await PostgresEngine.open(url, publish, options)
         else:
-            raise ValueError(f"no such store: {url!r}; it is 'sqlite' or 'postgresql://…'")
+            raise Unusable('[store] url is neither "sqlite" nor "postgresql://USER@HOST/DATABASE".')
         try:
             await engine.follow_clock()
-            await migrations.prepare(engine)
+            found = await migrations.prepare(engine, installation)
         except BaseException:
             await engine.close()
             raise
         files, spool = Files(directory / "blobs"), Spool(directory / "spool")
-        return cls(engine, used, blob_engine or files, spool, inline_limit, visiting=visiting)
+        return cls(engine, used, blob_engine or files, spool, inline_limit, found, visiting=visiting)
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work(tx)` on a snapshot. On SQLite inline: keep it short, page long scans."""
@@ -137,10 +141,12 @@ class Store:
 
     def watch(self) -> None:
         """Begins to hear what commands beside this process change, and what a lost bus kept back."""
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="store-watch")
+        self._watcher = asyncio.get_running_loop().create_task(
+            self._watch(clock.now() << 10), name="store-watch"
+        )
 
-    async def _watch(self) -> None:
-        since, heard = clock.now() << 10, frozenset[int]()
+    async def _watch(self, since: int) -> None:
+        heard = frozenset[int]()
         catch_up = CatchUp(self._engine, self.bus) if isinstance(self.bus, RemoteBus) else None
         for turn in itertools.count(1):
             await asyncio.sleep(HINT_INTERVAL)

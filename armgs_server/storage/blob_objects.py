@@ -7,6 +7,7 @@ network and `?region=…` where the service wants one.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from armgs_server.errors import Invalid, NotFound
+from armgs_server.errors import Invalid, NotFound, Unusable
 from armgs_server.storage.blob_files import new_place
+from armgs_server.storage.migrations import INSTALLATION
 
 # Parts of a multipart upload: S3 takes 5 MB at the least and 10,000 of them, so 80 GB.
 PART = 8 * 1024 * 1024
@@ -59,6 +61,17 @@ def parse_bucket(url: str) -> Bucket:
     )
 
 
+def _what_to_do(error: Exception) -> str:
+    """A sentence for what S3 said; its own words go to the log with the chained error."""
+    code = re.search(r"<Code>(\w+)</Code>", str(error))
+    said = code[1] if code else "no answer"
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return f"S3 refuses the key or its secret ({said}). Correct KEY:SECRET, or the key's rights."
+    if code is not None:
+        return f"S3 refuses ({said}). Make the bucket, or correct its name; the key must be able to write."
+    return "S3 cannot be reached. Start it, or correct HOST:PORT, and ?tls=0 where it speaks plain HTTP."
+
+
 class Objects:
     """See the module's docstring; its methods are called in threads (BlobEngine)."""
 
@@ -81,6 +94,19 @@ class Objects:
                 "connect_timeout": CONNECT_TIMEOUT,
             },
         )
+
+        self.name = f"{found.bucket}{found.prefix and '/'}{found.prefix} at {found.endpoint}"
+
+    def claim(self, installation: str) -> str:
+        """Whose bucket it is, by its mark; ours from now on where it has none. Unusable says why not."""
+        try:
+            try:
+                return bytes(obstore.get(self._store, INSTALLATION).bytes()).decode("ascii", "replace")
+            except FileNotFoundError:
+                obstore.put(self._store, INSTALLATION, installation.encode())
+                return installation
+        except (BaseError, OSError) as error:
+            raise Unusable(f"[store] blobs, bucket {self.name}: {_what_to_do(error)}") from error
 
     def keep(self, spool: Path, digest: bytes) -> str:
         """See BlobEngine.keep: S3 acknowledges what is durable."""
@@ -128,7 +154,7 @@ class Objects:
         try:
             for batch in obstore.list(self._store):
                 for entry in batch:
-                    if entry["last_modified"].timestamp() < before:
+                    if entry["path"] != INSTALLATION and entry["last_modified"].timestamp() < before:
                         yield entry["path"]
         except BaseError as error:
             raise OSError(str(error)) from error

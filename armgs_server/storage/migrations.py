@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib import resources
 
-from armgs_server.errors import Conflict
+from armgs_server.errors import Unusable
 from armgs_server.storage.tx import Engine, Tx
 
 # Entry n leads version n + 1 to n + 2. Never edited once released.
 MIGRATIONS: Sequence[Sequence[str]] = ()
 VERSION = 1 + len(MIGRATIONS)
+# Name of the row of `meta`, and of the file or object beside the store, that say whose it is.
+INSTALLATION = "installation"
 
 
 def statements(script: str) -> list[str]:
@@ -58,27 +61,81 @@ def tables() -> list[Table]:
     return found
 
 
-async def prepare(engine: Engine) -> None:
-    """Makes the schema, or brings an older one up to date. Conflict when it is newer than this program."""
-    await engine.script(
-        ["CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)"]
-    )
+async def prepare(engine: Engine, installation: str = "") -> str:
+    """Makes the schema in an empty database, or brings an older one up to date; the installation's id.
 
-    async def version(tx: Tx) -> int | None:
-        found = await tx.value("SELECT value FROM meta WHERE name = 'schema'")
-        return None if found is None else int(found)
-
-    found = await engine.read(version)
-    if found == VERSION:
-        return
-    if found is not None and found > VERSION:
-        raise Conflict(f"the store's schema {found} is newer than this program's {VERSION}")
-    if found is None:
-        todo = schema()
+    Unusable, and nothing is changed, where the database belongs to something else, to a newer program, or
+    to another installation than `installation`.
+    """
+    present = await engine.columns()
+    if not present:
+        if installation:
+            raise Unusable(
+                "the database is empty, but the data folder belongs to a store that is elsewhere. Correct"
+                f" [store] url; to begin anew, remove the file {INSTALLATION} from the data folder."
+            )
+        await engine.script([*schema(), _note(VERSION), _installation()])
+        return await _id_of(engine)
+    _check_ours(present)
+    version = await engine.read(_version)
+    if version is None or version > VERSION:
+        raise Unusable(
+            f"the database was made by a newer version of this program (schema {version}, this program knows"
+            f" {VERSION}). Start that version, or restore a backup of this one."
+        )
+    if version < VERSION:
+        steps = [statement for step in MIGRATIONS[version - 1 :] for statement in step]
+        await engine.script([*steps, _note(VERSION)])
     else:
-        todo = [statement for step in MIGRATIONS[found - 1 :] for statement in step]
-    note = (
-        f"INSERT INTO meta (name, value) VALUES ('schema', '{VERSION}')"
+        _check_complete(present)
+    found = await _id_of(engine)
+    if installation and found != installation:
+        raise Unusable(
+            "the database belongs to another installation than the data folder. Two installations need two"
+            " databases: correct [store] url; if this is the right one, remove the file"
+            f" {INSTALLATION} from the data folder."
+        )
+    return found
+
+
+def _note(version: int) -> str:
+    return (
+        f"INSERT INTO meta (name, value) VALUES ('schema', '{version}')"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     )
-    await engine.script([*todo, note])
+
+
+def _installation() -> str:
+    """A store's own name, drawn when it is made: data folders, buckets and replicas are known by it."""
+    return (
+        f"INSERT INTO meta (name, value) VALUES ('{INSTALLATION}', '{secrets.token_hex(8)}')"
+        " ON CONFLICT (name) DO NOTHING"
+    )
+
+
+async def _version(tx: Tx) -> int | None:
+    found = str(await tx.value("SELECT value FROM meta WHERE name = 'schema'"))
+    return int(found) if found.isdecimal() else None
+
+
+async def _id_of(engine: Engine) -> str:
+    return str(
+        await engine.read(lambda tx: tx.value(f"SELECT value FROM meta WHERE name = '{INSTALLATION}'"))
+    )
+
+
+def _check_ours(present: Mapping[str, Set[str]]) -> None:
+    if present.get("meta", frozenset()) != {"name", "value"}:
+        named = ", ".join(sorted(present)[:3])
+        raise Unusable(
+            f"the database holds tables of something else ({named}). Give this program a database of its own."
+        )
+
+
+def _check_complete(present: Mapping[str, Set[str]]) -> None:
+    for table in tables():
+        if not present.get(table.name, frozenset()) >= set(table.columns):
+            raise Unusable(
+                f"the database's table {table.name} is not the one of this version, or not there. The store"
+                " was made by an unfinished version or damaged: restore a backup into an empty database."
+            )

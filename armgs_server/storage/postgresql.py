@@ -28,7 +28,7 @@ from armgs_server.storage.postgresql_pool import Connection, Pool
 from armgs_server.storage.postgresql_replica import UNREACHABLE, Replicas, has_reached
 from armgs_server.storage.postgresql_tx import MoreStatements, PostgresTx, SingleRead
 from armgs_server.storage.postgresql_unusable import CANNOT_OPEN, explain
-from armgs_server.storage.tx import AsOf, Engine, Options, Publish, Tx, Work
+from armgs_server.storage.tx import AsOf, Engine, Options, Publish, Tx, Work, by_table
 
 T = TypeVar("T")
 
@@ -45,6 +45,11 @@ _UNAVAILABLE = (
     asyncpg.InterfaceError,
     OSError,
     TimeoutError,
+)
+_COLUMNS = (
+    "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT) FROM pg_class c JOIN pg_attribute a"
+    " ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE c.relkind IN ('r', 'p')"
+    " AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 )
 _TIME = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 # The connection is gone, so the work is undone unless COMMIT had been sent; it may be run again on another.
@@ -247,6 +252,10 @@ class PostgresEngine(Engine):
             self._pool.mend(connection)
             raise
         self._pool.release(connection)
+
+    async def columns(self) -> dict[str, set[str]]:
+        """See Engine.columns."""
+        return by_table(await self.read(lambda tx: tx.rows(_COLUMNS)))
 
     async def follow_clock(self) -> None:
         """See Engine.follow_clock."""

@@ -17,7 +17,7 @@ from typing import Any
 from armgs_server.errors import Conflict, Temporary
 from armgs_server.storage import Store
 from armgs_server.storage.blobs import BlobRef
-from armgs_server.storage.migrations import Table, tables
+from armgs_server.storage.migrations import INSTALLATION, Table, tables
 from armgs_server.storage.tx import Row, Tx
 
 PAGE = 500
@@ -95,8 +95,8 @@ async def _count(tx: Tx, table: Table) -> int:
 
 
 def _ours(table: Table) -> str:
-    """Of `meta`, all but the notes of a copy."""
-    return f"name NOT LIKE '{MARK}%'" if table.name == "meta" else "1 = 1"
+    """Of `meta`, all but the notes of a copy and what names the store itself."""
+    return f"name NOT LIKE '{MARK}%' AND name <> '{INSTALLATION}'" if table.name == "meta" else "1 = 1"
 
 
 async def _mark(tx: Tx, table: Table) -> tuple[list[Any] | None, int]:

@@ -25,7 +25,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from armgs_server.errors import AlreadyExists, Temporary
-from armgs_server.storage.tx import Engine, Publish, Row, Tx, Value, Work
+from armgs_server.storage.tx import Engine, Publish, Row, Tx, Value, Work, by_table
 
 T = TypeVar("T")
 
@@ -34,6 +34,11 @@ BATCH_LIMIT = 256
 # Pages in the write-ahead log before it is folded into the database (4 KB each).
 CHECKPOINT_PAGES = 4000
 STATEMENT_CACHE = 512
+
+_COLUMNS = (
+    "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c"
+    " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'"
+)
 
 _log = logging.getLogger(__name__)
 _STORE_CANNOT_READ = (
@@ -164,6 +169,10 @@ class SqliteEngine(Engine):
                 await tx.execute(statement)
 
         await self.write(work)
+
+    async def columns(self) -> dict[str, set[str]]:
+        """See Engine.columns."""
+        return by_table(await self.read(lambda tx: tx.rows(_COLUMNS)))
 
     async def analyse(self) -> None:
         """Nothing: every query here is planned by its indexes alone."""

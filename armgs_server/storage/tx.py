@@ -92,6 +92,14 @@ class Tx(ABC):
         return hints + self.messages
 
 
+def by_table(rows: Iterable[Row]) -> dict[str, set[str]]:
+    """Rows of table and column as Engine.columns returns them."""
+    found: dict[str, set[str]] = {}
+    for table, column in rows:
+        found.setdefault(table, set()).add(column)
+    return found
+
+
 class Engine(ABC):
     """A database that runs works. Opened on the running loop, used from it alone."""
 
@@ -118,6 +126,10 @@ class Engine(ABC):
     @abstractmethod
     async def script(self, statements: Iterable[str]) -> None:
         """Runs schema statements, written for SQLite, in one transaction."""
+
+    @abstractmethod
+    async def columns(self) -> dict[str, set[str]]:
+        """The tables that are there, whoever made them, each with the names of its columns."""
 
     @abstractmethod
     async def analyse(self) -> None:
