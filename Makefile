@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make run    a demonstration workplace in demo/, served; PORT_OFFSET=30000 moves all its ports
 # make test   the whole test suite          make check  format, lint, types, generated files
-# make bench  the load drivers, one table   make docs   what is generated: etc/armgs.toml
+# make bench  the load drivers, one table   make docs   what is generated: etc/armgs.toml, docs/doap.xml
 # make venv   only .venv, with the command armgs in .venv/bin
 # make cluster  three hosts on this machine over PostgreSQL, NATS and S3, with the demonstration workplace
 # Everything runs from .venv, which is built from the lock files (hashes checked) and is rebuilt when they
@@ -42,6 +42,8 @@ cluster: .venv/dev.stamp
 docs: .venv/runtime.stamp
 	@$(BIN)/python -m armgs_server config describe > etc/armgs.toml.new
 	@mv etc/armgs.toml.new etc/armgs.toml
+	@$(BIN)/python docs/doap.py > docs/doap.xml.new
+	@mv docs/doap.xml.new docs/doap.xml
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
