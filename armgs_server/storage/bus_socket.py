@@ -157,6 +157,7 @@ class SocketBus(RemoteBus):
         self._on_lost = on_lost
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
         self._shared: set[str] = set()  # topics heard here and elsewhere, as the hub says
 
     async def start(self) -> None:
@@ -191,10 +192,18 @@ class SocketBus(RemoteBus):
         self._write(frame(PUBLISH, topic, data))
 
     def _write(self, packed: bytes) -> None:
-        if self._writer is not None:
-            self._writer.write(packed)
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(packed)
+
+    def _flush(self) -> None:
+        """One system call for all that one turn of the loop has to say."""
+        unsent, self._unsent = self._unsent, []
+        if self._writer is not None and unsent:
+            self._writer.write(b"".join(unsent))
 
     def _close(self) -> None:
+        self._flush()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
