@@ -465,7 +465,12 @@ class HttpSettings:
     forwarding_hosts: tuple[str, ...] = setting(
         (),
         doc="Reverse proxies that speak HTTP to us, as addresses or networks: the client they name in\n"
-        "Forwarded or X-Forwarded-For counts. Nobody else's is believed.",
+        "forwarding_header counts. Nobody else's is believed.",
+    )
+    forwarding_header: str = setting(
+        "x-forwarded-for",
+        doc="The header field they all set: X-Forwarded-For, or Forwarded (RFC 7239).",
+        choices=("x-forwarded-for", "forwarded"),
     )
 
 
