@@ -156,7 +156,9 @@ class Ring:
 
     async def run(self, count: int, in_flight: int = IN_FLIGHT) -> None:
         """So many messages, as fast as they arrive with `in_flight` of each sender under way."""
+        self._is_closed_loop = True
         self._left = count
+        self._done = asyncio.get_running_loop().create_future()
         for _ in range(in_flight):
             for sender in range(len(self._sessions)):
                 self._send(sender)
@@ -164,6 +166,7 @@ class Ring:
 
     async def pace(self, rate: float, seconds: float) -> None:
         """So many a second, whether they arrive or not."""
+        self._done = asyncio.get_running_loop().create_future()
         self._is_closed_loop = False
         self._left = int(rate * seconds)
         loop = asyncio.get_running_loop()

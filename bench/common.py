@@ -16,7 +16,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,17 +116,15 @@ async def server(
     """A daemon with people user0@…, user1@… (password PASSWORD); `prepare` fills the store first."""
     with tempfile.TemporaryDirectory(prefix="armgs-bench-") as name:
         directory = Path(name)
-        config_file, offset = _configure(
+        config_file, offset = configure(
             directory, {"store": {"url": engines.new_store()}, **(settings or {})}
         )
-        await _populate(config_file, people, prepare)
-        process = await _start(directory, config_file)
+        await populate(config_file, people, prepare)
+        process = await start(directory, config_file)
         try:
             yield BenchServer(directory, offset, process, engines.cpu)
         finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            await process.wait()
+            await end(process)
 
 
 def address(number: int) -> str:
@@ -189,18 +187,19 @@ async def idle_memory(
     )
 
 
-def main(measure: Callable[[], Awaitable[list[Row]]]) -> None:
-    """The command line of one driver."""
+def parse_arguments() -> argparse.Namespace:
+    """The command line of one driver: `json`, `store`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--store", choices=engines.ENGINES, default=engines.SQLITE, help="the store's engine")
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
-    async def run() -> list[Row]:
-        return await measure()
 
+def main(measure: Callable[[], Coroutine[Any, Any, list[Row]]]) -> None:
+    """Runs one driver and prints its rows."""
+    arguments = parse_arguments()
     with only_figures(), engines.running(arguments.store):
-        rows = asyncio.run(run())
+        rows = asyncio.run(measure())
     print_rows(rows, as_json=arguments.json)
 
 
@@ -218,7 +217,15 @@ def only_figures() -> Iterator[None]:
         os.close(figures)
 
 
-def _configure(directory: Path, settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, int]:
+async def end(process: asyncio.subprocess.Process) -> None:
+    """The graceful stop."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    await process.wait()
+
+
+def configure(directory: Path, settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, int]:
+    """Writes a daemon's configuration and certificates; its file, and the offset of its ports."""
     offset = _free_offset()
     sections = {name: dict(values) for name, values in _SETTINGS.items()}
     sections["server"]["port_offset"] = offset
@@ -233,7 +240,8 @@ def _configure(directory: Path, settings: Mapping[str, Mapping[str, Any]]) -> tu
     return config_file, offset
 
 
-async def _populate(config_file: Path, people: int, prepare: Prepare | None) -> None:
+async def populate(config_file: Path, people: int, prepare: Prepare | None) -> None:
+    """A department with so many people, and what `prepare` adds."""
     config = configuration.load(config_file)
     store = await Store.open(config.store.url, config.data_dir, inline_limit=config.store.inline_limit)
     try:
@@ -250,7 +258,7 @@ async def _populate(config_file: Path, people: int, prepare: Prepare | None) -> 
         await store.close()
 
 
-async def _start(directory: Path, config_file: Path) -> asyncio.subprocess.Process:
+async def start(directory: Path, config_file: Path) -> asyncio.subprocess.Process:
     """Starts the daemon and waits until it says READY=1, as it says it to systemd."""
     path = directory / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
