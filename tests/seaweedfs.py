@@ -97,6 +97,7 @@ def serving(directory: Path, config: Path, address: str = "127.0.0.1") -> Iterat
         "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
         f"-s3.config={config}", "-volume.max=5",
         "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false",
+        "-master.electionTimeout=1s",  # it is alone; after a restart the default makes it wait for 10 s
     ]  # fmt: skip
     with (directory / "weed.log").open("wb") as log:
         server = Server(url, command, directory, _run(command, directory, log))

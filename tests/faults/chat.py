@@ -149,7 +149,7 @@ class Talker(Client):
         stream.stanzas = stanzas[1:]
         name, handled = stanzas[0].tag.rpartition("}")[2], stanzas[0].get("h")
         if name not in ("resumed", "failed"):
-            raise RuntimeError(f"<resume/> was answered {stanzas[0].tag}")
+            raise GoneError(f"<resume/> was answered {stanzas[0].tag}")
         if handled is not None:
             self._settle(int(handled))
         if name == "resumed":

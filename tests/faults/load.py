@@ -69,11 +69,13 @@ class Load:
         self._tasks = [asyncio.create_task(client.run(), name=client.name) for client in self.clients]
         await self.all_answered(60.0)
 
-    async def all_answered(self, within: float, hosts: tuple[int, ...] = (0, 1)) -> float:
-        """After how many seconds every client of those hosts had something acknowledged anew."""
+    async def all_answered(self, within: float, hosts: frozenset[int] = frozenset({0, 1})) -> float:
+        """After how many seconds every client of those hosts alone had something acknowledged anew."""
         begin = time.monotonic()
         while True:
-            late = [each for each in self.clients if each.answered_at < begin and each.host in hosts]
+            late = [
+                each for each in self.clients if each.answered_at < begin and hosts.issuperset(each.hosts)
+            ]
             if not late:
                 return time.monotonic() - begin
             for task in self._tasks:

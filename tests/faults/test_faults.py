@@ -98,7 +98,7 @@ async def test_a_host_is_parted_from_the_others(site: Site, load: Load) -> None:
         link.stall()
     try:
         await asyncio.sleep(ASLEEP)
-        await load.all_answered(BACK, hosts=(0,))
+        await load.all_answered(BACK, hosts=frozenset({0}))
     finally:
         for link in second.links:
             link.mend()

@@ -33,7 +33,8 @@ class Wire:
             self.reader, self.writer = await asyncio.open_connection(address, port)
 
     def close(self) -> None:
-        self.writer.transport.abort()
+        if hasattr(self, "writer"):
+            self.writer.transport.abort()
 
     async def line(self) -> bytes:
         async with asyncio.timeout(ANSWER_TIMEOUT):

@@ -72,6 +72,11 @@ class Client(ABC):
                 self.host = self.plan.hosts[(self.plan.hosts.index(self.host) + 1) % len(self.plan.hosts)]
                 await self.plan.pause(RETRY)
 
+    @property
+    def hosts(self) -> set[int]:
+        """Those it needs."""
+        return {self.host}
+
     def new_name(self) -> str:
         self._named += 1
         return f"{self.plan.tag}-{self.kind}{self.number}-{self._named}"
@@ -195,7 +200,7 @@ class Rivals(Client):
     async def work(self) -> None:
         wires = [Http(self.person, PASSWORD) for _ in range(2)]
         try:
-            for wire, host in zip(wires, (self.host, self.plan.hosts[-1 - self.host]), strict=True):
+            for wire, host in zip(wires, (0, 1), strict=True):
                 await wire.open(self.plan.site.hosts[host].address, self.plan.site.port(80))
             while not self.plan.ended.is_set():
                 uid = self.new_name()
@@ -209,6 +214,10 @@ class Rivals(Client):
         finally:
             for wire in wires:
                 wire.close()
+
+    @property
+    def hosts(self) -> set[int]:
+        return {0, 1}
 
     async def _make(self, wires: list[Http], uid: str) -> str:
         """Both at once; which of a and b was told 201, or ''."""

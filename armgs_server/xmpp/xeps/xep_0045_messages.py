@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from armgs_server.storage import archive, clock, rooms
+from armgs_server.storage import clock, rooms
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.stanza import CLIENT, Child, Stanza, StanzaError, element, head
 from armgs_server.xmpp.xeps import xep_0359_stanza_ids
@@ -51,21 +51,25 @@ async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> N
     from_ = occupant.address
     identity = element("occupant-id", {"xmlns": OCCUPANT_ID, "id": occupant.occupant_id})
     tail = stanza.tail(identity, forged(stanza))
+    start = head("message", from_.full)
+    if not is_kept(stanza):
+        _fan_out(server, room, start, tail)
+        return
     sent = clock.now()
-    is_lasting = is_kept(stanza)
-    if is_lasting and room.config.is_archived and not room.is_locked:
-        data = head("message", from_.full, xmlns=CLIENT) + tail
-        nick = from_.resource
 
-        async def work(tx: Tx) -> int:
-            await room.check_home(tx)
-            return await archive.append(tx, room.owner, nick, stanza.id, data)
-
-        number = await server.store.write(work)
-        tail = xep_0359_stanza_ids.stamp(tail, by=room.address.bare, stanza_id=number)
-    if is_lasting:
+    def hand_on(tail: bytes) -> None:
         room.history.append(Past(sent, from_, tail))
-    _fan_out(server, room, head("message", from_.full), tail)
+        _fan_out(server, room, start, tail)
+
+    if not room.config.is_archived or room.is_locked:
+        hand_on(tail)
+        return
+
+    def hand_on_archived(number: int) -> None:
+        hand_on(xep_0359_stanza_ids.stamp(tail, by=room.address.bare, stanza_id=number))
+
+    data = head("message", from_.full, xmlns=CLIENT) + tail
+    await room.keeper.keep(server.store, from_.resource, stanza.id, data, hand_on_archived)
 
 
 def _fan_out(server: Server, room: Room, start: bytes, tail: bytes) -> None:

@@ -20,6 +20,7 @@ from armgs_server.storage import leases
 from armgs_server.storage.leases import Lease
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.xeps.xep_0045_archive import Keeper
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 
 MUC = "http://jabber.org/protocol/muc"
@@ -110,6 +111,7 @@ class Room:
         self.history: deque[Past] = deque(maxlen=history)
         self.subject = b""  # the tail of the last subject message
         self.is_destroyed = False
+        self.keeper = Keeper(self)
         self.lease: Lease | None = None  # that the room lives in this process, where several serve
         self._secret = secret
 
