@@ -146,6 +146,11 @@ async def publish(
         publisher,
         payload,
     )
+    return await trim(tx, owner, node, max_items)
+
+
+async def trim(tx: Tx, owner: int, node: str, max_items: int) -> list[str]:
+    """Removes the oldest items beyond `max_items`; their ids."""
     surplus = await tx.rows(
         "SELECT id FROM pubsub_item WHERE owner = ? AND node = ? ORDER BY published DESC LIMIT ? OFFSET ?",
         owner,
@@ -184,6 +189,12 @@ async def count_items(tx: Tx, owner: int, node: str) -> int:
     return int(await tx.value(query, owner, node))
 
 
+async def count_before(tx: Tx, owner: int, node: str, published: int) -> int:
+    """How many items were published before that place in the order."""
+    query = "SELECT COUNT(*) FROM pubsub_item WHERE owner = ? AND node = ? AND published < ?"
+    return int(await tx.value(query, owner, node, published))
+
+
 async def item(tx: Tx, owner: int, node: str, item_id: str) -> PublishedItem | None:
     """One item."""
     row = await tx.row(
@@ -213,7 +224,9 @@ async def items(
     """
     if ids:
         found = [await item(tx, owner, node, each) for each in dict.fromkeys(ids)]
-        return sorted((each for each in found if each and each.time >= since), key=lambda each: each.published)
+        return sorted(
+            (each for each in found if each and each.time >= since), key=lambda each: each.published
+        )
     rows = await tx.rows(
         "SELECT id, payload, published, publisher FROM pubsub_item WHERE owner = ? AND node = ?"
         f" AND published > ? AND published < ? ORDER BY published {'ASC' if is_oldest_first else 'DESC'}"

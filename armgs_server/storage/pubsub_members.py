@@ -82,14 +82,18 @@ async def set_affiliation(tx: Tx, owner: int, node: str, jid: str, value: str) -
 # Subscriptions
 
 
-async def subscriptions(tx: Tx, owner: int, node: str, now: int) -> list[Subscription]:
-    """All subscriptions of a node that have not expired."""
+async def subscriptions(
+    tx: Tx, owner: int, node: str, now: int, *, after: str = "", limit: int = 1_000_000
+) -> list[Subscription]:
+    """Subscriptions of a node that have not expired, in the order of their JIDs."""
     rows = await tx.rows(
-        f"SELECT {_COLUMNS} FROM pubsub_subscription WHERE owner = ? AND node = ?"
-        " AND (expires = 0 OR expires > ?) ORDER BY jid, subid",
+        f"SELECT {_COLUMNS} FROM pubsub_subscription WHERE owner = ? AND node = ? AND jid > ?"
+        " AND (expires = 0 OR expires > ?) ORDER BY jid, subid LIMIT ?",
         owner,
         node,
+        after,
         now,
+        limit,
     )
     return [_subscription(row) for row in rows]
 
@@ -120,7 +124,9 @@ async def count_subscribers(tx: Tx, owner: int, node: str, now: int) -> int:
 
 async def pending_nodes(tx: Tx, owner: int) -> list[str]:
     """Nodes of an owner at which somebody waits to be approved."""
-    query = "SELECT DISTINCT node FROM pubsub_subscription WHERE owner = ? AND state = 'pending' ORDER BY node"
+    query = (
+        "SELECT DISTINCT node FROM pubsub_subscription WHERE owner = ? AND state = 'pending' ORDER BY node"
+    )
     return [row[0] for row in await tx.rows(query, owner)]
 
 
@@ -192,3 +198,8 @@ async def set_redirect(tx: Tx, owner: int, node: str, uri: str) -> None:
         node,
         uri,
     )
+
+
+async def forget_redirect(tx: Tx, owner: int, node: str) -> None:
+    """There is a node of that name again."""
+    await tx.execute("DELETE FROM pubsub_redirect WHERE owner = ? AND node = ?", owner, node)

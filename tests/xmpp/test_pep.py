@@ -72,7 +72,7 @@ async def test_avatar_reaches_devices_and_contacts(log_in: LogIn) -> None:
     assert not [stanza for stanza in await sidorov.settle() if stanza.get("from") == IVANOV]
     assert ids_of(await petrova.iq(items(AVATAR), to=IVANOV)) == ["a1"]
     assert error_of(await sidorov.iq(items(AVATAR), to=IVANOV)) == "not-authorized"
-    assert error_of(await petrova.iq(avatar("forged"), "set", to=IVANOV)) == "service-unavailable"
+    assert error_of(await petrova.iq(avatar("forged"), "set", to=IVANOV)) == "forbidden"
     later = await log_in(PETROVA, "later")
     await wants(later, AVATAR)
     assert await heard(later, IVANOV) == ["a1"]
@@ -141,7 +141,8 @@ async def test_refused_requests(log_in: LogIn) -> None:
         ("<publish node='n'><item/></publish>", "bad-request"),
         ("<publish><item><x xmlns='urn:x'/></item></publish>", "bad-request"),
         ("<retract node='n'><item id='1'/></retract>", "item-not-found"),
-        ("<subscribe node='n'/>", "feature-not-implemented"),
+        ("<subscribe node='n'/>", "bad-request"),
+        ("<invent node='n'/>", "feature-not-implemented"),
     ):
         assert error_of(await ivanov.iq(pubsub(inner), "set")) == condition, inner
 

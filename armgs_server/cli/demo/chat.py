@@ -12,8 +12,8 @@ from armgs_server.formats.xmltree import escape, quote
 from armgs_server.storage import archive, pubsub, rooms
 from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.xeps import xep_0060_config, xep_0060_fields
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
-from armgs_server.xmpp.xeps.xep_0060_nodes import DEFAULTS, MAX_ITEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,7 @@ async def write(workplace: Workplace, now: datetime) -> None:
 async def _bookmarks(workplace: Workplace) -> None:
     """XEP-0402: each member's clients enter the rooms by themselves."""
     node = "urn:xmpp:bookmarks:1"
-    config = DEFAULTS | {
-        "access_model": "whitelist",
-        "max_items": str(MAX_ITEMS),
-        "send_last_published_item": "never",
-    }
+    config = xep_0060_fields.to_data(xep_0060_config.defaults(node, is_personal=True))
     for room in ROOMS:
         for address, nick in room.members:
             owner = (await workplace.principal(address)).id
@@ -74,7 +70,7 @@ async def _bookmarks(workplace: Workplace) -> None:
 
             async def work(tx: Tx, owner: int = owner, room: DemoRoom = room, item: bytes = payload) -> None:
                 await pubsub.configure(tx, owner, node, config)
-                await pubsub.publish(tx, owner, node, room.address, item, MAX_ITEMS)
+                await pubsub.publish(tx, owner, node, room.address, item, len(ROOMS))
 
             await workplace.store.write(work)
 

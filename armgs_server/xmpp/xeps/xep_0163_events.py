@@ -9,34 +9,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from armgs_server.storage import pubsub
+from armgs_server.directory import Principal
+from armgs_server.storage import clock, pubsub
+from armgs_server.storage.pubsub import Node, PublishedItem
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame, roster
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import element
+from armgs_server.xmpp.xeps import xep_0060_access, xep_0060_config
+from armgs_server.xmpp.xeps.xep_0060_nodes import EVENT, Nodes
+from armgs_server.xmpp.xeps.xep_0160_offline import delay
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
-EVENT = "http://jabber.org/protocol/pubsub#event"
+
+async def subscribers(server: Server, person: Principal) -> frozenset[str]:
+    """Bare JIDs of those who see the person's presence."""
+    account = server.accounts.get(person.address) or Account(person)
+    return (await roster.contacts(server, account)).subscribers
 
 
-async def notify(server: Server, account: Account, node: str, access_model: str, inner: bytes) -> None:
-    """Tells the person's own clients, and those contacts' that may see the node (§4.3.2)."""
-    _tell_everywhere(server, account.bare, account.bare, node, inner)
-    if access_model not in ("open", "presence", "roster"):
-        return
-    for jid in (await roster.contacts(server, account)).subscribers:
-        if jid != account.bare:
-            _tell_everywhere(server, account.bare, jid, node, inner)
-
-
-def _tell_everywhere(server: Server, publisher: str, bare: str, node: str, inner: bytes) -> None:
-    account = server.accounts.get(bare)
-    if account is not None:
-        tell(publisher, account.available(), node, inner)
-    server.announce(bare, frame.EVENT, inner, origin=publisher, argument=node)
+def notify(nodes: Nodes, node: str, audience: Iterable[str], inner: bytes) -> None:
+    """Tells those of the clients of these people that asked for the node (§4.3.2), wherever they are."""
+    server = nodes.server
+    for bare in audience:
+        account = server.accounts.get(bare)
+        if account is not None:
+            tell(nodes.address, account.available(), node, inner)
+        server.announce(bare, frame.EVENT, inner, origin=nodes.address, argument=node)
 
 
 def tell(publisher: str, sessions: Iterable[Session], node: str, inner: bytes) -> None:
@@ -46,27 +48,45 @@ def tell(publisher: str, sessions: Iterable[Session], node: str, inner: bytes) -
             session.send(_event(publisher, session, inner))
 
 
-def _event(publisher: str, session: Session, inner: bytes) -> bytes:
-    attributes = {"type": "headline", "from": publisher, "to": session.jid.full}
-    return element("message", attributes, element("event", {"xmlns": EVENT}, inner))
+def _event(publisher: str, session: Session, inner: bytes, extra: bytes = b"") -> bytes:
+    attributes = {
+        "type": "headline",
+        "id": f"pep-{clock.unique_id():x}",  # XEP-0060 §12.4
+        "from": publisher,
+        "to": session.jid.full,
+    }
+    return element("message", attributes, element("event", {"xmlns": EVENT}, inner) + extra)
 
 
 async def send_last(server: Server, session: Session, new: frozenset[str]) -> None:
     """§4.3.4: the last item of each node of the person and the contacts, for what is newly asked for."""
     account = session.account
-    publishers = {account.owner: account.bare}
+    publishers = {account.owner: account.principal}
     for jid in (await roster.contacts(server, account)).watched:
         person = await server.directory.by_address(jid)
         if person is not None and not person.disabled:
-            publishers[person.id] = person.address
+            publishers[person.id] = person
 
-    async def work(tx: Tx) -> list[tuple[pubsub.PublishedItem, dict[str, str]]]:
-        found = [item for item in await pubsub.last_items(tx, publishers) if item.node in new]
-        return [(item, await pubsub.config(tx, item.owner, item.node) or {}) for item in found]
+    async def work(tx: Tx) -> list[tuple[PublishedItem, Node | None]]:
+        found = await pubsub.last_items(tx, publishers, new)
+        return [(item, await pubsub.get(tx, item.owner, item.node)) for item in found]
 
-    for item, config in await server.store.read(work):
-        is_own = item.owner == account.owner
-        is_open = config.get("access_model") in ("open", "presence", "roster")
-        if config.get("send_last_published_item") != "never" and (is_own or is_open):
+    for item, node in await server.store.read(work):
+        publisher = publishers[item.owner]
+        if node is not None and await _is_for(server, publisher, node, item, account.bare):
             inner = element("items", {"node": item.node}, item.payload)
-            session.send(_event(publishers[item.owner], session, inner))
+            session.send(_event(publisher.address, session, inner, delay(publisher.address, item.time)))
+
+
+async def _is_for(server: Server, publisher: Principal, node: Node, item: PublishedItem, bare: str) -> bool:
+    """Whether that person gets the last item of the node on coming online."""
+    config = xep_0060_config.from_data(node.config)
+    if config.send_last_published_item != "on_sub_and_presence" or not config.deliver_notifications:
+        return False
+    if item.time < config.oldest(clock.now()):
+        return False
+    if publisher.address == bare:
+        return True
+    nodes = Nodes(server, publisher.id, publisher.address, publisher)
+    found = await server.store.read(lambda tx: xep_0060_access.standing(tx, nodes, node.name, bare))
+    return found is not None and await xep_0060_access.may_read(nodes, found, bare)

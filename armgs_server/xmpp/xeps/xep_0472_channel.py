@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Channels: one post into a node (XEP-0472, XEP-0060) and into a room where few write and many read.
+
+A node is tied to a room by a field of its configuration; whoever sets it is owner or admin of the room. Each
+post that is an Atom entry is then said in the room, by the room itself: with it its archive, its unread
+counts and its members who are away have it too.
+"""
+
+from __future__ import annotations
+
+from armgs_server.formats.xmltree import quote
+from armgs_server.storage import rooms
+from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.stanza import StanzaError, element, text_element
+from armgs_server.xmpp.xeps.xep_0060_config import NodeConfig
+from armgs_server.xmpp.xeps.xep_0060_nodes import Nodes, Request
+
+ROOMS = "conference"  # the label of the host of rooms
+_REFERENCE = "urn:xmpp:reference:0"  # XEP-0372
+_MAY_TIE = ("owner", "admin")
+
+
+async def check_room(request: Request, config: NodeConfig) -> None:
+    """`not-acceptable` where the room is none of this domain, or the asker has nothing to say there."""
+    if not config.channel_room:
+        return
+    room = jids.parse(config.channel_room)
+    domain = request.nodes.address.partition(".")[2]
+    loaded = await request.server.store.read(lambda tx: rooms.load(tx, room.bare))
+    standing = {each.jid: each.affiliation for each in loaded[1]} if loaded is not None else {}
+    if room.domain != f"{ROOMS}.{domain}" or standing.get(request.origin.bare) not in _MAY_TIE:
+        raise StanzaError("not-acceptable", "a channel's room is one that you administer")
+
+
+async def say(nodes: Nodes, config: NodeConfig, node: str, item_id: str, body: str) -> None:
+    """Says a post in the room of the channel."""
+    uri = f"xmpp:{nodes.address}?;node={quote(node)};item={quote(item_id)}"
+    inner = text_element("body", body)
+    inner += element("reference", {"xmlns": _REFERENCE, "type": "data", "uri": uri})
+    attributes = {"from": nodes.address, "to": config.channel_room, "type": "groupchat", "id": item_id}
+    stanza = parse_stanza(element("message", attributes, inner))
+    await nodes.server.hosts[ROOMS].handle(stanza, jids.parse(nodes.address))
