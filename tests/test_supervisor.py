@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two workers: they hear each other, a killed one is replaced, a rolling restart refuses nobody."""
+"""Two workers: they hear each other; who dies or stands still is replaced; a rolling restart loses nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from imapclient import IMAPClient
 
 from tests import dav_requests
 from tests.chat_client import ChatClient
-from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
+from tests.world import HOST, IVANOV, PASSWORD, PETROVA, SERVE, World
 from tests.xmpp.client import chat
 from tests.xmpp.workers import Workers
 
@@ -35,7 +36,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def worker_of(world: World, client: IMAPClient) -> int:
+def worker_of(world: World, client: IMAPClient, supervisor: int) -> int:
     """The worker that serves a connection: who holds the other end of its socket."""
     mine = client.socket().getsockname()[1]
     line = next(
@@ -43,7 +44,7 @@ def worker_of(world: World, client: IMAPClient) -> int:
         for fields in (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
         if fields[2].endswith(f":{mine:04X}") and fields[1].endswith(f":{world.ports['imap']:04X}")
     )
-    for pid in children(world.pid):
+    for pid in children(supervisor):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             try:
                 if os.readlink(descriptor) == f"socket:[{line[9]}]":
@@ -60,12 +61,12 @@ def log_in(world: World) -> IMAPClient:
     return client
 
 
-def one_on_each(world: World) -> dict[int, IMAPClient]:
+def one_on_each(world: World, supervisor: int = 0) -> dict[int, IMAPClient]:
     """Sessions on both workers; the kernel decides which connection goes where."""
     found: dict[int, IMAPClient] = {}
     for _ in range(200):
         client = log_in(world)
-        if found.setdefault(worker_of(world, client), client) is not client:
+        if found.setdefault(worker_of(world, client, supervisor or world.pid), client) is not client:
             client.logout()
         if len(found) == 2:
             return found
@@ -144,3 +145,65 @@ async def test_the_end_of_the_supervisor_is_the_end_of_its_workers(world: World)
     async with asyncio.timeout(WAIT):
         while any(Path(f"/proc/{pid}/stat").exists() for pid in workers):
             await asyncio.sleep(0.05)
+
+
+async def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
+    settings = {"server": {"workers": 2, "worker_timeout": 2.0}}
+    async with World(tmp_path, process=True, settings=settings) as world:
+        sessions = await asyncio.to_thread(one_on_each, world)
+        victim, survivor = sessions
+        os.kill(victim, signal.SIGSTOP)
+        async with asyncio.timeout(WAIT):
+            while victim in children(world.pid) or len(children(world.pid)) < 2:
+                await asyncio.sleep(0.05)
+        assert "worker does not turn" in world.log_file.read_text()
+        assert survivor in children(world.pid), "who turns is left alone"
+        assert await asyncio.to_thread(sessions[survivor].noop)
+
+
+async def test_a_supervisor_that_slept_takes_nobody_for_dead(tmp_path: Path) -> None:
+    settings = {"server": {"workers": 2, "worker_timeout": 2.0}}
+    async with World(tmp_path, process=True, settings=settings) as world:
+        before = children(world.pid)
+        os.kill(world.pid, signal.SIGSTOP)
+        await asyncio.sleep(3.0)  # longer than the time-out
+        os.kill(world.pid, signal.SIGCONT)
+        for _ in range(20):
+            assert await asyncio.to_thread(log_in(world).noop)
+        assert children(world.pid) == before
+        assert "worker does not turn" not in world.log_file.read_text()
+
+
+async def test_workers_share_the_sockets_of_systemd(world: World, debian: Callable[..., None]) -> None:
+    debian("systemd")
+    await world.stop()
+    child = await asyncio.create_subprocess_exec(
+        "systemd-socket-activate",
+        *(f"--listen={HOST}:{world.ports[name]}" for name in ("imap", "http")),
+        sys.executable,
+        *SERVE,
+        str(world.path),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        client = await asyncio.to_thread(log_in_when_served, world)  # the first connection starts it
+        found = await asyncio.to_thread(one_on_each, world, child.pid)
+        assert len(found) == 2 and client.noop()
+        victim = next(iter(found))
+        os.kill(victim, signal.SIGKILL)
+        for _ in range(20):
+            assert await asyncio.to_thread(log_in(world).noop)
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            await child.wait()
+
+
+def log_in_when_served(world: World) -> IMAPClient:
+    deadline = time.monotonic() + 90.0
+    while True:
+        try:
+            return log_in(world)
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
