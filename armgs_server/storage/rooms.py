@@ -2,7 +2,7 @@
 """Chat rooms (XEP-0045) as they are kept: configuration, subject, affiliations.
 
 A room's owner number is a principal of kind `chatroom`, with an account of its own for the archive. Who is
-in a room just now is no state of the store.
+in a room just now is known to the process where it lives, and kept here only between two of them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,29 @@ async def set_affiliation(tx: Tx, owner: int, record: AffiliationRecord) -> None
 async def delete(tx: Tx, owner: int) -> None:
     """Forgets the room; its principal and account are the directory's to delete."""
     await tx.execute("DELETE FROM affiliation WHERE owner = ?", owner)
+    await tx.execute("DELETE FROM room_seats WHERE owner = ?", owner)
     await tx.execute("DELETE FROM chatroom WHERE owner = ?", owner)
+
+
+async def leave_seats(tx: Tx, owner: int, state: str) -> None:
+    """The room is in no process any more; who was in it is for the next."""
+    await tx.execute(
+        "INSERT INTO room_seats (owner, state) VALUES (?, ?)"
+        " ON CONFLICT (owner) DO UPDATE SET state = excluded.state",
+        owner,
+        state,
+    )
+
+
+async def has_seats(tx: Tx, owner: int) -> bool:
+    """Whether `leave_seats` has left any."""
+    return bool(await tx.value("SELECT COUNT(*) FROM room_seats WHERE owner = ?", owner))
+
+
+async def take_seats(tx: Tx, owner: int) -> str | None:
+    """What `leave_seats` has left; it is the caller's now."""
+    row = await tx.row("DELETE FROM room_seats WHERE owner = ? RETURNING state", owner)
+    return None if row is None else str(row[0])
 
 
 async def forget_person(tx: Tx, jid: str) -> None:

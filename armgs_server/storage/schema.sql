@@ -307,7 +307,7 @@ CREATE INDEX parked_heir ON parked (heir);
 -- XEP-0045: who is in a room that lives in no process just now.
 CREATE TABLE room_seats (
   owner INTEGER NOT NULL PRIMARY KEY,           -- the room
-  state TEXT    NOT NULL                        -- JSON (xmpp.xeps.xep_0045_parking)
+  state TEXT    NOT NULL                        -- JSON (xmpp.xeps.xep_0045_store)
 );
 
 -- XEP-0045 rooms: the room is an owner of its own (archive, configuration).

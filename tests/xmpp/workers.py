@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.world import World
 from tests.xmpp.client import Client
+from tests.xmpp.resuming import Counter
 
 # A dead worker's sessions are gone after this many seconds.
 SETTINGS: dict[str, dict[str, Any]] = {"server": {"workers": 2}, "xmpp": {"process_timeout": 2.0}}
@@ -57,10 +58,10 @@ class Workers:
         first, second = sorted(children(self.world.pid))
         return first, second
 
-    async def connected(self, worker: int, jid: str, resource: str = "") -> Client:
+    async def connected(self, worker: int, jid: str, resource: str = "") -> Counter:
         """Connected to that worker, not logged in: binding is what others see."""
         for _ in range(ATTEMPTS):
-            client = Client(self.world, jid, resource)
+            client = Counter(self.world, jid, resource)
             await client.connect()
             await client.open()  # the worker has accepted it, so /proc knows whose it is
             if worker_of(self.world, client) == worker:
@@ -69,7 +70,13 @@ class Workers:
             await client.disconnect()
         raise AssertionError("all connections went to other workers")
 
-    async def log_in(self, worker: int, jid: str, resource: str = "", *, online: bool = True) -> Client:
+    async def resumed(self, worker: int, former: Counter) -> Counter:
+        """The other's session goes on over a connection to that worker."""
+        client = await self.connected(worker, former.jid)
+        await client.take_over(former)
+        return client
+
+    async def log_in(self, worker: int, jid: str, resource: str = "", *, online: bool = True) -> Counter:
         """A session on that worker."""
         client = await self.connected(worker, jid, resource)
         await bind(client)

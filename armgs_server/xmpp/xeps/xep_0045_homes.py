@@ -3,7 +3,8 @@
 
 A stanza for a room that lives elsewhere goes there on the bus, topic `rooms:PROCESS`, and the sender waits
 until it has been handled: what it does is durable by then, and a client's stanzas keep their order. The
-frame is `KIND NUL NUMBER NUL ASKER NUL ORIGIN NUL STANZA`; a done is sent back with the number alone.
+frame is `KIND NUL NUMBER NUL ASKER NUL ORIGIN NUL STANZA`; a done is sent back with the number alone, or,
+by a process that has stopped and let its rooms go meanwhile, the word to look again where the room lives.
 Where one process serves alone, nothing of this happens.
 """
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 ASK: Final = b"?"
 DONE: Final = b"!"
+AGAIN: Final = b"~"
 TIMEOUT: Final = 10.0  # seconds another process has for one stanza
+CLOSING: Final = 2.0  # seconds that stanzas being handled have at the stop
 # For how long it is believed that a room lives where it did, without looking at the lease.
 BELIEVED: Final = 5 * clock.SECOND
 BELIEFS: Final = 10_000
@@ -55,9 +58,11 @@ class Homes:
         # Address → process, and until when that is believed.
         self._elsewhere: dict[str, tuple[str, int]] = {}
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._waiting: dict[int, asyncio.Future[bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewal: asyncio.Task[None] | None = None  # there while a lease is held
+        self._is_closing = False
+        self._is_closed = asyncio.Event()  # no room lives here any more
         if not server.is_alone:
             server.store.bus.subscribe(f"rooms:{self._name}", self._on_bus)
 
@@ -94,23 +99,39 @@ class Homes:
             self._renewal = None
         await self._server.store.write(lambda tx: leases.release(tx, lease))
 
-    async def forward(self, stanza: Stanza, origin: JID, address: str) -> None:
-        """Has the room's home handle the stanza; its answers and errors go straight to `origin`."""
+    async def close(self) -> None:
+        """The process stops: what others send from here on waits until `closed`."""
+        self._is_closing = True
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=CLOSING)
+
+    def closed(self) -> None:
+        """All rooms have been let go."""
+        self._is_closed.set()
+
+    async def forward(self, stanza: Stanza, origin: JID, address: str) -> bool:
+        """Has the room's home handle the stanza; its answers and errors go straight to `origin`.
+
+        False: it lives there no more, so nothing was done.
+        """
         process, _ = self._elsewhere[address]
         number = next(self._numbers)
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[number] = done
         data = stanza.forward(origin.full, stanza.to, xmlns=CLIENT)
         fields = (ASK, b"%d" % number, self._name.encode(), origin.full.encode(), data)
         self._server.store.bus.publish(f"rooms:{process}", b"\0".join(fields))
         try:
             async with asyncio.timeout(TIMEOUT):
-                await done
+                is_done = await done
         except TimeoutError as error:
             self._elsewhere.pop(address, None)
             raise StanzaError("remote-server-timeout", "the room cannot be reached now") from error
         finally:
             del self._waiting[number]
+        if not is_done:
+            self._elsewhere.pop(address, None)
+        return is_done
 
     async def _claim(self, tx: Tx, address: str) -> tuple[Lease | None, str]:
         name = f"room:{address}"
@@ -136,10 +157,10 @@ class Homes:
 
     def _on_bus(self, message: bytes) -> None:
         kind, number, rest = message.split(b"\0", 2)
-        if kind == DONE:
+        if kind != ASK:
             waiting = self._waiting.get(int(number))
             if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+                waiting.set_result(kind == DONE)
             return
         task = asyncio.get_running_loop().create_task(self._serve(number, rest), name="room-stanza")
         self._tasks.add(task)
@@ -148,6 +169,10 @@ class Homes:
     async def _serve(self, number: bytes, rest: bytes) -> None:
         """Handles what another process has forwarded."""
         asker, from_, data = rest.split(b"\0", 2)
+        if self._is_closing:
+            await self._is_closed.wait()
+            self._answer(asker, AGAIN, number)
+            return
         stanza, origin = parse_stanza(data), jids.parse(from_.decode())
         self._elsewhere.pop(jids.parse(stanza.to).bare, None)  # the asker may know better: look anew
         try:
@@ -155,5 +180,7 @@ class Homes:
         except DomainError as error:
             if stanza.type not in _UNANSWERED:
                 send(self._server, origin, error_reply(stanza, from_domain_error(error)))
-        fields = (DONE, number, b"")
-        self._server.store.bus.publish(f"rooms:{asker.decode()}", b"\0".join(fields))
+        self._answer(asker, DONE, number)
+
+    def _answer(self, asker: bytes, kind: bytes, number: bytes) -> None:
+        self._server.store.bus.publish(f"rooms:{asker.decode()}", b"\0".join((kind, number, b"")))

@@ -10,9 +10,12 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
+from armgs_server import log
 from armgs_server.directory import people, structure
 from armgs_server.directory.passwords import load_secret
 from armgs_server.errors import DomainError
@@ -27,20 +30,21 @@ from armgs_server.xmpp.stanza import Stanza, StanzaError, head
 from armgs_server.xmpp.xeps import (
     xep_0004_forms,
     xep_0045_admin,
-    xep_0045_config,
     xep_0045_history,
     xep_0045_invitations,
     xep_0045_messages,
     xep_0045_presence,
     xep_0045_queries,
+    xep_0045_store,
 )
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 from armgs_server.xmpp.xeps.xep_0045_homes import Homes
-from armgs_server.xmpp.xeps.xep_0045_room import MUC, Affiliation, Past, Role, Room, Seat
+from armgs_server.xmpp.xeps.xep_0045_room import MUC, Affiliation, Role, Room, Seat
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
+_LOG = log.get("xmpp")
 LABEL = "conference"
 
 
@@ -55,6 +59,8 @@ class Rooms:
         self._busy: Counter[str] = Counter()  # stanzas being handled for a room: it stays in memory meanwhile
         self._homes = Homes(server, self.handle, self._lose)
         self._secret = b""
+        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        server.before_parking.append(self.park)
 
     async def handle(self, stanza: Stanza, origin: JID) -> None:
         """One stanza to conference.DOMAIN, a room, or an occupant."""
@@ -70,8 +76,8 @@ class Rooms:
             finally:
                 self._busy[to.bare] -= 1
                 await self._release(to.bare)
-        else:
-            await self._homes.forward(stanza, origin, to.bare)
+        elif not await self._homes.forward(stanza, origin, to.bare):
+            await self.handle(stanza, origin)  # its home has stopped
 
     async def _handle_here(self, stanza: Stanza, origin: JID, to: JID) -> None:
         room = self._rooms.get(to.bare) or await self._load(to.to_bare())
@@ -100,28 +106,40 @@ class Rooms:
 
     # Rooms in memory and in the store
 
+    async def park(self) -> None:
+        """The process stops: whoever is in a room stays in it, wherever the room lives next."""
+        await self._homes.close()
+        results = await asyncio.gather(
+            *(self._park(room) for room in tuple(self._rooms.values())), return_exceptions=True
+        )
+        for error in results:
+            if isinstance(error, DomainError):
+                _LOG.warning("a room is left without its people", error=error.text)
+        self._homes.closed()
+
+    async def _park(self, room: Room) -> None:
+        if room.is_locked:  # nobody but its creator knows it
+            self._lose(room.address.bare)
+        else:
+            await xep_0045_store.leave(self.server, room)
+            self._rooms.pop(room.address.bare, None)
+        await self._homes.let_go(room.address.bare)
+
     async def _load(self, address: JID) -> Room | None:
-        limit = self.server.config.xmpp.room_history
-
-        async def work(tx: Tx) -> tuple[rooms.RoomRecord, list[AffiliationRecord], list[Past]] | None:
-            found = await rooms.load(tx, address.bare)
-            if found is None:
+        lock = self._loading.setdefault(address.bare, asyncio.Lock())
+        async with lock:
+            known = self._rooms.get(address.bare)
+            if known is not None:
+                return known  # somebody else was faster
+            if not self._secret:
+                self._secret = await self.server.store.write(lambda tx: load_secret(tx, "occupant_secret"))
+            loaded = await xep_0045_store.load(self.server, address, self._make)
+            if loaded is None:
                 return None
-            return *found, await xep_0045_history.load(tx, found[0].owner, address, limit)
-
-        if not self._secret:
-            self._secret = await self.server.store.write(lambda tx: load_secret(tx, "occupant_secret"))
-        loaded = await self.server.store.read(work)
-        known = self._rooms.get(address.bare)  # somebody else may have been faster
-        if loaded is None or known is not None:
-            return known
-        record, affiliations, history = loaded
-        room = self._make(address, record.owner, xep_0045_config.from_data(record.data))
-        room.subject = record.subject
-        room.history.extend(history)
-        for each in affiliations:
-            room.affiliations[each.jid] = Affiliation[each.affiliation.upper()]
-        self._rooms[address.bare] = room
+            room, absent = loaded
+            self._rooms[address.bare] = room
+        for seat in absent:
+            xep_0045_presence.leave(self.server, room, seat, b"")
         return room
 
     def _make(self, address: JID, owner: int, config: RoomConfig) -> Room:
