@@ -80,14 +80,14 @@ async def test_a_room_is_one_whatever_the_number_of_workers(tmp_path: Path) -> N
 
 
 class Process:
-    """A server without connections; `heard` is what it would have delivered to a person, by address."""
+    """A server without connections; `heard` is what goes to people elsewhere, so everything, of both of two."""
 
-    def __init__(self, store: Store, directory: Directory) -> None:
+    def __init__(self, store: Store, directory: Directory, heard: list[bytes]) -> None:
         self.store = store
         self.directory = directory
         self.server = Server(directory.config, store, directory)
         self.rooms = Rooms(self.server)
-        self.heard: list[bytes] = []
+        self.heard = heard
         for address in (IVANOV, PETROVA):
             store.bus.subscribe(f"xmpp:{address}", lambda data: self.heard.append(frame.decode(data).data))
 
@@ -118,7 +118,8 @@ async def processes(
     for address in (IVANOV, PETROVA):
         await directories[0].create_person(address)
     await directories[1].load_domains()
-    yield Process(stores[0], directories[0]), Process(stores[1], directories[1])
+    heard: list[bytes] = []
+    yield Process(stores[0], directories[0], heard), Process(stores[1], directories[1], heard)
     for directory in directories:
         await directory.close()
     for store in stores:
