@@ -18,11 +18,11 @@ from typing import Any
 import uvloop
 
 from armgs_server import config as configuration
-from armgs_server import dav, imap, log, portal, smtp, xmpp
+from armgs_server import dav, imap, log, portal, preflight, smtp, xmpp
 from armgs_server.capacity import worker_count
 from armgs_server.config import COMPONENT_PORT, Config
 from armgs_server.directory import Directory
-from armgs_server.errors import DomainError, Invalid
+from armgs_server.errors import DomainError, Invalid, Unusable
 from armgs_server.maintenance import Maintenance
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https, where_permitted
@@ -67,9 +67,15 @@ def run(config_path: Path, on_ready: OnReady | None = None) -> int:
         return 2
     log.setup(config.log.level)
     raise_descriptor_limit()
-    if worker_count(config) == 1:
-        return run_loop(serve(config, config_path, listen_sockets(), on_ready=on_ready))
-    return run_loop(_supervise(config, config_path, on_ready))
+    try:
+        with preflight.claimed(config.data_dir):
+            uvloop.run(preflight.check(config))
+            if worker_count(config) == 1:
+                return run_loop(serve(config, config_path, listen_sockets(), on_ready=on_ready))
+            return run_loop(_supervise(config, config_path, on_ready))
+    except Unusable as error:
+        print(error.text, file=sys.stderr)
+        return 2
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> int:

@@ -89,8 +89,10 @@ async def test_graceful_stop_exits_with_zero(tmp_path: Path) -> None:
 
 async def test_port_in_use_is_said_and_ends_the_start(tmp_path: Path) -> None:
     async with World(tmp_path, process=True) as world:
+        config = world.config_file.with_name("other.toml")
+        config.write_text(world.config_file.read_text().replace("[server]", '[server]\ndata_dir = "other"'))
         child = await asyncio.create_subprocess_exec(
-            sys.executable, *SERVE, str(world.path), stderr=asyncio.subprocess.PIPE
+            sys.executable, *SERVE, str(config), stderr=asyncio.subprocess.PIPE
         )
         _, errors = await asyncio.wait_for(child.communicate(), 30)
         assert child.returncode == 1

@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from armgs_server.errors import Unusable
 from armgs_server.storage.bus import RemoteBus
 
 PREFIX = "armgs."
@@ -32,6 +33,39 @@ _log = logging.getLogger(__name__)
 def subject(topic: str) -> str:
     """The NATS subject of a topic: no dots, blanks or wildcards of its own."""
     return PREFIX + quote(topic, safe="").replace(".", "%2E")
+
+
+async def check_server(url: str) -> None:
+    """Unusable unless one of the servers of a URL answers and lets us in."""
+    client, said = Client(), ""
+
+    async def note(error: Exception) -> None:
+        nonlocal said
+        said = str(error)
+
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await client.connect(
+                url.split(","),
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=CONNECT_TIMEOUT,
+                error_cb=note,
+            )
+    except (NatsError, OSError, TimeoutError, ValueError) as error:
+        said = said or str(error)
+        if "authorization" in said.lower():
+            reason = "NATS does not let us in. Correct user and password in [store] bus."
+        else:
+            reason = f"NATS cannot be reached ({said or 'no answer'}). Start it, or correct [store] bus."
+        raise Unusable(f"bus at {','.join(_address(each) for each in url.split(','))}: {reason}") from error
+    await client.close()
+
+
+def _address(url: str) -> str:
+    """Host and port of a URL, without what may be secret."""
+    return url.rpartition("//")[2].rpartition("@")[2]
 
 
 class NatsBus(RemoteBus):

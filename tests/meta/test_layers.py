@@ -24,13 +24,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "directory": (*_BASE, "formats", "storage"),
     "rules": (*_BASE, "formats", "storage", "directory"),
     "maintenance": (*_BASE, "formats", "storage", "directory"),
+    "preflight": (*_BASE, "formats", "storage", "directory"),
     "service": (*_BASE, "net", "storage", "directory"),
     **{
         protocol: (*_BASE, "formats", "net", "storage", "directory", "service", "__version__")
         for protocol in PROTOCOLS
     },
     **{
-        root: (*_BASE, "capacity", "net", "storage", "directory", "service", "maintenance", "rules", *PROTOCOLS, *ROOTS)
+        root: (*_BASE, "capacity", "net", "storage", "directory", "service", "maintenance", "preflight", "rules", *PROTOCOLS, *ROOTS)
         for root in ROOTS
     },
     "cli": (*_BASE, "capacity", "formats", "net", "storage", "directory", "service", "__version__", *ROOTS, *PROTOCOLS),
