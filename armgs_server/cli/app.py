@@ -13,6 +13,7 @@ from armgs_server.cli.backup import backup
 from armgs_server.cli.certificate import certificate
 from armgs_server.cli.check import check
 from armgs_server.cli.config_commands import config
+from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
 from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
@@ -49,6 +50,7 @@ for command in (
     restore,
     store,
     certificate,
+    converse,
     config,
 ):
     armgs.add_command(command)

@@ -9,7 +9,7 @@ from armgs_server.errors import DomainError, Invalid, NotFound
 from armgs_server.formats import addresses
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
-from armgs_server.portal import apple, autoconfig, hostmeta, pages
+from armgs_server.portal import apple, autoconfig, hostmeta, pages, webchat
 from armgs_server.portal.endpoints import find_endpoints
 
 # The page needs its own style sheet and nothing else, from nowhere else.
@@ -37,11 +37,13 @@ class Portal:
         self._has_tls = has_tls
         self._endpoints = find_endpoints(config, has_tls=has_tls)
         self._pages = pages.Pages(self._endpoints, config.server.domains, has_ca=self._ca() is not None)
+        self._chat = webchat.WebChat(config, self._endpoints, self._pages)
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
         return (
             ("/", self._read_only(self._start)),
+            (webchat.PREFIX, self._read_only(self._chat.answer, self._chat.headers())),
             ("/style.css", self._read_only(self._style)),
             ("/ca.crt", self._read_only(self._certificate)),
             ("/apple.mobileconfig", self._read_only(self._apple)),
@@ -57,7 +59,9 @@ class Portal:
     async def stop(self) -> None:
         """Nothing runs in the background."""
 
-    def _read_only(self, handler: Handler) -> Handler:
+    def _read_only(
+        self, handler: Handler, security: Sequence[tuple[str, str]] = _SECURITY_HEADERS
+    ) -> Handler:
         """Only GET and HEAD, and the headers that keep a browser safe."""
 
         async def answer(request: Request) -> Response:
@@ -68,7 +72,7 @@ class Portal:
             except DomainError as error:
                 status = 404 if isinstance(error, NotFound) else 400
                 response = self._html(request, status, self._pages.error(request, error.text))
-            response.headers += _SECURITY_HEADERS
+            response.headers += security
             # HSTS is for a whole host: with moved ports there are other servers on it.
             if request.is_tls and not self._config.server.port_offset:
                 response.headers.append(_HSTS)
@@ -80,7 +84,7 @@ class Portal:
         if request.path != "/":
             raise NotFound()
         address = self._address(request, required=False)
-        return self._html(request, 200, self._pages.start(request, address))
+        return self._html(request, 200, self._pages.start(request, address, has_chat=self._chat.is_there))
 
     async def _style(self, request: Request) -> Response:
         return Response(
@@ -112,10 +116,12 @@ class Portal:
         return Response(200, [("Content-Type", "application/x-apple-aspen-config")], profile)
 
     async def _host_meta(self, request: Request) -> Response:
-        return Response(200, [("Content-Type", "application/xrd+xml"), _ANYONE], hostmeta.XRD)
+        document = hostmeta.xrd(self._endpoints.base_url)
+        return Response(200, [("Content-Type", "application/xrd+xml"), _ANYONE], document)
 
     async def _host_meta_json(self, request: Request) -> Response:
-        return Response(200, [("Content-Type", "application/json"), _ANYONE], hostmeta.JRD)
+        document = hostmeta.jrd(self._endpoints.base_url)
+        return Response(200, [("Content-Type", "application/json"), _ANYONE], document)
 
     def _html(self, request: Request, status: int, page: bytes) -> Response:
         headers = [

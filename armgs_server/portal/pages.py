@@ -30,12 +30,13 @@ class Pages:
         )
         self.style = (_FOLDER / "style.css").read_bytes()
         self._start = environment.get_template("start.html")
+        self._chat = environment.get_template("chat.html")
         self._error = environment.get_template("error.html")
         self._endpoints = endpoints
         self._domains = domains
         self._has_ca = has_ca
 
-    def start(self, request: Request, address: str) -> bytes:
+    def start(self, request: Request, address: str, *, has_chat: bool = False) -> bytes:
         """How to connect each client; with an address, ready links and codes for it."""
         language = language_of(request)
         davx5 = _davx5_link(self._endpoints, address)
@@ -47,6 +48,7 @@ class Pages:
             endpoints=self._endpoints,
             domains=self._domains,
             has_ca=self._has_ca,
+            has_chat=has_chat,
             address=address,
             example=address or f"ivanov@{self._domains[0] if self._domains else self._endpoints.hostname}",
             davx5=davx5,
@@ -55,6 +57,11 @@ class Pages:
             xmpp_code=_code(xmpp, TEXTS[language]["xmpp_code"]) if xmpp else "",
         )
         return page.encode()
+
+    def chat(self, request: Request) -> bytes:
+        """The page in which chat runs."""
+        language = language_of(request)
+        return self._chat.render(texts=TEXTS[language], language=language).encode()
 
     def error(self, request: Request, text: str) -> bytes:
         """Says what is wrong."""
