@@ -114,35 +114,6 @@ async def test_a_resource_is_one_session_wherever_it_is_bound(workers: Workers) 
     await new.message("still you?")
 
 
-async def test_a_session_of_another_worker_is_not_resumed_and_loses_nothing(workers: Workers) -> None:
-    here, there = workers.pids
-    petrova = await workers.log_in(here, PETROVA, "desk")
-    phone = await workers.log_in(here, IVANOV, "phone", online=False)
-    previous = await phone.enable_sm()
-    await phone.go_online()
-    petrova.send(chat(IVANOV, "seen"))
-    await phone.message("seen")
-    received = len(await phone.settle())
-    await petrova.presence_of(phone.full)
-    phone.send("<a xmlns='urn:xmpp:sm:3' h='0'/><r xmlns='urn:xmpp:sm:3'/>")
-    handled = (await phone.receive("sm:a")).get("h")
-    await phone.disconnect()
-    petrova.send(chat(IVANOV, "missed"))
-    await petrova.settle()
-    again = await workers.connected(there, IVANOV, "phone")
-    await again.authenticate()
-    await again.open()
-    # go_online's presence, "seen", the others of `settle`, and its answer
-    again.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{previous}' h='{received + 3}'/>")
-    failed = await again.receive("sm:failed")
-    assert failed.find("stanzas:item-not-found", NAMESPACES) is not None and failed.get("h") == handled
-    await petrova.presence_of(phone.full, "unavailable")
-    await again.bind()
-    await again.go_online()
-    await again.message("missed")
-    assert "seen" not in bodies(await again.settle())
-
-
 async def test_roster_pushes_and_subscriptions_go_across(workers: Workers) -> None:
     here, there = workers.pids
     desk = await workers.log_in(here, IVANOV, "desk")

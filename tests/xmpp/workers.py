@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from tests.xmpp.resuming import Counter
 # A dead worker's sessions are gone after this many seconds.
 SETTINGS: dict[str, dict[str, Any]] = {"server": {"workers": 2}, "xmpp": {"process_timeout": 2.0}}
 ATTEMPTS = 100
+ROLLING = 90.0  # seconds for all workers to be replaced
 
 
 def children(pid: int) -> list[int]:
@@ -90,3 +93,12 @@ async def bind(client: Client) -> None:
     await client.authenticate()
     await client.open()
     await client.bind()
+
+
+async def roll(world: World) -> None:
+    """Replaces the workers one by one; returns when the new ones serve alone."""
+    former = set(children(world.pid))
+    os.kill(world.pid, signal.SIGUSR1)
+    async with asyncio.timeout(ROLLING):
+        while former & set(children(world.pid)):
+            await asyncio.sleep(0.05)
