@@ -39,15 +39,16 @@ class Session(asyncio.Protocol):
         "_buffer",
         "_domain",
         "_full",
-        "_stanzas",
         "_steps",
         "_tail",
         "_user",
         "_wanted",
         "finished",
         "is_lost",
-        "on_body",
+        "mark",
+        "on_mark",
         "ready",
+        "stanzas",
         "transport",
     )
 
@@ -58,10 +59,11 @@ class Session(asyncio.Protocol):
         self._buffer = b""
         self._wanted = b""
         self._tail = b""
-        self._stanzas = 0
+        self.stanzas = 0  # that came since stream management was enabled
         self._steps: Generator[bytes, bytes, None] | None = None
         self.is_lost = False
-        self.on_body: Callable[[int], None] = _nothing
+        self.mark = b"<body>"  # at most ten bytes
+        self.on_mark: Callable[[int], None] = _nothing
         self.finished: Callable[[], None] | None = None  # called when the answer to an archive query ends
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport
@@ -120,18 +122,18 @@ class Session(asyncio.Protocol):
         write((_FULL if self._full else b"") + _ROSTER + b"<presence id='%b'/>" % presence)
         if self._full:
             yield b"<enabled "
-        self._stanzas = sum(map((yield b" id='%b'" % presence).count, _TOKENS))
+        self.stanzas = sum(map((yield b" id='%b'" % presence).count, _TOKENS))
 
     def _count(self, data: bytes) -> None:
         tail = self._tail
         whole = tail + data
         self._tail = whole[-_TAIL:]
         if self._full:
-            self._stanzas += sum([whole.count(token) - tail.count(token) for token in _TOKENS])
+            self.stanzas += sum([whole.count(token) - tail.count(token) for token in _TOKENS])
             if b"<r xmlns" in whole and b"<r xmlns" not in tail:
-                self.transport.write(b"<a xmlns='urn:xmpp:sm:3' h='%d'/>" % self._stanzas)
-        if bodies := whole.count(b"<body>") - tail.count(b"<body>"):
-            self.on_body(bodies)
+                self.transport.write(b"<a xmlns='urn:xmpp:sm:3' h='%d'/>" % self.stanzas)
+        if found := whole.count(self.mark) - tail.count(self.mark):
+            self.on_mark(found)
         if self.finished is not None and b"</fin>" in whole and b"</fin>" not in tail:
             self.finished()
 
@@ -151,7 +153,7 @@ class Ring:
         self._messages = []
         for number in range(len(sessions)):
             to = sessions[(number + 1) % len(sessions)]
-            to.on_body = functools.partial(self._arrived, number)
+            to.on_mark = functools.partial(self._arrived, number)
             self._messages.append(_message(to.address))
 
     async def run(self, count: int, in_flight: int = IN_FLIGHT) -> None:
