@@ -333,7 +333,7 @@ class XmppSettings:
     upload_size: int = setting(100 * MIB, doc="Largest uploaded file (XEP-0363).", minimum=KIB)
     web_origins: tuple[str, ...] = setting(
         (),
-        doc="Sites, beside this one, whose pages may connect by WebSocket or BOSH and upload files:\n"
+        doc="Sites, beside this one, whose pages may connect by WebSocket or BOSH:\n"
         '"https://chat.example.org"; "*" is every site.',
     )
     see_other_uri: str = setting(

@@ -48,13 +48,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Handles `<iq type=…><name xmlns=…/></iq>` sent to one of `at`."""
+    """Handles `<iq type=…><name xmlns=…/></iq>` sent to one of `at`.
+
+    Who is not of this server is answered only where `outside` says so: the handler has thought of them.
+    """
 
     type: Literal["get", "set"]
     xmlns: str
     name: str
     at: frozenset[At]
     handle: Callable[[Query], Awaitable[bytes]]
+    outside: bool = False
 
 
 SERVER: frozenset[At] = frozenset({"server"})
@@ -79,7 +83,7 @@ class Routes:
             if len(stanza.marks) != 1:
                 raise StanzaError("bad-request", "an IQ has one child element")  # RFC 6120 §8.2.3
             route = self._table.get((stanza.type, stanza.marks[0][0], at))
-            if route is None:
+            if route is None or (session.is_outside and not route.outside):
                 raise StanzaError("service-unavailable")
             query = Query(server, session, stanza, to, stanza.payload())
             session.send(result(stanza, await route.handle(query)))

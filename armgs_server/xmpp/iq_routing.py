@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
-from armgs_server.xmpp import frame, roster_iq, xeps
+from armgs_server.xmpp import frame, outward, roster_iq, xeps
 from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
@@ -50,9 +50,11 @@ async def _route(server: Server, session: Session, stanza: Stanza) -> None:
             await _answer(server, session, stanza, to, "contact")
     else:
         host = server.host_of(to.domain)
-        if host is None:
-            raise StanzaError("remote-server-not-found")
-        await host.handle(stanza, session.jid)
+        if host is not None:
+            await host.handle(stanza, session.jid)
+        else:
+            outward.check(server, session.jid, to)
+            server.publish(to, stanza.forward(session.jid.full, to.full))
 
 
 async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at: At) -> None:
@@ -60,6 +62,10 @@ async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at:
         new = xep_0115_clients.receive(server, session, stanza)
         if new:
             await xep_0163_events.send_last(server, session, new)
+    elif stanza.type == "result" and session.is_outside and server.abroad is not None:
+        person = await server.person(to)
+        if person is not None:
+            await server.abroad.events.receive(person, session.jid, stanza)
     elif stanza.type in ("get", "set"):
         await _ROUTES.answer(server, session, stanza, to, at)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
 from armgs_server.formats.xmltree import quote
-from armgs_server.xmpp import roster
+from armgs_server.xmpp import outward, roster
+from armgs_server.xmpp.federation import presence as abroad
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.session import Session
@@ -137,6 +138,7 @@ async def _show_others(server: Server, session: Session) -> None:
     for own in account.available():
         if own is not session and own.presence is not None:
             session.send(head("presence", own.jid.full, to) + own.presence)
+    abroad.probe(server, session.jid, watched)
     if server.processes is not None:
         for row in await server.processes.available(watched | {account.bare}):
             if row.presence is not None and not is_blocked(read(row.blocked), session.jid):
@@ -145,7 +147,9 @@ async def _show_others(server: Server, session: Session) -> None:
 
 async def _probe(server: Server, session: Session, to: JID) -> None:
     """RFC 6121 §4.3: a client may ask too; who may not see gets no answer."""
-    if server.host_of(to.domain) is not None:
+    if not server.is_local(to.domain):
+        if server.is_outside(to.domain):
+            abroad.probe(server, session.jid, frozenset({to.bare}))
         return
     person = await server.person(to)
     if person is not None and await roster.sees(server, person, session.account.bare):
@@ -171,7 +175,8 @@ async def _forward(server: Server, session: Session, stanza: Stanza, to: JID) ->
     if host is not None:
         await host.handle(stanza, session.jid)
     elif not server.is_local(to.domain):
-        raise StanzaError("remote-server-not-found")
+        outward.check(server, session.jid, to)
+        server.publish(to, stanza.forward(session.jid.full, to.full))
     else:
         _send_to(server, session.jid, to, stanza.forward(session.jid.full, to.full))
 

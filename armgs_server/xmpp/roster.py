@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 NAMESPACE = "jabber:iq:roster"
+MAX_CONTACTS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,21 @@ async def sees(server: Server, owner: Principal, jid: str) -> bool:
 
 
 # Writing
+
+
+async def keep(tx: Tx, owner: int, before: RosterItem, after: RosterItem) -> bool:
+    """Stores a changed contact; whether clients must hear of it (RFC 6121 §2.1.6)."""
+    if after == before:
+        return False
+    if after.is_empty:
+        await storage.forget(tx, owner, after.jid)
+    else:
+        await storage.put(tx, owner, after)
+    return after.is_listed and (before.subscription, before.ask, before.approved) != (
+        after.subscription,
+        after.ask,
+        after.approved,
+    )
 
 
 async def push(server: Server, bare: str, jid: str) -> None:

@@ -10,7 +10,7 @@ from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, SERVER, Query, Route
 from armgs_server.xmpp.jid import parse
-from armgs_server.xmpp.roster import NAMESPACE, Roster, load, push, push_item, serialise
+from armgs_server.xmpp.roster import MAX_CONTACTS, NAMESPACE, Roster, load, push, push_item, serialise
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.subscriptions import remove_contact
 
@@ -19,7 +19,6 @@ SESSION = "urn:ietf:params:xml:ns:xmpp-session"
 STREAM_FEATURES = b"<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>"
 MAX_NAME = 1023  # RFC 6121 §2.3.3 lets the server limit names and group names
 MAX_GROUPS = 32
-MAX_CONTACTS = 5000
 
 
 async def handle_get(query: Query) -> bytes:

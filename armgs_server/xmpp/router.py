@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a stanza goes: RFC 6120 §10, RFC 6121 §8, as ordered lists of stages.
 
-Messages that a client sent in one go are routed together: `BEFORE_COMMIT` runs for each, then one store
-transaction keeps all that is archived or waits for an absent person, then `AFTER_COMMIT` runs for each
-in order. So nothing is delivered, and nothing acknowledged, that is not durable; and a client's stanzas
-keep their order (RFC 6120 §10.1). A stage returns True when the message needs no further stage.
+Messages that came in one go are routed together: `BEFORE_COMMIT` runs for each, then one transaction keeps
+all that is archived or waits for an absent person, then `AFTER_COMMIT` runs for each in order. So nothing
+is delivered or acknowledged that is not durable, and stanzas keep their order (RFC 6120 §10.1).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from armgs_server.errors import DomainError
 from armgs_server.storage import archive, offline
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp import frame
+from armgs_server.xmpp import frame, outward
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.jid import JID
@@ -38,20 +37,18 @@ async def messages(server: Server, session: Session, stanzas: Sequence[Stanza]) 
         except DomainError as error:
             _refuse(session, stanza, from_domain_error(error))
             continue
-        delivery = Delivery(server, stanza, session.jid, to, session)
-        if await _run(BEFORE_COMMIT, delivery):
-            deliveries.append(delivery)
-    await _commit_and_deliver(server, deliveries)
+        deliveries.append(Delivery(server, stanza, session.jid, to, session))
+    await route(server, deliveries)
 
 
 async def message_from_host(server: Server, stanza: Stanza, origin: JID) -> None:
     """Routes a message that a host sends to a person: kept for who is away, archived like any other."""
-    delivery = Delivery(server, stanza, origin, jids.parse(stanza.to), None)
-    if await _run(BEFORE_COMMIT, delivery):
-        await _commit_and_deliver(server, [delivery])
+    await route(server, [Delivery(server, stanza, origin, jids.parse(stanza.to), None)])
 
 
-async def _commit_and_deliver(server: Server, deliveries: list[Delivery]) -> None:
+async def route(server: Server, arrived: Sequence[Delivery]) -> None:
+    """Routes messages in order, with one commit for all that is kept of them."""
+    deliveries = [delivery for delivery in arrived if await _run(BEFORE_COMMIT, delivery)]
     kept = [delivery for delivery in deliveries if delivery.archived or delivery.is_offline]
     if kept:
         try:
@@ -65,7 +62,7 @@ async def _commit_and_deliver(server: Server, deliveries: list[Delivery]) -> Non
 
 
 async def _run(stages: Sequence[Stage], delivery: Delivery) -> bool:
-    """Whether the message came through all stages."""
+    """Whether the message came through all stages; a stage returns True when it needs no further one."""
     try:
         for stage in stages:
             if await stage(delivery):
@@ -79,6 +76,8 @@ async def _run(stages: Sequence[Stage], delivery: Delivery) -> bool:
 def _fail(delivery: Delivery, error: StanzaError) -> None:
     if delivery.sender is not None:
         _refuse(delivery.sender, delivery.stanza, error)
+    elif delivery.stanza.type != "error" and delivery.server.is_outside(delivery.origin.domain):
+        delivery.server.send(delivery.origin, error_reply(delivery.stanza, error))
 
 
 def _refuse(session: Session, stanza: Stanza, error: StanzaError) -> None:
@@ -99,9 +98,10 @@ async def to_host(delivery: Delivery) -> bool:
 
 
 async def check_domain(delivery: Delivery) -> bool:
-    """RFC 6120 §10.4: another server's address. There are no server-to-server streams."""
+    """RFC 6120 §10.4: another server's or a component's address."""
     if not delivery.server.is_local(delivery.to.domain):
-        raise StanzaError("remote-server-not-found")
+        await outward.deliver(delivery)
+        return True
     if not delivery.to.local:
         raise StanzaError("service-unavailable")  # RFC 6121 §8.1: a message to the server itself
     return False
@@ -288,8 +288,8 @@ Stage = Callable[[Delivery], Awaitable[bool]]
 
 BEFORE_COMMIT: tuple[Stage, ...] = (
     to_host,
-    check_domain,
     check_sender_blocks,
+    check_domain,
     find_recipient,
     check_recipient_blocks,
     choose_targets,

@@ -11,6 +11,8 @@ from armgs_server.service import Core
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp import lifecycle, websocket, xeps
 from armgs_server.xmpp.c2s import ClientStream
+from armgs_server.xmpp.federation.abroad import Abroad
+from armgs_server.xmpp.federation.listeners import listeners
 from armgs_server.xmpp.handover import Handover
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.processes import Processes
@@ -21,6 +23,7 @@ from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
 from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload
+from armgs_server.xmpp.xeps.xep_0114_components import Components
 from armgs_server.xmpp.xeps.xep_0124_bosh_route import BoshRoute
 from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
 
@@ -44,6 +47,8 @@ class XmppService:
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
+        if core.config.federation.enabled or core.config.federation.components:
+            self.server.abroad = Abroad(self.server, core.tls, Components(self.server))
         self._websocket = WebSocketRoute(self.server, self._serve_web)
         self._bosh = BoshRoute(self.server, self._serve_web)
         self._unsubscribe: Callable[[], None] | None = None
@@ -54,12 +59,13 @@ class XmppService:
         starttls: Security = "starttls" if self._has_tls else "none"
         refusal = _REFUSAL + b"</stream:stream>"
         plain = Listener("xmpp", 5222, starttls, lambda stream: self._serve(stream, starttls), refusal)
+        others = listeners(self.server.abroad, has_tls=self._has_tls)
         if not self._has_tls:
-            return (plain,)
+            return (plain, *others)
         direct = Listener(
             "xmpps", 5223, "direct", lambda stream: self._serve(stream, "direct"), alpn="xmpp-client"
         )
-        return (plain, direct)
+        return (plain, direct, *others)
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
@@ -84,6 +90,8 @@ class XmppService:
         if self._unsubscribe is not None:
             self._unsubscribe()
         await lifecycle.stop(self.server)
+        if self.server.abroad is not None:
+            await self.server.abroad.stop()
         await self._bosh.stop()
         if self.server.processes is not None:
             await self.server.processes.stop()

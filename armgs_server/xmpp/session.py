@@ -82,6 +82,11 @@ class Session:
         return self.presence is not None
 
     @property
+    def is_outside(self) -> bool:
+        """Whether it stands for somebody who has no account here; see `federation.outsider`."""
+        return False
+
+    @property
     def takes_messages(self) -> bool:
         """RFC 6121 §8.5.2.1.1: bare JID messages go to available resources of non-negative priority."""
         return self.presence is not None and self.priority >= 0

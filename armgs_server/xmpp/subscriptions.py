@@ -16,6 +16,7 @@ from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import roster
 from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.federation import presence as abroad
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, element, head
@@ -43,10 +44,11 @@ async def handle_subscription(server: Server, session: Session, stanza: Stanza, 
     account, kind = session.account, stanza.type
     if to.bare == account.bare:
         return
-    if not server.is_local(to.domain):
-        raise StanzaError("remote-server-not-found")
     if account.blocked and is_blocked(account.blocked, to):
         raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)
+    if not server.is_local(to.domain):
+        await abroad.send_subscription(server, account, stanza, to)
+        return
     if to.bare in (await roster.colleagues_of(server, account.principal)).items:
         if kind == "subscribe":  # colleagues see each other without asking
             _answer(server, account.bare, to)
@@ -87,28 +89,13 @@ async def _change(
     if mine.is_routed and person is not None:
         theirs_before = await storage.get(tx, person.id, account.bare) or RosterItem(account.bare)
         theirs = inbound(kind, theirs_before, data)
-        pushes_theirs = await _keep(tx, person.id, theirs_before, theirs.item)
+        pushes_theirs = await roster.keep(tx, person.id, theirs_before, theirs.item)
         if theirs.answer == "subscribed":
             answered = inbound("subscribed", mine.item, b"")
             is_answered = answered.is_routed
             mine = Outcome(answered.item)
     return _Change(
-        mine, theirs, await _keep(tx, account.owner, mine_before, mine.item), pushes_theirs, is_answered
-    )
-
-
-async def _keep(tx: Tx, owner: int, before: RosterItem, after: RosterItem) -> bool:
-    """Stores a changed contact; whether clients must hear of it (RFC 6121 §2.1.6)."""
-    if after == before:
-        return False
-    if after.is_empty:
-        await storage.forget(tx, owner, after.jid)
-    else:
-        await storage.put(tx, owner, after)
-    return after.is_listed and (before.subscription, before.ask, before.approved) != (
-        after.subscription,
-        after.ask,
-        after.approved,
+        mine, theirs, await roster.keep(tx, account.owner, mine_before, mine.item), pushes_theirs, is_answered
     )
 
 
@@ -153,10 +140,12 @@ async def remove_contact(server: Server, account: Account, jid: str) -> None:
             return False
         before = await storage.get(tx, person.id, account.bare) or RosterItem(account.bare)
         after = inbound("unsubscribed", inbound("unsubscribe", before, b"").item, b"").item
-        return await _keep(tx, person.id, before, after)
+        return await roster.keep(tx, person.id, before, after)
 
     pushes_theirs = await server.store.write(work)
     await roster.push(server, account.bare, jid)
+    if server.is_outside(parse(jid).domain):
+        await abroad.end_subscriptions(server, account, item)
     if pushes_theirs and jid not in computed:
         mine, theirs = parse(account.bare), parse(jid)
         await roster.push(server, jid, account.bare)

@@ -29,6 +29,6 @@ async def handle_contact(query: Query) -> bytes:
 
 
 ROUTES = (
-    Route("get", NAMESPACE, "query", SERVER, handle_server),
-    Route("get", NAMESPACE, "query", CONTACT, handle_contact),
+    Route("get", NAMESPACE, "query", SERVER, handle_server, outside=True),
+    Route("get", NAMESPACE, "query", CONTACT, handle_contact, outside=True),
 )

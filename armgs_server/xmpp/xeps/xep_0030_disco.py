@@ -42,10 +42,13 @@ async def handle_server_items(query: Query) -> bytes:
         element("item", {"jid": f"{label}.{domain}", "name": host.name})
         for label, host in sorted(query.server.hosts.items())
     )
+    if query.server.abroad is not None:
+        below = query.server.abroad.components.below(domain)
+        items += b"".join(element("item", {"jid": component}) for component in below)
     return element("query", {"xmlns": ITEMS}, items)
 
 
 ROUTES = (
-    Route("get", INFO, "query", SERVER, handle_server_info),
-    Route("get", ITEMS, "query", SERVER, handle_server_items),
+    Route("get", INFO, "query", SERVER, handle_server_info, outside=True),
+    Route("get", ITEMS, "query", SERVER, handle_server_items, outside=True),
 )

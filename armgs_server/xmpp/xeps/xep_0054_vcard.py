@@ -6,6 +6,7 @@ from __future__ import annotations
 from armgs_server.directory import Principal
 from armgs_server.formats import xmltree
 from armgs_server.storage import documents
+from armgs_server.xmpp import roster
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 
@@ -20,6 +21,9 @@ async def handle_get(query: Query) -> bytes:
     person = await query.server.person(query.to)
     if person is None:
         raise StanzaError("service-unavailable")
+    asker = query.session
+    if asker.is_outside and not await roster.sees(query.server, person, asker.account.bare):
+        raise StanzaError("service-unavailable")  # the directory is not for everybody elsewhere
     owner = person.id
     own = await query.server.store.read(lambda tx: documents.get(tx, owner, _DOCUMENT))
     return own if own is not None else await _from_directory(query, person)
@@ -63,7 +67,7 @@ async def _from_directory(query: Query, person: Principal) -> bytes:
 
 
 ROUTES = (
-    Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get),
-    Route("get", NAMESPACE, "vCard", SERVER, handle_server_get),
+    Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get, outside=True),
+    Route("get", NAMESPACE, "vCard", SERVER, handle_server_get, outside=True),
     Route("set", NAMESPACE, "vCard", ACCOUNT, handle_set),
 )

@@ -16,4 +16,4 @@ async def handle_get(query: Query) -> bytes:
     return element("query", {"xmlns": NAMESPACE}, inner)
 
 
-ROUTES = (Route("get", NAMESPACE, "query", SERVER, handle_get),)
+ROUTES = (Route("get", NAMESPACE, "query", SERVER, handle_get, outside=True),)

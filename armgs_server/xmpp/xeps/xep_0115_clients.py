@@ -29,8 +29,11 @@ _MAX_INTERESTS = 100
 _MAX_KNOWN = 2000  # kinds of clients remembered
 
 
-async def look_at(server: Server, session: Session, presence: Stanza) -> frozenset[str]:
-    """Takes note of `<c/>` in a presence; the nodes that are newly wanted, if they are known already."""
+async def look_at(server: Server, session: Session, presence: Stanza, *, asker: str = "") -> frozenset[str]:
+    """Takes note of `<c/>` in a presence; the nodes that are newly wanted, if they are known already.
+
+    A client elsewhere is asked in the name of `asker`.
+    """
     child = presence.child("c", NAMESPACE)
     if child is None:
         return frozenset()
@@ -46,7 +49,7 @@ async def look_at(server: Server, session: Session, presence: Stanza) -> frozens
     session.caps_query = f"caps-{secrets.token_hex(6)}"
     node = f"{caps.get('node') or ''}#{ver}"
     attributes = {"type": "get", "id": session.caps_query}
-    attributes |= {"from": session.account.bare, "to": session.jid.full}
+    attributes |= {"from": asker or session.account.bare, "to": session.jid.full}
     session.send(element("iq", attributes, element("query", {"xmlns": _INFO, "node": node})))
     return frozenset()
 

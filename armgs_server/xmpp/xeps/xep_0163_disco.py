@@ -59,9 +59,9 @@ async def _check_authorised(query: Query) -> None:
         raise StanzaError("service-unavailable")
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("get", INFO, "query", ACCOUNT, handle_account_info),
     Route("get", ITEMS, "query", ACCOUNT, handle_account_items),
-    Route("get", INFO, "query", CONTACT, handle_contact_info),
-    Route("get", ITEMS, "query", CONTACT, handle_contact_items),
+    Route("get", INFO, "query", CONTACT, handle_contact_info, outside=True),
+    Route("get", ITEMS, "query", CONTACT, handle_contact_items, outside=True),
 )

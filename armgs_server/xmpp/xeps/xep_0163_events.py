@@ -6,7 +6,7 @@ The features come from entity capabilities (XEP-0115): a session's `interests` a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Principal
@@ -38,6 +38,8 @@ def notify(nodes: Nodes, node: str, audience: Iterable[str], inner: bytes) -> No
         account = server.accounts.get(bare)
         if account is not None:
             tell(nodes.address, account.available(), node, inner)
+        elif server.abroad is not None:
+            server.abroad.events.tell(nodes.address, bare, node, inner)
         server.announce(bare, frame.EVENT, inner, origin=nodes.address, argument=node)
 
 
@@ -66,6 +68,14 @@ async def send_last(server: Server, session: Session, new: frozenset[str]) -> No
         person = await server.directory.by_address(jid)
         if person is not None and not person.disabled:
             publishers[person.id] = person
+    await send_last_of(server, session, new, publishers)
+
+
+async def send_last_of(
+    server: Server, session: Session, new: frozenset[str], publishers: Mapping[int, Principal]
+) -> None:
+    """The same, of these people."""
+    account = session.account
 
     async def work(tx: Tx) -> list[tuple[PublishedItem, Node | None]]:
         found = await pubsub.last_items(tx, publishers, new)

@@ -59,8 +59,8 @@ async def handle_command(query: Query) -> bytes:
     return inner
 
 
-ROUTES = (
-    Route("get", NAMESPACE, "pubsub", ACCOUNT | CONTACT, handle_get),
+ROUTES: tuple[Route, ...] = (
+    Route("get", NAMESPACE, "pubsub", ACCOUNT | CONTACT, handle_get, outside=True),
     Route("set", NAMESPACE, "pubsub", ACCOUNT | CONTACT, handle_set),
     Route("get", OWNER, "pubsub", ACCOUNT | CONTACT, handle_get),
     Route("set", OWNER, "pubsub", ACCOUNT | CONTACT, handle_set),

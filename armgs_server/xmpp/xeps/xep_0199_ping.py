@@ -14,4 +14,4 @@ async def handle_get(query: Query) -> bytes:
     return b""
 
 
-ROUTES = (Route("get", NAMESPACE, "ping", SERVER | ACCOUNT, handle_get),)
+ROUTES = (Route("get", NAMESPACE, "ping", SERVER | ACCOUNT, handle_get, outside=True),)

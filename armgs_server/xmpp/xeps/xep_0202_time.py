@@ -17,4 +17,4 @@ async def handle_get(query: Query) -> bytes:
     return element("time", {"xmlns": NAMESPACE}, inner)
 
 
-ROUTES = (Route("get", NAMESPACE, "time", SERVER, handle_get),)
+ROUTES = (Route("get", NAMESPACE, "time", SERVER, handle_get, outside=True),)

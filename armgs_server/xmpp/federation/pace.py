@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast a remote domain may talk, over all its streams to this process: two leaky buckets, pure.
+
+`take` never refuses: it tells for how long the streams of that domain are not to be read. So a flood is
+slowed down at its source by TCP, and nothing of it is lost or answered with errors.
+"""
+
+from __future__ import annotations
+
+_BURST = 5.0  # seconds' worth that may come at once after a silence
+
+
+class Pace:
+    """One remote domain; `now` is any clock in seconds that never goes back."""
+
+    __slots__ = ("_byte_rate", "_bytes_until", "_stanza_rate", "_stanzas_until")
+
+    def __init__(self, byte_rate: int, stanza_rate: int) -> None:
+        self._byte_rate = byte_rate
+        self._stanza_rate = stanza_rate
+        self._bytes_until = 0.0  # what was taken so far is paid off at this time
+        self._stanzas_until = 0.0
+
+    def take(self, size: int, stanzas: int, now: float) -> float:
+        """Seconds to wait before anything more is read."""
+        self._bytes_until = max(self._bytes_until, now) + size / self._byte_rate
+        self._stanzas_until = max(self._stanzas_until, now) + stanzas / self._stanza_rate
+        return max(0.0, max(self._bytes_until, self._stanzas_until) - now - _BURST)
