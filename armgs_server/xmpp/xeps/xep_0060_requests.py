@@ -42,6 +42,8 @@ HANDLERS: dict[tuple[str, str, str], Handler] = {
     ("set", OWNER, "subscriptions"): xep_0060_members.handle_subscriptions_set,
     ("set", OWNER, "affiliations"): xep_0060_members.handle_affiliations_set,
 }
+# Children that follow another (§6.3.7, §7.1.5, §8.1.3); some are requests of their own elsewhere.
+_SECOND = frozenset({"configure", "options", "publish-options"})
 
 
 async def answer(request: Request, type: str) -> bytes:
@@ -53,6 +55,8 @@ async def answer(request: Request, type: str) -> bytes:
     handler = HANDLERS.get((type, outer.namespace or "", inner.localname))
     if inner.namespace != outer.namespace or handler is None:
         other = "set" if type == "get" else "get"
+        if inner.localname in _SECOND:
+            raise StanzaError("bad-request", f"{inner.localname} follows what it belongs to")
         if (other, outer.namespace or "", inner.localname) in HANDLERS:
             raise StanzaError("bad-request", f"this is asked by a {other}")
         raise StanzaError("feature-not-implemented")
