@@ -69,6 +69,28 @@ async def orphans(tx: Tx, process: str, limit: int) -> list[tuple[int, int]]:
     return [(owner, number) for owner, number in rows]
 
 
+# Sessions that were not resumed in time
+
+
+async def remember(tx: Tx, owner: int, number: int, handled: int, expires: int) -> None:
+    """What a client that comes too late is told; what nobody asked for in time is forgotten."""
+    await tx.execute("DELETE FROM ended_session WHERE expires <= ?", clock.now())
+    await tx.execute(
+        "INSERT INTO ended_session (owner, number, handled, expires) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (owner, number) DO NOTHING",
+        owner,
+        number,
+        handled,
+        expires,
+    )
+
+
+async def recall(tx: Tx, owner: int, number: int) -> int | None:
+    """The number of stanzas that session had handled, where it is known."""
+    row = await tx.row("SELECT handled FROM ended_session WHERE owner = ? AND number = ?", owner, number)
+    return None if row is None else int(row[0])
+
+
 def _from_row(row: Row) -> ParkedSession:
     owner, number, heir, expires, state, queue = row
     return ParkedSession(owner, number, heir, expires, state, bytes(queue))

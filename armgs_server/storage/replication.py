@@ -23,7 +23,7 @@ from armgs_server.storage.tx import Row, Tx
 PAGE = 500
 MARK = "copied:"
 # The target's own notes, and what only a running daemon needs.
-LEFT_OUT = ("hint", "lease", "process", "session", "parked", "room_seats")
+LEFT_OUT = ("hint", "lease", "process", "session", "parked", "ended_session", "room_seats")
 
 Progress = Callable[[str, int, int], None]
 

@@ -285,6 +285,7 @@ CREATE TABLE session (
   former   TEXT    NOT NULL,                    -- the process that had the resource before
   priority INTEGER NOT NULL,
   presence BLOB,                                -- what follows `to` in it; NULL = not available
+  since    INTEGER NOT NULL DEFAULT 0,          -- what was sent earlier is acknowledged; 0 = process.expires tells
   PRIMARY KEY (owner, resource)
 ) WITHOUT ROWID;
 CREATE INDEX session_address ON session (address);
@@ -304,6 +305,15 @@ CREATE TABLE parked (
   PRIMARY KEY (owner, number)
 );
 CREATE INDEX parked_heir ON parked (heir);
+-- XEP-0198 §5: how much a session had handled that was not resumed in time.
+CREATE TABLE ended_session (
+  owner   INTEGER NOT NULL,
+  number  INTEGER NOT NULL,                     -- session.number
+  handled INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (owner, number)
+);
+CREATE INDEX ended_session_expires ON ended_session (expires);
 -- XEP-0045: who is in a room that lives in no process just now.
 CREATE TABLE room_seats (
   owner INTEGER NOT NULL PRIMARY KEY,           -- the room

@@ -79,6 +79,13 @@ class Handover:
                 break
         return server.resumable.get(previous)
 
+    async def handled(self, principal: Principal, previous: str) -> int | None:
+        """How much the session had handled that cannot be resumed any more, where that is known."""
+        number = _number(previous)
+        if number is None:
+            return None
+        return await self._server.store.read(lambda tx: parked.recall(tx, principal.id, number))
+
     async def _on_park(self, data: bytes) -> bytes:
         """Another process has the client of a session; empty where it is not here."""
         heir, owner, previous = data.decode().split(" ", 2)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
-from armgs_server.storage import clock
+from armgs_server.storage import clock, parked
 from armgs_server.xmpp import presence
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.server import LOG, Server
@@ -24,6 +24,8 @@ from armgs_server.xmpp.xeps.xep_0198_sm import Management
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.processes import Processes
+
+ENDED_FOR = clock.DAY  # so long it is known how much a session had handled that was not resumed
 
 
 async def bind(server: Server, principal: Principal, resource: str, stream: Transport, lang: str) -> Session:
@@ -98,6 +100,11 @@ async def resume(server: Server, principal: Principal, previous: str, stream: Tr
         return session
 
 
+async def handled(server: Server, principal: Principal, previous: str) -> int | None:
+    """XEP-0198 §5: the number of stanzas handled, where it is known of a session that is over."""
+    return await server.handover.handled(principal, previous) if server.handover is not None else None
+
+
 async def leave(server: Server, session: Session, stream: Transport, *, is_final: bool) -> None:
     """The stream is gone; the session waits for its client if it may, else it ends."""
     if session.stream is not stream:
@@ -113,7 +120,7 @@ async def leave(server: Server, session: Session, stream: Transport, *, is_final
 def wait_for_client(server: Server, session: Session, seconds: float) -> None:
     """XEP-0198 §5: the session without a stream ends unless it is resumed in time."""
     stop_expiry(session)
-    session.expiry = asyncio.get_running_loop().call_later(seconds, give_up, server, session)
+    session.expiry = asyncio.get_running_loop().call_later(seconds, _expire, server, session)
 
 
 def expires(server: Server, session: Session) -> int:
@@ -122,6 +129,16 @@ def expires(server: Server, session: Session) -> int:
     if session.expiry is not None:
         seconds = session.expiry.when() - asyncio.get_running_loop().time()
     return clock.now() + int(seconds * clock.SECOND)
+
+
+def _expire(server: Server, session: Session) -> None:
+    """Its client, should it come yet, is told how much was handled."""
+    owner, number, counters = session.account.owner, session.number, session.sm
+    if counters is not None:
+        until = clock.now() + ENDED_FOR
+        count = counters.handled
+        server.spawn(server.store.write(lambda tx: parked.remember(tx, owner, number, count, until)))
+    give_up(server, session)
 
 
 async def end(server: Server, session: Session) -> None:

@@ -175,7 +175,8 @@ class Negotiation:
         previous = nonza.attributes.get("previd", "")
         session = await lifecycle.resume(self._server, principal, previous, self._stream)
         if session is None or session.sm is None:
-            self._stream.write(sm.failed("item-not-found"))
+            handled = await lifecycle.handled(self._server, principal, previous)
+            self._stream.write(sm.failed("item-not-found", handled))
             return None
         acknowledge(session, nonza)
         self._stream.write(sm.resumed(session.sm))

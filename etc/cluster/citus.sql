@@ -29,6 +29,7 @@ SELECT create_distributed_table('offline', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('roster', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('session', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('parked', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('ended_session', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('room_seats', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('pubsub_node', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('pubsub_item', 'owner', colocate_with => 'account');

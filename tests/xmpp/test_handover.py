@@ -149,7 +149,8 @@ async def test_a_session_that_is_over_is_not_found(tmp_path: Path) -> None:
         petrova.send(chat(IVANOV, "missed"))
         await petrova.presence_of(phone.full, "unavailable")
         again = await workers.connected(here, IVANOV, "phone")
-        await refused(again, phone.previous, phone.received)
+        answer = await refused(again, phone.previous, phone.received)
+        assert answer.get("h") == "2"  # carbons and presence
         await again.bind()
         await again.go_online()
         assert (await again.message("missed")).find("delay:delay", NAMESPACES) is not None

@@ -80,7 +80,7 @@ async def test_a_room_is_one_whatever_the_number_of_workers(tmp_path: Path) -> N
 
 
 class Process:
-    """A server without connections; `heard` is what goes to people elsewhere, so everything, of both of two."""
+    """A server without connections; `heard` is what goes to people elsewhere, of both processes."""
 
     def __init__(self, store: Store, directory: Directory, heard: list[bytes]) -> None:
         self.store = store
