@@ -9,8 +9,7 @@ import click
 
 from armgs_server.cli.output import remark
 from armgs_server.cli.workplace import load_config
-from armgs_server.portal.converse import PACKAGE, VERSION
-from armgs_server.portal.converse import install as unpack
+from armgs_server.portal import converse as bundle
 from armgs_server.portal.webchat import FOLDER
 
 
@@ -19,10 +18,10 @@ def converse() -> None:
     """Chat in the browser, by Converse.js."""
 
 
-@converse.command("install", help=f"Serves {PACKAGE} (`npm pack converse.js@{VERSION}`) at /chat/.")
+@converse.command("install", help=f"Serves {bundle.PACKAGE} (`npm pack converse.js@{bundle.VERSION}`) at /chat/.")
 @click.argument("package", type=click.Path(path_type=Path))
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 def install(package: Path, directory: Path | None) -> None:
     config = load_config(directory)
-    count = unpack(package, config.data_dir / FOLDER)
-    remark(f"Converse.js {VERSION}: {count} files; /chat/ is served from now on, without a restart")
+    count = bundle.install(package, config.data_dir / FOLDER)
+    remark(f"Converse.js {bundle.VERSION}: {count} files; /chat/ is served from now on, without a restart")

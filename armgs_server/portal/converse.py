@@ -64,13 +64,14 @@ def install(archive: Path, folder: Path) -> int:
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    count = _unpack(archive, fresh)
+    count = unpack(archive, fresh)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
     return count
 
 
-def _unpack(archive: Path, folder: Path) -> int:
+def unpack(archive: Path, folder: Path) -> int:
+    """Puts what a browser loads into the folder; the number of files."""
     count = total = 0
     with tarfile.open(archive, "r:gz") as package:
         for member in package:

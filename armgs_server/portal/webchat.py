@@ -60,6 +60,11 @@ class WebChat:
         if request.path == "/chat":
             return Response(308, [("Location", PREFIX)])
         if request.path == PREFIX:
+            base_url = self._endpoints.base_url
+            if request.header("host") != base_url.partition("://")[2]:
+                # A page may connect to its own site only, which is the one all else is configured for.
+                query = f"?{request.query}" if request.query else ""
+                return Response(302, [("Location", f"{base_url}{PREFIX}{query}")])
             return self._page(request)
         if request.path == _SCRIPT:
             script = self._script(request)

@@ -91,13 +91,26 @@ async def test_autoconfig_goes_by_host_and_refuses_other_domains(world: World) -
     assert other.status == 404
 
 
-async def test_host_meta_names_only_what_is_served(world: World) -> None:
+async def test_host_meta_names_the_ways_of_web_clients(world: World) -> None:
+    """XEP-0156 §2.1; each address answers as what it is named for."""
+    port = world.ports["https"]
+    websocket, bosh = f"wss://localhost:{port}/xmpp-websocket", f"https://localhost:{port}/http-bind"
     xrd = await get(world, "/.well-known/host-meta")
     assert xrd.headers["content-type"] == "application/xrd+xml"
     assert xrd.headers["access-control-allow-origin"] == "*"
-    assert list(ElementTree.fromstring(xrd.body)) == []
+    assert [(link.get("rel"), link.get("href")) for link in ElementTree.fromstring(xrd.body)] == [
+        ("urn:xmpp:alt-connections:websocket", websocket),
+        ("urn:xmpp:alt-connections:xbosh", bosh),
+    ]
     jrd = await get(world, "/.well-known/host-meta.json")
-    assert json.loads(jrd.body) == {"links": []}
+    assert json.loads(jrd.body) == {
+        "links": [
+            {"rel": "urn:xmpp:alt-connections:websocket", "href": websocket},
+            {"rel": "urn:xmpp:alt-connections:xbosh", "href": bosh},
+        ]
+    }
+    assert (await get(world, "/xmpp-websocket")).status == 426
+    assert (await get(world, "/http-bind")).status == 405
 
 
 async def test_ca_is_offered_for_download(world: World) -> None:
