@@ -12,13 +12,14 @@ import os
 import secrets
 import time
 from collections import Counter
+from contextlib import suppress
 from xml.etree.ElementTree import Element
 
 from tests.faults.chat import Occupant, Stream, Talker
 from tests.faults.site import DOMAIN, PASSWORD, PEOPLE, Site
-from tests.faults.wire import Http, Imap, Wire
-from tests.faults.writers import Author, Client, Neighbour, Plan, Rivals, Uploader, content
-from tests.xmpp.client import NAMESPACES
+from tests.faults.wire import GONE, Http, Imap, Wire
+from tests.faults.writers import RETRY, Author, Client, Neighbour, Plan, Rivals, Uploader, content
+from tests.xmpp.client import NAMESPACES, find
 from tests.xmpp.rooms import create
 
 CLIENTS = int(os.environ.get("FAULT_CLIENTS", "50"))
@@ -28,15 +29,50 @@ STOP_TIMEOUT = 60.0
 SHARES = ("chat", "room", "smtp", "chat", "append", "file", "chat", "room", "rivals", "chat")
 
 
-class Load:
-    """Runs from `start` to `stop`; then `check` counts."""
+class Follower:
+    """Reads the room's archive from one host, page after page behind the last id it has seen (XEP-0313).
 
-    def __init__(self, site: Site) -> None:
+    Whatever is written afterwards must come: an id that is committed late, below one already seen, is lost.
+    """
+
+    def __init__(self, load: Load, host: int) -> None:
+        self.texts: list[str] = []
+        self._load = load
+        self._host = host
+        self._last = ""
+
+    async def run(self) -> None:
+        """Until the load ends, and then to the end of the archive."""
+        while not self._load.plan.ended.is_set():
+            with suppress(*GONE):
+                await self._follow()
+            await self._load.plan.pause(RETRY)
+        await self._follow()
+
+    async def _follow(self) -> None:
+        stream = await self._load.stream(PEOPLE[-1], self._host)
+        try:
+            while True:
+                texts, self._last, is_complete = await archive_page(stream, self._load.room, self._last)
+                self.texts += texts
+                if is_complete and self._load.plan.ended.is_set():
+                    return
+                await asyncio.sleep(0.02)
+        finally:
+            stream.writer.transport.abort()
+
+
+class Load:
+    """Runs from `start` to `stop`; then `check` counts. The room's home is on the host `home` at first."""
+
+    def __init__(self, site: Site, home: int) -> None:
         self.site = site
+        self.home = home
         self.tag = f"t{secrets.token_hex(3)}"
         self.room = f"{self.tag}@conference.{DOMAIN}"
         self.plan = Plan(site, self.tag, PACE)
         self.clients = self._make()
+        self.followers = [Follower(self, host) for host in (0, 1)]
         self._tasks: list[asyncio.Task[None]] = []
 
     def _make(self) -> list[Client]:
@@ -63,11 +99,11 @@ class Load:
 
     async def start(self) -> None:
         """Returns when every client has had something acknowledged."""
-        stream = await self._stream(PEOPLE[-1])
-        await create(stream, "keeper", self.room)
-        await stream.close()
-        self._tasks = [asyncio.create_task(client.run(), name=client.name) for client in self.clients]
+        keeper = await self.stream(PEOPLE[-1], self.home)
+        await create(keeper, "keeper", self.room)
+        self._tasks = [asyncio.create_task(each.run()) for each in (*self.clients, *self.followers)]
         await self.all_answered(60.0)
+        keeper.writer.transport.abort()  # all others have entered: the room stays where it is
 
     async def all_answered(self, within: float, hosts: frozenset[int] = frozenset({0, 1})) -> float:
         """After how many seconds every client of those hosts alone had something acknowledged anew."""
@@ -121,6 +157,10 @@ class Load:
         for client in self.clients:
             if isinstance(client, Occupant):
                 wrong += client.disorder()
+        archived = await self._archive(PEOPLE[-1], self.room)
+        for follower in self.followers:
+            missed = [text for text in archived if text not in set(follower.texts)]
+            wrong += [f"{text} was not seen by who read the archive meanwhile" for text in missed]
         assert not wrong, "\n".join(wrong)
 
     def _places(self, client: Client) -> list[str]:
@@ -145,21 +185,12 @@ class Load:
 
     async def _archive(self, person: str, owner: str) -> list[str]:
         """Every text of the load in a person's or a room's archive (XEP-0313), in its order."""
-        stream = await self._stream(person)
+        stream = await self.stream(person)
         texts: list[str] = []
-        to = owner if owner != person else ""
-        last = ""
-        while True:
-            after = f"<after>{last}</after>" if last else ""
-            page = f"<set xmlns='http://jabber.org/protocol/rsm'><max>200</max>{after}</set>"
-            answer = await stream.iq(f"<query xmlns='urn:xmpp:mam:2'>{page}</query>", "set", to)
-            texts += [_text(stanza) for stanza in stream.stanzas if stanza.tag.endswith("}message")]
-            stream.stanzas.clear()
-            fin = answer.find("mam:fin", NAMESPACES)
-            assert fin is not None
-            if fin.get("complete") == "true":
-                break
-            last = fin.findtext("rsm:set/rsm:last", "", NAMESPACES)
+        last, is_complete = "", False
+        while not is_complete:
+            page, last, is_complete = await archive_page(stream, owner if owner != person else "", last)
+            texts += page
         await stream.close()
         return texts
 
@@ -198,11 +229,24 @@ class Load:
     async def _connect(self, wire: Wire, port: int, host: int = 0) -> None:
         await wire.open(self.site.hosts[host].address, self.site.port(port))
 
-    async def _stream(self, person: str) -> Stream:
-        stream = Stream(self.site.hosts[0].address, self.site.port(5222), person, "")
+    async def stream(self, person: str, host: int = 0) -> Stream:
+        """A session without presence."""
+        stream = Stream(self.site.hosts[host].address, self.site.port(5222), person, "")
         await stream.authenticated()
         await stream.bind()
         return stream
+
+
+async def archive_page(stream: Stream, to: str, last: str) -> tuple[list[str], str, bool]:
+    """The texts behind the id `last`, the last one's id, and whether there are no more for now."""
+    after = f"<after>{last}</after>" if last else ""
+    page = f"<set xmlns='http://jabber.org/protocol/rsm'><max>200</max>{after}</set>"
+    answer = await stream.iq(f"<query xmlns='urn:xmpp:mam:2'>{page}</query>", "set", to)
+    texts = [_text(stanza) for stanza in stream.stanzas if stanza.tag.endswith("}message")]
+    stream.stanzas.clear()
+    fin = find(answer, "mam:fin")
+    last = fin.findtext("rsm:set/rsm:last", last, NAMESPACES)
+    return texts, last, fin.get("complete") == "true"
 
 
 def _unknown(client: Client) -> int:

@@ -37,9 +37,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture
-async def load(site: Site) -> AsyncIterator[Load]:
-    """The load, running; what it wrote is counted at the end of the test."""
-    load = Load(site)
+async def load(site: Site, request: pytest.FixtureRequest) -> AsyncIterator[Load]:
+    """The load, running; what it wrote is counted at the end of the test.
+
+    The parameter is the host, 0 or 1, where its room lives at first.
+    """
+    load = Load(site, getattr(request, "param", 0))
     await load.start()
     yield load
     back = await load.all_answered(BACK)
@@ -92,6 +95,7 @@ async def test_a_worker_sleeps_until_its_leases_are_taken(site: Site, load: Load
             os.kill(worker, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("load", [1], indirect=True)
 async def test_a_host_is_parted_from_the_others(site: Site, load: Load) -> None:
     second = site.hosts[1]
     for link in second.links:

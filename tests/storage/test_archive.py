@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
+import pytest
+
 from armgs_server.storage import Store, archive, clock
 from armgs_server.storage.archive import ArchiveQuery
+from armgs_server.storage.tx import Tx
 
 PEERS = ("a@x.example", "b@x.example")
 
@@ -87,3 +93,35 @@ async def test_an_import_keeps_its_time_and_a_tombstone_its_place(store: Store) 
     assert await store.write(lambda tx: archive.replace(tx, 1, old, b"<message>7</message>"))
     assert not await store.write(lambda tx: archive.replace(tx, 2, old, b""))
     assert await numbers(store, before=ids[0]) == ([7], True)
+
+
+async def test_an_id_is_above_the_last_one_though_the_clock_went_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first] = await fill(store, 1)
+    monkeypatch.setattr(clock, "unique_id", lambda: first - (5 * clock.MINUTE << 10))
+    assert await fill(store, 2) == [first + 1, first + 2]
+    rows = [(owner, PEERS[0], "", b"<message>9</message>") for owner in (1, 2, 1)]
+    assert (await store.write(lambda tx: archive.append_all(tx, rows)))[::2] == [first + 3, first + 4]
+
+
+@pytest.mark.postgres
+async def test_who_has_seen_an_id_has_seen_all_before_it(postgresql_url: str, tmp_path: Path) -> None:
+    """Two writers of one archive: the second one's id is drawn when the first has committed."""
+    store = await Store.open(postgresql_url, tmp_path)
+    has_drawn, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Tx) -> int:
+        id_ = await archive.append(tx, 1, PEERS[0], "", b"<message>0</message>")
+        has_drawn.set()
+        await may_commit.wait()  # PostgreSQL's works are awaited on the loop
+        return id_
+
+    first = asyncio.create_task(store.write(slow))
+    await has_drawn.wait()
+    second = asyncio.create_task(fill(store, 1))
+    await asyncio.wait({second}, timeout=0.2)
+    assert await numbers(store) == ([], True)
+    may_commit.set()
+    assert await first < (await second)[0]
+    await store.close()
