@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 SERVER = Path(sys.executable).parent / "nats-server"
@@ -17,7 +18,8 @@ START_TIMEOUT = 30.0
 class Server:
     """A server that can be ended and started again on the same port."""
 
-    def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
+    def __init__(self, directory: Path, address: str = "127.0.0.1", options: Sequence[str] = ()) -> None:
+        self._options = options
         self._log = directory / "nats.log"
         self._address = address
         with socket.socket() as sock:
@@ -29,7 +31,7 @@ class Server:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [SERVER, "-a", self._address, "-p", str(self.port)],
+                [SERVER, "-a", self._address, "-p", str(self.port), *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

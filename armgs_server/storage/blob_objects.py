@@ -102,7 +102,9 @@ class Objects:
         try:
             try:
                 return bytes(obstore.get(self._store, INSTALLATION).bytes()).decode("ascii", "replace")
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
                 obstore.put(self._store, INSTALLATION, installation.encode())
                 return installation
         except (BaseError, OSError) as error:
