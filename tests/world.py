@@ -42,6 +42,9 @@ PORTS = {
     "imaps": 993,
     "xmpp": 5222,
     "xmpps": 5223,
+    "xmpp-server": 5269,
+    "xmpps-server": 5270,
+    "component": 5347,
     "http": 80,
     "https": 443,
 }
@@ -69,9 +72,12 @@ class World:
         process: bool = False,
         store_url: str = "sqlite",
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        people: Mapping[str, str] = PEOPLE,
     ) -> None:
         self.path = path / "world"
         self.process = process
+        self.people = people
+        self.domains = tuple(dict.fromkeys(address.rpartition("@")[2] for address in people))
         self.settings = {name: dict(values) for name, values in SETTINGS.items()}
         for name, values in (settings or {}).items():
             self.settings.setdefault(name, {}).update(values)
@@ -82,7 +88,7 @@ class World:
 
     async def __aenter__(self) -> World:
         self.path.mkdir(parents=True)
-        make_certificates(self.path / "tls", HOSTNAME, DOMAINS)
+        self.certify()
         self.configure()
         await self._populate()
         await self.start()
@@ -156,12 +162,16 @@ class World:
 
     # Life and death.
 
+    def certify(self) -> None:
+        """The world's own CA and certificate."""
+        make_certificates(self.path / "tls", HOSTNAME, self.domains)
+
     def configure(self) -> None:
         """Writes armgs.toml, with an offset at which every port is free."""
-        offset = free_offset()
+        offset = self.settings.get("server", {}).get("port_offset") or free_offset()
         self.ports = {name: port + offset for name, port in PORTS.items()}
         server = {
-            "domains": DOMAINS,
+            "domains": self.domains,
             "hostname": HOSTNAME,
             "port_offset": offset,
             "listen": (HOST,),
@@ -253,9 +263,9 @@ class World:
         try:
             directory = await Directory.open(store, config)
             try:
-                for domain in DOMAINS:
+                for domain in self.domains:
                     await directory.create_department(domain.partition(".")[0].title(), [domain])
-                for address, name in PEOPLE.items():
+                for address, name in self.people.items():
                     await directory.create_person(address, name, password=PASSWORD)
             finally:
                 await directory.close()
@@ -272,7 +282,7 @@ def free_offset() -> int:
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
     for _ in range(100):
         offset = 8000 + 9000 * process + random.randrange(3500)
-        if all(_is_free(port + offset) for port in (*PORTS.values(), 5269)):
+        if all(_is_free(port + offset) for port in PORTS.values()):
             return offset
     raise RuntimeError("no free ports")
 
