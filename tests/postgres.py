@@ -98,6 +98,40 @@ class Server:
         """Runs a statement as the owner of everything."""
         self._run("psql", "-h", str(self.directory), "-U", "armgs", "-q", "-c", statement, "postgres")
 
+    def pause(self) -> None:
+        """It stands still, all its processes, as on a host whose disk has stopped."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        assert self.process is not None
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            os.kill(each, number)
+
+    @contextmanager
+    def standby(self) -> Iterator[Server]:
+        """A streaming replica of this server, with all its databases, ended with the context."""
+        directory = Path(tempfile.mkdtemp(prefix="armgs-pg-", dir="/tmp"))
+        try:
+            if self.user is not None:
+                shutil.chown(directory, self.user, pwd.getpwnam(self.user).pw_gid)
+            replica = Server(directory, self.bin.parent, self.user, self.settings)
+            data = str(directory / "data")
+            self._run(
+                "pg_basebackup", "-h", str(self.directory), "-U", "armgs", "-D", data, "-R", "-c", "fast"
+            )
+            try:
+                replica.start()
+                yield replica
+            finally:
+                replica.stop()
+        finally:
+            shutil.rmtree(directory)
+
     def stop(self, number: int = signal.SIGINT) -> None:
         """PostgreSQL's "fast shutdown", which does not wait for clients; SIGQUIT is its crash."""
         if self.process is not None:
