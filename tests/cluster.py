@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from armgs_server import config as configuration
@@ -29,12 +30,14 @@ from armgs_server.cli.workplace import opened
 from armgs_server.net.certificates import make_certificates
 from armgs_server.supervisor import PidFile
 from tests import nats, postgres, seaweedfs
-from tests.namespaces import Namespace, Networks, networks
+from tests.balancer import ADDRESS, HAPROXY, Balancer
+from tests.namespaces import Namespace, Networks, networks, reason_against
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
 PASSWORD = "cluster-password"
 PORT_OFFSET = 20000
+LOOPBACK_BALANCER = "127.0.0.2"
 
 
 @dataclass(slots=True)
@@ -88,15 +91,22 @@ class Cluster:
     postgres: postgres.Server
     nats: nats.Server
     bucket: seaweedfs.Server
+    balancer: Balancer | None = None
 
 
 @contextmanager
 def running(
-    directory: Path, count: int, *, port_offset: int = PORT_OFFSET, namespaces: bool = False
+    directory: Path,
+    count: int,
+    *,
+    port_offset: int = PORT_OFFSET,
+    namespaces: bool = False,
+    balanced: bool = False,
 ) -> Iterator[Cluster]:
     """`count` hosts with the demonstration workplace, serving.
 
     With `namespaces` (see `tests.namespaces.reason_against`) everything goes over cables: PostgreSQL too.
+    `balanced` puts HAProxy before them, on 127.0.0.1 and the same ports.
     """
     with ExitStack() as stack:
         network = stack.enter_context(networks(count)) if namespaces else None
@@ -114,7 +124,13 @@ def running(
         for host in hosts:
             host.start()
             stack.callback(host.stop)
-        yield Cluster(hosts, server, bus, bucket)
+        balancer = None
+        if balanced:
+            source = LOOPBACK_BALANCER if network is None else network.balancer
+            balancer = Balancer(directory, [host.address for host in hosts], source, port_offset)
+            balancer.start()
+            stack.callback(balancer.stop)
+        yield Cluster(hosts, server, bus, bucket, balancer)
 
 
 def _database(stack: ExitStack, network: Networks | None) -> tuple[postgres.Server, str]:
@@ -144,12 +160,13 @@ def _host(directory: Path, number: int, network: Networks | None) -> Host:
 def _configure(host: Host, first: Host, port_offset: int, store: dict[str, str]) -> None:
     """The first host makes the certificates; the others get copies, as in real life."""
     domains = [department.domain for department in people.DEPARTMENTS]
-    server = {
+    server: dict[str, Any] = {
         "domains": domains,
         "hostname": "localhost",
         "port_offset": port_offset,
         "listen": [host.address],
         "workers": 1,
+        "proxy_hosts": [LOOPBACK_BALANCER if host.network is None else host.network.balancer],
     }
     host.directory.mkdir()
     (host.directory / "data").mkdir(mode=0o700)
@@ -169,14 +186,27 @@ async def _populate(host: Host) -> None:
 
 
 def main() -> None:
-    """Three hosts until Control-C."""
+    """Three hosts until Control-C: in namespaces if the kernel allows it, behind HAProxy if there is one."""
     offset = int(sys.argv[1]) if len(sys.argv) > 1 else PORT_OFFSET
+    reason, balanced = reason_against(), HAPROXY.exists()
+    print(
+        f"hosts on loopback addresses: {reason}" if reason else "each host in a network namespace of its own"
+    )
+    if not balanced:
+        print("no HAProxy in front of them: it is not installed")
     with tempfile.TemporaryDirectory(prefix="armgs-cluster-") as directory:
         Path(directory).chmod(0o755)
-        with running(Path(directory), 3, port_offset=offset) as cluster:
+        folder, namespaces = Path(directory), not reason
+        with running(folder, 3, port_offset=offset, namespaces=namespaces, balanced=balanced) as cluster:
+            addresses = [*([ADDRESS] if balanced else []), *(host.address for host in cluster.hosts)]
+            for address in addresses:
+                name = "HAProxy" if address == ADDRESS else address
+                print(f"{name}: https://{address}:{443 + offset}/, imap {143 + offset}, xmpp {5222 + offset}")
             for host in cluster.hosts:
-                ports = f"imap {143 + offset}, xmpp {5222 + offset}"
-                print(f"{host.address}: https://{host.address}:{443 + offset}/, {ports}")
+                if host.network is not None:
+                    print(
+                        f"to part {host.address} from the others: ip link set {host.network.back_cable} down"
+                    )
             print(f"ivanov@digital.example, password {PASSWORD}; files in {directory}; Control-C ends it")
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
 

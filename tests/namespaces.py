@@ -52,6 +52,11 @@ class Namespace:
     front_cable: str
     back_cable: str
 
+    @property
+    def balancer(self) -> str:
+        """From where the balancer comes, as this host sees it."""
+        return f"{self.front.rpartition('.')[0]}.{BALANCER}"
+
     def command(self, *arguments: str) -> list[str]:
         """A command that runs inside; its process id is that of the command."""
         return ["ip", "netns", "exec", self.name, *arguments]
