@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.processes import Processes
     from armgs_server.xmpp.roster import Colleagues
     from armgs_server.xmpp.succession import Succession
+    from armgs_server.xmpp.xeps.xep_0050_commands import Runs
 
 LOG = log.get("xmpp")
 
@@ -80,6 +81,7 @@ class Server:
         self.before_parking: list[Callable[[], Awaitable[None]]] = []  # done at the stop, clients gone
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind
         self.started = now()
+        self.runs: Runs  # XEP-0050 commands under way, set by the service
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()
         self.caps_hash = ""

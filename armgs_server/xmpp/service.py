@@ -23,6 +23,7 @@ from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
 from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload
+from armgs_server.xmpp.xeps.xep_0050_commands import Runs
 from armgs_server.xmpp.xeps.xep_0114_components import Components
 from armgs_server.xmpp.xeps.xep_0124_bosh_route import BoshRoute
 from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
@@ -37,6 +38,7 @@ class XmppService:
         self.server = Server(core.config, core.store, core.directory)
         self.server.features = xeps.SERVER_FEATURES
         self.server.account_features = xeps.ACCOUNT_FEATURES
+        self.server.runs = Runs()
         bus = core.store.bus
         if isinstance(bus, RemoteBus):
             self.server.processes = Processes(self.server, bus)

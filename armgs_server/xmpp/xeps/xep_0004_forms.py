@@ -25,12 +25,14 @@ class Field:
     label: str = ""
     values: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
+    required: bool = False
 
     def serialise(self) -> bytes:
         inner = b"".join(text_element("value", value) for value in self.values)
         inner += b"".join(
             element("option", {"label": label}, text_element("value", value)) for label, value in self.options
         )
+        inner += element("required") if self.required else b""
         return element("field", {"var": self.var, "type": self.type, "label": self.label}, inner)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from armgs_server.xmpp.iq import SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
-from armgs_server.xmpp.xeps import xep_0115_caps
+from armgs_server.xmpp.xeps import xep_0050_commands, xep_0050_table, xep_0115_caps
 
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
@@ -29,12 +29,19 @@ def info(
 
 async def handle_server_info(query: Query) -> bytes:
     node = query.payload.get("node") or ""
+    command = xep_0050_table.find("server", node)
+    if command is not None and not query.session.is_outside:
+        identities, features = await xep_0050_table.info(query, command)
+        return info(identities, features, node)
     if node and node != xep_0115_caps.node_with_hash(query.server, query.to.domain):
         raise StanzaError("item-not-found")
     return info(xep_0115_caps.IDENTITIES, query.server.features, node)
 
 
 async def handle_server_items(query: Query) -> bytes:
+    if query.payload.get("node") == xep_0050_commands.NAMESPACE and not query.session.is_outside:
+        commands = await xep_0050_table.items(query, "server")
+        return element("query", {"xmlns": ITEMS, "node": xep_0050_commands.NAMESPACE}, commands)
     if query.payload.get("node"):
         raise StanzaError("item-not-found")
     domain = query.to.domain

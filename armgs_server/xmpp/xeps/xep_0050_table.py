@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0050: the commands there are, and how they are found (§2) and called (§3)."""
+
+from __future__ import annotations
+
+from armgs_server.xmpp.iq import SERVER, At, Query, Route
+from armgs_server.xmpp.stanza import StanzaError, element
+from armgs_server.xmpp.xeps import xep_0004_forms, xep_0133_accounts
+from armgs_server.xmpp.xeps.xep_0050_commands import FEATURES, NAMESPACE, Command, run
+
+COMMANDS: tuple[Command, ...] = (*xep_0133_accounts.COMMANDS,)
+_BY_NODE = {(command.at, command.node): command for command in COMMANDS}
+
+
+async def allowed(query: Query, at: At) -> list[Command]:
+    """The commands that the asker may run: nobody is told of others (§2.2)."""
+    return [command for command in COMMANDS if command.at == at and await command.is_allowed(query)]
+
+
+def find(at: At, node: str) -> Command | None:
+    """The command with that node."""
+    return _BY_NODE.get((at, node))
+
+
+async def items(query: Query, at: At) -> bytes:
+    """The inside of disco#items of the node of all commands (§2.2)."""
+    return b"".join(
+        element("item", {"jid": query.to.bare, "node": each.node, "name": each.title(query)})
+        for each in await allowed(query, at)
+    )
+
+
+async def info(query: Query, command: Command) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
+    """Identities and features of a command's node (§2.2)."""
+    if not await command.is_allowed(query):
+        raise StanzaError("forbidden")
+    identity = ("automation", "command-node", command.title(query))
+    return (identity,), (*FEATURES, xep_0004_forms.NAMESPACE)
+
+
+async def handle_server(query: Query) -> bytes:
+    return await _handle(query, "server")
+
+
+async def _handle(query: Query, at: At) -> bytes:
+    command = find(at, query.payload.get("node") or "")
+    if command is None:
+        raise StanzaError("item-not-found")
+    if not await command.is_allowed(query):
+        raise StanzaError("forbidden", type="cancel")  # §4.4
+    return await run(query, command, query.server.runs)
+
+
+ROUTES = (Route("set", NAMESPACE, "command", SERVER, handle_server),)
