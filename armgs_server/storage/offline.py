@@ -40,6 +40,12 @@ async def count(tx: Tx, owner: int) -> int:
     return int(await tx.value("SELECT COUNT(*) FROM offline WHERE owner = ?", owner))
 
 
+async def waiting(tx: Tx, owner: int) -> list[OfflineMessage]:
+    """All of them, in order; they stay."""
+    rows = await tx.rows("SELECT id, sent, stanza FROM offline WHERE owner = ? ORDER BY id", owner)
+    return [OfflineMessage(id_, sent, bytes(stanza)) for id_, sent, stanza in rows]
+
+
 async def take(tx: Tx, owner: int, size: int = PAGE_SIZE) -> list[OfflineMessage]:
     """Removes and returns the oldest ones: at most `size` octets, but at least one; [] when none waits."""
     rows = await tx.rows(

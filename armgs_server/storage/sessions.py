@@ -9,7 +9,7 @@ A session's row belongs to one process: `update` and `remove` touch it only whil
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from armgs_server.storage import clock
 from armgs_server.storage.tx import Row, Tx
@@ -30,6 +30,7 @@ class SessionRow:
     priority: int
     presence: bytes | None
     blocked: bytes
+    since: int = 0  # its client has acknowledged what was sent earlier; of sessions whose process died
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,20 @@ async def is_alive(tx: Tx, process: str) -> bool:
     return found is not None
 
 
-async def sweep(tx: Tx) -> list[SessionRow]:
-    """Removes processes whose time is over; the sessions they had."""
+async def note_unacknowledged(tx: Tx, process: str, since: Sequence[tuple[int, int, int]]) -> None:
+    """(owner, number, time): what was sent to the session earlier is acknowledged; 0: all, at each beat."""
+    await tx.executemany(
+        "UPDATE session SET since = ? WHERE owner = ? AND number = ? AND process = ?",
+        [(time, owner, number, process) for owner, number, time in since],
+    )
+
+
+async def sweep(tx: Tx, lifetime: int) -> list[SessionRow]:
+    """Removes processes whose time is over; the sessions they had. A beat is good for `lifetime`."""
     found: list[SessionRow] = []
-    for (process,) in await tx.rows("SELECT id FROM process WHERE expires <= ?", clock.now()):
-        found += await forget(tx, process)
+    for process, expires in await tx.rows("SELECT id, expires FROM process WHERE expires <= ?", clock.now()):
+        rows = await forget(tx, process)
+        found += [replace(row, since=row.since or _last_look(expires, lifetime)) for row in rows]
     return found
 
 
@@ -71,10 +81,25 @@ async def forget(tx: Tx, process: str) -> list[SessionRow]:
         return []  # another was faster
     rows = await tx.rows(
         "DELETE FROM session WHERE process = ?"
-        " RETURNING owner, address, resource, number, process, priority, presence",
+        " RETURNING owner, address, resource, number, process, priority, presence, since",
         process,
     )
-    return [_from_row((*row, None)) for row in rows]
+    return [replace(_from_row((*row[:-1], None)), since=row[-1]) for row in rows]
+
+
+async def held(tx: Tx, owner: int, resource: str, lifetime: int) -> SessionRow | None:
+    """The session that has the resource; `since` as `sweep` tells it."""
+    row = await tx.row(
+        "SELECT s.owner, s.address, s.resource, s.number, s.process, s.priority, s.presence, s.since,"
+        " COALESCE(p.expires, 0) FROM session s LEFT JOIN process p ON p.id = s.process"
+        " WHERE s.owner = ? AND s.resource = ?",
+        owner,
+        resource,
+    )
+    if row is None:
+        return None
+    *columns, since, expires = row
+    return replace(_from_row((*columns, None)), since=since or _last_look(expires, lifetime))
 
 
 async def claim(tx: Tx, row: SessionRow) -> str:
@@ -82,7 +107,7 @@ async def claim(tx: Tx, row: SessionRow) -> str:
     former = await tx.value(
         "INSERT INTO session (owner, resource, address, number, process, former, priority, presence)"
         " VALUES (?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (owner, resource) DO UPDATE SET"
-        " former = session.process, process = excluded.process, number = excluded.number,"
+        " former = session.process, process = excluded.process, number = excluded.number, since = 0,"
         " address = excluded.address, priority = excluded.priority, presence = excluded.presence"
         " RETURNING former",
         row.owner,
@@ -187,6 +212,11 @@ async def of(tx: Tx, addresses: Sequence[str], blocklist: str) -> list[SessionRo
         )
         found += [_from_row(row) for row in rows]
     return found
+
+
+def _last_look(expires: int, lifetime: int) -> int:
+    """The last beat but one, of three in a lifetime: what no note is about was acknowledged by then."""
+    return expires - lifetime - lifetime // 3
 
 
 def _from_row(row: Row) -> SessionRow:

@@ -26,6 +26,7 @@ from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.server import LOG
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import StanzaError
+from armgs_server.xmpp.unacknowledged import Unacknowledged
 from armgs_server.xmpp.xeps.xep_0191_blocking import DOCUMENT
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Processes:
         self.on_gone: Callable[[list[SessionRow]], Coroutine[Any, Any, None]]
         self.on_back: Callable[[Session], Awaitable[None]]  # others may think that it has gone
         self.on_taken: Callable[[Session], None]  # a session whose resource another process has
+        self.on_lost: Callable[[list[SessionRow]], Awaitable[None]]  # sessions that did not end in order
         self.on_beat: Callable[[], Coroutine[Any, Any, None]]
         self._server = server
         self._bus = bus
@@ -55,6 +57,7 @@ class Processes:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unacknowledged = Unacknowledged(clock.now())
         self._beating: asyncio.Task[None] | None = None
         self._unsubscribe: list[Callable[[], None]] = []
 
@@ -110,15 +113,18 @@ class Processes:
         """Writes a new session down; an older one of the same resource elsewhere has ended on return."""
         row = self.row(session)
 
-        async def work(tx: Tx) -> str:
+        async def work(tx: Tx) -> tuple[str, SessionRow | None]:
             others = await sessions.of(tx, [row.address], DOCUMENT)
             if len(others) >= limit and all(other.resource != row.resource for other in others):
                 raise StanzaError("resource-constraint", "too many sessions")  # RFC 6120 §7.6.2.1
-            return await sessions.claim(tx, row)
+            held = await sessions.held(tx, row.owner, row.resource, self._lifetime)
+            return await sessions.claim(tx, row), held
 
-        former = await self._store.write(work)
+        former, held = await self._store.write(work)
         if former not in ("", self.name):
-            await self.ask(former, "end", session.jid.full.encode())
+            answer = await self.ask(former, "end", session.jid.full.encode())
+            if answer is None and held is not None:
+                await self.on_lost([held])
 
     async def place(self, owner: int, number: int) -> SessionPlace | None:
         """Where the session with that number is now."""
@@ -208,7 +214,9 @@ class Processes:
         return await self._store.read(lambda tx: sessions.is_alive(tx, process))
 
     async def ask(self, process: str, what: str, data: bytes, timeout: float = ASK_TIMEOUT) -> bytes | None:
-        """Another process's answer; None where there is none in time."""
+        """Another process's answer; None where there is none in time, or no such process."""
+        if not self._bus.is_heard_elsewhere(f"xmpp-process:{process}"):
+            return None
         number = next(self._numbers)
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -254,13 +262,21 @@ class Processes:
                 was_there = await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
                 if not was_there:
                     self.spawn(self._come_back())  # however long it takes, the next beat must not wait
-                gone = await self._store.write(sessions.sweep)
+                await self._note_unacknowledged()
+                gone = await self._store.write(lambda tx: sessions.sweep(tx, self._lifetime))
                 if gone:
                     LOG.warning("a process is gone", sessions=len(gone))
                     self.spawn(self.on_gone(gone))
                 self.spawn(self.on_beat())
             except DomainError as error:
                 LOG.warning("process cannot be kept in the store", error=error.text)
+
+    async def _note_unacknowledged(self) -> None:
+        accounts = self._server.accounts.values()
+        here = [session for account in accounts for session in account.sessions.values()]
+        notes = self._unacknowledged.look(here, clock.now())
+        if notes:
+            await self._store.write(lambda tx: sessions.note_unacknowledged(tx, self.name, notes))
 
     async def _come_back(self) -> None:
         """This process slept so long that it was taken for dead: its sessions are written anew."""

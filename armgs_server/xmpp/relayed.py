@@ -46,6 +46,7 @@ class Relayed:
         processes.on_gap(self._after_gap)
         processes.answerers["end"] = self._end
         processes.on_gone = self._tell_gone
+        processes.on_lost = self._recover
         processes.on_back = self._tell_back
         processes.on_taken = self._give_way
 
@@ -162,6 +163,19 @@ class Relayed:
             await self._leave_hosts(jid)
             if row.presence is not None:
                 await self._tell(row.address, row.resource, UNAVAILABLE)
+        await self._recover(rows)
+
+    async def _recover(self, rows: list[SessionRow]) -> None:
+        """XEP-0198 §5: what clients of a dead process may not have got waits for their next session."""
+        for row in rows:
+            account = self._server.accounts.get(row.address)
+            takes_messages = row.presence is not None and row.priority >= 0
+            if (
+                takes_messages
+                and not (account is not None and account.receivers())
+                and not await self._processes.receivers(row.address)
+            ):
+                await xep_0160_offline.recover(self._server, row.owner, row.address, row.since)
 
     def _on_gone(self, frame: Frame) -> None:
         self._processes.spawn(self._leave_hosts(parse(frame.to)))

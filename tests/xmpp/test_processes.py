@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -11,8 +12,10 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
+from armgs_server.storage import Store
 from tests.world import IVANOV, PETROVA, SIDOROV, World
-from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
+from tests.xmpp.client import NAMESPACES, TIMEOUT, Client, chat, error_of, find, text
+from tests.xmpp.resuming import bodies, refused
 from tests.xmpp.rooms import ROOM, create, enter, say
 from tests.xmpp.workers import SETTINGS, Workers, bind
 
@@ -31,11 +34,6 @@ async def carbon(client: Client, direction: str, body: str) -> None:
     """Waits for a copy of a message."""
     path = f"carbons:{direction}/forward:forwarded/c:message/c:body"
     await client.receive("c:message", lambda stanza: stanza.findtext(path, None, NAMESPACES) == body)
-
-
-def bodies(stanzas: list[Element]) -> list[str]:
-    found = [stanza.findtext("c:body", None, NAMESPACES) for stanza in stanzas]
-    return [body for body in found if body]
 
 
 async def test_messages_presence_and_carbons_go_across(tmp_path: Path, store_url: str) -> None:
@@ -187,6 +185,38 @@ async def test_a_killed_worker_takes_its_sessions_with_it(workers: Workers) -> N
     again = await workers.log_in(here, PETROVA, "desk")
     assert text(await again.message("while you were away"), "c:body")
     await ivanov.presence_of(again.full)
+
+
+async def test_a_killed_worker_loses_no_message(workers: Workers) -> None:
+    here, there = workers.pids
+    ivanov = await workers.log_in(here, IVANOV, "desk")
+    petrova = await workers.log_in(there, PETROVA, "desk", online=False)
+    await petrova.enable_sm()
+    await petrova.go_online()
+    await ivanov.presence_of(petrova.full)
+    petrova.send("<a xmlns='urn:xmpp:sm:3' h='1'/>")  # its own presence; nothing more is acknowledged
+    ivanov.send(chat(PETROVA, "long ago"))
+    await petrova.message("long ago")
+    store = await Store.open("sqlite", workers.world.config.data_dir, visiting=True)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            since = "SELECT since FROM session WHERE resource = 'desk' AND address = ?"
+            while not await store.read(lambda tx: tx.value(since, PETROVA)):
+                await asyncio.sleep(0.05)
+    finally:
+        await store.close()
+    petrova.send(chat(IVANOV, "mine"))
+    await ivanov.message("mine")
+    ivanov.send(chat(PETROVA, "just now"))
+    await petrova.message("just now")
+    os.kill(there, signal.SIGKILL)
+    ivanov.send(chat(petrova.full, "too late"))  # nobody knows yet
+    await ivanov.settle()
+    again = await workers.connected(here, PETROVA, "desk")
+    await refused(again, petrova.previous, 2)
+    await again.bind()
+    await again.go_online()
+    assert [body for body in bodies(await again.settle()) if body] == ["long ago", "just now", "too late"]
 
 
 async def test_a_worker_that_slept_takes_up_what_nobody_else_has(workers: Workers) -> None:

@@ -6,10 +6,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from armgs_server.storage import offline
+from armgs_server.storage import archive, offline
+from armgs_server.storage.archive import ArchiveQuery
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import element
+from armgs_server.xmpp.xeps import xep_0359_stanza_ids
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -58,6 +61,22 @@ async def keep(server: Server, session: Session, stanzas: list[bytes]) -> None:
                 await offline.append(tx, owner, stanza, limit=limit)
 
         await server.store.write(work)
+
+
+async def recover(server: Server, owner: int, address: str, since: int) -> None:
+    """What the archive has since then for a person whose last session was lost, as far as it is kept."""
+    limit = server.config.xmpp.offline_messages
+
+    async def work(tx: Tx) -> None:
+        waiting = {message.stanza for message in await offline.waiting(tx, owner)}
+        page = await archive.page(tx, owner, ArchiveQuery(start=since, limit=limit))
+        for message in page.messages:
+            is_own = parse_stanza(message.stanza).from_.partition("/")[0] == address
+            stanza = xep_0359_stanza_ids.stamp(message.stanza, by=address, stanza_id=message.id)
+            if is_kept(message.stanza) and not is_own and stanza not in waiting:
+                await offline.append(tx, owner, stanza, limit=limit, sent=message.sent)
+
+    await server.store.write(work)
 
 
 def is_kept(stanza: bytes) -> bool:
