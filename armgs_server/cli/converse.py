@@ -18,7 +18,10 @@ def converse() -> None:
     """Chat in the browser, by Converse.js."""
 
 
-@converse.command("install", help=f"Serves {bundle.PACKAGE} (`npm pack converse.js@{bundle.VERSION}`) at /chat/.")
+_HELP = f"Serves {bundle.PACKAGE} (`npm pack converse.js@{bundle.VERSION}`) at /chat/."
+
+
+@converse.command("install", help=_HELP)
 @click.argument("package", type=click.Path(path_type=Path))
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 def install(package: Path, directory: Path | None) -> None:
