@@ -50,7 +50,7 @@ class Client(ABC):
         self.plan = plan
         self.number = number
         self.person = person
-        self.host = plan.hosts[number % len(plan.hosts)]
+        self.host = plan.hosts[(number + number // 10) % len(plan.hosts)]  # each kind on both
         self.acknowledged: list[str] = []
         self.unknown: set[str] = set()
         self.refused = 0
