@@ -35,6 +35,7 @@ NAMESPACES = {
     "items": "http://jabber.org/protocol/disco#items",
     "upload": "urn:xmpp:http:upload:0",
     "vcard": "vcard-temp",
+    "last": "jabber:iq:last",
 }
 _ids = itertools.count(1)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nats import Server
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, chat, error_of, find
 from tests.xmpp.resuming import Counter, bodies, refused
@@ -172,3 +173,26 @@ async def test_a_new_session_of_the_resource_ends_one_that_waits(workers: Worker
     await petrova.presence_of(newer.full)
     await refused(await workers.connected(here, IVANOV), phone.previous)
     assert error_of(await petrova.iq(PING, to=f"{IVANOV}/nobody")) == "service-unavailable"
+
+
+async def test_a_long_queue_moves_where_the_bus_is_nats(tmp_path: Path) -> None:
+    nats = Server(tmp_path)
+    nats.start()
+    try:
+        settings = {**SETTINGS, "store": {"bus": nats.url}}
+        async with World(tmp_path, process=True, settings=settings) as world, Workers(world) as workers:
+            here, there = workers.pids
+            petrova = await workers.log_in(there, PETROVA, "desk")
+            phone = await phone_of(workers, here)
+            await petrova.presence_of(phone.full)
+            await phone.disconnect()
+            sent = [f"{number} " + "x" * 40_000 for number in range(40)]  # NATS carries a megabyte at most
+            for body in sent:
+                petrova.send(chat(phone.full, body))
+            await petrova.settle()
+            again = await workers.resumed(there, phone)
+            assert bodies(await again.settle()) == sent
+            petrova.send(chat(phone.full, "live"))
+            await again.message("live")
+    finally:
+        nats.stop()

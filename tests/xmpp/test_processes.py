@@ -17,6 +17,7 @@ from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, TIMEOUT, Client, chat, error_of, find, text
 from tests.xmpp.resuming import bodies, refused
 from tests.xmpp.rooms import ROOM, create, enter, say
+from tests.xmpp.test_pep import AVATAR, avatar, heard, wants
 from tests.xmpp.workers import SETTINGS, Workers, bind
 
 CARBONS = "<enable xmlns='urn:xmpp:carbons:2'/>"
@@ -165,6 +166,34 @@ async def test_a_block_holds_on_every_worker(workers: Workers) -> None:
     later = await workers.log_in(here, PETROVA, "later")
     seen = [stanza.get("from") for stanza in await later.settle() if stanza.tag.endswith("}presence")]
     assert desk.full not in seen and phone.full not in seen
+
+
+async def test_published_items_and_last_activity_go_across(workers: Workers) -> None:
+    here, there = workers.pids
+    desk = await workers.log_in(here, IVANOV, "desk")
+    phone = await workers.log_in(there, IVANOV, "phone")
+    petrova = await workers.log_in(there, PETROVA, "desk")
+    sidorov = await workers.log_in(there, SIDOROV, "desk")
+    for client in (phone, petrova, sidorov):
+        await wants(client, AVATAR)
+    await desk.iq(avatar("a1"), "set")
+    for client in (phone, petrova):
+        assert await heard(client, IVANOV) == ["a1"]
+    assert not [stanza for stanza in await sidorov.settle() if stanza.get("from") == IVANOV]
+    # whoever blocks the publisher hears nothing
+    await petrova.iq(f"<block xmlns='urn:xmpp:blocking'><item jid='{IVANOV}'/></block>", "set")
+    await desk.iq(avatar("a2"), "set")
+    assert await heard(phone, IVANOV) == ["a2"]
+    assert not [each for each in await petrova.settle() if each.get("type") == "headline"]
+    await petrova.iq("<unblock xmlns='urn:xmpp:blocking'/>", "set")
+    # XEP-0012: a contact is here, whichever worker it is on
+    last = "<query xmlns='jabber:iq:last'/>"
+    answer = await desk.iq(last, to=PETROVA)
+    assert find(answer, "last:query").get("seconds") == "0"
+    assert error_of(await desk.iq(last, to=SIDOROV)) == "forbidden"
+    await petrova.close()
+    await desk.presence_of(petrova.full, "unavailable")
+    assert error_of(await desk.iq(last, to=PETROVA)) == "item-not-found"
 
 
 async def test_a_killed_worker_takes_its_sessions_with_it(workers: Workers) -> None:

@@ -135,3 +135,29 @@ async def test_resumption_after_a_lost_connection(connect: Connect) -> None:
     petrova.reconnect(wait=0.1)
     await resumed
     assert (await heard)["body"] == "meanwhile"
+
+
+async def test_resumption_after_a_restart_of_the_server(connect: Connect, world: World) -> None:
+    room = slixmpp.JID("otdel@conference.digital.example")
+    ivanov, petrova = await connect(IVANOV), await connect(PETROVA)
+    await ivanov.plugin["xep_0045"].join_muc_wait(room, "Иванов", timeout=TIMEOUT)
+    await ivanov.plugin["xep_0045"].set_room_config(room, slixmpp.plugins.xep_0004.Form())
+    await petrova.plugin["xep_0045"].join_muc_wait(room, "Петрова", timeout=TIMEOUT)
+    begun: list[Any] = []
+    resumed = [asyncio.ensure_future(event(each, "session_resumed")) for each in (ivanov, petrova)]
+    for client in (ivanov, petrova):
+        client.add_event_handler("session_start", begun.append)
+    await asyncio.sleep(0)
+    await world.stop()
+    await world.start()
+    for client in (ivanov, petrova):
+        client.reconnect(wait=0.1)
+    await asyncio.gather(*resumed)
+    heard = asyncio.ensure_future(event(petrova, "groupchat_message", lambda each: each["body"] == "здесь?"))
+    answered = asyncio.ensure_future(event(ivanov, "message", lambda each: each["body"] == "да"))
+    await asyncio.sleep(0)
+    ivanov.send_message(room, "здесь?", mtype="groupchat")
+    assert (await heard)["from"].resource == "Иванов"
+    petrova.send_message(ivanov.boundjid, "да", mtype="chat")
+    await answered
+    assert begun == []
