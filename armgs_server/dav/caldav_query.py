@@ -39,7 +39,9 @@ async def handle_calendar_query(call: Call, root: Element) -> Response:
     asked = parse_filter(root)
     zone = query_zone(parent, root)
     view = call.view(parse_asked(root))
-    candidates = await call.engine.store.read(lambda tx: _candidates(tx, parent, asked, zone))
+    candidates = await call.engine.store.read_aside(
+        lambda tx: _candidates(tx, parent, asked, zone), as_of=parent.collection
+    )
     if isinstance(call.resource, MemberResource):
         only = {call.resource.item.uid}
         candidates = Candidates(

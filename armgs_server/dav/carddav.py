@@ -101,7 +101,7 @@ async def _select(call: Call, parent: CollectionResource, asked: CardFilter) -> 
             found.update(await cards.containing(tx, *key, text))
         return sorted(found)
 
-    uids = await call.engine.store.read(candidates)
+    uids = await call.engine.store.read_aside(candidates, as_of=parent.collection)
     if not asked.props:
         return uids
     selected: list[int] = []

@@ -81,8 +81,9 @@ async def member_pages(engine: Engine, parent: CollectionResource) -> AsyncItera
     owner, number = parent.collection.owner, parent.collection.id
     after = 0
     while True:
-        page = await engine.store.read(
-            partial(items.scan, owner=owner, collection=number, after_uid=after, limit=RENDERED)
+        page = await engine.store.read_aside(
+            partial(items.scan, owner=owner, collection=number, after_uid=after, limit=RENDERED),
+            as_of=parent.collection,
         )
         if page:
             yield [member(parent, item) for item in page]

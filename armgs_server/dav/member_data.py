@@ -18,6 +18,7 @@ from armgs_server.dav.xml import Element, PropFind, hrefs_of, parse_propfind_ele
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 from armgs_server.storage import members
+from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 
 # Members that must be parsed before it is known whether they belong to the answer, between two pauses.
@@ -45,20 +46,23 @@ async def read_data(engine: Engine, resources: Sequence[MemberResource]) -> None
     by_place: dict[tuple[int, int], list[MemberResource]] = {}
     for resource in wanted:
         by_place.setdefault((resource.item.owner, resource.item.collection), []).append(resource)
-    for (owner, collection), each in by_place.items():
+    for each in by_place.values():
         for start in range(0, len(each), SLICE):
             part = {resource.item.uid: resource for resource in each[start : start + SLICE]}
-            for item, data in await _read(engine, owner, collection, list(part)):
-                part[item.uid].data = data
+            for item, data in await _read(engine, each[0].parent.collection, list(part)):
+                if item.blob == part[item.uid].item.blob:
+                    part[item.uid].data = data
     for resource in wanted:
-        if resource.data is None:  # in the blob engine
+        if resource.data is None:  # in the blob engine, or changed meanwhile
             resource.data = await engine.store.blobs.read(resource.item.blob)
 
 
 async def _read(
-    engine: Engine, owner: int, collection: int, uids: Sequence[int]
+    engine: Engine, collection: Collection, uids: Sequence[int]
 ) -> list[tuple[Item, bytes | None]]:
-    return await engine.store.read(lambda tx: members.by_uids(tx, owner, collection, uids))
+    return await engine.store.read_aside(
+        lambda tx: members.by_uids(tx, collection.owner, collection.id, uids), as_of=collection
+    )
 
 
 def as_resources(
@@ -98,8 +102,9 @@ async def _read_slice(
 ) -> tuple[list[MemberResource], list[str]]:
     names = {href: name for href in hrefs if (name := _name_in(parent, href))}
     collection = parent.collection
-    rows = await view.engine.store.read(
-        lambda tx: members.by_names(tx, collection.owner, collection.id, sorted(set(names.values())))
+    rows = await view.engine.store.read_aside(
+        lambda tx: members.by_names(tx, collection.owner, collection.id, sorted(set(names.values()))),
+        as_of=collection,
     )
     present = {item.name for item, _ in rows}
     missing = [status_response(escape(href), 404) for href in hrefs if names.get(href) not in present]
@@ -148,7 +153,7 @@ async def _slices(
     collection = parent.collection
     for uids, size, test in ((sure, SLICE, None), (doubtful, DOUBTFUL_SLICE, is_wanted)):
         for start in range(0, len(uids), size):
-            rows = await _read(view.engine, collection.owner, collection.id, uids[start : start + size])
+            rows = await _read(view.engine, collection, uids[start : start + size])
             found = as_resources(parent, rows)
             if test is not None:
                 await read_data(view.engine, found)

@@ -22,6 +22,7 @@ from armgs_server.net.http import Response
 from armgs_server.storage import changes
 from armgs_server.storage.changes import NO_LIMIT, Changes
 from armgs_server.storage.collections import Collection
+from armgs_server.storage.tx import Standing
 
 PAGE = 1000  # changes read at once
 
@@ -77,7 +78,10 @@ async def handle_sync_collection(call: Call, root: Element) -> Response:
 
 async def _read(call: Call, parent: CollectionResource, since: int, limit: int) -> Changes:
     owner, number = parent.collection.owner, parent.collection.id
-    return await call.engine.store.read(lambda tx: changes.changes(tx, owner, number, since, limit))
+    known = Standing(owner, number, max(since, parent.collection.modseq))
+    return await call.engine.store.read_aside(
+        lambda tx: changes.changes(tx, owner, number, since, limit), as_of=known
+    )
 
 
 class _Answer:

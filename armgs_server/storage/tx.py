@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Any, ...]
@@ -32,6 +32,14 @@ class AsOf(Protocol):
 
     @property
     def modseq(self) -> int: ...
+
+
+class Standing(NamedTuple):
+    """The least AsOf."""
+
+    owner: int
+    id: int
+    modseq: int
 
 
 @dataclass(frozen=True, slots=True)

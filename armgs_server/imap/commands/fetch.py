@@ -21,7 +21,7 @@ from armgs_server.imap.responses import bad
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query
 from armgs_server.storage.mail_query import Selection
-from armgs_server.storage.tx import Row, Tx
+from armgs_server.storage.tx import Row, Standing, Tx
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -65,7 +65,7 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     for selection in slices(view, runs, plan.slice_size, changed_since):
         if marks:
             await _mark_seen(session, selection, view)
-        rows = await _rows(session, plan, selection)
+        rows = await _rows(session, plan, selection, marked=marks)
         if plan.sections:
             await _write_bodies(session, plan, rows)
         else:
@@ -118,13 +118,19 @@ def slices(
         yield Selection(gathered[0], gathered[-1], gathered, changed_since)
 
 
-async def _rows(session: Session, plan: Plan, selection: Selection) -> list[Row]:
-    collection, _ = session.selected()
-    return await session.core.store.read(
-        lambda tx: mail_query.select(
+async def _rows(session: Session, plan: Plan, selection: Selection, *, marked: bool) -> list[Row]:
+    """From the state that the client knows, its own changes included, or a later one."""
+    collection, view = session.selected()
+
+    async def work(tx: Tx) -> list[Row]:
+        return await mail_query.select(
             tx, collection.owner, collection.id, plan.columns, selection, limit=LIMIT
         )
-    )
+
+    if marked:  # \Seen was set a moment ago: the answer must have it
+        return await session.core.store.read(work)
+    known = Standing(collection.owner, collection.id, max(view.modseq, *view.own, 0))
+    return await session.core.store.read_aside(work, as_of=known)
 
 
 def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:

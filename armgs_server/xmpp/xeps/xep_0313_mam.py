@@ -59,7 +59,12 @@ async def answer(
         return await archive.page(tx, owner, selection), None
 
     try:
-        page, count = await server.store.read(work)
+        if selection.before is None:
+            page, count = await server.store.read(work)
+        else:
+            # What lies before an id that is there is all there: ids are in the order of commits. A page of
+            # the past may show for some seconds what has been retracted since.
+            page, count = await server.store.read_aside(work)
     except NotFound as error:
         raise StanzaError("item-not-found", "no such id in this archive") from error
     messages = list(page.messages)
