@@ -29,7 +29,17 @@ class Contacts:
 class Account:
     """See the head of this file. `bare` is the person's address."""
 
-    __slots__ = ("bare", "blocked", "contacts", "generation", "heard", "principal", "sessions", "unsubscribe")
+    __slots__ = (
+        "bare",
+        "blocked",
+        "contacts",
+        "generation",
+        "heard",
+        "photo",
+        "principal",
+        "sessions",
+        "unsubscribe",
+    )
 
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
@@ -38,6 +48,7 @@ class Account:
         self.contacts: Contacts | None = None
         self.generation = 0  # moves whenever what is known of the contacts may be stale
         self.blocked: frozenset[str] | None = None
+        self.photo: str | None = None  # hash of the avatar (XEP-0153), "" for none, None while it is unknown
         self.heard: dict[str, int] = {}  # number of the last frame for the person, by process
         self.unsubscribe: list[Callable[[], None]] = []
 

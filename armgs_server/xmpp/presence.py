@@ -19,7 +19,12 @@ from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error, head
 from armgs_server.xmpp.subscription_states import TYPES
 from armgs_server.xmpp.subscriptions import UNAVAILABLE, handle_subscription, show
-from armgs_server.xmpp.xeps import xep_0115_clients, xep_0160_offline, xep_0163_events
+from armgs_server.xmpp.xeps import (
+    xep_0115_clients,
+    xep_0160_offline,
+    xep_0163_events,
+    xep_0398_avatars,
+)
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
 
 if TYPE_CHECKING:
@@ -62,7 +67,10 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     is_initial = session.presence is None
     took_messages = session.takes_messages
     session.priority = _priority(stanza)
-    session.presence = tail = stanza.tail()
+    if is_initial or session.account.photo is None:
+        await xep_0398_avatars.read_hash(server, session.account)
+    extra, without = xep_0398_avatars.injected(session.account, stanza)
+    session.presence = tail = stanza.tail(extra, without)
     if server.processes is not None:
         await server.processes.update(session)
     contacts = await roster.contacts(server, session.account)
@@ -167,6 +175,11 @@ async def _directed(server: Server, session: Session, stanza: Stanza, to: JID) -
         session.directed.discard(to.full)
     else:
         session.directed.add(to.full)
+        if session.account.photo is None:
+            await xep_0398_avatars.read_hash(server, session.account)
+        extra, without = xep_0398_avatars.injected(session.account, stanza)
+        if extra:
+            stanza = parse_stanza(stanza.forward(stanza.from_, stanza.to, extra=extra, without=without))
     await _forward(server, session, stanza, to)
 
 

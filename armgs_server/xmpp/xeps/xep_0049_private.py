@@ -10,6 +10,9 @@ from armgs_server.storage import documents
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
+from armgs_server.xmpp.xeps import xep_0402_bookmarks
+from armgs_server.xmpp.xeps.xep_0060_notify import Event, notify
+from armgs_server.xmpp.xeps.xep_0163_pep import nodes_of
 
 NAMESPACE = "jabber:iq:private"
 FEATURES = (NAMESPACE,)
@@ -37,19 +40,23 @@ async def handle_get(query: Query) -> bytes:
 
 
 async def handle_set(query: Query) -> bytes:
-    values = {_name(child): xmltree.serialise(child) for child in query.payload}
+    children = {_name(child): child for child in query.payload}
+    values = {name: xmltree.serialise(child) for name, child in children.items()}
     if not values:
         raise StanzaError("not-acceptable", "nothing to store")
     owner = query.owner
+    nodes = nodes_of(query.server, query.session.account.principal)
+    bookmarks = children.get(xep_0402_bookmarks.DOCUMENT)
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> list[Event]:
         known = set(await documents.names(tx, owner, _PREFIX))
         if len(known | set(values)) > _MAX_DOCUMENTS:
             raise StanzaError("resource-constraint", "too many kinds of private data")
         for name, value in values.items():
             await documents.put(tx, owner, name, value)
+        return [] if bookmarks is None else await xep_0402_bookmarks.on_private(tx, nodes, bookmarks)
 
-    await query.server.store.write(work)
+    await notify(nodes, await query.server.store.write(work))
     return b""
 
 

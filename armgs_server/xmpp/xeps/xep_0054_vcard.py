@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0054: vcard-temp. Who has not made a card of their own is shown as the directory knows them."""
+"""XEP-0054: vcard-temp. Its picture is the avatar of the account (XEP-0398), and its other data is the
+vCard4 there (XEP-0292): setting one changes the others."""
 
 from __future__ import annotations
 
-from armgs_server.directory import Principal
+from lxml import etree
+
 from armgs_server.formats import xmltree
 from armgs_server.storage import documents
-from armgs_server.xmpp import roster
+from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
+from armgs_server.xmpp.xeps import xep_0292_vcard4, xep_0398_avatars
+from armgs_server.xmpp.xeps.xep_0054_cards import DOCUMENT, NAMESPACE, card_of
+from armgs_server.xmpp.xeps.xep_0060_notify import Event, notify
+from armgs_server.xmpp.xeps.xep_0163_pep import nodes_of
 
-NAMESPACE = "vcard-temp"
 FEATURES = (NAMESPACE,)
 ACCOUNT_FEATURES = (NAMESPACE,)
-_DOCUMENT = "vcard-temp"
+_PHOTO = f"{{{NAMESPACE}}}PHOTO"
 
 
 async def handle_get(query: Query) -> bytes:
@@ -21,12 +26,24 @@ async def handle_get(query: Query) -> bytes:
     person = await query.server.person(query.to)
     if person is None:
         raise StanzaError("service-unavailable")
-    asker = query.session
-    if asker.is_outside and not await roster.sees(query.server, person, asker.account.bare):
-        raise StanzaError("service-unavailable")  # the directory is not for everybody elsewhere
-    owner = person.id
-    own = await query.server.store.read(lambda tx: documents.get(tx, owner, _DOCUMENT))
-    return own if own is not None else await _from_directory(query, person)
+    card = await card_of(query.server, person)
+    photo = await xep_0398_avatars.photo(nodes_of(query.server, person), query.session.account.bare)
+    return card if photo is None else _with_photo(card, photo)
+
+
+def _with_photo(card: bytes, photo: bytes) -> bytes:
+    """The card with that picture and no other."""
+    parsed = xmltree.parse(card, max_size=len(card))
+    for old in parsed.findall(_PHOTO):
+        parsed.remove(old)
+    if photo:
+        parsed.append(_in_namespace(photo))
+    return xmltree.serialise(parsed)
+
+
+def _in_namespace(photo: bytes) -> etree._Element:
+    wrapped = element("vCard", {"xmlns": NAMESPACE}, photo)
+    return xmltree.parse(wrapped, max_size=len(wrapped))[0]
 
 
 async def handle_server_get(query: Query) -> bytes:
@@ -35,39 +52,23 @@ async def handle_server_get(query: Query) -> bytes:
 
 
 async def handle_set(query: Query) -> bytes:
-    """§3.2."""
-    value, owner = xmltree.serialise(query.payload), query.owner
-    await query.server.store.write(lambda tx: documents.put(tx, owner, _DOCUMENT, value))
+    """§3.2"""
+    card, owner = query.payload, query.owner
+    value = xmltree.serialise(card)
+    nodes = nodes_of(query.server, query.session.account.principal)
+
+    async def work(tx: Tx) -> list[Event]:
+        before = await documents.get(tx, owner, DOCUMENT)
+        await documents.put(tx, owner, DOCUMENT, value)
+        events = await xep_0398_avatars.on_card(tx, nodes, card, before)
+        return events + await xep_0292_vcard4.on_card(tx, nodes, card)
+
+    await notify(nodes, await query.server.store.write(work))
     return b""
 
 
-async def _from_directory(query: Query, person: Principal) -> bytes:
-    directory = query.server.directory
-    department = await directory.by_id(person.department)
-    unit = await directory.by_id(person.unit) if person.unit else None
-    data = person.data
-    name = text_element("FAMILY", str(data.get("family") or person.name))
-    name += text_element("GIVEN", str(data.get("given") or ""))
-    organisation = text_element("ORGNAME", department.name if department is not None else "")
-    if unit is not None:
-        organisation += text_element("ORGUNIT", unit.name)
-    parts = [
-        text_element("FN", person.name),
-        element("N", {}, name),
-        element("ORG", {}, organisation),
-        element("EMAIL", {}, element("INTERNET") + text_element("USERID", person.address)),
-        text_element("JABBERID", person.address),
-    ]
-    if person.post:
-        parts.append(text_element("TITLE", person.post))
-    for key, kind in (("telephone", "VOICE"), ("mobile", "CELL")):
-        if data.get(key):
-            parts.append(element("TEL", {}, element(kind) + text_element("NUMBER", str(data[key]))))
-    return element("vCard", {"xmlns": NAMESPACE}, b"".join(parts))
-
-
 ROUTES = (
-    Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get, outside=True),
-    Route("get", NAMESPACE, "vCard", SERVER, handle_server_get, outside=True),
+    Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get),
+    Route("get", NAMESPACE, "vCard", SERVER, handle_server_get),
     Route("set", NAMESPACE, "vCard", ACCOUNT, handle_set),
 )

@@ -24,6 +24,8 @@ from armgs_server.xmpp.xeps.xep_0160_offline import delay
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
+AVATAR = "urn:xmpp:avatar:metadata"  # XEP-0084
+
 
 async def subscribers(server: Server, person: Principal) -> frozenset[str]:
     """Bare JIDs of those who see the person's presence."""
@@ -46,6 +48,8 @@ def notify(nodes: Nodes, node: str, audience: Iterable[str], inner: bytes) -> No
 def tell(publisher: str, sessions: Iterable[Session], node: str, inner: bytes) -> None:
     """Those of the sessions that asked for the node."""
     for session in sessions:
+        if node == AVATAR and session.account.bare == publisher:
+            session.account.photo = None  # what XEP-0398 remembers of it
         if node in session.interests:
             session.send(_event(publisher, session, inner))
 

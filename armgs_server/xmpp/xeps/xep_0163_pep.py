@@ -12,13 +12,28 @@ from armgs_server.directory import Principal
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, Query, Route
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import StanzaError
-from armgs_server.xmpp.xeps import xep_0060_approval, xep_0060_disco, xep_0060_requests
+from armgs_server.xmpp.xeps import (
+    xep_0060_approval,
+    xep_0060_disco,
+    xep_0060_requests,
+    xep_0292_vcard4,
+    xep_0398_avatars,
+    xep_0402_bookmarks,
+)
 from armgs_server.xmpp.xeps.xep_0060_approval import COMMANDS
 from armgs_server.xmpp.xeps.xep_0060_nodes import NAMESPACE, OWNER, Derived, Nodes, Reaction, Request
 
-ACCOUNT_FEATURES = (*xep_0060_disco.ACCOUNT_FEATURES,)
-REACTIONS: dict[str, Reaction] = {}
-DERIVED: dict[str, Derived] = {}
+ACCOUNT_FEATURES = (
+    *xep_0060_disco.ACCOUNT_FEATURES,
+    *xep_0398_avatars.ACCOUNT_FEATURES,
+    *xep_0402_bookmarks.ACCOUNT_FEATURES,
+)
+REACTIONS: dict[str, Reaction] = {
+    xep_0292_vcard4.NODE: xep_0292_vcard4.on_node,
+    xep_0402_bookmarks.LEGACY: xep_0402_bookmarks.on_legacy,
+    xep_0402_bookmarks.NATIVE: xep_0402_bookmarks.on_native,
+}
+DERIVED: dict[str, Derived] = {xep_0292_vcard4.NODE: xep_0292_vcard4.derive}
 
 
 def nodes_of(server: Server, person: Principal) -> Nodes:
