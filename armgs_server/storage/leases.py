@@ -75,6 +75,11 @@ async def release(tx: Tx, lease: Lease) -> None:
     )
 
 
+async def release_all(tx: Tx, holder: str) -> None:
+    """The holder has died: whoever wants its leases may have them."""
+    await tx.execute("UPDATE lease SET expires = 0 WHERE holder = ?", holder)
+
+
 async def hold(
     store: Store, name: str, holder: str, job: Callable[[Lease], Awaitable[None]], lifetime: int = LIFETIME
 ) -> None:

@@ -8,10 +8,10 @@ A session's row belongs to one process: `update` and `remove` touch it only whil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from armgs_server.storage import clock
+from armgs_server.storage import clock, leases
 from armgs_server.storage.tx import Row, Tx
 
 _PAGE = 500  # addresses in one query
@@ -66,11 +66,19 @@ async def note_unacknowledged(tx: Tx, process: str, since: Sequence[tuple[int, i
     )
 
 
-async def sweep(tx: Tx, lifetime: int) -> list[SessionRow]:
-    """Removes processes whose time is over; the sessions they had. A beat is good for `lifetime`."""
+async def sweep(tx: Tx, lifetime: int, dead: Collection[str] = ()) -> list[SessionRow]:
+    """Removes processes whose time is over, and those known to be dead; the sessions they had.
+
+    Their leases may be taken at once. A beat is good for `lifetime`.
+    """
     found: list[SessionRow] = []
-    for process, expires in await tx.rows("SELECT id, expires FROM process WHERE expires <= ?", clock.now()):
+    places = "".join(", ?" * len(dead))
+    ended = await tx.rows(
+        f"SELECT id, expires FROM process WHERE expires <= ? OR id IN (''{places})", clock.now(), *dead
+    )
+    for process, expires in ended:
         rows = await forget(tx, process)
+        await leases.release_all(tx, process)
         found += [replace(row, since=row.since or _last_look(expires, lifetime)) for row in rows]
     return found
 

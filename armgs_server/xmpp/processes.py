@@ -23,6 +23,7 @@ from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame as frames
 from armgs_server.xmpp.frame import Frame
 from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.lifelines import Lifelines
 from armgs_server.xmpp.server import LOG
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import StanzaError
@@ -53,6 +54,7 @@ class Processes:
         self._server = server
         self._bus = bus
         self._store = server.store
+        self._lifelines = Lifelines(server.config.data_dir, self.name)
         self._lifetime = int(server.config.xmpp.process_timeout * clock.SECOND)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
@@ -65,7 +67,9 @@ class Processes:
         """From here on sessions may be written."""
         for topic in (f"xmpp-process:{self.name}", GONE_TOPIC):
             self._unsubscribe.append(self._bus.subscribe(topic, self.on_frame))
+        self._lifelines.hold()
         await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
+        await self._sweep()  # this process may take the place of one that died
         self._beating = asyncio.get_running_loop().create_task(self._beat(), name="xmpp-process")
 
     async def withdraw(self) -> None:
@@ -76,6 +80,7 @@ class Processes:
                 await self._beating
         try:
             await self._store.write(lambda tx: sessions.forget(tx, self.name))
+            self._lifelines.release()
         except DomainError as error:
             LOG.warning("process stays in the store until its time is over", error=error.text)
 
@@ -263,13 +268,18 @@ class Processes:
                 if not was_there:
                     self.spawn(self._come_back())  # however long it takes, the next beat must not wait
                 await self._note_unacknowledged()
-                gone = await self._store.write(lambda tx: sessions.sweep(tx, self._lifetime))
-                if gone:
-                    LOG.warning("a process is gone", sessions=len(gone))
-                    self.spawn(self.on_gone(gone))
+                await self._sweep()
                 self.spawn(self.on_beat())
             except DomainError as error:
                 LOG.warning("process cannot be kept in the store", error=error.text)
+
+    async def _sweep(self) -> None:
+        dead = self._lifelines.dead()
+        gone = await self._store.write(lambda tx: sessions.sweep(tx, self._lifetime, dead))
+        self._lifelines.bury(dead)
+        if gone:
+            LOG.warning("a process is gone", sessions=len(gone))
+            self.spawn(self.on_gone(gone))
 
     async def _note_unacknowledged(self) -> None:
         accounts = self._server.accounts.values()
