@@ -42,3 +42,17 @@ async def test_rooms_are_listed_by_domain_page_by_page(store: Store) -> None:
     rest = await store.read(lambda tx: rooms.of_domain(tx, "c.example", "b@c.example", 2))
     assert [record.address for record in rest] == ["c@c.example"]
     assert await store.read(lambda tx: rooms.of_domain(tx, "_.example", "", 2)) == []
+
+
+async def test_seats_are_left_and_taken_once(store: Store) -> None:
+    await store.write(lambda tx: rooms.create(tx, 7, TEA, {}, [OWNER]))
+    assert not await store.read(lambda tx: rooms.has_seats(tx, 7))
+    assert await store.write(lambda tx: rooms.take_seats(tx, 7)) is None
+    for state in ("[1]", "[2]"):
+        await store.write(lambda tx, state=state: rooms.leave_seats(tx, 7, state))  # type: ignore[misc]
+    assert await store.read(lambda tx: rooms.has_seats(tx, 7))
+    assert await store.write(lambda tx: rooms.take_seats(tx, 7)) == "[2]"
+    assert not await store.read(lambda tx: rooms.has_seats(tx, 7))
+    await store.write(lambda tx: rooms.leave_seats(tx, 7, "[3]"))
+    await store.write(lambda tx: rooms.delete(tx, 7))
+    assert not await store.read(lambda tx: rooms.has_seats(tx, 7))
