@@ -17,6 +17,9 @@ from typing import Any, cast
 import asyncpg
 
 CONNECT_TIMEOUT = 10.0
+# After PostgreSQL refused a connection no other is asked for meanwhile, and nothing said of it.
+FULL = 1.0
+TOLD = 60.0
 # Statements kept prepared on one connection: all there are, so that none is planned over and over.
 PREPARED = 500
 
@@ -52,6 +55,7 @@ class Pool:
         self._generation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_back = asyncio.Event()
+        self._full_since = float("-inf")  # loop time of the last refusal
         self._closed = False
 
     async def acquire(self) -> Connection:
@@ -110,17 +114,30 @@ class Pool:
     async def _acquire_slowly(self) -> Connection:
         while not self._closed:
             connection = self._take_idle()
-            if connection is None and len(self._lent) + self._connecting < self._size:
+            if connection is None and self._may_grow():
                 try:
                     connection = await self._connect()
                 except asyncpg.TooManyConnectionsError:
-                    if not self._lent:
+                    if not (self._lent or self._idle or self._connecting):
                         raise
-                    _log.warning("PostgreSQL gives no more connections present=%d", len(self._lent))
+                    self._note_full()
+                    continue
             connection = connection or await self._wait()
             if connection is not None:
                 return connection
         raise asyncpg.InterfaceError("the pool is closed")
+
+    def _may_grow(self) -> bool:
+        if len(self._lent) + self._connecting >= self._size:
+            return False
+        is_refused = asyncio.get_running_loop().time() < self._full_since + FULL
+        return not (is_refused and self._lent)
+
+    def _note_full(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now > self._full_since + TOLD:
+            _log.warning("PostgreSQL gives no more connections present=%d", len(self._lent))
+        self._full_since = now
 
     async def _connect(self) -> Connection:
         generation = self._generation
