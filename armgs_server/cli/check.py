@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import statistics
 import tempfile
 import time
@@ -33,6 +34,7 @@ from armgs_server.config import Config
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError, NotFound
 from armgs_server.net.certificates import server_names
+from armgs_server.net.hosts import is_within
 from armgs_server.net.tls import open_contexts
 from armgs_server.storage.tx import Tx
 
@@ -158,6 +160,14 @@ def database_and_logins(directory: Path | None, config: Config, account: str, ba
     return findings
 
 
+def _source(host: str) -> str:
+    """Our own address in a connection to that host. Nothing is sent."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((host, 9))
+        address: str = sock.getsockname()[0]
+        return address
+
+
 def _advice(failure: str) -> str:
     if failure.startswith("ConnectionRefusedError"):
         return "start the daemon: systemctl start armgs, or armgs serve"
@@ -184,6 +194,10 @@ def _logins(config: Config, address: str, password: str, bar: Bar) -> Iterator[F
     trusted = ca if ca is not None and ca.is_file() else None
     context = probes.ClientContext.trusting(trusted, config.server.hostname)
     host = ANY_ADDRESS.get(config.server.listen[0], config.server.listen[0])
+    if is_within(_source(host), config.server.proxy_hosts):
+        text = "connections from this host must begin with a PROXY header ([server] proxy_hosts)"
+        yield Finding("log-ins", "skipped", text, "run the check elsewhere, or through the balancer")
+        return
     for port, name, probe in probes.PROBES:
         target = probes.Target(host, config.port(port), context, address, password)
         begin = time.perf_counter()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from armgs_server import reload
 from armgs_server.cli.output import remark
 from armgs_server.cli.workplace import config_file, config_option, load_config
 from armgs_server.config import Config, describe
@@ -34,7 +35,7 @@ def describe_(config_path: Path | None) -> None:
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @config_option
 def check(path: Path | None, config_path: Path | None) -> None:
-    """Reads a configuration file (or that of a workplace's folder) and says what is wrong with it."""
+    """Reads a configuration file (or that of a workplace's folder), as a reload does; says what is wrong."""
     chosen = path or config_path
-    load_config(chosen)
+    reload.check(load_config(chosen))
     remark(f"{config_file(chosen)} is good")

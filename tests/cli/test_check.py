@@ -54,6 +54,14 @@ async def test_a_stopped_server(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert await world.directory.app_passwords(person.id) == []
 
 
+async def test_behind_a_balancer_on_the_same_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with World(tmp_path, settings={"server": {"proxy_hosts": ["127.0.0.0/8"]}}) as world:
+        code, findings = await check(world, capsys)
+        assert code == 0, findings
+        assert findings["log-ins"]["status"] == "skipped"
+        assert "proxy_hosts" in findings["log-ins"]["detail"]
+
+
 async def test_a_certificate_that_clients_do_not_trust(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,4 +26,8 @@ def test_check(armgs: Armgs) -> None:
     bad = armgs("config", "check", file)
     assert bad.code == 5
     assert "server.port_offset must be at most 59000" in bad.err
+    file.write_text('[smtp]\nrelay_routes = ["x"]\n')
+    bad = armgs("config", "check", file)
+    assert bad.code == 5
+    assert "smtp.relay_routes: 'x' is not domain=host:port" in bad.err
     assert armgs("config", "check", armgs.path / "none.toml").code == 3
