@@ -148,7 +148,7 @@ class SecuritySettings:
         2, doc="Passes of one password hash (argon2id).", minimum=1, maximum=100, restart=True
     )
     hashes_at_once: int = setting(
-        2, doc="Password hashes computed at the same time.", minimum=1, maximum=64, restart=True
+        2, doc="Password hashes computed at the same time by one worker.", minimum=1, maximum=64, restart=True
     )
     hashes_waiting: int = setting(
         500, doc="Log-ins waiting for their hash; more are told to come back later.", minimum=1
@@ -198,11 +198,11 @@ class LogSettings:
 class LimitSettings:
     """Bounds over all services."""
 
-    connections: int = setting(20000, doc="Connections at the same time.", minimum=1)
+    connections: int = setting(20000, doc="Connections of one worker at the same time.", minimum=1)
     connections_per_host: int = setting(
         5000,
-        doc="Connections at the same time from one address (one /64 for IPv6). An office behind\n"
-        "one address needs about ten for each person.",
+        doc="Connections of one worker at the same time from one address (one /64 for IPv6). An office\n"
+        "behind one address needs about ten for each person.",
         minimum=1,
     )
     tls_timeout: float = setting(15.0, doc="A TLS handshake must be done after this time.", minimum=0.1)
@@ -344,7 +344,7 @@ class XmppSettings:
     )
     bosh_wait: int = setting(60, doc="Longest time a BOSH request is kept waiting.", minimum=1, maximum=600)
     bosh_inactivity: int = setting(
-        60, doc="A BOSH client without a request is gone after this time.", minimum=5, maximum=3600
+        60, doc="A BOSH client without a request is gone after this time.", minimum=1, maximum=3600
     )
     bosh_pause: int = setting(
         120, doc="Longest pause that a BOSH client may ask for.", minimum=5, maximum=3600
