@@ -65,6 +65,14 @@ async def check(tx: Tx, lease: Lease) -> None:
         raise Conflict(f"the lease {lease.name} has passed to another worker")
 
 
+async def is_held(tx: Tx, name: str, holder: str) -> bool:
+    """Whether it is that holder's now."""
+    found = await tx.value(
+        "SELECT 1 FROM lease WHERE name = ? AND holder = ? AND expires > ?", name, holder, clock.now()
+    )
+    return found is not None
+
+
 async def release(tx: Tx, lease: Lease) -> None:
     """Gives it up early, so that another need not wait; harmless when it has passed on."""
     await tx.execute(

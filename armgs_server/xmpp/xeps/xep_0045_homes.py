@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from armgs_server.errors import DomainError, Temporary
 from armgs_server.storage import clock, leases
+from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.leases import LIFETIME, Lease
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
@@ -33,6 +34,7 @@ DONE: Final = b"!"
 AGAIN: Final = b"~"
 TIMEOUT: Final = 10.0  # seconds another process has for one stanza
 CLOSING: Final = 2.0  # seconds that stanzas being handled have at the stop
+LOOK: Final = 1.0  # seconds without an answer until it is looked whether it is still the home
 # For how long it is believed that a room lives where it did, without looking at the lease.
 BELIEVED: Final = 5 * clock.SECOND
 BELIEFS: Final = 10_000
@@ -114,16 +116,22 @@ class Homes:
 
         False: it lives there no more, so nothing was done.
         """
-        process, _ = self._elsewhere[address]
+        bus, (process, _) = self._server.store.bus, self._elsewhere[address]
+        if isinstance(bus, RemoteBus) and not bus.is_linked():
+            raise Temporary("the room cannot be reached now")
+        name = f"room:{address}"
         number = next(self._numbers)
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[number] = done
         data = stanza.forward(origin.full, stanza.to, xmlns=CLIENT)
         fields = (ASK, b"%d" % number, self._name.encode(), origin.full.encode(), data)
-        self._server.store.bus.publish(f"rooms:{process}", b"\0".join(fields))
+        bus.publish(f"rooms:{process}", b"\0".join(fields))
         try:
             async with asyncio.timeout(TIMEOUT):
-                is_done = await done
+                while not (await asyncio.wait({done}, timeout=LOOK))[0]:
+                    if not await self._server.store.read(lambda tx: leases.is_held(tx, name, process)):
+                        raise TimeoutError
+            is_done = done.result()
         except TimeoutError as error:
             self._elsewhere.pop(address, None)
             raise StanzaError("remote-server-timeout", "the room cannot be reached now") from error
