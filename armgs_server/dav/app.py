@@ -5,9 +5,6 @@ Basic authentication on every request (RFC 7617), checked by the directory, whic
 is not logged in gets 401 whatever the path: nothing is told about what exists.
 """
 
-import base64
-import binascii
-
 from armgs_server import log
 from armgs_server.dav.call import Call
 from armgs_server.dav.engine import Engine
@@ -18,9 +15,7 @@ from armgs_server.dav.resources import Resource
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Denied, DomainError
 from armgs_server.net.http import Request, Response
-
-CHALLENGE = ("WWW-Authenticate", 'Basic realm="armgs_server", charset="UTF-8"')
-MAX_CREDENTIALS = 4096
+from armgs_server.net.http.basic import CHALLENGE, parse_basic
 
 _log = log.get("dav")
 
@@ -68,19 +63,6 @@ class App:
             # RFC 4918 §5.2: which URL it really is, where the client left out the slash.
             response.headers.append(("Content-Location", resource.href))
         return response
-
-
-def parse_basic(header: str | None) -> tuple[str, str] | None:
-    """User-id and password of RFC 7617, in UTF-8; None where there are none."""
-    scheme, _, encoded = (header or "").strip().partition(" ")
-    if scheme.lower() != "basic" or len(encoded) > MAX_CREDENTIALS:
-        return None
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return None
-    username, colon, password = decoded.partition(":")
-    return (username, password) if colon and username else None
 
 
 def _is_folder(resource: Resource) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.storage import clock, rooms
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import CLIENT, Child, Stanza, StanzaError, element, head
 from armgs_server.xmpp.xeps import xep_0359_stanza_ids
 from armgs_server.xmpp.xeps.xep_0045_history import send
@@ -48,9 +49,18 @@ async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> N
         return
     if occupant.role < Role.PARTICIPANT:
         raise StanzaError("forbidden", "you have no voice in the room")  # §7.4
-    from_ = occupant.address
     identity = element("occupant-id", {"xmlns": OCCUPANT_ID, "id": occupant.occupant_id})
-    tail = stanza.tail(identity, forged(stanza))
+    await _say(server, room, stanza, occupant.address, stanza.tail(identity, forged(stanza)))
+
+
+async def announce(server: Server, room: Room, stanza: Stanza, origin: JID) -> None:
+    """A post of the department's pubsub service (xep_0472_channel), said by the room itself."""
+    if stanza.type != "groupchat" or origin.bare != f"pubsub.{room.address.domain.partition('.')[2]}":
+        raise StanzaError("not-acceptable", "you are not in the room")
+    await _say(server, room, stanza, room.address, stanza.tail(b"", forged(stanza)))
+
+
+async def _say(server: Server, room: Room, stanza: Stanza, from_: JID, tail: bytes) -> None:
     start = head("message", from_.full)
     if not is_kept(stanza):
         _fan_out(server, room, start, tail)

@@ -253,7 +253,8 @@ class Rooms:
             return
         seat = room.seats.get(origin.full)
         if seat is None:
-            raise StanzaError("not-acceptable", "you are not in the room")
+            await xep_0045_messages.announce(self.server, room, stanza, origin)
+            return
         if nick:
             xep_0045_messages.private(self.server, room, stanza, seat, nick)
         elif stanza.type == "groupchat":

@@ -13,7 +13,7 @@ from armgs_server.storage import clock, pubsub, pubsub_members
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.xeps import xep_0060_access as access
-from armgs_server.xmpp.xeps import xep_0060_config, xep_0060_fields, xep_0472_feed
+from armgs_server.xmpp.xeps import xep_0060_config, xep_0060_fields, xep_0472_channel, xep_0472_feed
 from armgs_server.xmpp.xeps import xep_0060_nodes as names
 from armgs_server.xmpp.xeps.xep_0060_access import Standing
 from armgs_server.xmpp.xeps.xep_0060_config import NodeConfig
@@ -50,7 +50,7 @@ async def handle_publish(request: Request, child: etree._Element) -> bytes:
     publisher = "" if nodes.is_personal and bare == nodes.address else bare
     publication = _parse(child, publisher)
 
-    async def work(tx: Tx) -> list[Event]:
+    async def work(tx: Tx) -> tuple[NodeConfig, list[Event]]:
         found = await access.standing(tx, nodes, publication.node, bare)
         if found is None:
             await _create(tx, request, publication.node, options)
@@ -59,10 +59,15 @@ async def handle_publish(request: Request, child: etree._Element) -> bytes:
             raise error("conflict", "precondition-not-met")  # §7.1.5
         if not found.may_publish:
             raise StanzaError("forbidden")  # §7.1.3.1
-        return await put(tx, nodes, found, publication)
+        return found.config, await put(tx, nodes, found, publication)
 
-    events = await nodes.server.store.write(work)
+    config, events = await nodes.server.store.write(work)
     request.after.append(lambda: notify(nodes, events))
+    if config.channel_room and publication.payload is not None:
+        text = xep_0472_feed.text_of(publication.payload)
+        request.after.append(
+            lambda: xep_0472_channel.say(nodes, config, publication.node, publication.item_id, text)
+        )
     items = element("item", {"id": publication.item_id}) if publication.item_id else b""
     return names.pubsub(element("publish", {"node": publication.node}, items))
 

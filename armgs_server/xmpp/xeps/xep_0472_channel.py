@@ -8,10 +8,13 @@ counts and its members who are away have it too.
 
 from __future__ import annotations
 
-from armgs_server.formats.xmltree import quote
+from urllib.parse import quote
+
+from armgs_server.errors import DomainError
 from armgs_server.storage import rooms
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.server import LOG
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 from armgs_server.xmpp.xeps.xep_0060_config import NodeConfig
 from armgs_server.xmpp.xeps.xep_0060_nodes import Nodes, Request
@@ -34,10 +37,15 @@ async def check_room(request: Request, config: NodeConfig) -> None:
 
 
 async def say(nodes: Nodes, config: NodeConfig, node: str, item_id: str, body: str) -> None:
-    """Says a post in the room of the channel."""
-    uri = f"xmpp:{nodes.address}?;node={quote(node)};item={quote(item_id)}"
+    """Says a post in the room of the channel. The node has it by now: a room that is gone only misses it."""
+    if not body:
+        return
+    uri = f"xmpp:{nodes.address}?;node={quote(node, safe='')};item={quote(item_id, safe='')}"
     inner = text_element("body", body)
     inner += element("reference", {"xmlns": _REFERENCE, "type": "data", "uri": uri})
     attributes = {"from": nodes.address, "to": config.channel_room, "type": "groupchat", "id": item_id}
     stanza = parse_stanza(element("message", attributes, inner))
-    await nodes.server.hosts[ROOMS].handle(stanza, jids.parse(nodes.address))
+    try:
+        await nodes.server.hosts[ROOMS].handle(stanza, jids.parse(nodes.address))
+    except DomainError as error:
+        LOG.warning("a post did not reach its room", room=config.channel_room, error=error.text)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Basic authentication (RFC 7617): what a request says, and how it is asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+CHALLENGE = ("WWW-Authenticate", 'Basic realm="armgs_server", charset="UTF-8"')
+MAX_CREDENTIALS = 4096  # characters
+
+
+def parse_basic(header: str | None) -> tuple[str, str] | None:
+    """User-id and password of RFC 7617, in UTF-8; None where there are none."""
+    scheme, _, encoded = (header or "").strip().partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > MAX_CREDENTIALS:
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    username, colon, password = decoded.partition(":")
+    return (username, password) if colon and username else None
