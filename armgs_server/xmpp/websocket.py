@@ -31,7 +31,16 @@ _CONDITIONS = {frames.TOO_BIG: "policy-violation", frames.INVALID_DATA: "bad-for
 class WebSocketTransport:
     """See the head of this file, and `transport.Transport`."""
 
-    __slots__ = ("_code", "_elements", "_frames", "_is_closing", "_see_other_uri", "_stream", "_trace")
+    __slots__ = (
+        "_code",
+        "_elements",
+        "_frames",
+        "_is_answered",
+        "_is_closing",
+        "_see_other_uri",
+        "_stream",
+        "_trace",
+    )
 
     def __init__(self, stream: Stream, max_stanza_size: int, *, see_other_uri: str, is_traced: bool) -> None:
         self._stream = stream
@@ -41,6 +50,7 @@ class WebSocketTransport:
         self._elements = ElementReader(max_stanza_size)
         self._code = frames.NORMAL
         self._is_closing = False
+        self._is_answered = False  # the client has said Close, or nothing that can be understood
 
     @property
     def id(self) -> str:
@@ -95,9 +105,11 @@ class WebSocketTransport:
             case frames.Ping(data):
                 self._stream.write(frames.serialise_frame(frames.PONG, data))  # RFC 6455 §5.5.2
             case frames.Close(code):
+                self._is_answered = True
                 self._code = code  # RFC 6455 §5.5.1: answered with the same
                 return StreamEnd(is_tag=False)
             case frames.Fault(code, text):
+                self._is_answered = True
                 self._code = code
                 condition = _CONDITIONS.get(code)
                 return StreamEnd(is_tag=False) if condition is None else Fault(condition, text)
@@ -145,8 +157,10 @@ class WebSocketTransport:
         """RFC 6455 §7.1.1: the connection goes when both have said Close, or the client takes too long."""
         self.close()
         try:
-            while await self._stream.read(_CLOSING_TIMEOUT):
-                pass
+            while not self._is_answered and (data := await self._stream.read(_CLOSING_TIMEOUT)):
+                self._frames.receive_data(data)
+                for frame in self._frames.events():
+                    self._is_answered |= isinstance(frame, frames.Close | frames.Fault)
         except TimeoutError:
             self._stream.abort()
 

@@ -8,6 +8,7 @@ import re
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from armgs_server.xmpp.service import XmppService
 from tests.world import HOST, World
 from tests.xmpp.client import TIMEOUT, Client
 
@@ -37,21 +38,31 @@ async def exchange(
         writer.close()
     head, _, content = answer.partition(b"\r\n\r\n")
     status, *rest = head.decode().split("\r\n")
-    return int(status.split()[1]), dict(line.lower().split(": ", 1) for line in rest), content
+    given = (line.split(": ", 1) for line in rest)
+    return int(status.split()[1]), {name.lower(): value for name, value in given}, content
 
 
-def body(content: str = "", **attributes: object) -> bytes:
+def body(inner: str = "", **attributes: object) -> bytes:
     """One request's body; `xmpp_restart` is written `xmpp:restart`."""
     given = "".join(f" {name.replace('_', ':')}='{value}'" for name, value in attributes.items())
-    return f"<body xmlns='{HTTPBIND}' xmlns:xmpp='{XBOSH}'{given}>{content}</body>".encode()
+    return f"<body xmlns='{HTTPBIND}' xmlns:xmpp='{XBOSH}'{given}>{inner}</body>".encode()
 
 
-async def post(world: World, content: str = "", *, secure: bool = False, **attributes: object) -> Element:
+async def post(world: World, inner: str = "", *, secure: bool = False, **attributes: object) -> Element:
     """The answer's body."""
     async with asyncio.timeout(TIMEOUT):
-        status, _, data = await exchange(world, body(content, **attributes), secure=secure)
+        status, _, data = await exchange(world, body(inner, **attributes), secure=secure)
     assert status == 200, data
     return ElementTree.fromstring(data)
+
+
+async def taken(world: World, sid: str, rid: int) -> None:
+    """Waits until the daemon, which runs on this loop, has got that request."""
+    service = next(service for service in world.daemon._services if isinstance(service, XmppService))
+    requests = service._bosh._sessions[sid]._requests
+    async with asyncio.timeout(TIMEOUT):
+        while requests.rid < rid and rid not in requests._early:
+            await asyncio.sleep(0.01)
 
 
 class BoshClient(Client):
@@ -65,6 +76,7 @@ class BoshClient(Client):
         self.ended: dict[str, str] | None = None
         self._news = asyncio.Event()
         self._requests: set[asyncio.Task[None]] = set()
+        self.waiting = 0  # requests that have no answer yet
         self._turn = 1000  # answers count in the order of their requests
         self._answered: dict[int, Element] = {}
         return self
@@ -108,12 +120,16 @@ class BoshClient(Client):
     def _request(self, content: str, **attributes: object) -> None:
         task = asyncio.get_running_loop().create_task(self._exchange(self.rid, content, attributes))
         self.rid += 1
+        self.waiting += 1
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
 
     async def _exchange(self, rid: int, content: str, attributes: dict[str, object]) -> None:
         data = body(content, rid=rid, sid=self.sid, **attributes)
-        _, _, answer = await exchange(self.world, data, secure=self.secure)
+        try:
+            _, _, answer = await exchange(self.world, data, secure=self.secure)
+        finally:
+            self.waiting -= 1
         self._answered[rid] = ElementTree.fromstring(answer)
         while self._turn in self._answered:
             self._take(self._answered.pop(self._turn))
@@ -128,7 +144,7 @@ class BoshClient(Client):
     async def _fill(self) -> bool:
         if self.ended is not None:
             return False
-        if not self._requests:
+        if not self.waiting:
             self._request("")  # §10: one request always waits
         await self._news.wait()
         self._news.clear()

@@ -86,6 +86,10 @@ class WebSocketClient(Client):
         await self.wait_end()
         await self.disconnect()
 
+    async def disconnect(self) -> None:
+        """Drops the connection; TLS is not asked for its goodbye, which what still comes would disturb."""
+        self.writer.transport.abort()
+
     async def _fill(self) -> bool:
         data = await self.reader.read(65536)
         if not data:
