@@ -132,7 +132,7 @@ class Homes:
                     if not await self._server.store.read(lambda tx: leases.is_held(tx, name, process)):
                         raise TimeoutError
             is_done = done.result()
-        except TimeoutError as error:
+        except (TimeoutError, Temporary) as error:  # it may have been done
             self._elsewhere.pop(address, None)
             raise StanzaError("remote-server-timeout", "the room cannot be reached now") from error
         finally:
