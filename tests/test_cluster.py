@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two hosts over PostgreSQL, NATS and S3: one workplace, whichever host is asked and whatever fails."""
+"""Two hosts over PostgreSQL, NATS and S3: one workplace, whichever host is asked.
+
+What fails in the middle of work is in tests/faults.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import http.client
-import itertools
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,58 +160,6 @@ def test_a_host_that_is_killed_takes_nothing_with_it(running: cluster.Cluster) -
     other.logout()
 
 
-class Author(threading.Thread):
-    """Appends message after message on one connection and notes which were acknowledged."""
-
-    def __init__(self, host: cluster.Host, number: int, ends: threading.Event) -> None:
-        super().__init__()
-        self.client = inbox(host)
-        self.number = number
-        self.ends = ends
-        self.acknowledged: list[bytes] = []
-        self.refused = 0
-        self.after_refusal = 0
-
-    def run(self) -> None:
-        for message in itertools.count():
-            if self.ends.is_set():
-                return
-            subject = b"author %d message %d" % (self.number, message)
-            try:
-                self.client.append("Drafts", b"Subject: " + subject + b"\r\n\r\nx\r\n")
-            except IMAPClientError as error:
-                assert "UNAVAILABLE" in str(error)
-                self.refused += 1
-                self.after_refusal = 0
-                continue
-            self.acknowledged.append(subject)
-            self.after_refusal += 1
-
-
-@pytest.mark.postgres
-def test_a_crash_of_postgresql_loses_nothing_that_was_acknowledged(running: cluster.Cluster) -> None:
-    ends = threading.Event()
-    authors = [Author(running.hosts[number % 2], number, ends) for number in range(6)]
-    for author in authors:
-        author.start()
-    wait_until(lambda: all(len(author.acknowledged) > 5 for author in authors))
-    running.postgres.stop(signal.SIGQUIT)
-    wait_until(lambda: all(author.refused for author in authors))
-    running.postgres.start()
-    wait_until(lambda: all(author.after_refusal > 5 for author in authors))
-    ends.set()
-    for author in authors:
-        author.join(WAIT)
-        author.client.logout()
-    client = inbox(running.hosts[0])
-    client.select_folder("Drafts")
-    found = client.fetch(client.search(), ["BODY.PEEK[HEADER.FIELDS (SUBJECT)]"]).values()
-    subjects = [each[b"BODY[HEADER.FIELDS (SUBJECT)]"].removeprefix(b"Subject: ").strip() for each in found]
-    for subject in (each for author in authors for each in author.acknowledged):
-        assert subjects.count(subject) == 1, subject
-    client.logout()
-
-
 @pytest.mark.postgres
 def test_without_the_bucket_large_bodies_are_refused_and_small_ones_taken(running: cluster.Cluster) -> None:
     host = running.hosts[1]
@@ -225,10 +173,3 @@ def test_without_the_bucket_large_bodies_are_refused_and_small_ones_taken(runnin
         client.append("INBOX", b"Subject: large\r\n\r\n" + b"x" * 100_000 + b"\r\n")
     client.append("INBOX", b"Subject: small\r\n\r\nx\r\n")
     client.logout()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

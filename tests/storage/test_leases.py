@@ -44,6 +44,15 @@ async def test_its_own_lease_run_out_comes_back_with_a_new_token(store: Store) -
     assert first and again and again.token == first.token + 1
 
 
+async def test_leases_of_the_dead_are_free(store: Store) -> None:
+    assert await take(store, "a") is not None
+    assert await store.read(lambda tx: leases.is_held(tx, "queue", "a"))
+    assert not await store.read(lambda tx: leases.is_held(tx, "queue", "b"))
+    await store.write(lambda tx: leases.release_all(tx, "a"))
+    assert not await store.read(lambda tx: leases.is_held(tx, "queue", "a"))
+    assert await take(store, "b") == Lease("queue", "b", 2)
+
+
 async def test_a_job_changes_hands(store: Store) -> None:
     ran: asyncio.Queue[Lease] = asyncio.Queue()
 

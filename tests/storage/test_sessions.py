@@ -42,6 +42,17 @@ async def test_the_last_claim_of_a_resource_holds(store: Store) -> None:
     assert await of(store, "ann@example") == [newer]
 
 
+async def test_who_is_known_to_be_dead_is_swept_with_its_leases(store: Store) -> None:
+    for process in ("p1", "p2"):
+        await store.write(lambda tx, process=process: sessions.beat(tx, process, LIFE))  # type: ignore[misc]
+    await store.write(lambda tx: sessions.claim(tx, ROW))
+    await store.write(lambda tx: leases.acquire(tx, "room:tea", "p1"))
+    assert await store.write(lambda tx: sessions.sweep(tx, LIFE, ["p0"])) == []
+    (swept,) = await store.write(lambda tx: sessions.sweep(tx, LIFE, ["p0", "p1"]))
+    assert replace(swept, since=0) == ROW
+    assert await store.write(lambda tx: leases.acquire(tx, "room:tea", "p2")) is not None
+
+
 async def test_who_sweeps_a_silent_process_gets_its_sessions_once(store: Store) -> None:
     await store.write(lambda tx: sessions.beat(tx, "p1", -clock.SECOND))
     await store.write(lambda tx: sessions.beat(tx, "p2", LIFE))
