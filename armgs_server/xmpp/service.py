@@ -22,11 +22,12 @@ from armgs_server.xmpp.stanza import stream_error, stream_header
 from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
-from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload
+from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload, xep_0472_atom
 from armgs_server.xmpp.xeps.xep_0050_commands import Runs
 from armgs_server.xmpp.xeps.xep_0114_components import Components
 from armgs_server.xmpp.xeps.xep_0124_bosh_route import BoshRoute
 from armgs_server.xmpp.xeps.xep_0363_upload import UploadHost
+from armgs_server.xmpp.xeps.xep_0472_atom import Feeds
 
 _REFUSAL = stream_header(from_="localhost", stream_id="0") + stream_error("resource-constraint")
 
@@ -77,6 +78,7 @@ class XmppService:
             (xep_0363_upload.PREFIX, upload.answer),
             (websocket.PATH, self._websocket.answer),
             (xep_0124_bosh_route.PATH, self._bosh.answer),
+            (xep_0472_atom.PREFIX, Feeds(self.server).answer),
         )
 
     async def start(self) -> None:
