@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from armgs_server.storage import Store, clock, documents, sessions
+from armgs_server.storage import Store, clock, documents, leases, sessions
 from armgs_server.storage.sessions import SessionPlace, SessionRow
 
 ROW = SessionRow(1, "ann@example", "desk", 11, "p1", 5, b"/>", b"")
