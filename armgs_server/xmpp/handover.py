@@ -61,11 +61,11 @@ class Handover:
             if place is None:
                 await self.take([(principal.id, number)])
                 break
+            blocked = await xep_0191_blocking.load(server, principal.id)
             pending = server.transit.arrival(number)
             if pending is not None:
                 await _wait(pending)
             else:
-                blocked = await xep_0191_blocking.load(server, principal.id)
                 jid = parse(place.address).with_resource(place.resource)
                 arrival = self.expect(principal, blocked, jid, number)
                 try:

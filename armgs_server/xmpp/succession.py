@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 _EXPECTED_FOR = 30.0  # seconds from being announced to being there
+_LINGER = 0.5  # seconds in which others may still send here what they chose this process for before
 _READY = b"ready"
 
 
@@ -57,6 +58,8 @@ class Succession:
             keys = await self._handover.park(page, heir)
             if heir and server.processes is not None:
                 await server.processes.ask(heir, "take", _lines(keys), PARK_TIMEOUT)
+        if server.processes is not None:
+            await asyncio.sleep(_LINGER)
 
     async def _finish(self, leaving: Sequence[Session]) -> None:
         """What clients have sent is handled to its end, so that it counts."""
@@ -97,6 +100,8 @@ class Succession:
             if principal is None:
                 continue
             blocked = await xep_0191_blocking.load(server, principal.id)
+            if server.transit.arrival(int(number)) is not None:
+                continue  # its client is here already, and it is being fetched
             key = (principal.id, int(number))
             self._expected[key] = self._handover.expect(principal, blocked, parse(full), int(number))
             asyncio.get_running_loop().call_later(_EXPECTED_FOR, self._settle, key)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 ASK: Final = b"?"
+CLOSED: Final = "rooms-closed"  # topic: no room lives any more in the process named
 DONE: Final = b"!"
 AGAIN: Final = b"~"
 TIMEOUT: Final = 10.0  # seconds another process has for one stanza
@@ -67,6 +68,7 @@ class Homes:
         self._is_closed = asyncio.Event()  # no room lives here any more
         if not server.is_alone:
             server.store.bus.subscribe(f"rooms:{self._name}", self._on_bus)
+            server.store.bus.subscribe(CLOSED, self._on_closed)
 
     async def is_here(self, address: str) -> bool:
         """Whether the room lives in this process; one that lives nowhere does from now on."""
@@ -108,8 +110,9 @@ class Homes:
             await asyncio.wait(tuple(self._tasks), timeout=CLOSING)
 
     def closed(self) -> None:
-        """All rooms have been let go."""
+        """All rooms have been let go, which the others are told."""
         self._is_closed.set()
+        self._server.store.bus.publish(CLOSED, self._name.encode())
 
     async def forward(self, stanza: Stanza, origin: JID, address: str) -> bool:
         """Has the room's home handle the stanza; its answers and errors go straight to `origin`.
@@ -128,9 +131,11 @@ class Homes:
         bus.publish(f"rooms:{process}", b"\0".join(fields))
         try:
             async with asyncio.timeout(TIMEOUT):
+                is_held = True
                 while not (await asyncio.wait({done}, timeout=LOOK))[0]:
-                    if not await self._server.store.read(lambda tx: leases.is_held(tx, name, process)):
+                    if not is_held:  # nor has it said, as one that stops does, that it let go of the room
                         raise TimeoutError
+                    is_held = await self._server.store.read(lambda tx: leases.is_held(tx, name, process))
             is_done = done.result()
         except (TimeoutError, Temporary) as error:  # it may have been done
             self._elsewhere.pop(address, None)
@@ -173,6 +178,11 @@ class Homes:
         task = asyncio.get_running_loop().create_task(self._serve(number, rest), name="room-stanza")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _on_closed(self, message: bytes) -> None:
+        gone = message.decode()
+        for address in [each for each, (process, _) in self._elsewhere.items() if process == gone]:
+            del self._elsewhere[address]
 
     async def _serve(self, number: bytes, rest: bytes) -> None:
         """Handles what another process has forwarded."""
