@@ -20,7 +20,7 @@ from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import CLIENT, Stanza, StanzaError, error_reply, from_domain_error
-from armgs_server.xmpp.xeps import xep_0160_offline, xep_0280_carbons, xep_0359_stanza_ids
+from armgs_server.xmpp.xeps import xep_0160_offline, xep_0163_answers, xep_0280_carbons, xep_0359_stanza_ids
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
 from armgs_server.xmpp.xeps.xep_0313_rules import is_archived
 
@@ -288,6 +288,7 @@ Stage = Callable[[Delivery], Awaitable[bool]]
 
 BEFORE_COMMIT: tuple[Stage, ...] = (
     to_host,
+    xep_0163_answers.to_own_nodes,
     check_sender_blocks,
     check_domain,
     find_recipient,

@@ -15,8 +15,8 @@ from armgs_server.xmpp.xeps.xep_0060_notify import Event, notify
 from armgs_server.xmpp.xeps.xep_0163_pep import nodes_of
 
 NAMESPACE = "jabber:iq:private"
-FEATURES = (NAMESPACE,)
-ACCOUNT_FEATURES = (NAMESPACE,)
+FEATURES: tuple[str, ...] = (NAMESPACE,)
+ACCOUNT_FEATURES: tuple[str, ...] = (NAMESPACE,)
 _PREFIX = "private "
 _MAX_DOCUMENTS = 200
 
@@ -60,7 +60,7 @@ async def handle_set(query: Query) -> bytes:
     return b""
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("get", NAMESPACE, "query", ACCOUNT, handle_get),
     Route("set", NAMESPACE, "query", ACCOUNT, handle_set),
 )

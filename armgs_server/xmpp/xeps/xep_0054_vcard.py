@@ -16,8 +16,8 @@ from armgs_server.xmpp.xeps.xep_0054_cards import DOCUMENT, NAMESPACE, card_of
 from armgs_server.xmpp.xeps.xep_0060_notify import Event, notify
 from armgs_server.xmpp.xeps.xep_0163_pep import nodes_of
 
-FEATURES = (NAMESPACE,)
-ACCOUNT_FEATURES = (NAMESPACE,)
+FEATURES: tuple[str, ...] = (NAMESPACE,)
+ACCOUNT_FEATURES: tuple[str, ...] = (NAMESPACE,)
 _PHOTO = f"{{{NAMESPACE}}}PHOTO"
 
 
@@ -67,7 +67,7 @@ async def handle_set(query: Query) -> bytes:
     return b""
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get),
     Route("get", NAMESPACE, "vCard", SERVER, handle_server_get),
     Route("set", NAMESPACE, "vCard", ACCOUNT, handle_set),

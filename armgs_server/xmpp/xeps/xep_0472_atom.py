@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 from lxml import etree
 
 from armgs_server.errors import Denied, DomainError, Throttled
+from armgs_server.formats import xmltree
 from armgs_server.net.http import Request, Response
 from armgs_server.net.http.basic import CHALLENGE, parse_basic
 from armgs_server.storage import clock, pubsub
@@ -100,7 +101,7 @@ class Feeds:
             lambda tx: pubsub.items(tx, owner, node, limit=limit, since=since)
         )
         uri = f"xmpp:{nodes.address}?;node={quote(node, safe='')}"
-        feed = etree.Element(f"{_A}feed", nsmap={None: ATOM})
+        feed = xmltree.parse(f"<feed xmlns='{ATOM}'/>".encode())
         _add(feed, "id", uri)
         _add(feed, "title", found.config.title or node)
         if found.config.description:
