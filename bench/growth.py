@@ -16,7 +16,7 @@ from itertools import cycle
 
 from armgs_server.directory import Directory
 from armgs_server.storage import Store
-from bench import chat, dav_calendar, population, smtp, workers
+from bench import chat, chat_load, dav_calendar, population, smtp, workers
 from bench.common import DOMAIN, PASSWORD, BenchServer, Row, address, main, server, timed
 
 SIZES = tuple(map(int, os.environ.get("BENCH_ACCOUNTS", "1000,10000,100000").split(",")))
@@ -27,7 +27,6 @@ DELIVERIES = 3000
 PRESENCES = 40  # of each of a unit
 PUTS = 600
 MONTHS = 150
-TIMEOUT = 60.0
 
 
 def busy(accounts: int) -> list[str]:
@@ -83,25 +82,11 @@ async def presence(bench: BenchServer) -> Row:
     users = [f"user{number}" for number in range(population.UNIT, 2 * population.UNIT)]
     sessions = await chat.log_in(users, bench.port(5222), domain=DOMAIN)
     await asyncio.sleep(1.0)
-    turns, missing, heard = cycle(sessions), 0, asyncio.Event()
-
-    def hear(count: int) -> None:
-        nonlocal missing
-        missing -= count
-        if missing == 0:
-            heard.set()
-
-    for session in sessions:
-        session.mark = b"<status>"
-        session.on_mark = hear
+    audience, turns = chat_load.Audience(sessions, b"<status>"), cycle(sessions)
+    presence = b"<presence><status>in a meeting</status></presence>"
 
     async def operation() -> None:
-        nonlocal missing
-        missing = len(sessions)
-        heard.clear()
-        next(turns).transport.write(b"<presence><status>in a meeting</status></presence>")
-        async with asyncio.timeout(TIMEOUT):
-            await heard.wait()
+        await audience.hear(lambda: next(turns).transport.write(presence))
 
     row = await timed(bench, "presence to a unit", "presence", PRESENCES * len(users), [operation])
     for session in sessions:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import chat, engines
+from bench import chat, chat_load, engines
 from bench.common import (
     BenchServer,
     Row,
@@ -81,7 +81,7 @@ async def measure() -> list[Row]:
     async with hosts(PEOPLE) as cluster:
         sessions = await interleaved(cluster)
         times: list[float] = []
-        ring = chat.Ring(sessions, times.append)
+        ring = chat_load.Ring(sessions, times.append)
         await ring.run(WARMING)
         full = await measured(cluster, ring, times, "between hosts over NATS, as much as goes")
         assert full.rate is not None
@@ -98,7 +98,9 @@ async def interleaved(cluster: Hosts) -> list[chat.Session]:
     return sessions
 
 
-async def measured(cluster: Hosts, ring: chat.Ring, times: list[float], name: str, rate: float = 0.0) -> Row:
+async def measured(
+    cluster: Hosts, ring: chat_load.Ring, times: list[float], name: str, rate: float = 0.0
+) -> Row:
     """One round: MESSAGES as fast as they go, or `rate` a second."""
     times.clear()
     cpu, store, own, begun = cluster.cpu(), engines.cpu(), time.process_time(), time.perf_counter()

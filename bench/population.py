@@ -8,7 +8,6 @@ password are made once and shared, which is what takes the time of a real import
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from armgs_server.directory import Directory, people
 from armgs_server.directory.people import Credential
@@ -28,36 +27,49 @@ def address_of(number: int) -> str:
 
 
 async def make(count: int, store: Store, directory: Directory) -> None:
-    """`count` people, in units. The first department is there already."""
+    """`count` people in departments and units. The first department is there already."""
     credentials = await directory.auth.passwords.credentials(PASSWORD)
-    unit = 0
     for first in range(0, count, AT_ONCE):
         department, local = divmod(first, DEPARTMENT)
         if local == 0 and department > 0:
             await directory.create_department(f"Department {department}", [f"d{department}.example"])
-        units: list[int] = []
-        owner = directory.domains[address_of(first).partition("@")[2]]
-        for number in range(AT_ONCE // UNIT):
-            unit += 1
-            made = await directory.create_unit(owner, f"Unit {unit}.{number}")
-            units.append(made.id)
         numbers = range(first, min(first + AT_ONCE, count))
-        await store.write(partial(_create, numbers=numbers, units=units, credentials=credentials))
-    directory.forget_all()
+        addresses = [address_of(number) for number in numbers]
+        await _in_units(store, directory, addresses, UNIT, credentials)
 
 
-async def _create(
-    tx: Tx, *, numbers: Sequence[int], units: Sequence[int], credentials: Sequence[Credential]
+async def make_strangers(count: int, store: Store, directory: Directory) -> None:
+    """`count` people of the first department who have no colleagues: each is a unit."""
+    credentials = await directory.auth.passwords.credentials(PASSWORD)
+    await _in_units(store, directory, [address(number) for number in range(count)], 1, credentials)
+
+
+async def _in_units(
+    store: Store,
+    directory: Directory,
+    addresses: Sequence[str],
+    size: int,
+    credentials: Sequence[Credential],
 ) -> None:
-    for place, number in enumerate(numbers):
-        await people.create(
-            tx,
-            address_of(number),
-            f"User {number}",
-            unit=units[place // UNIT],
-            post="specialist",
-            head=place % UNIT == 0,
-            data={},
-            credentials=credentials,
-            quota=0,
-        )
+    """People of one domain, so many to a unit, each unit with a head where there is somebody to lead."""
+    department = directory.domains[addresses[0].partition("@")[2]]
+    units = [
+        (await directory.create_unit(department, f"Unit of {addresses[first]}")).id
+        for first in range(0, len(addresses), size)
+    ]
+
+    async def work(tx: Tx) -> None:
+        for place, each in enumerate(addresses):
+            await people.create(
+                tx,
+                each,
+                each.partition("@")[0],
+                unit=units[place // size],
+                post="specialist",
+                head=size > 1 and place % size == 0,
+                data={},
+                credentials=credentials,
+                quota=0,
+            )
+
+    await store.write(work)

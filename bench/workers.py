@@ -30,7 +30,7 @@ from armgs_server.directory import Directory
 from armgs_server.formats import icalendar
 from armgs_server.storage import Store, calindex, collections, items
 from armgs_server.storage.tx import Tx
-from bench import chat, dav_calendar, smtp
+from bench import chat, chat_load, dav_calendar, smtp
 from bench.common import HOST, PASSWORD, BenchServer, Row, address, main, percentile, server
 
 PEOPLE = 100
@@ -150,7 +150,7 @@ async def start_connections(
 async def start_chat(port: int, record: Record) -> None:
     """Everybody writes to a neighbour, four messages of each on their way."""
     sessions = await chat.log_in([f"user{number}" for number in range(PEOPLE)], port)
-    ring = chat.Ring(sessions, record)
+    ring = chat_load.Ring(sessions, record)
     task = asyncio.get_running_loop().create_task(ring.run(sys.maxsize))
     _running.add(task)
 

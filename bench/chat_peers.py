@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""prosody and ejabberd of Debian, to be measured beside ours with the same features on: archive, carbons,
+stream management, offline messages, blocking, PEP, rooms with an archive; each in its default store.
+
+A peer whose package cannot be installed raises Missing with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from armgs_server.net.certificates import make_certificates
+from bench.common import DOMAIN, HOST, PASSWORD, cpu_of, memory_of
+from tests.debian import install
+
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 20.0
+
+
+class Missing(Exception):
+    """The peer cannot be had on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server under measurement: where it is reached, and what its processes have used."""
+
+    name: str
+    port: int
+    tls_port: int
+    certificates: Path
+    pids: Callable[[], list[int]]
+
+    def cpu(self) -> float:
+        return sum(map(cpu_of, self.pids()))
+
+    def memory(self) -> float:
+        return sum(map(memory_of, self.pids()))
+
+
+@asynccontextmanager
+async def prosody(people: int) -> AsyncIterator[Target]:
+    """With files as its store, in one process."""
+    _need("prosody")
+    with tempfile.TemporaryDirectory(prefix="bench-prosody-") as name:
+        folder = Path(name)
+        ports = _prepare(folder)
+        accounts = folder / "data" / DOMAIN.replace(".", "%2e") / "accounts"
+        accounts.mkdir(parents=True)
+        for number in range(people):
+            (accounts / f"user{number}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}"; }};\n')
+        (folder / "prosody.cfg.lua").write_text(_PROSODY % {"folder": folder, "domain": DOMAIN, **ports})
+        command = ("prosody", "--config", str(folder / "prosody.cfg.lua"), "--root", "-F")
+        async with _running("prosody", folder, ports, command) as target:
+            yield target
+
+
+@asynccontextmanager
+async def ejabberd(people: int) -> AsyncIterator[Target]:
+    """With Mnesia as its store, in an Erlang node that no other can reach."""
+    _need("ejabberd")
+    with tempfile.TemporaryDirectory(prefix="bench-ejabberd-") as name:
+        folder = Path(name)
+        ports = _prepare(folder)
+        parts = [folder / "tls" / part for part in ("server.crt", "server.key")]
+        (folder / "all.pem").write_bytes(b"".join(part.read_bytes() for part in parts))
+        (folder / "ejabberd.yml").write_text(_EJABBERD % {"folder": folder, "domain": DOMAIN, **ports})
+        (ebin,) = {path.parent for path in Path("/usr/lib").glob("*/ejabberd-*/ebin/ejabberd.app")}
+        register = (
+            '[ejabberd_auth:try_register(<<"user", (integer_to_binary(N))/binary>>,'
+            f' <<"{DOMAIN}">>, <<"{PASSWORD}">>) || N <- lists:seq(0, {people - 1})],'
+            f' file:write_file("{folder}/ready", <<>>).'
+        )
+        command = (
+            *("erl", "-noinput", "+K", "true", "+P", "1000000", "-pa", str(ebin)),
+            *("-mnesia", "dir", f'"{folder}/spool"', "-s", "ejabberd", "-eval", register),
+        )
+        environment = {
+            "EJABBERD_CONFIG_PATH": str(folder / "ejabberd.yml"),
+            "EJABBERD_LOG_PATH": str(folder / "log"),
+            "HOME": str(folder),
+            "ERL_CRASH_DUMP_SECONDS": "0",
+        }
+        async with _running("ejabberd", folder, ports, command, environment) as target:
+            async with asyncio.timeout(START_TIMEOUT):
+                while not (folder / "ready").exists():  # noqa: ASYNC110 - another program's file
+                    await asyncio.sleep(0.1)
+            yield target
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    for each in found:
+        try:
+            children = Path(f"/proc/{each}/task/{each}/children").read_text().split()
+        except FileNotFoundError:
+            continue
+        found += map(int, children)
+    return found
+
+
+def _need(package: str) -> None:
+    reason = install((package,))
+    if reason:
+        raise Missing(f"{package}: {reason}")
+
+
+def _prepare(folder: Path) -> dict[str, int]:
+    """Certificates, and two free ports."""
+    make_certificates(folder / "tls", "localhost", [DOMAIN])
+    with socket.socket() as plain, socket.socket() as tls:
+        plain.bind((HOST, 0))
+        tls.bind((HOST, 0))
+        return {"port": plain.getsockname()[1], "tls_port": tls.getsockname()[1]}
+
+
+@asynccontextmanager
+async def _running(
+    name: str,
+    folder: Path,
+    ports: Mapping[str, int],
+    command: tuple[str, ...],
+    environment: Mapping[str, str] = {},
+) -> AsyncIterator[Target]:
+    """The server in a process group of its own, as long as it is needed."""
+    with (folder / "output").open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        async with asyncio.timeout(START_TIMEOUT):
+            while not await _is_listening(ports["tls_port"]):
+                if process.returncode is not None:
+                    raise RuntimeError((folder / "output").read_text(errors="replace")[-2000:])
+                await asyncio.sleep(0.1)
+        yield Target(name, ports["port"], ports["tls_port"], folder / "tls", lambda: tree(process.pid))
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+
+async def _is_listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+_PROSODY = """
+data_path = "%(folder)s/data"
+pidfile = "%(folder)s/prosody.pid"
+run_as_root = true
+log = { warn = "%(folder)s/log" }
+interfaces = { "127.0.0.1" }
+c2s_ports = { %(port)d }
+c2s_direct_tls_ports = { %(tls_port)d }
+s2s_ports = {}
+modules_enabled = {
+	"roster", "saslauth", "tls", "disco", "ping", "time", "version", "vcard4", "vcard_legacy", "private",
+	"pep", "bookmarks", "blocklist", "offline", "carbons", "smacks", "csi_simple", "mam"
+}
+modules_disabled = { "s2s" }
+authentication = "internal_hashed"
+c2s_require_encryption = false
+default_archive_policy = true
+network_settings = { tcp_backlog = 4096 }
+ssl = { certificate = "%(folder)s/tls/server.crt", key = "%(folder)s/tls/server.key" }
+c2s_direct_tls_ssl = { certificate = "%(folder)s/tls/server.crt", key = "%(folder)s/tls/server.key" }
+VirtualHost "%(domain)s"
+Component "conference.%(domain)s" "muc"
+	modules_enabled = { "muc_mam" }
+	muc_log_by_default = true
+	muc_room_default_persistent = true
+"""
+
+_EJABBERD = """
+hosts: [%(domain)s]
+loglevel: error
+log_rotate_count: 0
+certfiles: ["%(folder)s/all.pem"]
+auth_method: internal
+auth_password_format: scram
+disable_sasl_mechanisms: [digest-md5, X-OAUTH2]
+listen:
+  - {port: %(port)d, ip: 127.0.0.1, module: ejabberd_c2s, access: all, backlog: 4096, starttls: false}
+  - {port: %(tls_port)d, ip: 127.0.0.1, module: ejabberd_c2s, access: all, backlog: 4096, tls: true}
+modules:
+  mod_adhoc: {}
+  mod_blocking: {}
+  mod_caps: {}
+  mod_carboncopy: {}
+  mod_client_state: {}
+  mod_disco: {}
+  mod_mam: {db_type: mnesia, default: always, assume_mam_usage: true}
+  mod_muc:
+    host: conference.@HOST@
+    access_create: all
+    max_users: 1000
+    default_room_options: {persistent: true, mam: true, max_users: 1000}
+  mod_offline: {}
+  mod_ping: {}
+  mod_privacy: {}
+  mod_private: {}
+  mod_pubsub: {plugins: [flat, pep]}
+  mod_push: {}
+  mod_roster: {versioning: true}
+  mod_stream_mgmt: {resend_on_timeout: if_offline}
+  mod_time: {}
+  mod_vcard: {}
+  mod_version: {}
+"""
