@@ -3,9 +3,10 @@
 
 A stanza for a room that lives elsewhere goes there on the bus, topic `rooms:PROCESS`, and the sender waits
 until it has been handled: what it does is durable by then, and a client's stanzas keep their order. The
-frame is `KIND NUL NUMBER NUL ASKER NUL ORIGIN NUL STANZA`; a done is sent back with the number alone, or,
-by a process that has stopped and let its rooms go meanwhile, the word to look again where the room lives.
-Where one process serves alone, nothing of this happens.
+frame is `KIND NUL NUMBER NUL ASKER NUL ORIGIN NUL STANZA`; a done is sent back with the number and the error
+reply, if it was refused, or, by a process that has stopped and let its rooms go meanwhile, the word to look
+again where the room lives. The bus may lose either: the sender asks again and again, and the home answers
+again what it has handled already. Where one process serves alone, nothing of this happens.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ DONE: Final = b"!"
 AGAIN: Final = b"~"
 TIMEOUT: Final = 10.0  # seconds another process has for one stanza
 CLOSING: Final = 2.0  # seconds that stanzas being handled have at the stop
-LOOK: Final = 1.0  # seconds without an answer until it is looked whether it is still the home
+LOOK: Final = 1.0  # seconds without an answer until it is asked again, if it is still the home
+SERVED: Final = 10_000  # answers remembered for who asks again
 # For how long it is believed that a room lives where it did, without looking at the lease.
 BELIEVED: Final = 5 * clock.SECOND
 BELIEFS: Final = 10_000
@@ -61,7 +63,9 @@ class Homes:
         # Address → process, and until when that is believed.
         self._elsewhere: dict[str, tuple[str, int]] = {}
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[bool]] = {}
+        self._waiting: dict[int, asyncio.Future[tuple[bytes, bytes]]] = {}
+        # By asker and number: the answer, b"" while there is none yet.
+        self._served: dict[tuple[bytes, bytes], bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewal: asyncio.Task[None] | None = None  # there while a lease is held
         self._is_closing = False
@@ -115,7 +119,7 @@ class Homes:
         self._server.store.bus.publish(CLOSED, self._name.encode())
 
     async def forward(self, stanza: Stanza, origin: JID, address: str) -> bool:
-        """Has the room's home handle the stanza; its answers and errors go straight to `origin`.
+        """Has the room's home handle the stanza; its answers go straight to `origin`.
 
         False: it lives there no more, so nothing was done.
         """
@@ -124,11 +128,11 @@ class Homes:
             raise Temporary("the room cannot be reached now")
         name = f"room:{address}"
         number = next(self._numbers)
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[tuple[bytes, bytes]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = done
         data = stanza.forward(origin.full, stanza.to, xmlns=CLIENT)
-        fields = (ASK, b"%d" % number, self._name.encode(), origin.full.encode(), data)
-        bus.publish(f"rooms:{process}", b"\0".join(fields))
+        frame = b"\0".join((ASK, b"%d" % number, self._name.encode(), origin.full.encode(), data))
+        bus.publish(f"rooms:{process}", frame)
         try:
             async with asyncio.timeout(TIMEOUT):
                 is_held = True
@@ -136,15 +140,18 @@ class Homes:
                     if not is_held:  # nor has it said, as one that stops does, that it let go of the room
                         raise TimeoutError
                     is_held = await self._server.store.read(lambda tx: leases.is_held(tx, name, process))
-            is_done = done.result()
+                    bus.publish(f"rooms:{process}", frame)
+            kind, refusal = done.result()
         except (TimeoutError, Temporary) as error:  # it may have been done
             self._elsewhere.pop(address, None)
             raise StanzaError("remote-server-timeout", "the room cannot be reached now") from error
         finally:
             del self._waiting[number]
-        if not is_done:
+        if refusal:
+            send(self._server, origin, refusal)
+        if kind != DONE:
             self._elsewhere.pop(address, None)
-        return is_done
+        return kind == DONE
 
     async def _claim(self, tx: Tx, address: str) -> tuple[Lease | None, str]:
         name = f"room:{address}"
@@ -173,8 +180,15 @@ class Homes:
         if kind != ASK:
             waiting = self._waiting.get(int(number))
             if waiting is not None and not waiting.done():
-                waiting.set_result(kind == DONE)
+                waiting.set_result((kind, rest))
             return
+        key = (rest.partition(b"\0")[0], number)
+        if key in self._served:
+            self._answer(key)
+            return
+        while len(self._served) >= SERVED:
+            del self._served[next(iter(self._served))]
+        self._served[key] = b""
         task = asyncio.get_running_loop().create_task(self._serve(number, rest), name="room-stanza")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -189,16 +203,22 @@ class Homes:
         asker, from_, data = rest.split(b"\0", 2)
         if self._is_closing:
             await self._is_closed.wait()
-            self._answer(asker, AGAIN, number)
+            self._answer((asker, number), AGAIN)
             return
         stanza, origin = parse_stanza(data), jids.parse(from_.decode())
         self._elsewhere.pop(jids.parse(stanza.to).bare, None)  # the asker may know better: look anew
+        refusal = b""
         try:
             await self._take(stanza, origin)
         except DomainError as error:
             if stanza.type not in _UNANSWERED:
-                send(self._server, origin, error_reply(stanza, from_domain_error(error)))
-        self._answer(asker, DONE, number)
+                refusal = error_reply(stanza, from_domain_error(error))
+        self._answer((asker, number), DONE, refusal)
 
-    def _answer(self, asker: bytes, kind: bytes, number: bytes) -> None:
-        self._server.store.bus.publish(f"rooms:{asker.decode()}", b"\0".join((kind, number, b"")))
+    def _answer(self, key: tuple[bytes, bytes], kind: bytes = b"", refusal: bytes = b"") -> None:
+        """Says it, or says again what there is to say by now."""
+        asker, number = key
+        if kind:
+            self._served[key] = b"\0".join((kind, number, refusal))
+        if self._served[key]:
+            self._server.store.bus.publish(f"rooms:{asker.decode()}", self._served[key])
