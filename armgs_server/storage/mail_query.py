@@ -106,7 +106,11 @@ async def select(
     are joined that they name. `where` adds a condition (" AND …")."""
     tables = "item i"
     if "m." in columns or "m." in where:
-        tables += " JOIN message m ON m.owner = i.owner AND m.collection = i.collection AND m.uid = i.uid"
+        # `+ 0`: PostgreSQL without statistics takes a mailbox for one row, and would else walk all messages
+        # of it once for each item instead of looking each up by its uid.
+        tables += (
+            " JOIN message m ON m.owner = i.owner + 0 AND m.collection = i.collection + 0 AND m.uid = i.uid"
+        )
     if "b." in columns:
         tables += " JOIN blob b ON b.hash = i.blob"
     conditions = " AND i.uid >= ? AND i.uid <= ?"

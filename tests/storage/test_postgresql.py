@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from armgs_server.errors import Temporary
-from armgs_server.storage import Store, accounts, collections, items
+from armgs_server.formats import mime
+from armgs_server.storage import Store, accounts, collections, items, mail, mail_query
 from armgs_server.storage.postgresql import translated
 from armgs_server.storage.postgresql_tx import numbered
-from armgs_server.storage.tx import Tx
+from armgs_server.storage.tx import Row, Tx, Value
 
 
 def test_places_become_numbers() -> None:
@@ -122,4 +126,51 @@ async def test_connections_to_a_server_that_is_no_longer_primary_are_given_up(
     await store.write(lambda tx: tx.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
     await store.write(lambda tx: accounts.create(tx, 1))
     assert (await store.read(lambda tx: accounts.usage(tx, 1))).items == 0
+    await store.close()
+
+
+class Explained:
+    """Stands before a transaction: each query is run, and the numbers of its plan are returned."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+
+    async def rows(self, sql: str, *args: Value) -> list[Row]:
+        plan = await self.tx.value(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
+        return [(node.get("Rows Removed by Join Filter", 0),) for node in nodes(json.loads(plan)[0]["Plan"])]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("uids", [None, tuple(range(1, 400, 3))])
+async def test_a_mailbox_without_statistics_is_not_walked_once_for_each_message(
+    postgresql_url: str, tmp_path: Path, uids: tuple[int, ...] | None
+) -> None:
+    store = await Store.open(postgresql_url, tmp_path)
+    await store.write(lambda tx: accounts.provision(tx, 1))
+    inbox = await store.read(lambda tx: collections.by_role(tx, 1, "mail", "inbox"))
+    assert inbox is not None
+    data = b"Subject: one of many\r\n\r\nbody\r\n"
+    index = mime.index(data)
+
+    async def fill(tx: Tx) -> None:
+        for _ in range(400):
+            await mail.append(tx, inbox, store.blobs.small(data), index)
+
+    await store.write(fill)
+
+    async def removed(tx: Tx) -> int:
+        asked: Any = Explained(tx)
+        selection = mail_query.Selection(1, 400, uids)
+        columns = f"i.flags, m.envelope, {mail_query.HEADER}"
+        return sum(
+            row[0] for row in await mail_query.select(asked, 1, inbox.id, columns, selection, limit=500)
+        )
+
+    assert await store.read(removed) == 0
     await store.close()

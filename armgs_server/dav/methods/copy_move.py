@@ -77,7 +77,8 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
         held += await _clear(tx, guard, origin, goal, is_move=is_move)
         if held:
             return held, exists
-        goal = await walk(tx, target.place)
+        if exists:  # it may have been removed
+            goal = await walk(tx, target.place)
         if origin.item is None and is_move:
             await move_collection(tx, origin.chain[-1], goal, target.place)
         elif origin.item is None:
