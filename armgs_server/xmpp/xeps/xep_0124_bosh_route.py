@@ -28,6 +28,7 @@ PATH = "/http-bind"
 QUESTION = "bosh"  # what other processes are asked
 _OVERHEAD = 16 * 1024  # of a request beside its largest stanza
 _GRACE = 5.0  # seconds beyond `wait` that another process has for its answer
+_LOOK = 2.0  # seconds after which it is looked at whether that process still serves
 _SID = re.compile(r"([0-9a-f]{8})\.[\w-]{24}")
 _CONTENT_TYPE = ("Content-Type", "text/xml; charset=utf-8")  # §7.1; another one asked for is not given:
 # a page of ours must not be made of what a client sends
@@ -130,7 +131,14 @@ class BoshRoute:
         if processes is None or not await processes.is_alive(process):
             return refusal("item-not-found")
         timeout = self._server.config.xmpp.bosh_wait + _GRACE
-        return await processes.ask(process, QUESTION, data, timeout) or refusal("item-not-found")
+        asking = asyncio.ensure_future(processes.ask(process, QUESTION, data, timeout))
+        try:
+            while not (await asyncio.wait([asking], timeout=_LOOK))[0]:
+                if not await processes.is_alive(process):
+                    return refusal("item-not-found")
+            return asking.result() or refusal("item-not-found")
+        finally:
+            asking.cancel()
 
     async def _answer_other(self, data: bytes) -> bytes:
         """The other side of `_ask_other`."""
