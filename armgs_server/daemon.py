@@ -27,7 +27,7 @@ from armgs_server.maintenance import Maintenance
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https, where_permitted
 from armgs_server.net.server import Server
-from armgs_server.net.sockets import bind_all, by_port, raise_descriptor_limit
+from armgs_server.net.sockets import bind_all, by_port, check_free, raise_descriptor_limit
 from armgs_server.net.stream import Listener
 from armgs_server.net.systemd import Notifier, listen_sockets
 from armgs_server.net.tls import open_contexts
@@ -59,6 +59,7 @@ OnReady = Callable[[], None]
 
 def run(config_path: Path, on_ready: OnReady | None = None) -> int:
     """Serves until SIGTERM or SIGINT; the process's exit status. `on_ready` is called once it listens."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as long as there is nothing to reload
     try:
         config = configuration.load(config_path)
         check(config)
@@ -93,14 +94,11 @@ def run_loop(main: Coroutine[Any, Any, None]) -> int:
 async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None) -> None:
     """Several workers: systemd's sockets are shared by all; our own are bound once for each of them."""
     given = listen_sockets()
-
-    optional = _optional_ports(config)
+    ports = _optional_ports(config) if given else [*STREAM_PORTS, HTTP, HTTPS, *_optional_ports(config)]
+    missing = [port for port in ports if port not in by_port(given, config)]
+    check_free(config, missing)
 
     def sockets(_: int) -> Sequence[tuple[str, socket.socket]]:
-        if given:
-            missing = [port for port in optional if port not in by_port(given, config)]
-        else:
-            missing = [*STREAM_PORTS, HTTP, HTTPS, *optional]
         every = bind_all(config, missing, shared=True)
         return [*given, *(("", sock) for each in every.values() for sock in each)]
 

@@ -98,6 +98,7 @@ class Supervisor:
         self._keepers: set[asyncio.Task[None]] = set()
         self._reloads = 0
         self._rolling = asyncio.Lock()
+        self._is_ready = False
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -112,6 +113,7 @@ class Supervisor:
             for slot in range(len(self._sockets)):
                 self._keep(self._tend(slot))
             self._pid_file.write()
+            self._is_ready = True
             self._notifier.ready()
             self._notifier.start_watchdog()
             if self._on_ready is not None:
@@ -125,7 +127,8 @@ class Supervisor:
 
     async def reload(self) -> None:
         """Configuration and certificates are read again, here and then by every worker."""
-        self._notifier.reloading()
+        if self._is_ready:
+            self._notifier.reloading()
         if take_over(self._config, self._config_path, None, _log.info):
             self._reloads += 1
             workers = list(self._workers.values())
@@ -135,7 +138,8 @@ class Supervisor:
             for worker in workers:
                 if not await worker.wait_ready(RELOAD_TIMEOUT) and worker in self._workers.values():
                     _log.warning("worker does not say that it has reloaded", slot=worker.slot)
-        self._notifier.ready()
+        if self._is_ready:
+            self._notifier.ready()
 
     async def restart_rolling(self) -> None:
         """Replaces the workers one by one; the new one serves before the old one stops."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -145,6 +146,19 @@ async def test_the_end_of_the_supervisor_is_the_end_of_its_workers(world: World)
     async with asyncio.timeout(WAIT):
         while any(Path(f"/proc/{pid}/stat").exists() for pid in workers):
             await asyncio.sleep(0.05)
+
+
+async def test_another_daemon_on_the_same_ports_is_refused(world: World, tmp_path: Path) -> None:
+    """The kernel would let it in, and deal it half of our connections (SO_REUSEPORT)."""
+    other = tmp_path / "other"
+    shutil.copytree(world.path / "tls", other / "tls")
+    (other / "armgs.toml").write_text(world.config_file.read_text())
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, *SERVE, str(other), stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await asyncio.wait_for(child.communicate(), WAIT)
+    assert child.returncode == 1
+    assert b"cannot listen on 127.0.0.1 port" in errors
 
 
 async def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:

@@ -25,6 +25,13 @@ def bind_all(config: Config, ports: list[int], *, shared: bool = False) -> dict[
     return bound
 
 
+def check_free(config: Config, ports: list[int]) -> None:
+    """Temporary when somebody listens on one of them: shared sockets would divide his connections with us."""
+    for sockets in bind_all(config, ports).values():
+        for sock in sockets:
+            sock.close()
+
+
 def by_port(given: list[tuple[str, socket.socket]], config: Config) -> dict[int, list[socket.socket]]:
     """systemd's sockets by standard port: what a socket serves is told by the port it is bound to."""
     sockets: dict[int, list[socket.socket]] = {}
