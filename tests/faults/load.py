@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The load of the fault tests: fifty clients of every protocol, and the count of what is there afterwards.
 
-`FAULT_CLIENTS` (default 50) and `FAULT_PACE` (seconds between two writes of a client, default 0.5) in the
+`FAULT_CLIENTS` (default 50) and `FAULT_PACE` (seconds between two writes of a client, default 1) in the
 environment make it smaller or larger; continuous integration runs the defaults.
 """
 
@@ -23,7 +23,7 @@ from tests.xmpp.client import NAMESPACES, find
 from tests.xmpp.rooms import create
 
 CLIENTS = int(os.environ.get("FAULT_CLIENTS", "50"))
-PACE = float(os.environ.get("FAULT_PACE", "0.5"))
+PACE = float(os.environ.get("FAULT_PACE", "1"))
 STOP_TIMEOUT = 60.0
 # Out of ten clients: pairs that chat, a room, mail, APPEND, files, and rivals, which are two each.
 SHARES = ("chat", "room", "smtp", "chat", "append", "file", "chat", "room", "rivals", "chat")

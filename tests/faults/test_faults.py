@@ -18,7 +18,7 @@ import pytest
 
 from tests.faults import site as sites
 from tests.faults.load import Load
-from tests.faults.site import Site
+from tests.faults.site import Host, Site
 from tests.world import free_offset
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
@@ -148,10 +148,16 @@ async def test_s3_is_slow_and_every_tenth_request_fails(site: Site, load: Load) 
 async def test_clocks_are_five_minutes_apart(site: Site, load: Load, debian: Callable[..., None]) -> None:
     """One host is late, the other early, PostgreSQL between them; leases and sessions pass on as ever."""
     debian("libfaketime")
-    for host, skew in zip(site.hosts, ("-150s", "+150s"), strict=True):
-        await asyncio.to_thread(host.stop)
-        environment = {"LD_PRELOAD": FAKETIME, "FAKETIME": skew, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        await asyncio.to_thread(host.start, environment)
+    preload = {"LD_PRELOAD": FAKETIME, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+    def restart(host: Host, skew: str, number: int) -> None:
+        host.stop(number)
+        host.start({**preload, "FAKETIME": skew})
+
+    late, early = site.hosts
+    stop = signal.SIGTERM
+    await asyncio.gather(
+        asyncio.to_thread(restart, late, "-150s", stop), asyncio.to_thread(restart, early, "+150s", stop)
+    )
     await load.all_answered(BACK)
-    await asyncio.to_thread(site.hosts[1].stop, signal.SIGKILL)
-    await asyncio.to_thread(site.hosts[1].start, environment)
+    await asyncio.to_thread(restart, early, "+150s", signal.SIGKILL)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,7 +22,7 @@ from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import StanzaError
 from armgs_server.xmpp.xeps import xep_0045_homes
 from armgs_server.xmpp.xeps.xep_0045_muc import Rooms
-from tests.twin_bus import twins
+from tests.twin_bus import TwinBus, twins
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find
 from tests.xmpp.rooms import INSTANT, ROOM, administer, codes, configure, create, enter, entry, item, say
@@ -148,6 +149,36 @@ async def test_a_room_that_passes_on_sends_its_people_away(processes: tuple[Proc
     await there.send(petrova, f"<message {stanza} type='groupchat'><body>alone</body></message>")
     await there.hears("to='petrova@digital.example/desk'", "<body>alone</body>")
     await there.send(petrova, f"<presence {stanza.replace(ROOM, ROOM + '/petrova')} type='unavailable'/>")
+
+
+async def test_what_the_bus_has_lost_is_asked_again_and_done_once(
+    processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = processes
+    monkeypatch.setattr(xep_0045_homes, "LOOK", 0.05)
+    stanza = f"xmlns='jabber:client' to='{ROOM}'"
+    await here.send(
+        f"{IVANOV}/desk", entry("ivanov").replace("<presence ", "<presence xmlns='jabber:client' ")
+    )
+    await here.send(f"{IVANOV}/desk", f"<iq {stanza} type='set' id='i'>{INSTANT}</iq>")
+    petrova = f"{PETROVA}/desk"
+    await there.send(petrova, entry("petrova").replace("<presence ", "<presence xmlns='jabber:client' "))
+    answering = cast(TwinBus, here.store.bus)
+    answering.is_cut = True  # the home hears what is asked, and nobody hears it
+    said = asyncio.create_task(
+        there.send(petrova, f"<message {stanza} type='groupchat'><body>once</body></message>")
+    )
+    refused = asyncio.create_task(
+        there.send(petrova, f"<message {stanza} type='groupchat' id='s'><subject>Mine</subject></message>")
+    )
+    await asyncio.wait({said, refused}, timeout=0.3)
+    assert not said.done() and not refused.done()
+    answering.mend()
+    async with asyncio.timeout(10):
+        await asyncio.gather(said, refused)
+    rows = await here.store.read(lambda tx: tx.rows("SELECT stanza FROM archive WHERE peer = 'petrova'"))
+    assert len(rows) == 1 and b"<body>once</body>" in rows[0][0]
+    await there.hears("to='petrova@digital.example/desk'", "type='error'", "<forbidden ")
 
 
 async def test_a_process_that_does_not_answer_is_not_waited_for(
