@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGHUP: configuration and certificates are read again, checked whole, and put in place (decision 7).
+"""SIGHUP: configuration and certificates are read again, checked whole, and put in place (decision 8).
 
 A file that is wrong changes nothing. Whoever keeps the Config or a section of it, and reads a setting when
 it is needed, goes by the new value from the next turn of the loop; no connection is ended.
