@@ -33,12 +33,12 @@ class Session(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
-        "_domain",
         "_full",
         "_steps",
         "_tail",
         "_user",
         "_wanted",
+        "domain",
         "finished",
         "is_lost",
         "mark",
@@ -50,7 +50,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, user: str, domain: str = DOMAIN, *, full: bool = True) -> None:
         self._user = user
-        self._domain = domain
+        self.domain = domain
         self._full = full
         self._buffer = b""
         self._wanted = b""
@@ -66,7 +66,7 @@ class Session(asyncio.Protocol):
 
     @property
     def address(self) -> str:
-        return f"{self._user}@{self._domain}"
+        return f"{self._user}@{self.domain}"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -100,7 +100,7 @@ class Session(asyncio.Protocol):
 
     def _log_in(self) -> Generator[bytes, bytes, None]:
         """Yields what it waits for, is sent everything up to it."""
-        write, header = self.transport.write, _header(self._domain)
+        write, header = self.transport.write, _header(self.domain)
         write(header)
         yield b"</stream:features>"
         nonce = secrets.token_urlsafe(12)
@@ -143,7 +143,7 @@ async def connect(
         host,
         port,
         ssl=tls,
-        server_hostname="localhost" if tls is not None else None,
+        server_hostname=session.domain if tls is not None else None,
         local_addr=(source, 0) if source else None,
     )
     async with asyncio.timeout(LOGIN_TIMEOUT):

@@ -106,13 +106,14 @@ async def logins(target: Target, name: str, tls: ssl.SSLContext | None) -> Row:
 async def idle(target: Target, name: str, tls: ssl.SSLContext | None) -> Row:
     """Memory of each session when all have been silent for a while."""
     port = target.port if tls is None else target.tls_port
-    first = await chat.log_in(USERS[-20:], port, tls=tls)
+    first = await chat.log_in(USERS[-IDLE:], port, tls=tls)  # what they bring into memory stays there
+    await leave(first[20:])
     await asyncio.sleep(SILENCE)
     before = target.memory()
     sessions = await chat.log_in(USERS[:IDLE], port, tls=tls)
     await asyncio.sleep(SILENCE)
     memory = (target.memory() - before) / IDLE
-    await leave(first + sessions)
+    await leave(first[:20] + sessions)
     return Row(f"{target.name}: {name}", "session", memory=memory)
 
 
