@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real prosody and a real ejabberd as other servers: own configuration, certificates and ports.
 
-Neither asks the DNS: prosody is given a resolver that knows one address, ejabberd an Erlang host table.
+Prosody is given a resolver that knows one address, ejabberd a name server of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+from tests.name_server import name_server
 from tests.world import HOST, PASSWORD
 from tests.xmpp.federation import Authority, names_of
 
@@ -155,6 +157,61 @@ class Prosody(Peer):
         await self.launch("prosody", "--config", str(configuration), "--root", "-F")
 
 
+class Ejabberd(Peer):
+    """Debian's ejabberd, in an Erlang node that no other can reach; certificates are required."""
+
+    domain = "ejabberd.example"
+
+    def __init__(self, folder: Path, authority: Authority, our_port: int) -> None:
+        super().__init__(folder, authority, our_port)
+        self._stack = AsyncExitStack()
+        self.name_server = ""
+
+    async def __aenter__(self) -> Peer:
+        names = names_of(["digital.example"])
+        records: dict[tuple[str, str], list[str]] = {}
+        for name in names:
+            records[f"_xmpp-server._tcp.{name}.", "SRV"] = [f"0 0 {self.our_port} localhost."]
+        self.name_server = await self._stack.enter_async_context(name_server(records))
+        return await super().__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        await super().__aexit__(*error)
+        await self._stack.aclose()
+
+    async def start(self) -> None:
+        certificate = self.folder / "all.pem"
+        parts = [self.folder / "server.crt", self.authority.path, self.folder / "server.key"]
+        certificate.write_bytes(b"".join(part.read_bytes() for part in parts))
+        configuration, inetrc = self.folder / "ejabberd.yml", self.folder / "inetrc"
+        configuration.write_text(
+            _EJABBERD
+            % {
+                "domain": self.domain,
+                "certificate": certificate,
+                "ca": self.authority.path,
+                "c2s": self.c2s,
+                "s2s": self.s2s,
+            }
+        )
+        inetrc.write_text(_INETRC % self.name_server.rpartition(":")[2])
+        (ebin,) = {path.resolve().parent for path in Path("/usr/lib").glob("*/ejabberd-*/ebin/ejabberd.app")}
+        register = "".join(
+            f'ejabberd_auth:try_register(<<"{person}">>, <<"{self.domain}">>, <<"{PASSWORD}">>),'
+            for person in PEOPLE
+        )
+        await self.launch(
+            *("erl", "-noinput", "-pa", str(ebin), "-kernel", "inetrc", f'"{inetrc}"'),
+            *("-mnesia", "dir", f'"{self.folder}/spool"', "-s", "ejabberd", "-eval", f"{register} ok."),
+            env={
+                "EJABBERD_CONFIG_PATH": str(configuration),
+                "EJABBERD_LOG_PATH": str(self.log),
+                "HOME": str(self.folder),
+                "ERL_CRASH_DUMP_SECONDS": "0",
+            },
+        )
+
+
 _ONE_ADDRESS = """
 -- Every other server is at this address.
 local service = require "net.resolvers.service";
@@ -197,4 +254,39 @@ Component "conference.%(domain)s" "muc"
 	modules_enabled = { "muc_mam" }
 	muc_room_default_persistent = true
 	muc_room_locking = false
+"""
+
+_INETRC = """
+{resolv_conf, ""}.
+{hosts_file, ""}.
+{lookup, [dns]}.
+{nameserver, {127,0,0,1}, %s}.
+"""
+
+_EJABBERD = """
+hosts: [%(domain)s]
+loglevel: debug
+log_rotate_count: 0
+certfiles: [%(certificate)s]
+ca_file: %(ca)s
+s2s_use_starttls: required
+s2s_cafile: %(ca)s
+s2s_dns_retries: 2
+s2s_dns_timeout: 10 seconds
+outgoing_s2s_families: [ipv4]
+auth_method: internal
+listen:
+  - {port: %(c2s)d, ip: 127.0.0.1, module: ejabberd_c2s, access: all}
+  - {port: %(s2s)d, ip: 127.0.0.1, module: ejabberd_s2s_in}
+modules:
+  mod_caps: {}
+  mod_disco: {}
+  mod_mam: {db_type: mnesia}
+  mod_muc:
+    host: conference.@HOST@
+    access_create: all
+    default_room_options: {persistent: true, mam: true}
+  mod_ping: {}
+  mod_roster: {}
+  mod_vcard: {}
 """

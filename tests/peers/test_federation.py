@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.federation_peers import Peer, Prosody
+from tests.peers.federation_peers import Ejabberd, Peer, Prosody
 from tests.world import HOST, IVANOV, PASSWORD, PORTS
 from tests.xmpp.client import NAMESPACES, Client, chat, find, text
 from tests.xmpp.federation import Authority, Workplace, federation, offsets
@@ -71,6 +71,20 @@ async def test_prosody(prosody: Meeting) -> None:
     await check_presence(prosody)
     await check_our_room(prosody)
     await check_their_room(prosody)
+
+
+@pytest.fixture
+async def ejabberd(tmp_path: Path, debian: Callable[..., None]) -> AsyncIterator[Meeting]:
+    debian("ejabberd")
+    async with AsyncExitStack() as stack:
+        yield await meet(stack, tmp_path, Ejabberd, "verified")
+
+
+async def test_ejabberd(ejabberd: Meeting) -> None:
+    await check_messages(ejabberd)
+    await check_presence(ejabberd)
+    await check_our_room(ejabberd)
+    await check_their_room(ejabberd)
 
 
 async def check_messages(meeting: Meeting) -> None:

@@ -3,20 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import cast
-
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from armgs_server.config import SmtpSettings
 from armgs_server.errors import Invalid
 from armgs_server.smtp.routing import Host, NoRoute, Routing, parse_host, parse_route
+from tests.name_server import name_server
 
 RECORDS: dict[tuple[str, str], list[str]] = {
     ("two.example.", "MX"): ["20 b.two.example.", "10 a.two.example."],
@@ -33,41 +25,8 @@ RECORDS: dict[tuple[str, str], list[str]] = {
 }
 
 
-class NameServer(asyncio.DatagramProtocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        query = dns.message.from_wire(data)
-        [question] = query.question
-        name = question.name.to_text().lower()
-        if name.startswith("silent"):
-            return
-        answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.RA
-        kind = dns.rdatatype.to_text(question.rdtype)
-        texts = RECORDS.get((name, kind))
-        if texts:
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *texts))
-        elif name.startswith("broken"):
-            answer.set_rcode(dns.rcode.SERVFAIL)
-        elif not any(known == name for known, _ in RECORDS):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(answer.to_wire(), address)
-
-
-@asynccontextmanager
-async def name_server() -> AsyncIterator[str]:
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(NameServer, ("127.0.0.1", 0))
-    try:
-        yield f"127.0.0.1:{transport.get_extra_info('sockname')[1]}"
-    finally:
-        transport.close()
-
-
 async def hosts(domain: str) -> list[tuple[str, str]]:
-    async with name_server() as server:
+    async with name_server(RECORDS) as server:
         routing = Routing(SmtpSettings(dns_servers=(server,), dns_timeout=0.5), "MX.own.example")
         return [(host.name, host.address) for host in await routing.hosts(domain)]
 
