@@ -116,7 +116,8 @@ class SecuritySettings:
         8, doc="An administrator who sets a shorter password is warned.", minimum=1, maximum=128
     )
     administrators: tuple[str, ...] = setting(
-        (), doc="People and groups, by address, who administer every department. Each department may have others."
+        (),
+        doc="People and groups, by address, who administer every department. Each department may\nhave others.",
     )
     login_failures: int = setting(
         10, doc="Failed log-ins of one account, from one address, before it must wait.", minimum=1
