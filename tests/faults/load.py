@@ -101,7 +101,10 @@ class Load:
         """Returns when every client has had something acknowledged."""
         keeper = await self.stream(PEOPLE[-1], self.home)
         await create(keeper, "keeper", self.room)
-        self._tasks = [asyncio.create_task(each.run()) for each in (*self.clients, *self.followers)]
+        self._tasks = [
+            *(asyncio.create_task(client.run()) for client in self.clients),
+            *(asyncio.create_task(follower.run()) for follower in self.followers),
+        ]
         await self.all_answered(60.0)
         keeper.writer.transport.abort()  # all others have entered: the room stays where it is
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from armgs_server import config as configuration
@@ -45,7 +46,7 @@ CONNECTIONS = 60
 
 @dataclass(slots=True)
 class Host:
-    """One machine: its daemon and its cables. `environment` is the daemon's besides ours."""
+    """One machine: its daemon and its cables."""
 
     address: str
     directory: Path
@@ -64,7 +65,7 @@ class Host:
         return self.postgres, self.nats, self.bucket
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
-        """Returns when the daemon is ready."""
+        """Returns when the daemon is ready. `environment` is the daemon's besides ours."""
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "armgs_server", "serve", str(self.directory)],
@@ -155,7 +156,7 @@ def running(directory: Path, offset: int) -> Iterator[Site]:
 def _configure(host: Host, first: Host, *, workers: int, bucket: str) -> None:
     host.directory.mkdir()
     (host.directory / "data").mkdir(mode=0o700)
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "server": {
             "domains": [DOMAIN],
             "hostname": "localhost",

@@ -91,7 +91,7 @@ class Imap(Wire):
     async def command(self, text: bytes) -> list[bytes]:
         """Untagged lines with their literals, then what follows the tag."""
         self.writer.write(b"t " + text + b"\r\n")
-        found = []
+        found: list[bytes] = []
         while True:
             line = await self.line()
             while literal := re.search(rb"\{(\d+)\}\Z", line):

@@ -13,7 +13,9 @@ import hashlib
 import random
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.faults.site import PASSWORD, Site
 from tests.faults.wire import GONE, Answer, GoneError, Http, Imap, Smtp, Wire
@@ -254,11 +256,12 @@ class Rivals(Client):
             self.doubled.append(f"{uid} changed")
         return bool(winners)
 
-    async def _both(self, requests: list[asyncio.Future[Answer]] | list) -> list[Answer]:  # type: ignore[type-arg]
-        answers = await asyncio.gather(*requests, return_exceptions=True)
-        for answer in answers:
+    async def _both(self, requests: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+        answers: list[Answer] = []
+        for answer in await asyncio.gather(*requests, return_exceptions=True):
             if isinstance(answer, BaseException):
                 raise GoneError("no answer") from answer
+            answers.append(answer)
         return answers
 
 
