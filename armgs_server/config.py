@@ -117,7 +117,8 @@ class SecuritySettings:
     )
     administrators: tuple[str, ...] = setting(
         (),
-        doc="People and groups, by address, who administer every department. Each department may\nhave others.",
+        doc="People and groups, by address, who administer every department.\n"
+        "Each department may have others.",
     )
     login_failures: int = setting(
         10, doc="Failed log-ins of one account, from one address, before it must wait.", minimum=1
