@@ -211,7 +211,7 @@ class HttpConnection(asyncio.Protocol):
         response = await self._handle(request)
         if response.upgrade is not None:
             if self._intake.is_quiet:
-                await self._upgrade(response, response.upgrade)
+                await self._upgrade(request, response, response.upgrade)
                 return
             # RFC 6455 §4.1: a client sends nothing before it has seen the answer.
             self._intake.has_ended = True
@@ -229,7 +229,7 @@ class HttpConnection(asyncio.Protocol):
         elif is_unread:
             self._wait_until(self._shell.settings.body_timeout)
 
-    async def _upgrade(self, response: Response, serve: Serve) -> None:
+    async def _upgrade(self, request: Request, response: Response, serve: Serve) -> None:
         """RFC 9110 §7.8: from here on the connection is another protocol's."""
         transport = self._intake.transport
         if transport is None:
@@ -237,7 +237,7 @@ class HttpConnection(asyncio.Protocol):
         self._writer.write(answer.serialise_head(self._shell.clock, response, None, False, False))
         self._shell.deadlines.forget(self)
         try:
-            await hand_over(self._shell, self.peer, transport, serve)
+            await hand_over(self._shell, request.peer, transport, serve)
         finally:
             self.connection_lost(None)
 
