@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import asyncpg
 
@@ -21,15 +21,23 @@ CANNOT_OPEN = (
 
 
 def place_of(url: str) -> str:
-    """`DATABASE at HOST` of a URL; never its password."""
-    try:
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
-    except ValueError:
+    """`database NAME at HOST` of a URL; never its password, not even where the URL is malformed."""
+    parts = _split(url)
+    if parts is None:
         return "the database"
+    query = parse_qs(parts.query)
     host = parts.netloc.rpartition("@")[2] or ",".join(query.get("host", ())) or "this host"
     name = parts.path.strip("/") or "".join(query.get("database", query.get("dbname", ())))
     return f"database {name or '(none)'} at {host}"
+
+
+def _split(url: str) -> SplitResult | None:
+    """None where the parts cannot be told apart: a password with a `/` would be taken for a host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return None if "@" in parts.path + parts.query + parts.fragment else parts
 
 
 def explain(url: str, error: BaseException) -> Unusable:
@@ -38,7 +46,8 @@ def explain(url: str, error: BaseException) -> Unusable:
 
 
 def _what_to_do(url: str, error: BaseException) -> str:
-    user = urlsplit(url).username or "this user" if "//" in url else "this user"
+    parts = _split(url)
+    user = (parts and parts.username) or "this user"
     match error:
         case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
             return (
@@ -66,8 +75,8 @@ def _what_to_do(url: str, error: BaseException) -> str:
             )
         case asyncpg.ClientConfigurationError() | ValueError():
             return (
-                f"[store] url is malformed ({_said(error)})."
-                ' It is "postgresql://USER:PASSWORD@HOST:PORT/DATABASE".'
+                '[store] url is malformed. It is "postgresql://USER:PASSWORD@HOST:PORT/DATABASE", and in'
+                " PASSWORD the characters / : @ % are written as %2F %3A %40 %25."
             )
         case TimeoutError():
             return (
