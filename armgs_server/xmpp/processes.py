@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from armgs_server.errors import DomainError
@@ -159,8 +160,15 @@ class Processes:
             return []
         wanted = sorted(addresses)
         rows = await self._store.read(lambda tx: sessions.of(tx, wanted, DOCUMENT))
-        expected = self._server.transit.is_expected
-        return [row for row in rows if row.process != self.name or expected(f"{row.address}/{row.resource}")]
+        return [found for row in rows if (found := self._elsewhere(row)) is not None]
+
+    def _elsewhere(self, row: SessionRow) -> SessionRow | None:
+        """The row where the session is not here; one that is on its way is where it goes to."""
+        transit, full = self._server.transit, f"{row.address}/{row.resource}"
+        if row.process != self.name or transit.is_expected(full):
+            return row
+        heir = transit.heir(full)
+        return replace(row, process=heir) if heir and self._server.session(parse(full)) is None else None
 
     async def holder(self, to: JID) -> SessionRow | None:
         """The session with that full JID in another process."""
@@ -203,13 +211,9 @@ class Processes:
         has_receivers = account is not None and bool(account.receivers())
         if server.transit.keep(frame, is_broadcast=False, has_receivers=has_receivers):
             return
-        heir = server.transit.heir(frame.to)
-        if (
-            heir
-            and frame.kind in _FOR_SESSIONS
-            and server.session(parse(frame.to)) is None
-            and not has_receivers
-        ):
+        is_here = has_receivers if "/" not in frame.to else server.session(parse(frame.to)) is not None
+        heir = "" if is_here or frame.kind not in _FOR_SESSIONS else server.transit.heir(frame.to)
+        if heir:
             self.post(heir, frame.kind, frame.to, frame.data, origin=frame.origin, argument=frame.argument)
         else:
             server.heard[frame.kind](frame)

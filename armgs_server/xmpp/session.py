@@ -91,6 +91,11 @@ class Session:
         """RFC 6121 §8.5.2.1.1: bare JID messages go to available resources of non-negative priority."""
         return self.presence is not None and self.priority >= 0
 
+    @property
+    def is_lost(self) -> bool:
+        """Ended here, and not gone on in another process, to which `send` would pass things on."""
+        return self.is_ended and self.sm is None
+
     def send(self, data: bytes) -> None:
         """Sends one stanza, or keeps it for when the client is there again."""
         if self.holding is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from tests.world import IVANOV, PETROVA, SIDOROV, World
-from tests.xmpp.client import NAMESPACES, TIMEOUT, Client
+from tests.xmpp.client import NAMESPACES, TIMEOUT, Client, chat
 from tests.xmpp.resuming import Counter
 from tests.xmpp.rooms import INSTANT, ROOM, entry, say
 from tests.xmpp.workers import SETTINGS, children, roll
@@ -22,12 +22,17 @@ PACE = 0.2
 
 
 class Talker(Counter):
-    """Talks in the room, and resumes whenever its stream has ended. `heard` are bodies from the room."""
+    """Talks in the room, and resumes whenever its stream has ended. `heard` are bodies from the room.
+
+    Whatever it says there it also whispers to its neighbour; `told` are such bodies.
+    """
 
     def __init__(self, world: World, jid: str, resource: str) -> None:
         super().__init__(world, jid, resource)
         self.heard: list[str] = []
+        self.told: list[str] = []
         self.said: list[str] = []
+        self.neighbour: Talker
         self.resumptions = 0
         self._sent: list[str] = []  # stanzas since stream management was enabled
 
@@ -47,6 +52,7 @@ class Talker(Counter):
         while not is_over.is_set() or len(self.said) < 3:
             body = f"{self.resource} {len(self.said)}"
             self.said.append(body)
+            self._say(chat(self.neighbour.full, body))
             self._say(say(body))
             await self.hear(body)
             await asyncio.sleep(PACE)
@@ -68,6 +74,8 @@ class Talker(Counter):
             assert stanza.get("type") != "error", f"refused: {text}"
             if text and stanza.get("type") == "groupchat":
                 self.heard.append(text)
+            elif text:
+                self.told.append(text)
         self.stanzas.clear()
 
     async def _resume(self) -> None:
@@ -117,6 +125,8 @@ async def test_nobody_misses_or_repeats_a_word(tmp_path: Path) -> None:
             if talker is talkers[0]:
                 await talker.iq(INSTANT, "set", ROOM)
                 talker._sent.append("")  # the question has been answered
+        for place, talker in enumerate(talkers):
+            talker.neighbour = talkers[place - 1]
         is_over = asyncio.Event()
         talks = [asyncio.create_task(talker.talk(is_over)) for talker in talkers]
         before = children(world.pid)
@@ -135,6 +145,7 @@ async def test_nobody_misses_or_repeats_a_word(tmp_path: Path) -> None:
             assert not twice
             own = talker.heard.index(talker.said[0])
             assert set(talker.said) <= set(talker.heard)
+            assert sorted(talker.neighbour.told) == sorted(talker.said)
             assert talker.heard[own:] == order[order.index(talker.said[0]) :]
         async with asyncio.timeout(TIMEOUT):
             kept = await archived(last)
