@@ -224,7 +224,7 @@ async def deliver(delivery: Delivery) -> bool:
     """To the chosen sessions that are still there, on this process and others."""
     data, server, is_taken = delivery.as_received(), delivery.server, False
     for session in delivery.targets:
-        if not session.is_ended:
+        if not session.is_lost:
             session.send(data)
             is_taken = True
     if delivery.targets and not is_taken:
