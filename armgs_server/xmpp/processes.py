@@ -218,10 +218,6 @@ class Processes:
         else:
             server.heard[frame.kind](frame)
 
-    async def is_alive(self, process: str) -> bool:
-        """Whether that process serves."""
-        return await self._store.read(lambda tx: sessions.is_alive(tx, process))
-
     async def ask(self, process: str, what: str, data: bytes, timeout: float = ASK_TIMEOUT) -> bytes | None:
         """Another process's answer; None where there is none in time, or no such process."""
         if not self._bus.is_heard_elsewhere(f"xmpp-process:{process}"):

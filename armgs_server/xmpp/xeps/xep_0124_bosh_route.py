@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from armgs_server.errors import DomainError, TooLarge
 from armgs_server.net.http import Request, Response
 from armgs_server.net.http.origin import is_welcome
+from armgs_server.storage import sessions
 from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps.xep_0124_bosh import BoshSession, refusal
 from armgs_server.xmpp.xeps.xep_0124_bosh_body import Body, parse_body
@@ -128,17 +129,20 @@ class BoshRoute:
 
     async def _ask_other(self, process: str, data: bytes) -> bytes:
         processes = self._server.processes
-        if processes is None or not await processes.is_alive(process):
+        if processes is None or not await self._is_alive(process):
             return refusal("item-not-found")
         timeout = self._server.config.xmpp.bosh_wait + _GRACE
         asking = asyncio.ensure_future(processes.ask(process, QUESTION, data, timeout))
         try:
             while not (await asyncio.wait([asking], timeout=_LOOK))[0]:
-                if not await processes.is_alive(process):
+                if not await self._is_alive(process):
                     return refusal("item-not-found")
             return asking.result() or refusal("item-not-found")
         finally:
             asking.cancel()
+
+    async def _is_alive(self, process: str) -> bool:
+        return await self._server.store.read(lambda tx: sessions.is_alive(tx, process))
 
     async def _answer_other(self, data: bytes) -> bytes:
         """The other side of `_ask_other`."""
