@@ -158,7 +158,7 @@ async def end(server: Server, session: Session) -> None:
     others = [other for other in session.account.receivers() if other is not session]
     try:
         if server.processes is not None and not server.is_stopping:
-            await server.processes.remove(session)
+            await server.processes.remove([session])
         if unacknowledged and not others and not await _has_receivers_elsewhere(server, session):
             await xep_0160_offline.keep(server, session, unacknowledged)
     finally:
@@ -210,7 +210,7 @@ async def stop(server: Server) -> None:
 async def _remove_all(processes: Processes, ending: list[Session]) -> None:
     """One transaction for all of them."""
     try:
-        await processes.remove_all(ending)
+        await processes.remove(ending)
     except DomainError as error:
         LOG.warning("sessions stay in the store until their process is gone", error=error.text)
 

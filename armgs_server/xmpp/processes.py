@@ -145,11 +145,7 @@ class Processes:
         row = self.row(session)
         await self._store.write(lambda tx: sessions.update(tx, row))
 
-    async def remove(self, session: Session) -> None:
-        """The session has ended."""
-        await self.remove_all([session])
-
-    async def remove_all(self, ended: Collection[Session]) -> None:
+    async def remove(self, ended: Collection[Session]) -> None:
         """The sessions have ended, or end now."""
         rows = [self.row(session) for session in ended]
         await self._store.write(lambda tx: sessions.remove(tx, rows))
