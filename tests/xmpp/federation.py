@@ -188,6 +188,15 @@ class RawServer:
         assert self.header is not None
         return self.header.get("id", "")
 
+    async def wait_header(self) -> None:
+        """Returns when the other side has opened its stream."""
+        async with asyncio.timeout(TIMEOUT):
+            while self.header is None:
+                data = await self.reader.read(65536)
+                if not data:
+                    raise ConnectionResetError("no stream header")
+                self._feed(data)
+
     async def receive(self, name: str) -> Element:
         """The next element, which must have that name (or `db:…`, `s:…` for jabber:server)."""
         prefix, _, local = name.partition(":")

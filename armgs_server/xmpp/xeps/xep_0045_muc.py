@@ -274,7 +274,7 @@ class Rooms:
 
     async def _route(self, data: bytes, origin: JID, to: JID) -> None:
         """A message of the room to a person, kept for who is away."""
-        if self.server.is_local(to.domain):
+        if self.server.host_of(to.domain) is None:
             await router.message_from_host(self.server, parse_stanza(data), origin)
 
     def _handle_voice(self, room: Room, seat: Seat, stanza: Stanza) -> None:

@@ -177,6 +177,8 @@ def _send_self(server: Server, room: Room, seat: Seat, change: Change) -> None:
 
 def _check_entry(server: Server, room: Room, stanza: Stanza, origin: JID, nick: str) -> None:
     affiliation = room.affiliation(origin)
+    if room.is_locked and server.is_outside(origin.domain):
+        raise StanzaError("not-allowed", "rooms are made by people of this server")  # §10.1.1
     if room.is_locked and affiliation is not Affiliation.OWNER:
         raise StanzaError("item-not-found", "the room is being set up")  # §10.1.1
     if affiliation is Affiliation.OUTCAST:
