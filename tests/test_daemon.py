@@ -134,6 +134,6 @@ def test_errors_before_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 async def log_line(world: World, text: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while text not in world.log_file.read_text():
             await asyncio.sleep(0.02)

@@ -162,7 +162,7 @@ async def test_another_daemon_on_the_same_ports_is_refused(world: World, tmp_pat
 
 
 async def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
-    settings = {"server": {"workers": 2, "worker_timeout": 2.0}}
+    settings = {"server": {"workers": 2, "worker_timeout": 4.0}}
     async with World(tmp_path, process=True, settings=settings) as world:
         sessions = await asyncio.to_thread(one_on_each, world)
         victim, survivor = sessions
@@ -176,11 +176,11 @@ async def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_supervisor_that_slept_takes_nobody_for_dead(tmp_path: Path) -> None:
-    settings = {"server": {"workers": 2, "worker_timeout": 2.0}}
+    settings = {"server": {"workers": 2, "worker_timeout": 4.0}}
     async with World(tmp_path, process=True, settings=settings) as world:
         before = children(world.pid)
         os.kill(world.pid, signal.SIGSTOP)
-        await asyncio.sleep(3.0)  # longer than the time-out
+        await asyncio.sleep(5.0)  # longer than the time-out: here time is what it is about
         os.kill(world.pid, signal.SIGCONT)
         for _ in range(20):
             assert await asyncio.to_thread(log_in(world).noop)
