@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input to a start: each a sentence that says what and what to do, exit code 2, and nothing changed.
 
-`armgs serve` itself is started, against real engines: PostgreSQL with passwords, NATS with a user, SeaweedFS.
+Against real engines: PostgreSQL with passwords, NATS with a user, SeaweedFS. Of each kind one case is tried
+with `armgs serve` itself, the others with what it calls.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import subprocess
 import sys
@@ -16,7 +18,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from armgs_server.preflight import claimed
+from armgs_server.cli.app import main
+from armgs_server.config import load
+from armgs_server.errors import Unusable
+from armgs_server.preflight import check, claimed
 from tests import nats, postgres, seaweedfs
 
 pytestmark = pytest.mark.postgres
@@ -78,35 +83,53 @@ def armgs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def initialised(path: Path, url: str, domain: str = "digital.example") -> Path:
     """A workplace made by `armgs init`, its store in the database."""
-    made = armgs("init", path, "--domain", domain, "--hostname", "localhost", "--store", url)
-    assert made.returncode == 0, made.stderr
+    assert main(["init", str(path), "--domain", domain, "--hostname", "localhost", "--store", url]) == 0
     return path
 
 
-async def contents(server: postgres.Server, database: str) -> list[tuple[str, int]]:
+def contents(server: postgres.Server, database: str) -> list[tuple[str, int]]:
     """Every table with the number of its rows."""
-    connection = await asyncpg.connect(server.url(database))
-    try:
-        names = await connection.fetch(_TABLES)
-        return [(row[0], await connection.fetchval(f'SELECT COUNT(*) FROM "{row[0]}"')) for row in names]
-    finally:
-        await connection.close()
+
+    async def read() -> list[tuple[str, int]]:
+        connection = await asyncpg.connect(server.url(database))
+        try:
+            names = [row[0] for row in await connection.fetch(_TABLES)]
+            return [(name, await connection.fetchval(f'SELECT COUNT(*) FROM "{name}"')) for name in names]
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())
 
 
-async def execute(server: postgres.Server, database: str, statement: str) -> None:
-    connection = await asyncpg.connect(server.url(database))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+def execute(server: postgres.Server, database: str, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(server.url(database))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
 
 
 def refused(path: Path, *words: str) -> None:
-    """The start ends with 2 and one sentence with these words, without any password."""
+    """What is looked at before a start refuses it, in one sentence with these words and no password."""
+    with pytest.raises(Unusable) as refusal:
+        config = load(path / "armgs.toml")
+        with claimed(config.data_dir):
+            asyncio.run(check(config))
+    check_text(refusal.value.text, *words)
+
+
+def refused_by_serve(path: Path, *words: str) -> None:
+    """`armgs serve` as it is started: the same sentence, and 2 as its exit code."""
     ended = armgs("serve", path)
     assert ended.returncode == 2, ended.stderr
-    text = ended.stderr.strip()
-    assert "Traceback" not in text
+    assert "Traceback" not in ended.stderr
+    check_text(ended.stderr.strip(), *words)
+
+
+def check_text(text: str, *words: str) -> None:
     assert len(text.splitlines()) == 1, text
     for word in words:
         assert word in text, text
@@ -140,40 +163,41 @@ WRONG_DATABASES: dict[str, tuple[Url, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", WRONG_DATABASES)
-async def test_wrong_databases(engines: Engines, tmp_path: Path, case: str) -> None:
+def test_wrong_databases(engines: Engines, tmp_path: Path, case: str) -> None:
     url, words = WRONG_DATABASES[case]
-    refused(workplace(tmp_path / "place", url(engines)), *words)
+    refuse = refused_by_serve if case == "wrong password" else refused
+    refuse(workplace(tmp_path / "place", url(engines)), *words)
     for database in ("empty", "unowned", "standby"):
-        assert await contents(engines.postgresql, database) == []
+        assert contents(engines.postgresql, database) == []
 
 
-async def test_tables_of_something_else(engines: Engines, tmp_path: Path) -> None:
-    await execute(engines.postgresql, "strange", "CREATE TABLE meta (key TEXT, number BIGINT)")
+def test_tables_of_something_else(engines: Engines, tmp_path: Path) -> None:
+    execute(engines.postgresql, "strange", "CREATE TABLE meta (key TEXT, number BIGINT)")
     refused(workplace(tmp_path / "place", engines.url("strange")), "something else", "of its own")
-    assert await contents(engines.postgresql, "strange") == [("meta", 0)]
+    assert contents(engines.postgresql, "strange") == [("meta", 0)]
 
 
-async def test_a_schema_newer_than_the_program(engines: Engines, tmp_path: Path) -> None:
+def test_a_schema_newer_than_the_program(engines: Engines, tmp_path: Path) -> None:
     place = initialised(tmp_path / "place", engines.url("newer"))
-    await execute(engines.postgresql, "newer", "UPDATE meta SET value = '99' WHERE name = 'schema'")
-    before = await contents(engines.postgresql, "newer")
+    execute(engines.postgresql, "newer", "UPDATE meta SET value = '99' WHERE name = 'schema'")
+    before = contents(engines.postgresql, "newer")
     refused(place, "newer version", "schema 99", "restore a backup")
-    assert await contents(engines.postgresql, "newer") == before
+    assert contents(engines.postgresql, "newer") == before
 
 
-async def test_a_schema_that_lacks_something(engines: Engines, tmp_path: Path) -> None:
+def test_a_schema_that_lacks_something(engines: Engines, tmp_path: Path) -> None:
     place = initialised(tmp_path / "place", engines.url("damaged"))
-    await execute(engines.postgresql, "damaged", "ALTER TABLE item DROP COLUMN keywords")
-    before = await contents(engines.postgresql, "damaged")
+    execute(engines.postgresql, "damaged", "ALTER TABLE item DROP COLUMN keywords")
+    before = contents(engines.postgresql, "damaged")
     refused(place, "table item", "restore a backup")
-    assert await contents(engines.postgresql, "damaged") == before
+    assert contents(engines.postgresql, "damaged") == before
 
 
-async def test_two_installations_on_one_database(engines: Engines, tmp_path: Path) -> None:
+def test_two_installations_on_one_database(engines: Engines, tmp_path: Path) -> None:
     initialised(tmp_path / "other", engines.url("other"), "finance.example")
-    before = await contents(engines.postgresql, "other")
+    before = contents(engines.postgresql, "other")
     stranger = workplace(tmp_path / "stranger", engines.url("other"))
-    refused(stranger, "serves finance.example", "names digital.example", "two databases")
+    refused_by_serve(stranger, "serves finance.example", "names digital.example", "two databases")
 
     mine = initialised(tmp_path / "mine", engines.url("mine"))
     toml = (mine / "armgs.toml").read_text()
@@ -181,14 +205,14 @@ async def test_two_installations_on_one_database(engines: Engines, tmp_path: Pat
     refused(mine, "another installation", "two databases")
     (mine / "armgs.toml").write_text(toml.replace("/mine?", "/empty?"))
     refused(mine, "database is empty", "[store] url")
-    assert await contents(engines.postgresql, "other") == before
-    assert await contents(engines.postgresql, "empty") == []
+    assert contents(engines.postgresql, "other") == before
+    assert contents(engines.postgresql, "empty") == []
 
 
 def test_a_data_folder_in_use(tmp_path: Path) -> None:
     place = workplace(tmp_path / "place", "sqlite")
     with claimed(place / "data"):
-        refused(place, "data folder", "in use by process", "Stop that daemon")
+        refused_by_serve(place, "data folder", "in use by process", "Stop that daemon")
         assert sorted(path.name for path in (place / "data").iterdir()) == ["daemon.lock"]
     with (place / "data" / "daemon.lock").open() as lock:  # free again
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,7 +245,8 @@ WRONG_BUCKETS: dict[str, tuple[Callable[[str], str], tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", WRONG_BUCKETS)
 def test_wrong_buckets(engines: Engines, tmp_path: Path, case: str) -> None:
     wrong, words = WRONG_BUCKETS[case]
-    refused(workplace(tmp_path / "place", "sqlite", more=f'blobs = "{wrong(engines.bucket)}"\n'), *words)
+    refuse = refused_by_serve if case == "wrong secret" else refused
+    refuse(workplace(tmp_path / "place", "sqlite", more=f'blobs = "{wrong(engines.bucket)}"\n'), *words)
 
 
 def test_a_bucket_of_another_installation(engines: Engines, tmp_path: Path) -> None:
@@ -245,4 +270,5 @@ WRONG_BUSES: dict[str, tuple[Callable[[str], str], tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", WRONG_BUSES)
 def test_wrong_buses(engines: Engines, tmp_path: Path, case: str) -> None:
     wrong, words = WRONG_BUSES[case]
-    refused(workplace(tmp_path / "place", "sqlite", more=f'bus = "{wrong(engines.bus)}"\n'), *words)
+    refuse = refused_by_serve if case == "wrong password" else refused
+    refuse(workplace(tmp_path / "place", "sqlite", more=f'bus = "{wrong(engines.bus)}"\n'), *words)
