@@ -9,6 +9,7 @@ from lxml import etree
 from armgs_server.formats import xmltree
 from armgs_server.storage import documents
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import roster
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 from armgs_server.xmpp.xeps import xep_0292_vcard4, xep_0398_avatars
@@ -26,6 +27,9 @@ async def handle_get(query: Query) -> bytes:
     person = await query.server.person(query.to)
     if person is None:
         raise StanzaError("service-unavailable")
+    asker = query.session
+    if asker.is_outside and not await roster.sees(query.server, person, asker.account.bare):
+        raise StanzaError("service-unavailable")  # the directory is not for everybody elsewhere
     card = await card_of(query.server, person)
     photo = await xep_0398_avatars.photo(nodes_of(query.server, person), query.session.account.bare)
     return card if photo is None else _with_photo(card, photo)
@@ -68,7 +72,7 @@ async def handle_set(query: Query) -> bytes:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get),
-    Route("get", NAMESPACE, "vCard", SERVER, handle_server_get),
+    Route("get", NAMESPACE, "vCard", ACCOUNT | CONTACT, handle_get, outside=True),
+    Route("get", NAMESPACE, "vCard", SERVER, handle_server_get, outside=True),
     Route("set", NAMESPACE, "vCard", ACCOUNT, handle_set),
 )
