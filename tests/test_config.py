@@ -53,6 +53,11 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("[server]\ndomains = [1]\n", "server.domains must be a list of text values"),
         ('[server]\ndomains = ["A.example"]\n', "server.domains: 'A.example' is no domain in lower case"),
         ("[server]\nlisten = []\n", "server.listen names no address"),
+        ('[server]\nproxy_hosts = ["10.0.0.1/8"]\n', "server.proxy_hosts: 10.0.0.1/8 has host bits set"),
+        (
+            '[http]\nforwarding_hosts = ["balancer"]\n',
+            "http.forwarding_hosts: 'balancer' does not appear to be an IPv4 or IPv6 network",
+        ),
         ("[http]\nkeep_alive = 0\n", "http.keep_alive must be at least 0.1, not 0.0"),
         ("[security]\nallow_plaintext = 1\n", "security.allow_plaintext must be true or false, not 1"),
         ('[log]\nlevel = "all"\n', 'log.level must be one of debug, info, warning, error, not "all"'),
