@@ -61,7 +61,10 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("[http]\nkeep_alive = 0\n", "http.keep_alive must be at least 0.1, not 0.0"),
         ("[security]\nallow_plaintext = 1\n", "security.allow_plaintext must be true or false, not 1"),
         ('[log]\nlevel = "all"\n', 'log.level must be one of debug, info, warning, error, not "all"'),
-        ('[log]\ntrace = ["imap", "ldap"]\n', 'log.trace must be one of smtp, imap, xmpp, xmpp-server, http, not "ldap"'),
+        (
+            '[log]\ntrace = ["imap", "ldap"]\n',
+            'log.trace must be one of smtp, imap, xmpp, xmpp-server, http, not "ldap"',
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
