@@ -18,11 +18,11 @@ from armgs_server.storage import archive, documents, pubsub, roster
 from armgs_server.storage.archive import ArchivedMessage, ArchiveQuery
 from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp.stanza import element, text_element
+from armgs_server.xmpp.stanza import element
+from armgs_server.xmpp.xeps import xep_0060_config
 
 PAGE = 500
 PUBSUB = "http://jabber.org/protocol/pubsub"
-NODE_CONFIG = f"{PUBSUB}#node_config"
 # The names under which XEP-0049 and XEP-0054 keep what a person has put away.
 PRIVATE, VCARD = "private ", "vcard-temp"
 
@@ -84,10 +84,7 @@ async def _own(tx: Tx, owner: int) -> bytes:
     written += await _document(tx, owner, VCARD)
     configured = published = b""
     for node, config in (await pubsub.nodes(tx, owner)).items():
-        fields = element("field", {"var": "FORM_TYPE", "type": "hidden"}, text_element("value", NODE_CONFIG))
-        for name, value in config.items():
-            fields += element("field", {"var": f"pubsub#{name}"}, text_element("value", value))
-        form = element("x", {"xmlns": "jabber:x:data", "type": "form"}, fields)
+        form = xep_0060_config.serialise(xep_0060_config.from_data(config))
         configured += element("configure", {"node": node}, form)
         items = await pubsub.items(tx, owner, node)
         published += element("items", {"node": node}, b"".join(item.payload for item in items))
