@@ -216,7 +216,7 @@ def median(rows: list[Row]) -> Row:
         rate=middle(row.rate for row in rows),
         p50=middle(row.p50 for row in rows),
         p99=middle(row.p99 for row in rows),
-        load_ms=middle(row.load_ms for row in rows),
+        load_ms=middle(row.load_ms for row in rows) or None,
     )
 
 

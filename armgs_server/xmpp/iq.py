@@ -33,12 +33,19 @@ class Query:
     session: Session
     stanza: Stanza
     to: JID
-    payload: etree._Element
     followups: list[Callable[[], object]] = field(default_factory=list)
+    _parsed: list[etree._Element] = field(default_factory=list)
 
     def after(self, action: Callable[[], object]) -> None:
         """Does something once the result has been sent: pushes that the result announces."""
         self.followups.append(action)
+
+    @property
+    def payload(self) -> etree._Element:
+        """The child element as a tree, parsed when a handler first asks for it."""
+        if not self._parsed:
+            self._parsed.append(self.stanza.payload())
+        return self._parsed[0]
 
     @property
     def owner(self) -> int:
@@ -85,7 +92,7 @@ class Routes:
             route = self._table.get((stanza.type, stanza.marks[0][0], at))
             if route is None or (session.is_outside and not route.outside):
                 raise StanzaError("service-unavailable")
-            query = Query(server, session, stanza, to, stanza.payload())
+            query = Query(server, session, stanza, to)
             session.send(result(stanza, await route.handle(query)))
         except DomainError as error:
             session.send(error_reply(stanza, from_domain_error(error)))

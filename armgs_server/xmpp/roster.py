@@ -58,6 +58,22 @@ class Roster:
 
 async def load(server: Server, principal: Principal) -> Roster:
     """The person's roster, stored and computed parts merged."""
+    roster, _ = await _load(server, principal)
+    return roster
+
+
+async def load_own(server: Server, account: Account) -> Roster:
+    """The roster of somebody who is here, at log-in mostly: `contacts` follow from the same rows."""
+    generation = account.generation
+    roster, stored = await _load(server, account.principal)
+    if account.contacts is None or account.contacts.source is not roster.colleagues:
+        found = await _contacts_of(server, account, roster.colleagues, stored)
+        if generation == account.generation:
+            account.contacts = found
+    return roster
+
+
+async def _load(server: Server, principal: Principal) -> tuple[Roster, list[RosterItem]]:
     colleagues = await colleagues_of(server, principal)
 
     async def work(tx: Tx) -> tuple[int, list[RosterItem]]:
@@ -65,7 +81,7 @@ async def load(server: Server, principal: Principal) -> Roster:
 
     modseq, stored = await server.store.read(work)
     merged = {item.jid: merge(item, colleagues.items.get(item.jid)) for item in stored}
-    return Roster(colleagues, merged, f"{modseq}.{colleagues.digest}")
+    return Roster(colleagues, merged, f"{modseq}.{colleagues.digest}"), stored
 
 
 async def colleagues_of(server: Server, principal: Principal) -> Colleagues:
@@ -122,22 +138,28 @@ async def contacts(server: Server, account: Account) -> Contacts:
     if account.contacts is None or account.contacts.source is not colleagues:
         owner, generation = account.owner, account.generation
         stored = await server.store.read(lambda tx: storage.load(tx, owner))
-        subscribers = {item.jid for item in stored if item.subscription in ("from", "both")}
-        watched = {item.jid for item in stored if item.subscription in ("to", "both")}
-        if account.principal.head:
-            people = await server.directory.people(account.principal.department)
-            subscribers.update(person.address for person in people)
-        found = Contacts(
-            # The shared sets where nothing of one's own comes to them: most people have only colleagues.
-            colleagues.mutual | subscribers if subscribers - colleagues.mutual else colleagues.mutual,
-            colleagues.watched | watched if watched - colleagues.watched else colleagues.watched,
-            tuple(item.pending for item in stored if item.pending is not None),
-            colleagues,
-        )
+        found = await _contacts_of(server, account, colleagues, stored)
         if generation != account.generation:
             return found
         account.contacts = found
     return account.contacts
+
+
+async def _contacts_of(
+    server: Server, account: Account, colleagues: Colleagues, stored: list[RosterItem]
+) -> Contacts:
+    subscribers = {item.jid for item in stored if item.subscription in ("from", "both")}
+    watched = {item.jid for item in stored if item.subscription in ("to", "both")}
+    if account.principal.head:
+        people = await server.directory.people(account.principal.department)
+        subscribers.update(person.address for person in people)
+    return Contacts(
+        # The shared sets where nothing of one's own comes to them: most people have only colleagues.
+        colleagues.mutual | subscribers if subscribers - colleagues.mutual else colleagues.mutual,
+        colleagues.watched | watched if watched - colleagues.watched else colleagues.watched,
+        tuple(item.pending for item in stored if item.pending is not None),
+        colleagues,
+    )
 
 
 async def sees(server: Server, owner: Principal, jid: str) -> bool:

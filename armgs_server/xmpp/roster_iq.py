@@ -10,7 +10,7 @@ from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, SERVER, Query, Route
 from armgs_server.xmpp.jid import parse
-from armgs_server.xmpp.roster import MAX_CONTACTS, NAMESPACE, Roster, load, push, push_item, serialise
+from armgs_server.xmpp.roster import MAX_CONTACTS, NAMESPACE, Roster, load_own, push, push_item, serialise
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.subscriptions import remove_contact
 
@@ -26,7 +26,7 @@ async def handle_get(query: Query) -> bytes:
     session = query.session
     session.has_roster = True
     known = query.payload.get("ver")
-    roster = await load(query.server, session.account.principal)
+    roster = await load_own(query.server, session.account)
     if known is not None and await _push_changes(query, known, roster):
         return b""
     own = session.account.bare

@@ -24,8 +24,8 @@ _END = b"</message>"
 
 def timestamp(microseconds: int) -> str:
     """XEP-0082 DateTime with milliseconds."""
-    moment = datetime.fromtimestamp(microseconds // 1000 / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{microseconds // 1000 % 1000:03d}Z"
+    moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+    return f"{moment.isoformat()[:19]}.{microseconds // 1000 % 1000:03d}Z"
 
 
 def delay(from_: str, microseconds: int) -> bytes:

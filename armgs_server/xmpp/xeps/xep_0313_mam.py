@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from armgs_server.errors import NotFound
+from armgs_server.formats.xmltree import quote
 from armgs_server.storage import archive
 from armgs_server.storage.archive import ArchivedMessage, ArchiveQuery, Page
 from armgs_server.storage.tx import Tx
@@ -70,19 +71,30 @@ async def answer(
     messages = list(page.messages)
     if query.find(f"{{{NAMESPACE}}}flip-page") is not None:  # §4.1.4: extended
         messages.reverse()
-    query_id = query.get("queryid") or ""
+    write = _result_writer(query.get("queryid") or "", by, to)
     for message in messages:
-        send(_result(message, query_id, by, to))
+        send(write(message))
     first, last = (str(messages[0].id), str(messages[-1].id)) if messages else ("", "")
     attributes = {"xmlns": NAMESPACE, "complete": "true" if page.complete else ""}
     return element("fin", attributes, rsm.serialise_set(first, last, count))
 
 
-def _result(message: ArchivedMessage, query_id: str, by: str, to: str) -> bytes:
-    result = {"xmlns": NAMESPACE, "queryid": query_id, "id": str(message.id)}
-    stamp = element("delay", {"xmlns": DELAY, "stamp": timestamp(message.sent)})
-    forwarded = element("forwarded", {"xmlns": FORWARD}, stamp + message.stanza)
-    return element("message", {"from": by, "to": to}, element("result", result, forwarded))
+def _result_writer(query_id: str, by: str, to: str) -> Callable[[ArchivedMessage], bytes]:
+    """Writes the messages of one answer, in which but for the id and the time all is the same."""
+    named = f" queryid='{quote(query_id)}'" if query_id else ""
+    start = f"<message from='{quote(by)}' to='{quote(to)}'><result xmlns='{NAMESPACE}'{named} id='".encode()
+    middle = f"'><forwarded xmlns='{FORWARD}'><delay xmlns='{DELAY}' stamp='".encode()
+
+    def write(message: ArchivedMessage) -> bytes:
+        return b"%b%d%b%b'/>%b</forwarded></result></message>" % (
+            start,
+            message.id,
+            middle,
+            timestamp(message.sent).encode(),
+            message.stanza,
+        )
+
+    return write
 
 
 def _selection(query: etree._Element, page: rsm.PageRequest) -> ArchiveQuery:
