@@ -47,3 +47,31 @@ async def test_last_items_of_several_owners(store: Store) -> None:
         (2, "n", "c"),
         (1, "m", "d"),
     ]
+
+
+async def test_nodes_and_items_in_pages(store: Store) -> None:
+    for node, creator in (("a", "x@y"), ("b", "x@y"), ("c", "z@y")):
+        await store.write(lambda tx, n=node, c=creator: pubsub.configure(tx, 1, n, {}, c))
+    page = await store.read(lambda tx: pubsub.page(tx, 1, after="a", limit=1))
+    assert [(node.name, node.creator) for node in page] == [("b", "x@y")]
+    assert await store.read(lambda tx: pubsub.count(tx, 1)) == 3
+    assert await store.read(lambda tx: pubsub.count(tx, 1, "x@y")) == 2
+    for item_id in ("1", "2", "3", "4"):
+        await put(store, "a", item_id, max_items=10)
+    second = await store.read(lambda tx: pubsub.item(tx, 1, "a", "2"))
+    assert second is not None
+    assert await ids(store, "a", after=second.published, limit=1, is_oldest_first=True) == ["3"]
+    assert await ids(store, "a", before=second.published) == ["1"]
+    assert await ids(store, "a", since=second.time + 10**9) == []
+    assert await store.read(lambda tx: pubsub.count_before(tx, 1, "a", second.published)) == 1
+    assert await store.read(lambda tx: pubsub.count_items(tx, 1, "a")) == 4
+    assert await store.write(lambda tx: pubsub.trim(tx, 1, "a", 3)) == ["1"]
+    await store.write(lambda tx: pubsub.expire(tx, 1, "a", second.time + 10**9))
+    assert await ids(store, "a") == []
+
+
+async def test_last_items_of_wanted_nodes(store: Store) -> None:
+    for node in ("n", "m"):
+        await put(store, node, "1")
+    assert [item.node for item in await store.read(lambda tx: pubsub.last_items(tx, [1], {"m"}))] == ["m"]
+    assert await store.read(lambda tx: pubsub.last_items(tx, [1], ())) == []

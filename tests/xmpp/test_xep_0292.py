@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0292: vCard4 at its node and vcard-temp are two views of one card; the directory's where there is none."""
+"""XEP-0292: vCard4 at its node and vcard-temp are one card; the directory's where there is none."""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ async def test_an_old_client_is_seen_by_new_ones(log_in: LogIn) -> None:
     assert summary(await event(phone, IVANOV)) == ["items", f"retract {TEA}"]
     await silent(phone)
     # Extensions of new clients and pages of old ones survive a change by the other.
-    extended = f"<conference xmlns='{NATIVE}' autojoin='1'><extensions><pin xmlns='urn:p'/></extensions></conference>"
+    inner = "<extensions><pin xmlns='urn:p'/></extensions>"
+    extended = f"<conference xmlns='{NATIVE}' autojoin='1'>{inner}</conference>"
     done(await publish(phone, NATIVE, item(CAKE, extended), to=IVANOV))
     done(await ivanov.iq(private(storage(conference(CAKE, name="Торт"))), "set"))
     kept = await fetch(phone, NATIVE, to=IVANOV)
