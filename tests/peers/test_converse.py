@@ -82,6 +82,42 @@ async def test_a_person_chats_in_the_browser(world: World, browser: Chromium, pe
     assert not {error for error in page.errors | other.errors if _MAKERS not in error}
 
 
+_BOSH = """
+(async () => {
+  const { default: converse } = await import("/chat/dist/converse.min.js");
+  const { Strophe, $msg, $pres, stx } = converse.env;
+  const connection = new Strophe.Connection("/http-bind");
+  window.heard = [];
+  await new Promise((resolve, reject) => connection.connect(%r, %r, (status) => {
+    if (status === Strophe.Status.CONNECTED) resolve();
+    if ([Strophe.Status.AUTHFAIL, Strophe.Status.CONNFAIL, Strophe.Status.ERROR].includes(status))
+      reject(new Error(String(status)));
+  }));
+  connection.addHandler((message) => {
+    window.heard.push(message.querySelector("body")?.textContent);
+    return true;
+  }, null, "message");
+  connection.send($pres());
+  connection.send($msg({ to: %r, type: "chat" }).c("body").t("Через BOSH"));
+  window.leave = () => connection.disconnect();
+  return connection._proto.constructor.name + " " + connection.jid;
+})()
+"""
+
+
+async def test_strophe_over_bosh(world: World, browser: Chromium, petrova: Client) -> None:
+    """The library in Converse.js, where something on the way does not let WebSocket through."""
+    page = await browser.open(f"https://{HOSTNAME}:{world.ports['https']}/chat/")
+    jid = await page.run(_BOSH % (f"{IVANOV}/bosh", PASSWORD, PETROVA))
+    assert jid.endswith(f"{IVANOV}/bosh")
+    message = await petrova.message("Через BOSH")
+    assert message.get("from") == f"{IVANOV}/bosh"
+    petrova.send(chat(f"{IVANOV}/bosh", "Слышно"))
+    await page.until("window.heard", lambda heard: heard == ["Слышно"])
+    await page.run("window.leave()")
+    await petrova.presence_of(f"{IVANOV}/bosh", "unavailable")
+
+
 async def test_a_room_and_a_file_in_the_browser(
     world: World, browser: Chromium, petrova: Client, tmp_path: Path
 ) -> None:
