@@ -3,13 +3,14 @@
 
 An id carries the time its message was archived (microseconds << 10, then ten random bits), so the order
 of ids is the order of time, and a time range is a range of ids: paging, `start` and `end` all read the
-primary key. An id is drawn inside the transaction, above the last one of its archive, whose row
-`archive_end` stays locked until the commit: so ids are in the order of commits too, whatever hosts' clocks
-say, and a reader who has seen an id has seen all before it.
+primary key. An id is drawn inside the transaction, above the last one of its archive; where others write
+meanwhile that one is in `archive_end`, whose row stays locked until the commit. So ids are in the order of
+commits too, whatever clocks say, and a reader who has seen an id has seen all before it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from armgs_server.storage.tx import Row, Tx, Value
 
 _TIME_SHIFT = 10  # clock.unique_id
 _INSERT = "INSERT INTO archive (owner, id, peer, sent, stanza_id, stanza) VALUES (?, ?, ?, ?, ?, ?)"
+_LAST = "SELECT MAX(id) FROM archive WHERE owner = ?"
 _LAST_TIME = (1 << 63 - _TIME_SHIFT) - 1  # in the year 2255
 
 
@@ -58,15 +60,14 @@ async def append(tx: Tx, owner: int, peer: str, stanza_id: str, stanza: bytes, s
     if sent:
         id_ = sent << _TIME_SHIFT | (clock.unique_id() & ((1 << _TIME_SHIFT) - 1))
     else:
-        id_ = (await _draw(tx, [owner]))[owner].pop()
+        (id_,) = await _draw(tx, [owner])
     await tx.execute(_INSERT, owner, id_, peer, sent or id_ >> _TIME_SHIFT, stanza_id, stanza)
     return id_
 
 
 async def append_all(tx: Tx, rows: Sequence[tuple[int, str, str, bytes]]) -> list[int]:
     """Archives several (owner, peer, stanza id, stanza) at once, in their order; their archive ids."""
-    drawn = await _draw(tx, [owner for owner, *_ in rows])
-    ids = [drawn[owner].pop(0) for owner, *_ in rows]
+    ids = await _draw(tx, [owner for owner, *_ in rows])
     await tx.executemany(
         _INSERT,
         [
@@ -77,12 +78,16 @@ async def append_all(tx: Tx, rows: Sequence[tuple[int, str, str, bytes]]) -> lis
     return ids
 
 
-async def _draw(tx: Tx, owners: Sequence[int]) -> dict[int, list[int]]:
-    """As many new ids of each owner as it is named, rising; owners in one order, so nobody deadlocks."""
-    distinct = sorted(set(owners))
-    if not distinct:
-        return {}
-    most = max(owners.count(owner) for owner in distinct)
+async def _draw(tx: Tx, owners: Sequence[int]) -> list[int]:
+    """A new id in the archive of each, rising."""
+    if not owners:
+        return []
+    distinct = sorted(set(owners))  # one order for all, so nobody deadlocks
+    if tx.is_serial:
+        rows = await tx.rows(" UNION ALL ".join([_LAST] * len(distinct)), *distinct)
+        first = max(clock.unique_id(), *((last or 0) + 1 for (last,) in rows))
+        return list(range(first, first + len(owners)))
+    most = len(owners) - len(distinct) + 1
     wanted = [(owner, clock.unique_id() + most) for owner in distinct]
     rows = await tx.rows(
         f"INSERT INTO archive_end (owner, last) VALUES {', '.join(['(?, ?)'] * len(wanted))}"
@@ -93,7 +98,8 @@ async def _draw(tx: Tx, owners: Sequence[int]) -> dict[int, list[int]]:
         most,
         most,
     )
-    return {owner: list(range(last - most + 1, last + 1)) for owner, last in rows}
+    rising = {owner: itertools.count(last - most + 1) for owner, last in rows}
+    return [next(rising[owner]) for owner in owners]
 
 
 async def page(tx: Tx, owner: int, query: ArchiveQuery) -> Page:

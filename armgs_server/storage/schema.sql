@@ -186,7 +186,7 @@ CREATE TABLE archive (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX archive_peer ON archive (owner, peer, id);
--- The last id that was drawn in an archive. Whoever draws one holds the row until the commit.
+-- PostgreSQL: the last id that was drawn in an archive. Whoever draws one holds the row until the commit.
 CREATE TABLE archive_end (
   owner INTEGER NOT NULL PRIMARY KEY,
   last  INTEGER NOT NULL

@@ -56,6 +56,7 @@ class SqliteTx(Tx):
     """A transaction on one connection; its coroutines never suspend."""
 
     __slots__ = ("_db",)
+    is_serial = True
 
     def __init__(self, db: apsw.Connection) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Any, ...]
@@ -56,6 +56,8 @@ class Tx(ABC):
     """One transaction. What it publishes leaves after the commit, and never if there is none."""
 
     __slots__ = ("changes", "messages")
+    # Whether nobody else writes until it has ended: what it reads stays true without a lock.
+    is_serial: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.changes: dict[tuple[int, int], int] = {}
