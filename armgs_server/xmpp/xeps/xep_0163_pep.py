@@ -8,7 +8,10 @@ access model lets see it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from armgs_server.directory import Principal
+from armgs_server.xmpp import roster
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, Query, Route
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import StanzaError
@@ -46,7 +49,10 @@ async def request_of(query: Query) -> Request:
     person = await query.server.person(query.to)
     if person is None:
         raise StanzaError("service-unavailable")
-    return Request(nodes_of(query.server, person), query.session.jid, query.payload)
+    nodes, asker = nodes_of(query.server, person), query.session
+    if asker.is_outside and not await roster.sees(query.server, person, asker.account.bare):
+        nodes = replace(nodes, derived={})  # the directory is not for everybody elsewhere
+    return Request(nodes, asker.jid, query.payload)
 
 
 async def handle_get(query: Query) -> bytes:
