@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures for every test: `store`, the real store on each of its engines, and how work is shared out.
 
-`make test` runs two workers. A file's tests stay in one worker, in their order; those against real clients
-come first, because they take longest.
+`make test` runs two workers. A file's tests stay in one worker, in their order; those against real clients,
+and the faults, come first, because they take longest.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tests.debian import debian as debian
 settings.register_profile("armgs", deadline=None)  # two cores, shared: a slow example proves nothing
 settings.load_profile("armgs")
 
-PEERS = Path(__file__).parent / "peers"
+LONGEST = {Path(__file__).parent / name for name in ("faults", "peers")}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: PEERS not in item.path.parents)
+    items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parents))
 
 
 @pytest.fixture(scope="session")
