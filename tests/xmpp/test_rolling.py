@@ -68,6 +68,10 @@ class Talker(Counter):
             if not is_there:
                 await self._resume()
 
+    async def hear_all(self, bodies: list[str]) -> None:
+        for body in bodies:
+            await self.hear(body)
+
     def _look(self) -> None:
         for stanza in self.stanzas:
             text = stanza.findtext("c:body", None, NAMESPACES)
@@ -150,3 +154,24 @@ async def test_nobody_misses_or_repeats_a_word(tmp_path: Path) -> None:
         async with asyncio.timeout(TIMEOUT):
             kept = await archived(last)
         assert sorted(kept) == sorted([*everything, "that is all"])
+
+
+async def test_sessions_outlive_all_workers_at_once(tmp_path: Path) -> None:
+    async with World(tmp_path, process=True, settings=SETTINGS) as world, AsyncExitStack() as stack:
+        jids = (IVANOV, PETROVA, SIDOROV)
+        talkers = [Talker(world, jids[place % 3], f"n{place}") for place in range(6)]
+        for talker in talkers:
+            stack.push_async_exit(talker)
+            await talker.begin()
+            if talker is talkers[0]:
+                await talker.iq(INSTANT, "set", ROOM)
+                talker._sent.append("")
+        await world.stop()
+        await world.start()
+        for talker in talkers:
+            talker._say(say(f"{talker.resource} is back"))
+        words = [f"{talker.resource} is back" for talker in talkers]
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*(talker.hear_all(words) for talker in talkers))
+        assert [talker.resumptions for talker in talkers] == [1] * len(talkers)
+        assert [sorted(talker.heard) for talker in talkers] == [words] * len(talkers)
