@@ -84,7 +84,7 @@ async def _own(tx: Tx, owner: int) -> bytes:
     written += await _document(tx, owner, VCARD)
     configured = published = b""
     for node, config in (await pubsub.nodes(tx, owner)).items():
-        form = xep_0060_config.serialise(xep_0060_config.from_data(config))
+        form = xep_0060_config.serialise(xep_0060_config.from_data(config), "submit")
         configured += element("configure", {"node": node}, form)
         items = await pubsub.items(tx, owner, node)
         published += element("items", {"node": node}, b"".join(item.payload for item in items))

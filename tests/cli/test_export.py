@@ -112,7 +112,8 @@ def test_chat_is_xep_0227(armgs: Armgs, tmp_path: Path) -> None:
     pubsub_ = "{http://jabber.org/protocol/pubsub}"
     configure = user.find(f"{pubsub_[:-1]}#owner}}pubsub/{pubsub_[:-1]}#owner}}configure")
     assert configure is not None
-    assert [value.text for value in configure.iter("{jabber:x:data}value")][1:] == ["open"]
+    model = "{jabber:x:data}field[@var='pubsub#access_model']/{jabber:x:data}value"
+    assert configure.findtext(f".//{model}") == "open"
     assert user.find(f"{pubsub_}pubsub/{pubsub_}items/{pubsub_}item/{{urn:n}}n") is not None
     assert len(user.findall(f"{pie}offline-messages/{{jabber:client}}message")) == 1
     (result,) = user.findall(f"{{urn:xmpp:pie:0#mam}}archive/{mam}result")

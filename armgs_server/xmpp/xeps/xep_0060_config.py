@@ -124,8 +124,8 @@ def from_data(data: Mapping[str, Any]) -> NodeConfig:
 
 
 def serialise(config: NodeConfig, type: str = "form") -> bytes:
-    """§8.2.2: the form with the present values; §8.2.5.3: as it is told to subscribers."""
-    return forms.form(NODE_CONFIG, fields.serialise(config, result=type == "result"), type=type)
+    """§8.2.2: the form with the present values; §8.2.5.3: as a result, told to subscribers; or to submit."""
+    return forms.form(NODE_CONFIG, fields.serialise(config, result=type != "form"), type=type)
 
 
 def submitted(parent: etree._Element, form_type: str) -> Mapping[str, tuple[str, ...]] | None:
