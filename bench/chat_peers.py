@@ -17,12 +17,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from armgs_server.directory.scram import make_keys
 from armgs_server.net.certificates import make_certificates
 from bench.common import DOMAIN, HOST, PASSWORD, cpu_of, memory_of
 from tests.debian import install
 
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 20.0
+ITERATIONS = 10000  # prosody's own default
 
 
 class Missing(Exception):
@@ -55,8 +57,9 @@ async def prosody(people: int) -> AsyncIterator[Target]:
         ports = _prepare(folder)
         accounts = folder / "data" / DOMAIN.replace(".", "%2e") / "accounts"
         accounts.mkdir(parents=True)
+        account = _prosody_account()
         for number in range(people):
-            (accounts / f"user{number}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}"; }};\n')
+            (accounts / f"user{number}.dat").write_text(account)
         (folder / "prosody.cfg.lua").write_text(_PROSODY % {"folder": folder, "domain": DOMAIN, **ports})
         command = ("prosody", "--config", str(folder / "prosody.cfg.lua"), "--root", "-F")
         async with _running("prosody", folder, ports, command) as target:
@@ -73,7 +76,8 @@ async def ejabberd(people: int) -> AsyncIterator[Target]:
         parts = [folder / "tls" / part for part in ("server.crt", "server.key")]
         (folder / "all.pem").write_bytes(b"".join(part.read_bytes() for part in parts))
         (folder / "ejabberd.yml").write_text(_EJABBERD % {"folder": folder, "domain": DOMAIN, **ports})
-        (ebin,) = {path.parent for path in Path("/usr/lib").glob("*/ejabberd-*/ebin/ejabberd.app")}
+        apps = {path.parent.resolve() for path in Path("/usr/lib").glob("*/ejabberd-*/ebin/ejabberd.app")}
+        ebin = min(apps)
         register = (
             '[ejabberd_auth:try_register(<<"user", (integer_to_binary(N))/binary>>,'
             f' <<"{DOMAIN}">>, <<"{PASSWORD}">>) || N <- lists:seq(0, {people - 1})],'
@@ -106,6 +110,16 @@ def tree(pid: int) -> list[int]:
             continue
         found += map(int, children)
     return found
+
+
+def _prosody_account() -> str:
+    """What prosody keeps of the password, the same for all."""
+    salt = "3f1f9f4e-7c2b-4d0e-9d2e-000000000001"
+    keys = make_keys("sha1", PASSWORD.encode(), salt.encode(), ITERATIONS)
+    return (
+        f'return {{ ["iteration_count"] = {ITERATIONS}; ["salt"] = "{salt}";'
+        f' ["stored_key"] = "{keys.stored_key.hex()}"; ["server_key"] = "{keys.server_key.hex()}"; }};\n'
+    )
 
 
 def _need(package: str) -> None:

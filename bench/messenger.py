@@ -99,7 +99,7 @@ async def logins(target: Target, name: str, tls: ssl.SSLContext | None) -> Row:
         session = await chat.connect(chat.Session(next(turns)), port, tls=tls)
         session.end()
 
-    await counted(target, "", "log-in", TALKERS, [operation] * 10)  # prosody hashes at the first log-in
+    await counted(target, "", "log-in", TALKERS, [operation] * 10)  # what is done once
     return await counted(target, name, "log-in", LOGINS, [operation] * 10)
 
 
@@ -246,16 +246,20 @@ async def rows_of(server: AbstractAsyncContextManager[Target]) -> list[Row]:
     """All rows of one server."""
     async with server as target:
         tls = ssl.create_default_context(cafile=str(target.certificates / "ca.crt"))
-        return [
-            await idle(target, "idle session", None),
-            await idle(target, "idle session, TLS", tls),
-            await logins(target, "log-in", None),
-            await logins(target, "log-in, TLS", tls),
-            await messages(target),
-            await archive(target),
-            await room(target),
-            await storm(target),
-        ]
+        rows = []
+        for row in (
+            idle(target, "idle session", None),
+            idle(target, "idle session, TLS", tls),
+            logins(target, "log-in", None),
+            logins(target, "log-in, TLS", tls),
+            messages(target),
+            archive(target),
+            room(target),
+            storm(target),
+        ):
+            rows.append(await row)
+            print(f"  {rows[-1]}", file=sys.stderr, flush=True)
+        return rows
 
 
 async def measure() -> list[Row]:
