@@ -27,7 +27,6 @@ pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
 BACK = 30.0
 # Longer than leases and processes live without being renewed (15 s), shorter than the supervisor's patience.
 ASLEEP = 20.0
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +147,8 @@ async def test_s3_is_slow_and_every_tenth_request_fails(site: Site, load: Load) 
 async def test_clocks_are_five_minutes_apart(site: Site, load: Load, debian: Callable[..., None]) -> None:
     """One host is late, the other early, PostgreSQL between them; leases and sessions pass on as ever."""
     debian("libfaketime")
-    preload = {"LD_PRELOAD": FAKETIME, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    preload = {"LD_PRELOAD": str(library), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
     def restart(host: Host, skew: str, number: int) -> None:
         host.stop(number)
