@@ -19,7 +19,19 @@ from pathlib import Path
 from bench import engines
 from bench.report import Row, print_pairs, print_rows
 
-DRIVERS = ("smtp", "imap", "xmpp", "dav_files", "dav_calendar", "http", "workers")
+DRIVERS = (
+    "smtp",
+    "imap",
+    "xmpp",
+    "messenger",
+    "dav_files",
+    "dav_calendar",
+    "http",
+    "workers",
+    "idle",
+    "hosts",
+    "growth",
+)
 TIMEOUT = 1800.0  # seconds for one driver
 ROOT = Path(__file__).parent.parent
 
