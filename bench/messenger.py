@@ -30,7 +30,7 @@ TALKERS = 200
 WARMING = 400
 MESSAGES = 6000
 LOGINS = 300
-IDLE = 300
+IDLE = 800
 SILENCE = 8.0
 PAGES = 300
 ROOM_MESSAGES = 30
@@ -103,18 +103,23 @@ async def logins(target: Target, name: str, tls: ssl.SSLContext | None) -> Row:
     return await counted(target, name, "log-in", LOGINS, [operation] * 10)
 
 
-async def idle(target: Target, name: str, tls: ssl.SSLContext | None) -> Row:
-    """Memory of each session when all have been silent for a while."""
-    port = target.port if tls is None else target.tls_port
-    first = await chat.log_in(USERS[-IDLE:], port, tls=tls)  # what they bring into memory stays there
-    await leave(first[20:])
-    await asyncio.sleep(SILENCE)
-    before = target.memory()
-    sessions = await chat.log_in(USERS[:IDLE], port, tls=tls)
-    await asyncio.sleep(SILENCE)
-    memory = (target.memory() - before) / IDLE
-    await leave(first[:20] + sessions)
-    return Row(f"{target.name}: {name}", "session", memory=memory)
+async def idle(target: Target, tls: ssl.SSLContext) -> list[Row]:
+    """Memory of each session when all have been silent for a while; those in clear text stay meanwhile."""
+    kept = await chat.log_in(USERS[-20:-10], target.port)  # what the first bring into memory is not theirs
+    kept += await chat.log_in(USERS[-10:], target.tls_port, tls=tls)
+    rows = []
+    for name, port, context, users in (
+        ("idle session", target.port, None, USERS[:IDLE]),
+        ("idle session, TLS", target.tls_port, tls, USERS[IDLE : 2 * IDLE]),
+    ):
+        await asyncio.sleep(SILENCE)
+        before = target.memory()
+        kept += await chat.log_in(users, port, tls=context)
+        await asyncio.sleep(SILENCE)
+        memory = (target.memory() - before) / IDLE
+        rows.append(Row(f"{target.name}: {name}", "session", memory=memory))
+    await leave(kept)
+    return rows
 
 
 async def messages(target: Target) -> Row:
@@ -246,10 +251,8 @@ async def rows_of(server: AbstractAsyncContextManager[Target]) -> list[Row]:
     """All rows of one server."""
     async with server as target:
         tls = ssl.create_default_context(cafile=str(target.certificates / "ca.crt"))
-        rows = []
+        rows = await idle(target, tls)
         for row in (
-            idle(target, "idle session", None),
-            idle(target, "idle session, TLS", tls),
             logins(target, "log-in", None),
             logins(target, "log-in, TLS", tls),
             messages(target),
