@@ -144,7 +144,7 @@ async def test_an_account_with_slixmpp(tmp_path: Path) -> None:
             card = await petrova.plugin["xep_0054"].get_vcard(slixmpp.JID(IVANOV))
             assert card["vcard_temp"]["PHOTO"]["BINVAL"] == PICTURE
 
-            # The node that XEP-0292 §3.1 names; left alone the plug-in takes the namespace for it.
+            # The node that XEP-0292 §4.1 names; left alone the plug-in takes the namespace for it.
             node = "urn:xmpp:vcard4"
             await ivanov.plugin["xep_0292"].publish_vcard(full_name="Иван", phone="303", node=node)
             seen = await petrova.plugin["xep_0060"].get_item(slixmpp.JID(IVANOV), node, "current")

@@ -101,7 +101,7 @@ def test_times(text: str, expected: int) -> None:
 
 
 def test_a_body_is_offered_where_one_can_be_made() -> None:
-    """XEP-0060 §12.7"""
+    """XEP-0060 §12.8"""
     for type_, is_offered in (("", True), ("http://www.w3.org/2005/Atom", True), ("urn:keys", False)):
         config = dataclasses.replace(SERVICE_DEFAULTS, type=type_)
         shown = forms.values(etree.fromstring(xep_0060_options.serialise(xep_0060_options.DEFAULTS, config)))

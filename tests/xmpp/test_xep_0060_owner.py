@@ -221,7 +221,7 @@ async def test_purge_is_one_event(log_in: LogIn) -> None:
     for name in ("1", "2"):
         done(await publish(ivanov, "n", item(name)))
     done(await subscribe(petrova, "n"))
-    assert summary(await event(petrova)) == ["items", "item 2+"]  # §6.1.8
+    assert summary(await event(petrova)) == ["items", "item 2+"]  # §6.1.7
     done(await ivanov.iq(owner("<purge node='n'/>"), "set", SERVICE))
     assert summary(await event(petrova)) == ["purge"]
     await silent(petrova)

@@ -204,7 +204,7 @@ async def test_nobody_hears_of_a_silent_node(log_in: LogIn) -> None:
 
 
 async def test_a_publication_of_another_is_seen_with_its_text(log_in: LogIn) -> None:
-    """§12.7: a text for who asked for it; normal messages where the node is so configured."""
+    """§12.8: a text for who asked for it; normal messages where the node is so configured."""
     ivanov, petrova, sidorov = await log_in(IVANOV), await log_in(PETROVA), await log_in(SIDOROV)
     done(await create(ivanov, "n", notification_type="normal"))
     done(await subscribe(petrova, "n", options={"include_body": "1"}))

@@ -56,7 +56,7 @@ async def test_subscribe_and_unsubscribe(log_in: LogIn) -> None:
     done(await publish(ivanov, "n", item("1")))
     made = subscription(await subscribe(petrova, "n"))
     assert (made.get("node"), made.get("jid"), made.get("subscription")) == ("n", PETROVA, "subscribed")
-    last = await message_with_event(petrova)  # §6.1.8
+    last = await message_with_event(petrova)  # §6.1.7
     assert last.find("ev:event/ev:items/ev:item[@id='1']", NAMESPACES) is not None
     assert last.find("delay:delay", NAMESPACES) is not None
     told = await event(ivanov)  # §12.14
@@ -228,7 +228,7 @@ async def test_subscribe_with_options(log_in: LogIn) -> None:
 
 
 async def test_a_lease_ends(log_in: LogIn) -> None:
-    """§12.18"""
+    """§12.19"""
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
     done(await create(ivanov, "n"))
     end = (datetime.now(UTC) + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
@@ -242,7 +242,7 @@ async def test_a_lease_ends(log_in: LogIn) -> None:
 
 
 async def test_only_who_is_there_is_told(log_in: LogIn) -> None:
-    """§12.10"""
+    """§12.6"""
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA, online=False)
     done(await create(ivanov, "n", presence_based_delivery="1"))
     done(await subscribe(petrova, "n", jid=IVANOV.replace("ivanov", "petrova")))

@@ -121,7 +121,7 @@ async def test_who_hears_by_access_model(log_in: LogIn, model: str, is_told: boo
 
 
 async def test_an_explicit_subscription(log_in: LogIn) -> None:
-    """§4.4: who does not see the presence may subscribe to an open node."""
+    """§4.1: who does not see the presence may subscribe to an open node."""
     ivanov, petrova, sidorov = await log_in(IVANOV), await log_in(PETROVA), await log_in(SIDOROV)
     await wants(petrova, "n")
     done(await create(ivanov, "n", to=IVANOV, access_model="open"))
@@ -186,7 +186,7 @@ async def test_the_last_item_only_where_it_is_wanted(log_in: LogIn) -> None:
 
 
 async def test_private_storage(log_in: LogIn) -> None:
-    """XEP-0223 §3.1; publish-options keep private what is private."""
+    """XEP-0223 §3; publish-options keep private what is private."""
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
     await wants(petrova, "storage:x", DISPLAYED)
     done(await publish(ivanov, "storage:x", item("current"), to=IVANOV, options=PRIVATE))

@@ -20,7 +20,7 @@ NODE = "urn:xmpp:vcard4"
 VCARD4 = "urn:ietf:params:xml:ns:vcard-4.0"
 V4 = f"{{{VCARD4}}}"
 V3 = "{vcard-temp}"
-# The parts of the example of XEP-0292 §8 that both formats have.
+# The parts of the example of XEP-0292 §12 that both formats have.
 TEMP = (
     "<vCard xmlns='vcard-temp'><FN>Peter Saint-Andre</FN>"
     "<N><FAMILY>Saint-Andre</FAMILY><GIVEN>Peter</GIVEN><MIDDLE/></N><NICKNAME>stpeter</NICKNAME>"

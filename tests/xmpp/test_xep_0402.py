@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0402 §4.1, XEP-0411: bookmarks changed in one of three places are seen in all, by all devices."""
+"""XEP-0402 §5.3, XEP-0411: bookmarks changed in one of three places are seen in all, by all devices."""
 
 from __future__ import annotations
 

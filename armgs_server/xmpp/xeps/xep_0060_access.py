@@ -43,7 +43,7 @@ class Standing:
 
     @property
     def may_publish(self) -> bool:
-        """§4.1, §4.4 (the publish model)."""
+        """§4.1, and the publish model (§16.4.4)."""
         if self.affiliation in ("owner", "publisher", "publish-only"):
             return True
         if self.affiliation == "outcast":

@@ -101,7 +101,7 @@ class NodeConfig:
 
 
 SERVICE_DEFAULTS = NodeConfig()
-# XEP-0163 §4.3, §5: the defaults of personal nodes.
+# XEP-0163 §2.5, §5: the defaults of personal nodes.
 PERSONAL_DEFAULTS = NodeConfig(
     access_model="presence", max_items="1", send_last_published_item="on_sub_and_presence"
 )

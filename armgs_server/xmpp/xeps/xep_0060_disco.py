@@ -68,7 +68,7 @@ SERVICE_FEATURES = (
     "http://jabber.org/protocol/commands",
     *xep_0472_feed.FEATURES,
 )
-# XEP-0163 §5, with what XEP-0060 §9 adds for accounts.
+# XEP-0163 §6, with what XEP-0060 §9 adds for accounts.
 ACCOUNT_FEATURES = (
     NAMESPACE,
     *(

@@ -52,7 +52,7 @@ class Event:
     node: str
     config: NodeConfig
     inner: bytes
-    body: str = ""  # §12.7: for subscribers who asked for a text
+    body: str = ""  # §12.8: for subscribers who asked for a text
     former: Former | None = None  # §8.4.2: the node is deleted; also those who wait for approval are told
 
 
@@ -99,7 +99,7 @@ async def _read_slice(nodes: Nodes, event: Event, after: str) -> list[Subscripti
 
 
 async def _tell_one(nodes: Nodes, event: Event, jid: str, group: list[Subscription]) -> bool:
-    """§6.1.7: one event for each JID, however many subscriptions it has."""
+    """§6.1.6: one event for each JID, however many subscriptions it has."""
     chosen = [(each, xep_0060_options.from_data(each.options)) for each in group]
     if event.former is None:
         chosen = [pair for pair in chosen if pair[0].state == "subscribed" and pair[1].deliver]
@@ -113,7 +113,7 @@ async def _tell_one(nodes: Nodes, event: Event, jid: str, group: list[Subscripti
 
 
 async def _is_present(server: Server, config: NodeConfig, jid: str, options: Options) -> bool:
-    """§12.10 and the option show-values: only to who is there, in one of those states."""
+    """§12.6 and the option show-values: only to who is there, in one of those states."""
     if not (config.presence_based_delivery or options.show_values):
         return True
     to = jids.parse(jid)

@@ -31,7 +31,7 @@ class Options:
 
     @property
     def expires(self) -> int:
-        """§12.18: the end of a lease as a time, 0 for none."""
+        """§12.19: the end of a lease as a time, 0 for none."""
         return fields.parse_time(self.expire) if self.expire else 0
 
 
@@ -44,7 +44,7 @@ def from_data(data: Mapping[str, Any]) -> Options:
 
 
 def serialise(options: Options, config: NodeConfig | None = None, type: str = "form") -> bytes:
-    """§6.3.3: the form. §12.7: a text is offered only where one can be made of the payload."""
+    """§6.3.3: the form. §12.8: a text is offered only where one can be made of the payload."""
 
     def is_offered(name: str) -> bool:
         return name != "include_body" or config is None or config.type in _WITH_BODY
@@ -58,7 +58,7 @@ def parse(options: Options, submitted: Mapping[str, tuple[str, ...]], now: int) 
     try:
         changed = fields.parse(options, submitted)
     except FieldError as failure:
-        raise error("bad-request", "invalid-options") from failure  # §6.3.7.2
+        raise error("bad-request", "invalid-options") from failure  # §6.3.6.2
     if changed.expires and changed.expires <= now:
         raise error("bad-request", "invalid-options")
     return changed

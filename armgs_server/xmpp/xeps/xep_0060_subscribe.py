@@ -112,7 +112,7 @@ async def _check_limits(tx: Tx, nodes: Nodes, node: str, bare: str) -> None:
 
 
 async def _welcome(nodes: Nodes, found: Standing, kept: Subscription) -> None:
-    """After the answer: the last item (§6.1.8), or the owners are asked (§8.6); who watches is told."""
+    """After the answer: the last item (§6.1.7), or the owners are asked (§8.6); who watches is told."""
     if kept.state == "pending":
         await approval.ask_owners(nodes, kept)
         return
@@ -121,7 +121,7 @@ async def _welcome(nodes: Nodes, found: Standing, kept: Subscription) -> None:
 
 
 async def send_last(nodes: Nodes, found: Standing, kept: Subscription) -> None:
-    """§6.1.8: the item published last, with the time at which that was."""
+    """§6.1.7: the item published last, with the time at which that was."""
     config, options = found.config, xep_0060_options.from_data(kept.options)
     if config.send_last_published_item == "never" or not config.deliver_notifications or not options.deliver:
         return

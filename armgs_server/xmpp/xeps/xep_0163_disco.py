@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0030 of accounts, which are pubsub services (XEP-0163 §5): features, nodes, items."""
+"""XEP-0030 of accounts, which are pubsub services (XEP-0163 §6): features, nodes, items."""
 
 from __future__ import annotations
 

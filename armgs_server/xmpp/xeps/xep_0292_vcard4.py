@@ -75,7 +75,7 @@ async def derive(nodes: Nodes) -> bytes:
 
 
 def to_vcard4(card: etree._Element, before: etree._Element | None) -> bytes:
-    """§8: a vcard-temp as vCard4, with what a former vCard4 has of its own."""
+    """§11: a vcard-temp as vCard4, with what a former vCard4 has of its own."""
     parts = []
     for temp, name, kind in _SIMPLE:
         for value in _texts(card, temp):

@@ -37,7 +37,7 @@ ACCOUNT_FEATURES = ("urn:xmpp:pep-vcard-conversion:0",)
 _CARD = "vcard-temp"
 _HASH = re.compile(r"[0-9a-fA-F]{40}")
 _MEDIA_TYPE = re.compile(r"image/[A-Za-z0-9.+-]{1,60}")
-# §5: pictures of cards are for everybody, and so are the nodes made for them.
+# §7: pictures of cards are for everybody, and so are the nodes made for them.
 _OPEN = dataclasses.replace(xep_0060_config.PERSONAL_DEFAULTS, access_model="open")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0402 §4.1, XEP-0411: one set of bookmarks for all clients, however they keep them.
+"""XEP-0402 §5.3, XEP-0411: one set of bookmarks for all clients, however they keep them.
 
 Bookmarks are items of the node `urn:xmpp:bookmarks:1`. The same in one piece lie at the node
 `storage:bookmarks` (XEP-0048 over XEP-0223) and in private XML (XEP-0049). Whichever a client changes, the
@@ -45,14 +45,14 @@ class Bookmark:
 
 
 async def on_native(tx: Tx, nodes: Nodes) -> list[Event]:
-    """An item of the node has changed: both wholes are made anew (XEP-0402 §4.1.1)."""
+    """An item of the node has changed: both wholes are made anew (XEP-0402 §5.3.1)."""
     storage = await _collate(tx, nodes)
     await documents.put(tx, nodes.owner, DOCUMENT, storage)
     return await _publish_whole(tx, nodes, storage)
 
 
 async def on_legacy(tx: Tx, nodes: Nodes) -> list[Event]:
-    """The whole at the node has changed (XEP-0402 §4.1.2)."""
+    """The whole at the node has changed (XEP-0402 §5.3.2)."""
     storage = await behalf.last_payload(tx, nodes, LEGACY)
     if storage is None or storage.tag != f"{{{LEGACY}}}storage":
         return []
