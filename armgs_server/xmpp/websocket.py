@@ -7,6 +7,7 @@ alive; the Close frame is the last thing written.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -24,6 +25,8 @@ from armgs_server.xmpp.transport import Transport
 PATH = "/xmpp-websocket"
 SUBPROTOCOL = "xmpp"  # RFC 7395 §3.1
 _CLOSING_TIMEOUT = 5.0  # seconds that a client has for its Close frame
+# Seconds for which the bytes of a broken connection are taken: a reset would lose our Close frame.
+_LINGER = 0.5
 # What breaks a message, and how the stream says so; other faults leave no stream to say it in.
 _CONDITIONS = {frames.TOO_BIG: "policy-violation", frames.INVALID_DATA: "bad-format"}
 
@@ -36,6 +39,7 @@ class WebSocketTransport:
         "_elements",
         "_frames",
         "_is_answered",
+        "_is_broken",
         "_is_closing",
         "_see_other_uri",
         "_stream",
@@ -50,7 +54,8 @@ class WebSocketTransport:
         self._elements = ElementReader(max_stanza_size)
         self._code = frames.NORMAL
         self._is_closing = False
-        self._is_answered = False  # the client has said Close, or nothing that can be understood
+        self._is_answered = False  # the client has said Close
+        self._is_broken = False  # nothing of what it says is understood any more
 
     @property
     def id(self) -> str:
@@ -109,7 +114,7 @@ class WebSocketTransport:
                 self._code = code  # RFC 6455 §5.5.1: answered with the same
                 return StreamEnd(is_tag=False)
             case frames.Fault(code, text):
-                self._is_answered = True
+                self._is_broken = True
                 self._code = code
                 condition = _CONDITIONS.get(code)
                 return StreamEnd(is_tag=False) if condition is None else Fault(condition, text)
@@ -156,11 +161,13 @@ class WebSocketTransport:
     async def finish(self) -> None:
         """RFC 6455 §7.1.1: the connection goes when both have said Close, or the client takes too long."""
         self.close()
+        limit = _LINGER if self._is_broken else _CLOSING_TIMEOUT
         try:
-            while not self._is_answered and (data := await self._stream.read(_CLOSING_TIMEOUT)):
-                self._frames.receive_data(data)
-                for frame in self._frames.events():
-                    self._is_answered |= isinstance(frame, frames.Close | frames.Fault)
+            async with asyncio.timeout(limit):
+                while not self._is_answered and (data := await self._stream.read(limit)):
+                    self._frames.receive_data(data)
+                    for frame in self._frames.events():
+                        self._is_answered |= isinstance(frame, frames.Close)
         except TimeoutError:
             self._stream.abort()
 
