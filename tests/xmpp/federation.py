@@ -152,6 +152,7 @@ class RawServer:
         self.writer = writer
         self.elements: list[Element] = []
         self.header: Element | None = None
+        self.ended = asyncio.Event()  # set by who serves the stream
 
     @classmethod
     async def connect(cls, world: World, tls: ssl.SSLContext | None = None) -> RawServer:

@@ -50,6 +50,7 @@ class Authoritative:
             while (element := await stream.next()) is not None:
                 self._answer(stream, element.tag.rpartition("}")[2], dict(element.attrib), element.text or "")
         finally:
+            stream.ended.set()
             writer.close()
 
     def _answer(self, stream: RawServer, name: str, attributes: dict[str, str], text: str) -> None:
@@ -109,13 +110,17 @@ Make = Callable[..., Awaitable[Scene]]
 async def make(tmp_path: Path, authority: Authority) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
-        async def scene(route: int | None = None, **more: Any) -> Scene:
+        async def scene(route: int | None = None, login_timeout: float = 60.0, **more: Any) -> Scene:
             """The partner is found at `route`; 0 is this workplace's own port."""
             partner = await stack.enter_async_context(authoritative())
             (offset,) = offsets(1)
             port = partner.port if route is None else route or PORTS["xmpp-server"] + offset
             section = federation(authority, {"*": f"127.0.0.1:{port}"}, **{"tls": "optional", **more})
-            settings = {"federation": section, "server": {"port_offset": offset}}
+            settings = {
+                "federation": section,
+                "server": {"port_offset": offset},
+                "security": {"login_timeout": login_timeout},
+            }
             world = await stack.enter_async_context(Workplace(tmp_path, authority, settings=settings))
             return Scene(stack, world, partner)
 
@@ -253,7 +258,18 @@ async def test_the_stream_may_be_used_both_ways(make: Make) -> None:
     assert scene.partner.connections == before
 
 
-async def test_who_connects_has_a_limited_time_and_number_of_streams(make: Make) -> None:
+async def test_who_does_not_say_who_it_is_has_to_go(make: Make) -> None:
+    scene = await make(login_timeout=1.0)
+    silent, talker = await scene.connect(), await scene.connect()
+    silent.begin()
+    await talker.open(PARTNER, OURS)
+    talker.send(" ")
+    for stream in (silent, talker):
+        assert await stream.error() == "connection-timeout"
+        assert await stream.next() is None
+
+
+async def test_a_domain_has_a_limited_number_of_streams(make: Make) -> None:
     scene = await make(streams=1)
     await scene.proved()
     stream = await scene.connect()
@@ -371,3 +387,71 @@ async def test_a_certificate_of_another_authority_is_no_certificate(make: Make, 
         stream = await RawServer.connect(scene.world, context)
         scene.stack.push_async_callback(stream.close)
         await stream.open(PARTNER, OURS)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"allow": ["finance.example=*"]},
+        {"allow": ["*=*"], "deny": ["digital.example=partner.example"]},
+        {"allow": []},
+    ],
+)
+async def test_a_department_talks_only_to_whom_it_may(make: Make, rules: dict[str, list[str]]) -> None:
+    scene = await make(**rules)
+    ivanov = await scene.log_in(IVANOV)
+    for stanza in (
+        chat(f"smirnov@{PARTNER}", "можно?", id_="x"),
+        f"<presence type='subscribe' to='smirnov@{PARTNER}' id='x'/>",
+        f"<presence to='room@conference.{PARTNER}/nick' id='x'/>",
+        f"<iq type='get' to='{PARTNER}' id='x'><ping xmlns='urn:xmpp:ping'/></iq>",
+    ):
+        ivanov.send(stanza)
+        name = "c:" + stanza[1:].partition(" ")[0]
+        error = await ivanov.receive(name, lambda each: each.get("id") == "x")
+        assert error_of(error) == "not-allowed"
+    assert scene.partner.connections == 0
+    for ours in (OURS, f"conference.{OURS}"):
+        stream = await scene.connect()
+        await stream.open(PARTNER, ours)
+        stream.send(result(stream.stream_id, to=ours))
+        answer = await stream.receive("db:result")
+        assert (answer.get("type"), error_of_dialback(answer)) == ("error", "policy-violation")
+    assert scene.partner.connections == 0
+
+
+async def test_a_proved_server_may_not_write_to_a_department_that_shuns_it(
+    make: Make, authority: Authority, tmp_path: Path
+) -> None:
+    scene = await make(tls="verified", allow=["digital.example=*"])
+    stream = await secure(scene, authority, tmp_path / "good", [PARTNER])
+    await stream.open(PARTNER, OURS)
+    stream.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+    await stream.receive("sasl:success")
+    await stream.open(PARTNER, OURS)
+    stream.send("<bidi xmlns='urn:xmpp:bidi'/>")
+    assert await stream.error() == "unsupported-stanza-type"  # too late
+
+
+async def test_idle_streams_are_closed_and_opened_again(make: Make) -> None:
+    scene = await make(idle_timeout=1)
+    ivanov = await scene.log_in(IVANOV)
+    stream = await scene.proved()
+    assert await stream.next() is None  # closed without an error
+    for body in ("first", "second"):
+        ivanov.send(chat(f"smirnov@{PARTNER}", body))
+        ours = await asyncio.wait_for(scene.partner.streams.get(), TIMEOUT)
+        async with asyncio.timeout(TIMEOUT):
+            await ours.ended.wait()
+
+
+async def test_what_waits_when_the_server_stops_is_returned(make: Make) -> None:
+    scene = await make()
+    scene.partner.is_silent = True
+    ivanov = await scene.log_in(IVANOV)
+    ivanov.send(chat(f"smirnov@{PARTNER}", "успею?"))
+    await ivanov.settle()
+    await scene.world.stop()
+    await ivanov.wait_end()
+    await scene.world.start()
+    assert scene.partner.connections >= 1

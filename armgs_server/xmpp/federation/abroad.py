@@ -61,6 +61,8 @@ class Abroad:
         self._secret = b""
         if settings.enabled and self._policy.allows_nobody:
             LOG.warning("federation is on, but federation.allow names nobody")
+        if settings.enabled and settings.tls != "optional" and tls is None:
+            LOG.warning("federation needs a certificate of ours: nobody can be reached")
         if settings.enabled and settings.tls == "verified" and tls is not None:
             tls.verify_servers(server.config.path(settings.ca) if settings.ca else None)
 
@@ -121,6 +123,21 @@ class Abroad:
                     raise StanzaError("resource-constraint")
             link = self._links[ours, theirs] = Link(self, ours, theirs)
         return link
+
+    def adopt(self, ours: str, theirs: str, wire: Wire) -> None:
+        """XEP-0288: that stream of the other server may be used the other way too."""
+        self.link(ours, theirs).adopt(wire)
+
+    def uses(self, ours: str, theirs: str, wire: Wire, within: float) -> bool:
+        """Whether we have said something on the other server's stream in that time."""
+        link = self._links.get((ours, theirs))
+        return link is not None and link.uses(wire, within)
+
+    def release(self, ours: str, theirs: str, wire: Wire) -> None:
+        """The stream has ended."""
+        link = self._links.get((ours, theirs))
+        if link is not None:
+            link.release(wire)
 
     def bounce(self, data: bytes, condition: str) -> None:
         """The stanza cannot be sent."""

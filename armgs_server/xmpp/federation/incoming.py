@@ -57,7 +57,9 @@ class ServerStream:
         self._has_header = False
         self._must_restart = False
         self._wants_bidi = False
-        self._deadline = asyncio.get_running_loop().time() + self._config.security.login_timeout
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._deadline = self._heard_at + self._config.security.login_timeout
 
     async def run(self) -> None:
         """Serves the connection to its end."""
@@ -77,18 +79,16 @@ class ServerStream:
             await self._dialback.stop()
             for domain in self._entered:
                 self._abroad.remotes.leave(domain)
-            for theirs, ours in self._bidirectional_pairs():
-                self._abroad.link(ours, theirs).release(self._wire)
+            for theirs, ours in self._intake.pairs:
+                self._abroad.release(ours, theirs, self._wire)
 
     async def _step(self) -> None:
         try:
             events, size = await self._wire.read(self._patience())
         except TimeoutError:
-            if not self._intake.is_open:
-                raise
-            self._is_over = True
-            await close(self._wire)  # idle: whoever has something to say opens another one
+            await self._check_time()
             return
+        self._heard_at = self._loop.time()
         stanzas: list[Stanza] = []
         for event in events:
             if self._must_restart and not isinstance(event, StreamEnd):
@@ -108,9 +108,25 @@ class ServerStream:
         await self._stream.drain()
 
     def _patience(self) -> float:
-        if self._intake.is_open:
-            return self._config.federation.idle_timeout
-        return max(self._deadline - asyncio.get_running_loop().time(), 0.01)
+        """A key that is being verified may open the stream while it is being read."""
+        until = self._heard_at + self._config.federation.idle_timeout
+        if not self._intake.is_open:
+            until = min(until, self._deadline)
+        return max(until - self._loop.time(), 0.01)
+
+    async def _check_time(self) -> None:
+        """Nothing has come for a while."""
+        idle = self._config.federation.idle_timeout
+        now = self._loop.time()
+        if not self._intake.is_open:
+            if now >= self._deadline:
+                raise StreamError("connection-timeout")
+            self._heard_at = now
+        elif any(self._abroad.uses(ours, theirs, self._wire, idle) for theirs, ours in self._intake.pairs):
+            self._heard_at = now
+        elif now - self._heard_at >= idle:
+            self._is_over = True
+            await close(self._wire)  # whoever has something to say opens another one
 
     async def _take(self, stanzas: list[Stanza]) -> None:
         if stanzas and not self._intake.is_open:
@@ -240,11 +256,8 @@ class ServerStream:
         self._intake.pairs.add((theirs, ours))
         self._wire.allow(self._config.xmpp.stanza_size)
         if self._wants_bidi:  # XEP-0288 §2
-            self._abroad.link(ours, theirs).adopt(self._wire)
+            self._abroad.adopt(ours, theirs, self._wire)
         return True
-
-    def _bidirectional_pairs(self) -> set[tuple[str, str]]:
-        return self._intake.pairs if self._wants_bidi else set()
 
 
 def _domain(text: str) -> str:

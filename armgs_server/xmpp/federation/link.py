@@ -30,13 +30,14 @@ class Link:
         self.ours = ours
         self.theirs = theirs
         self._abroad = abroad
-        self._settings = abroad.server.config.federation
+        self._settings = abroad.config.federation
         self._queue: deque[bytes] = deque()
         self._queued = 0  # bytes
         self._wire: Wire | None = None
         self._task: asyncio.Task[None] | None = None
         self._failed_at = float("-inf")
         self._failure = ""
+        self._is_stopped = False
         self._sent_at = 0.0
         self._loop = asyncio.get_running_loop()
 
@@ -55,12 +56,16 @@ class Link:
             self._queue.append(data)
             self._queued += len(data)
             if self._task is None:
-                self._task = self._loop.create_task(self._run(), name=f"s2s {self.theirs}")
+                self._start()
 
     def adopt(self, wire: Wire) -> None:
         """XEP-0288: the other side has a stream to us which it wants us to use too."""
         if self._wire is None and self._task is None:
             self._use(wire)
+
+    def uses(self, wire: Wire, within: float) -> bool:
+        """Whether something was sent on that stream in the last so many seconds."""
+        return self._wire is wire and self.silence() < within
 
     def release(self, wire: Wire) -> None:
         """That stream has ended."""
@@ -74,6 +79,7 @@ class Link:
 
     async def stop(self) -> None:
         """The server stops: what was queued is returned, the stream is closed properly."""
+        self._is_stopped = True
         wire, self._wire = self._wire, None
         if wire is not None:
             await close(wire)
@@ -81,6 +87,9 @@ class Link:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._return(TIMEOUT)
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._run(), name=f"s2s {self.theirs}")
 
     def _use(self, wire: Wire) -> None:
         self._wire = wire
@@ -103,22 +112,28 @@ class Link:
         """Opens a stream, and serves it to its end."""
         opening = Opening(self._abroad, self.ours, self.theirs)
         try:
+            wire = await self._open(opening)
+            if wire is not None:
+                await serve(self._abroad, self, wire, is_bidirectional=opening.is_bidirectional)
+        finally:
+            self._task = None
+            if self._queue and not self._is_stopped:  # came while the stream was being closed
+                self._start()
+
+    async def _open(self, opening: Opening) -> Wire | None:
+        try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 wire = await opening.for_stanzas()
         except Unreachable as error:
             self._fail(error.condition, error.text)
-            return
+            return None
         except (TimeoutError, DomainError) as error:
             self._fail(TIMEOUT, str(error) or "no answer in time")
-            return
+            return None
         LOG.info("stream to another server", ours=self.ours, theirs=self.theirs)
-        wire.allow(self._abroad.server.config.xmpp.stanza_size)
+        wire.allow(self._abroad.config.xmpp.stanza_size)
         self._use(wire)
-        try:
-            await serve(self._abroad, self, wire, is_bidirectional=opening.is_bidirectional)
-        finally:
-            self.release(wire)
-            self._task = None
+        return wire
 
     def silence(self) -> float:
         """For how long nothing has been sent."""
@@ -128,7 +143,6 @@ class Link:
         LOG.warning("no stream to another server", ours=self.ours, theirs=self.theirs, error=text)
         self._failed_at = self._loop.time()
         self._failure = condition
-        self._task = None
         self._return(condition)
 
     def _return(self, condition: str) -> None:
