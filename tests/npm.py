@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages of the npm registry for tests: fetched once, with Node.js of this machine or Debian's.
 
-Where the registry cannot be reached the test is skipped with the reason; with CI=true it fails (tests/debian.py).
+Where the registry cannot be reached the test is skipped with the reason; with CI=true it fails, as in
+tests/debian.py.
 """
 
 from __future__ import annotations
