@@ -22,8 +22,8 @@ from armgs_server.storage.tx import Row, Tx
 
 PAGE = 500
 MARK = "copied:"
-# The target's own notes, and what only a running daemon needs.
-LEFT_OUT = ("hint", "lease", "process", "session", "parked", "ended_session", "room_seats")
+# The target's own notes, what only a running daemon needs, and `archive_end`, which follows from the archive.
+LEFT_OUT = ("archive_end", "hint", "lease", "process", "session", "parked", "ended_session", "room_seats")
 
 Progress = Callable[[str, int, int], None]
 
@@ -74,8 +74,15 @@ async def verify(source: Store, target: Store) -> list[Verified]:
 
 async def forget_marks(target: Store) -> None:
     """Takes the notes of a finished copy away: from now on the target is a store like any other."""
-    await target.write(lambda tx: tx.execute(f"DELETE FROM meta WHERE name LIKE '{MARK}%'"))
+    await target.write(_finish)
     await target.analyse()
+
+
+async def _finish(tx: Tx) -> None:
+    await tx.execute(f"DELETE FROM meta WHERE name LIKE '{MARK}%'")
+    await tx.execute(
+        "INSERT INTO archive_end (owner, last) SELECT owner, MAX(id) FROM archive GROUP BY owner"
+    )
 
 
 def _tables() -> list[Table]:

@@ -10,7 +10,7 @@ import pytest
 
 from armgs_server.errors import Conflict
 from armgs_server.formats import mime
-from armgs_server.storage import Store, accounts, collections, items, mail, replication
+from armgs_server.storage import Store, accounts, archive, clock, collections, items, mail, replication
 from armgs_server.storage.migrations import tables
 from armgs_server.storage.tx import Tx
 
@@ -67,6 +67,17 @@ async def test_there_and_back(full: Store, target: Store, tmp_path: Path) -> Non
     await replication.copy(target, back)
     await replication.verify(full, back)
     await back.close()
+
+
+@pytest.mark.postgres
+async def test_an_archive_goes_on_above_its_last_id(full: Store, target: Store) -> None:
+    """Though it was written by a clock that is ahead of PostgreSQL's."""
+    ahead = clock.now() + clock.HOUR
+    last = await full.write(lambda tx: archive.append(tx, 7, "a@x.example", "", b"<message/>", ahead))
+    await replication.copy(full, target)
+    await replication.forget_marks(target)
+    after = await target.write(lambda tx: archive.append(tx, 7, "a@x.example", "", b"<message/>"))
+    assert after == last + 1
 
 
 @pytest.mark.postgres
