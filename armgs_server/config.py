@@ -322,6 +322,9 @@ class XmppSettings:
     node_payload: int = setting(
         192 * KIB, doc="Largest payload of a pubsub item, an avatar for instance.", minimum=KIB
     )
+    nodes_size: int = setting(
+        GIB, doc="Bytes of items at all pubsub nodes of one account, or of one department.", minimum=MIB
+    )
     node_page: int = setting(
         MIB, doc="Bytes of items in one answer; the rest is asked for page by page.", minimum=64 * KIB
     )

@@ -48,9 +48,6 @@ class PublishedItem:
         return self.published >> TIME_SHIFT
 
 
-# Nodes
-
-
 async def get(tx: Tx, owner: int, node: str) -> Node | None:
     """A node, or None where there is no such node."""
     row = await tx.row(
@@ -115,9 +112,6 @@ async def delete_all(tx: Tx, owner: int) -> None:
     """Everything of an owner."""
     for table in _TABLES:
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
-
-
-# Items
 
 
 async def purge(tx: Tx, owner: int, node: str) -> None:
@@ -217,27 +211,64 @@ async def items(
     before: int = 0,
     after: int = 0,
     is_oldest_first: bool = False,
+    budget: int = 0,
 ) -> list[PublishedItem]:
     """The newest items of a node, oldest of them first; or those with certain ids.
 
     `since` is a time; `before` and `after` are places in the order of publishing, the item there left out.
+    No more items are read than the `budget` in bytes allows, one at least.
     """
     if ids:
-        found = [await item(tx, owner, node, each) for each in dict.fromkeys(ids)]
-        return sorted(
-            (each for each in found if each and each.time >= since), key=lambda each: each.published
+        return await _named(tx, owner, node, ids, since, budget)
+    direction = "ASC" if is_oldest_first else "DESC"
+    bounds = (owner, node, max(since << TIME_SHIFT, after), before or (1 << 63) - 1)
+    if budget:
+        sizes = await tx.rows(
+            "SELECT LENGTH(payload) FROM pubsub_item WHERE owner = ? AND node = ?"
+            f" AND published > ? AND published < ? ORDER BY published {direction} LIMIT ?",
+            *bounds,
+            limit,
         )
+        limit = _affordable((row[0] for row in sizes), budget)
     rows = await tx.rows(
         "SELECT id, payload, published, publisher FROM pubsub_item WHERE owner = ? AND node = ?"
-        f" AND published > ? AND published < ? ORDER BY published {'ASC' if is_oldest_first else 'DESC'}"
-        " LIMIT ?",
-        owner,
-        node,
-        max(since << TIME_SHIFT, after),
-        before or (1 << 63) - 1,
+        f" AND published > ? AND published < ? ORDER BY published {direction} LIMIT ?",
+        *bounds,
         limit,
     )
     return [_item(owner, node, row) for row in (rows if is_oldest_first else reversed(rows))]
+
+
+async def _named(
+    tx: Tx, owner: int, node: str, ids: Sequence[str], since: int, budget: int
+) -> list[PublishedItem]:
+    found, size = [], 0
+    for item_id in dict.fromkeys(ids):
+        one = await item(tx, owner, node, item_id)
+        if one is not None and one.time >= since:
+            size += len(one.payload)
+            if found and budget and size > budget:
+                break
+            found.append(one)
+    return sorted(found, key=lambda each: each.published)
+
+
+def _affordable(sizes: Iterable[int], budget: int) -> int:
+    """How many of the first fit, one at least."""
+    number = 0
+    for size in sizes:
+        budget -= size
+        if number and budget < 0:
+            break
+        number += 1
+    return number
+
+
+async def size_of(tx: Tx, owner: int) -> int:
+    """Bytes of all items of an owner."""
+    return int(
+        await tx.value("SELECT COALESCE(SUM(LENGTH(payload)), 0) FROM pubsub_item WHERE owner = ?", owner)
+    )
 
 
 def _item(owner: int, node: str, row: Sequence[Any]) -> PublishedItem:

@@ -190,6 +190,20 @@ async def test_limits(tmp_path: Path) -> None:
         assert refused(await change(sidorov, "affiliations", *many))[1] == "policy-violation"
 
 
+async def test_the_nodes_of_a_department_have_a_largest_size(tmp_path: Path) -> None:
+    async with (
+        World(tmp_path, settings={"xmpp": {"nodes_size": 1 << 20}}) as world,
+        Client(world, IVANOV) as ivanov,
+    ):
+        await ivanov.log_in()
+        done(await create(ivanov, "n"))
+        large = f"<x xmlns='urn:x'>{'a' * 180_000}</x>"
+        for number in range(5):
+            done(await publish(ivanov, "n", item(str(number), large)))
+        assert refused(await publish(ivanov, "n", item("5", large))) == ("wait", "resource-constraint", "")
+        done(await publish(ivanov, "n", item("6")))
+
+
 async def test_only_heads_create_where_it_is_so_configured(tmp_path: Path) -> None:
     async with World(tmp_path, settings={"xmpp": {"node_creators": "heads"}}) as world:
         async with Client(world, IVANOV) as ivanov:

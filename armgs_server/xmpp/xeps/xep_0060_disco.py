@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from lxml import etree
 
 from armgs_server.storage import clock, pubsub, pubsub_members
@@ -14,6 +16,7 @@ from armgs_server.xmpp.xeps import xep_0030_disco, xep_0059_rsm, xep_0160_offlin
 from armgs_server.xmpp.xeps import xep_0060_access as access
 from armgs_server.xmpp.xeps.xep_0004_forms import Field
 from armgs_server.xmpp.xeps.xep_0060_access import Standing
+from armgs_server.xmpp.xeps.xep_0060_config import from_data
 from armgs_server.xmpp.xeps.xep_0060_nodes import NAMESPACE, Nodes
 
 META_DATA = f"{NAMESPACE}#meta-data"
@@ -140,6 +143,7 @@ async def items(nodes: Nodes, query: etree._Element, origin: JID) -> bytes:
         if not part:
             break
         after = part[-1].node.name
+        await asyncio.sleep(0)  # a turn for everybody else
         for found in part:
             if await is_visible(nodes, found, origin.bare):
                 shown.append(found)
@@ -155,10 +159,22 @@ async def items(nodes: Nodes, query: etree._Element, origin: JID) -> bytes:
 
 
 async def _page(nodes: Nodes, after: str, bare: str) -> list[Standing]:
+    """Nodes in the order of their names, with what they know of the asker."""
+
     async def work(tx: Tx) -> list[Standing]:
         found = await pubsub.page(tx, nodes.owner, after=after, limit=PAGE)
-        standings = [await access.standing(tx, nodes, node.name, bare) for node in found]
-        return [each for each in standings if each is not None]
+        affiliations = dict(await pubsub_members.affiliations_of(tx, nodes.owner, bare))
+        own = await pubsub_members.subscriptions_of(tx, nodes.owner, bare, clock.now())
+        is_owner = nodes.is_personal and bare == nodes.address
+        return [
+            Standing(
+                node,
+                from_data(node.config),
+                "owner" if is_owner else affiliations.get(node.name, "none"),
+                tuple(each for each in own if each.node == node.name),
+            )
+            for node in found
+        ]
 
     return await nodes.server.store.read(work)
 

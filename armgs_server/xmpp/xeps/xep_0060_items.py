@@ -31,6 +31,7 @@ class _Found:
     items: list[PublishedItem]
     count: int
     index: int | None  # of the first item among all
+    is_cut: bool = False  # not all that was asked for fits into an answer (§6.5.4)
 
 
 async def handle_items(request: Request, child: etree._Element) -> bytes:
@@ -46,10 +47,9 @@ async def handle_items(request: Request, child: etree._Element) -> bytes:
     if not found.config.persist_items:
         raise unsupported("persistent-items")  # §6.5.9.4
     read = await nodes.server.store.read(lambda tx: _read(tx, nodes, found, wanted))
-    shown = _shorten(read.items, nodes.settings.node_page, from_end=_is_from_end(wanted))
-    inner = element("items", {"node": node}, b"".join(item.payload for item in shown))
-    if wanted.page is not None or len(shown) < len(read.items):
-        inner += _set(read, shown, from_end=_is_from_end(wanted))
+    inner = element("items", {"node": node}, b"".join(item.payload for item in read.items))
+    if wanted.page is not None or read.is_cut:
+        inner += _set(read)
     return names.pubsub(inner)
 
 
@@ -73,11 +73,6 @@ def _parse(request: Request, child: etree._Element) -> _Wanted:
     return _Wanted(ids, int(text) if text is not None else None, page)
 
 
-def _is_from_end(wanted: _Wanted) -> bool:
-    """Whether what does not fit is left out at the beginning: the newest were asked for."""
-    return wanted.newest is not None or (wanted.page is not None and wanted.page.before is not None)
-
-
 def _check_subid(found: Standing, subid: str, full: str) -> None:
     """§6.5.9.1, §6.5.9.2"""
     own = [each for each in found.subscriptions if each.jid in (full, each.bare)]
@@ -90,27 +85,27 @@ def _check_subid(found: Standing, subid: str, full: str) -> None:
 async def _read(tx: Tx, nodes: Nodes, found: Standing, wanted: _Wanted) -> _Found:
     owner, node = nodes.owner, found.node.name
     since = max(0, found.config.oldest(clock.now()))
-    limit = nodes.settings.node_items
+    limit, budget = nodes.settings.node_items, nodes.settings.node_page
     if wanted.ids:
-        return _Found(await pubsub.items(tx, owner, node, ids=wanted.ids[:limit], since=since), 0, None)
+        ids = wanted.ids[:limit]
+        return _Found(await pubsub.items(tx, owner, node, ids=ids, since=since, budget=budget), 0, None)
     count = await pubsub.count_items(tx, owner, node)
-    if wanted.page is None:
-        newest = limit if wanted.newest is None else min(wanted.newest, limit)
-        items = await pubsub.items(tx, owner, node, limit=newest, since=since)
-        return _Found(items, count, max(0, count - len(items)))
-    page = wanted.page
+    page = wanted.page or PageRequest(limit if wanted.newest is None else min(wanted.newest, limit))
+    after, before = await _place(tx, owner, node, page.after), await _place(tx, owner, node, page.before)
     items = await pubsub.items(
         tx,
         owner,
         node,
         limit=page.max,
         since=since,
-        after=await _place(tx, owner, node, page.after),
-        before=await _place(tx, owner, node, page.before),
-        is_oldest_first=page.before is None,
+        after=after,
+        before=before,
+        is_oldest_first=page.before is None and wanted.newest is None,
+        budget=budget,
     )
     index = await pubsub.count_before(tx, owner, node, items[0].published) if items else None
-    return _Found(items, count, index)
+    is_cut = wanted.page is None and len(items) < min(page.max, count)
+    return _Found(items, count, index, is_cut)
 
 
 async def _place(tx: Tx, owner: int, node: str, item_id: str | None) -> int:
@@ -123,26 +118,13 @@ async def _place(tx: Tx, owner: int, node: str, item_id: str | None) -> int:
     return item.published
 
 
-def _shorten(items: list[PublishedItem], limit: int, *, from_end: bool) -> list[PublishedItem]:
-    """§6.5.4: as many as fit into an answer, one at least."""
-    size = 0
-    kept: list[PublishedItem] = []
-    for item in reversed(items) if from_end else items:
-        size += len(item.payload)
-        if kept and size > limit:
-            break
-        kept.append(item)
-    return kept[::-1] if from_end else kept
-
-
-def _set(read: _Found, shown: list[PublishedItem], *, from_end: bool) -> bytes:
+def _set(read: _Found) -> bytes:
     """§6.5.4: what the page covers, where it begins among all items, and how many there are."""
     inner = b""
-    if shown:
-        index = read.index
-        if index is not None and from_end:
-            index += len(read.items) - len(shown)
-        inner = text_element("first", shown[0].id, {"index": "" if index is None else str(index)})
-        inner += text_element("last", shown[-1].id)
+    if read.items:
+        inner = text_element(
+            "first", read.items[0].id, {"index": "" if read.index is None else str(read.index)}
+        )
+        inner += text_element("last", read.items[-1].id)
     inner += text_element("count", str(read.count))
     return element("set", {"xmlns": xep_0059_rsm.NAMESPACE}, inner)

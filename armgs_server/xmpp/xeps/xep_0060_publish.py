@@ -21,6 +21,7 @@ from armgs_server.xmpp.xeps.xep_0060_nodes import NAMESPACE, Nodes, Request, err
 from armgs_server.xmpp.xeps.xep_0060_notify import Event, notify
 
 _TRUE = ("1", "true")
+_SMALL = 4096  # bytes of an item
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ async def put(tx: Tx, nodes: Nodes, found: Standing, publication: Publication) -
         await pubsub.expire(tx, nodes.owner, node, config.oldest(clock.now()))
         await pubsub_members.sweep(tx, nodes.owner, node, clock.now())
         data = publication.element(with_payload=True)
+        await _check_size(tx, nodes, data)
         gone = await pubsub.publish(
             tx, nodes.owner, node, publication.item_id, data, limit, publication.publisher
         )
@@ -160,6 +162,12 @@ async def _check_room(tx: Tx, nodes: Nodes, node: str, item_id: str, limit: int)
     if await pubsub.item(tx, nodes.owner, node, item_id) is None:
         if await pubsub.count_items(tx, nodes.owner, node) >= limit:
             raise error("conflict", "node-full")
+
+
+async def _check_size(tx: Tx, nodes: Nodes, data: bytes) -> None:
+    """All nodes of an owner together have a largest size; small items are bounded by their number."""
+    if len(data) > _SMALL and await pubsub.size_of(tx, nodes.owner) + len(data) > nodes.settings.nodes_size:
+        raise StanzaError("resource-constraint", "the nodes are full")
 
 
 def _published(config: NodeConfig, publication: Publication) -> list[Event]:

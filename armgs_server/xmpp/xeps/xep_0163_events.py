@@ -15,6 +15,7 @@ from armgs_server.storage.pubsub import Node, PublishedItem
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame, roster
 from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import element
 from armgs_server.xmpp.xeps import xep_0060_access, xep_0060_config
@@ -35,10 +36,10 @@ async def subscribers(server: Server, person: Principal) -> frozenset[str]:
 
 def notify(nodes: Nodes, node: str, audience: Iterable[str], inner: bytes) -> None:
     """Tells those of the clients of these people that asked for the node (§4.3.2), wherever they are."""
-    server = nodes.server
+    server, publisher = nodes.server, parse(nodes.address)
     for bare in audience:
         account = server.accounts.get(bare)
-        if account is not None:
+        if account is not None and not account.blocks(publisher):
             tell(nodes.address, account.available(), node, inner)
         elif server.abroad is not None:
             server.abroad.events.tell(nodes.address, bare, node, inner)
