@@ -512,10 +512,6 @@ class Config:
         """The port a service listens on: the standard one plus the offset."""
         return standard + self.server.port_offset
 
-    def addresses(self, standard: int) -> tuple[str, ...]:
-        """The addresses such a service listens on."""
-        return self.federation.component_listen if standard == COMPONENT_PORT else self.server.listen
-
 
 SECTIONS: dict[str, Any] = {
     each.name: each.type for each in dataclasses.fields(Config) if each.name != "directory"

@@ -6,7 +6,7 @@ import resource
 import socket
 
 from armgs_server import log
-from armgs_server.config import Config
+from armgs_server.config import COMPONENT_PORT, Config
 from armgs_server.errors import Temporary
 
 _log = log.get("net")
@@ -75,7 +75,7 @@ def raise_descriptor_limit() -> None:
 
 def _bind_one(config: Config, port: int, *, shared: bool) -> list[socket.socket]:
     sockets: list[socket.socket] = []
-    addresses = config.addresses(port)
+    addresses = config.federation.component_listen if port == COMPONENT_PORT else config.server.listen
     for address in addresses:
         try:
             sockets.append(bind(address, config.port(port), shared=shared))

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,7 +30,7 @@ def free_port() -> int:
         return port
 
 
-class Peer:
+class Peer(ABC):
     """A server of one domain; `connect` makes it look like a world to the test client."""
 
     domain = ""
@@ -56,8 +57,9 @@ class Peer:
         if error[0] is not None and self.log.exists():
             print(self.log.read_text(errors="replace")[-12000:])
 
+    @abstractmethod
     async def start(self) -> None:
-        raise NotImplementedError
+        """Configures and launches it, with PEOPLE to log in as."""
 
     async def stop(self) -> None:
         process, self._process = self._process, None
