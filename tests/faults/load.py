@@ -42,22 +42,23 @@ class Follower:
         self._last = ""
 
     async def run(self) -> None:
-        """Until the load ends, and then to the end of the archive."""
-        while not self._load.plan.ended.is_set():
+        """Until nobody writes any more, and then to the end of the archive."""
+        while not self._load.is_quiet:
             with suppress(*GONE):
                 await self._follow()
-            await self._load.plan.pause(RETRY)
+            await asyncio.sleep(RETRY)
         await self._follow()
 
     async def _follow(self) -> None:
         stream = await self._load.stream(PEOPLE[-1], self._host)
         try:
             while True:
+                was_quiet = self._load.is_quiet
                 texts, self._last, is_complete = await archive_page(stream, self._load.room, self._last)
                 self.texts += texts
-                if is_complete and self._load.plan.ended.is_set():
+                if is_complete and was_quiet:
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0 if texts else 0.05)
         finally:
             stream.writer.transport.abort()
 
@@ -73,7 +74,9 @@ class Load:
         self.plan = Plan(site, self.tag, PACE)
         self.clients = self._make()
         self.followers = [Follower(self, host) for host in (0, 1)]
+        self.is_quiet = False  # all clients have ended
         self._tasks: list[asyncio.Task[None]] = []
+        self._followers: list[asyncio.Task[None]] = []
 
     def _make(self) -> list[Client]:
         found: list[Client] = []
@@ -101,10 +104,8 @@ class Load:
         """Returns when every client has had something acknowledged."""
         keeper = await self.stream(PEOPLE[-1], self.home)
         await create(keeper, "keeper", self.room)
-        self._tasks = [
-            *(asyncio.create_task(client.run()) for client in self.clients),
-            *(asyncio.create_task(follower.run()) for follower in self.followers),
-        ]
+        self._tasks = [asyncio.create_task(client.run()) for client in self.clients]
+        self._followers = [asyncio.create_task(follower.run()) for follower in self.followers]
         await self.all_answered(60.0)
         keeper.writer.transport.abort()  # all others have entered: the room stays where it is
 
@@ -127,6 +128,8 @@ class Load:
         self.plan.ended.set()
         async with asyncio.timeout(STOP_TIMEOUT):
             await asyncio.gather(*self._tasks)
+            self.is_quiet = True
+            await asyncio.gather(*self._followers)
 
     def summary(self) -> str:
         """What was written, in one line."""
