@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XMPP: RFC 6120 (streams), RFC 6121 (rosters, presence, messages), RFC 7622 (addresses), client side;
+"""XMPP: RFC 6120 (streams), RFC 6121 (rosters, presence, messages), RFC 7622 (addresses), with clients
+and, in `federation/`, with other servers (XEP-0178, 0185, 0220, 0288) and components (XEP-0114);
 RFC 7395 (WebSocket), XEP-0124 and XEP-0206 (BOSH), XEP-0368 (direct TLS, port 443).
 
 XEP-0012, 0030, 0045, 0049, 0054, 0059, 0060, 0092, 0115, 0153, 0160, 0163, 0191, 0198, 0199, 0202, 0203,
