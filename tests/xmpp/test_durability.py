@@ -43,7 +43,7 @@ async def test_acknowledged_messages_survive_a_kill(tmp_path: Path) -> None:
 
 async def test_shutdown_keeps_what_a_client_has_not_acknowledged(tmp_path: Path) -> None:
     async with World(tmp_path) as world:
-        ivanov, petrova = await online(world, IVANOV), await online(world, PETROVA)
+        ivanov, petrova = await online(world, IVANOV), await online(world, PETROVA, "phone")
         await petrova.enable_sm()
         await petrova.disconnect()
         ivanov.send(chat(PETROVA, "on its way"))
@@ -51,7 +51,7 @@ async def test_shutdown_keeps_what_a_client_has_not_acknowledged(tmp_path: Path)
         await world.stop()
         await ivanov.disconnect()
         await world.start()
-        again = await Client(world, PETROVA).log_in()
+        again = await Client(world, PETROVA, "phone").log_in()  # so the session that waits ends
         again.send("<presence/>")
         await again.message("on its way")
         await again.disconnect()
