@@ -227,8 +227,11 @@ async def test_an_account_has_a_bounded_number_of_nodes(tmp_path: Path) -> None:
         assert refused(await create(ivanov, "c", to=IVANOV))[1] == "resource-constraint"
 
 
-async def test_events_reach_people_on_other_workers(tmp_path: Path) -> None:
-    async with World(tmp_path, process=True, settings=SETTINGS) as world, Workers(world) as workers:
+async def test_events_reach_people_on_other_workers(tmp_path: Path, store_url: str) -> None:
+    async with (
+        World(tmp_path, process=True, store_url=store_url, settings=SETTINGS) as world,
+        Workers(world) as workers,
+    ):
         first, second = workers.pids
         ivanov = await workers.log_in(first, IVANOV)
         petrova = await workers.log_in(second, PETROVA)
