@@ -40,18 +40,25 @@ _log = log.get("supervisor")
 
 
 class PidFile:
-    """`daemon.json` in the data folder: the running process, and how often its workers were renewed."""
+    """`daemon.json` in the data folder: the running process, its workers, and how often they were renewed."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, workers: int = 1) -> None:
         self._path = data_dir / "daemon.json"
+        self._workers = workers
         self._generation = 0
 
     def write(self) -> None:
         """Says that this process serves, from one generation of workers to the next."""
         self._generation += 1
-        text = json.dumps({"pid": os.getpid(), "generation": self._generation})
+        pid = os.getpid()
+        said = {
+            "pid": pid,
+            "started": _started(pid),
+            "workers": self._workers,
+            "generation": self._generation,
+        }
         part = self._path.with_suffix(".part")
-        part.write_text(text)
+        part.write_text(json.dumps(said))
         part.replace(self._path)
 
     def remove(self) -> None:
@@ -60,8 +67,13 @@ class PidFile:
 
     def pid(self) -> int | None:
         """The daemon that runs, None where the one that wrote the file is gone."""
-        pid = self._read().get("pid")
-        return pid if pid is not None and Path(f"/proc/{pid}").exists() else None
+        said = self._read()
+        pid = said.get("pid")
+        return pid if pid is not None and _started(pid) == said.get("started") else None
+
+    def workers(self) -> int:
+        """With how many workers it was started; 1: the process serves itself."""
+        return self._read().get("workers", 1)
 
     def generation(self) -> int:
         """Grows with each finished rolling restart."""
@@ -73,6 +85,15 @@ class PidFile:
         except (FileNotFoundError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def _started(pid: int) -> int | None:
+    """When a process was started, in the kernel's ticks (proc(5)): a number used again has another."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(b")")[2].split()[19])  # the name before it may hold anything
 
 
 class Supervisor:
@@ -91,7 +112,7 @@ class Supervisor:
         self._sockets = [sockets(slot) for slot in range(worker_count(config))]
         self._notifier = notifier
         self._on_ready = on_ready
-        self._pid_file = PidFile(config.data_dir)
+        self._pid_file = PidFile(config.data_dir, len(self._sockets))
         self._hub = Hub()
         self._workers: dict[int, Worker] = {}  # who serves, by slot
         self._processes: set[Worker] = set()  # these, those that are being started, and those that retire

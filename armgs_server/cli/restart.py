@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from armgs_server.capacity import worker_count
 from armgs_server.cli.output import remark
 from armgs_server.cli.workplace import config_option, load_config
 from armgs_server.errors import Conflict, NotFound, Temporary
@@ -31,12 +30,13 @@ def restart(rolling: bool, config_path: Path | None) -> None:
     pid, before = file.pid(), file.generation()
     if pid is None:
         raise NotFound(f"no daemon serves {config.directory}")
-    if worker_count(config) == 1:
+    workers = file.workers()
+    if workers == 1:
         raise Conflict("one worker cannot be replaced while it serves: set server.workers to 2 or more")
     os.kill(pid, signal.SIGUSR1)
-    deadline = time.monotonic() + TIMEOUT_EACH * worker_count(config)
+    deadline = time.monotonic() + TIMEOUT_EACH * workers
     while file.generation() == before:
         if file.pid() != pid or time.monotonic() > deadline:
             raise Temporary("the workers were not replaced; the daemon's log says why")
         time.sleep(POLL)
-    remark(f"{worker_count(config)} workers replaced")
+    remark(f"{workers} workers replaced")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,12 @@ def test_nobody_to_restart(tmp_path: Path) -> None:
     assert main(["restart", "--rolling", "--config", str(place)]) == exit_codes.NOT_FOUND
     PidFile(place / "data").write()
     assert main(["restart", "--rolling", "--config", str(place)]) == exit_codes.REFUSED
+
+
+def test_a_number_used_again_is_not_the_daemon(tmp_path: Path) -> None:
+    file = PidFile(tmp_path, workers=2)
+    file.write()
+    assert file.pid() == os.getpid() and file.workers() == 2
+    said = json.loads((tmp_path / "daemon.json").read_text())
+    (tmp_path / "daemon.json").write_text(json.dumps(said | {"started": said["started"] - 1}))
+    assert file.pid() is None
