@@ -59,6 +59,7 @@ class Abroad:
         self._links: dict[tuple[str, str], Link] = {}
         self._component_intakes: dict[str, Intake] = {}
         self._secret = b""
+        self._is_stopped = False
         if settings.enabled and self._policy.allows_nobody:
             LOG.warning("federation is on, but federation.allow names nobody")
         if settings.enabled and settings.tls != "optional" and tls is None:
@@ -100,6 +101,8 @@ class Abroad:
 
     def send(self, data: bytes) -> None:
         """A stanza of ours to somebody elsewhere, ready but for the namespace of the stream."""
+        if self._is_stopped:
+            return  # sessions have ended, and rooms go on in another process
         try:
             ours, theirs = domains_of(data)
             component = self.components.domains.get(theirs)
@@ -189,6 +192,7 @@ class Abroad:
 
     async def stop(self) -> None:
         """Sessions have ended: says goodbye to the other servers."""
+        self._is_stopped = True
         for wire in tuple(self.incoming):
             wire.fail("system-shutdown")
         await asyncio.gather(*(link.stop() for link in self._links.values()))

@@ -8,6 +8,7 @@ written goes back to its sender as an error, whyever; queue and unsent bytes are
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.federation.abroad import Abroad
 
 LOG = log.get("federation")
+_LINGER = 1.0  # seconds that another server has to close a stream which we have closed
 
 
 class Link:
@@ -86,6 +88,10 @@ class Link:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if wire is not None:
+            with contextlib.suppress(TimeoutError):  # the other side may go on talking for ever
+                await asyncio.wait_for(wire.stream.wait_closed(), _LINGER)
+            wire.stream.abort()
         self._return(TIMEOUT)
 
     def _start(self) -> None:

@@ -8,6 +8,7 @@ on which dialback keys are verified too, so keys then prove as much as certifica
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import ssl
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = "remote-server-not-found"
 TIMEOUT = "remote-server-timeout"
+_GOODBYE = 3.0  # seconds that another server has to take what was sent to it
 _UNBOUNDED = 86400.0  # the caller bounds the time of all steps together
 
 
@@ -203,8 +205,9 @@ class Opening:
 async def close(wire: Wire) -> None:
     """RFC 6120 §4.4: says goodbye; what the other side still has to say is not waited for."""
     wire.write(END)
-    with contextlib.suppress(OSError):  # it is gone already
-        await wire.stream.drain()
+    with contextlib.suppress(OSError):  # it is gone already, or takes nothing
+        async with asyncio.timeout(_GOODBYE):
+            await wire.stream.drain()
     wire.stream.close()
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from armgs_server import log
 from armgs_server.errors import DomainError
@@ -56,13 +56,17 @@ async def _step(abroad: Abroad, link: Link, wire: Wire, intake: Intake) -> bool:
         link.release(wire)
         await close(wire)
         return False
-    stanzas = [event for event in events if isinstance(event, Stanza) and event.is_stanza]
+    stanzas = [event for event in events if _is_stanza(event)]
     if stanzas and not intake.is_open:
         raise StreamError("not-authorized")  # RFC 6120 §4.9.3.12
     await intake.take(stanzas)
-    is_over = any(_ends(event, link) for event in events if event not in stanzas)
+    is_over = any([_ends(event, link) for event in events])
     await abroad.remotes.wait(link.theirs, size, len(stanzas))
     return not is_over
+
+
+def _is_stanza(event: Event) -> TypeGuard[Stanza]:
+    return isinstance(event, Stanza) and event.is_stanza
 
 
 def _ends(event: Event, link: Link) -> bool:

@@ -64,9 +64,6 @@ class Wire:
             self._events.extend(events)
         return self._events.popleft()
 
-    def rest(self) -> None:
-        self._protocol.rest()
-
     def open(self, ours: str, theirs: str, stream_id: str = "") -> None:
         """RFC 6120 §4.7: our half of the stream; who answers names the stream."""
         to = f" to='{quote(theirs)}'" if theirs else ""
