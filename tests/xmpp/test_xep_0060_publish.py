@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import IVANOV, PETROVA, SIDOROV
+from armgs_server.storage import pubsub_members
+from armgs_server.storage.pubsub_members import Subscription
+from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.xeps.xep_0060_notify import SLICE
+from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES
 from tests.xmpp.conftest import LogIn
 from tests.xmpp.nodes import (
+    SERVICE,
     configure,
     create,
     done,
@@ -225,3 +230,23 @@ async def test_expired_items_are_gone(log_in: LogIn) -> None:
     while left:  # bounded by the time-out of the client's answers, and of the test run
         left = ids(await ivanov.iq(pubsub("<items node='n'/>"), to="pubsub.digital.example"))
     assert left == []
+
+
+async def test_very_many_subscribers(world: World, log_in: LogIn) -> None:
+    """They are read in slices; whoever comes after the first slices hears of it too, once."""
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    done(await create(ivanov, "n"))
+    done(await subscribe(petrova, "n"))
+    department = world.directory.domains["digital.example"]
+
+    async def work(tx: Tx) -> None:
+        for number in range(2 * SLICE + 1):
+            jid = f"nobody{number:04}@digital.example"
+            await pubsub_members.put(
+                tx, Subscription(department, "n", jid, "s", jid, SERVICE, "subscribed", {}, 0)
+            )
+
+    await world.store.write(work)
+    done(await publish(ivanov, "n", item("1")))
+    assert summary(await event(petrova)) == ["items", "item 1+"]
+    await silent(petrova)

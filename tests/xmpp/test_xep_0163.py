@@ -248,3 +248,13 @@ async def test_events_reach_people_on_other_workers(tmp_path: Path, store_url: s
         done(await publish(ivanov, "s", item("2")))
         assert summary(await event(petrova)) == ["items", "item 2+"]
         assert ids(await fetch(petrova, "s")) == ["2"]
+
+
+async def test_who_blocks_hears_nothing(log_in: LogIn) -> None:
+    """XEP-0191 §3.3"""
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    await wants(petrova, "n")
+    await petrova.settle()
+    done(await petrova.iq(f"<block xmlns='urn:xmpp:blocking'><item jid='{IVANOV}'/></block>", "set"))
+    done(await publish(ivanov, "n", item("1"), to=IVANOV))
+    await silent(petrova)
