@@ -242,7 +242,8 @@ async def items(
 async def _named(
     tx: Tx, owner: int, node: str, ids: Sequence[str], since: int, budget: int
 ) -> list[PublishedItem]:
-    found, size = [], 0
+    found: list[PublishedItem] = []
+    size = 0
     for item_id in dict.fromkeys(ids):
         one = await item(tx, owner, node, item_id)
         if one is not None and one.time >= since:

@@ -20,7 +20,7 @@ def namespace_of(node_type: str) -> str:
 
 
 def text_of(payload: etree._Element) -> str:
-    """XEP-0060 §12.8, XEP-0472 §4.6.2: an entry as a message body: title, then summary or content, then a link."""
+    """XEP-0060 §12.8, XEP-0472 §4.6.2: an entry as a body: title, summary or content, link."""
     if payload.tag != _ENTRY:
         return ""
     title = _plain(payload, "title")
