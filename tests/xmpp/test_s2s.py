@@ -12,7 +12,7 @@ import pytest
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
 from tests.xmpp.federation import SMIRNOV, Authority, Workplace, workplaces
-from tests.xmpp.rooms import ROOM, create, enter, item, say
+from tests.xmpp.rooms import ROOM, create, enter, entry, item, say
 
 
 class Pair:
@@ -52,6 +52,17 @@ async def test_messages_go_both_ways(pair: Pair) -> None:
     assert message.get("from") == ivanov.full and message.get("id") == "m1"
     smirnov.send(chat(ivanov.full, "И вам"))
     assert (await ivanov.message("И вам")).get("from") == smirnov.full
+
+
+async def test_tls_from_the_first_byte(tmp_path: Path, authority: Authority) -> None:
+    async with AsyncExitStack() as stack:
+        ours, theirs = workplaces(tmp_path, authority, direct=True)
+        await stack.enter_async_context(ours)
+        await stack.enter_async_context(theirs)
+        pair = Pair(stack, ours, theirs)
+        ivanov, smirnov = await pair.log_in(IVANOV, "office"), await pair.log_in(SMIRNOV, "desk")
+        ivanov.send(chat(smirnov.full, "прямо"))
+        await smirnov.message("прямо")
 
 
 async def test_who_is_away_finds_the_message_later_and_both_archives_have_it(pair: Pair) -> None:
@@ -226,3 +237,31 @@ async def test_contacts_elsewhere_hear_events(pair: Pair) -> None:
     )
     event = await smirnov.receive("c:message", lambda stanza: stanza.get("from") == IVANOV)
     assert event.get("type") == "headline"
+
+
+async def test_rooms_let_go_of_who_cannot_be_reached(pair: Pair) -> None:
+    ivanov = await pair.log_in(IVANOV, "office")
+    smirnov = await pair.log_in(SMIRNOV, "desk")
+    await create(ivanov, "Иванов")
+    await enter(smirnov, "Smirnov")
+    await ivanov.presence_of(f"{ROOM}/Smirnov")
+    await pair.theirs.stop()  # its people leave as their sessions end, or the next word does not reach them
+    ivanov.send(say("есть кто?"))
+    await ivanov.presence_of(f"{ROOM}/Smirnov", "unavailable")
+
+
+async def test_rooms_are_made_by_our_people_and_invite_anybody(pair: Pair) -> None:
+    ivanov = await pair.log_in(IVANOV, "office")
+    smirnov = await pair.log_in(SMIRNOV, "desk")
+    other = "other@conference.digital.example"
+    smirnov.send(entry("Smirnov", room=other, id_="mine"))
+    refused = await smirnov.receive("c:presence", lambda stanza: stanza.get("type") == "error")
+    assert error_of(refused) == "not-allowed"
+    await create(ivanov, "Иванов", membersonly="1")
+    ivanov.send(
+        f"<message to='{ROOM}'><x xmlns='http://jabber.org/protocol/muc#user'>"
+        f"<invite to='{SMIRNOV}'/></x></message>"
+    )
+    invitation = await smirnov.receive("c:message", lambda stanza: stanza.get("from") == ROOM)
+    assert invitation.find("{http://jabber.org/protocol/muc#user}x") is not None
+    await enter(smirnov, "Smirnov")
