@@ -147,6 +147,19 @@ async def bounds(tx: Tx, owner: int) -> tuple[ArchivedMessage, ArchivedMessage] 
     return found[0], found[1]
 
 
+async def find(tx: Tx, owner: int, peer: str, stanza_id: str, since: int) -> ArchivedMessage | None:
+    """The last message of a conversation that had this id from its sender."""
+    row = await tx.row(
+        "SELECT id, sent, peer, stanza FROM archive WHERE owner = ? AND peer = ? AND id > ? AND stanza_id = ?"
+        " ORDER BY id DESC LIMIT 1",
+        owner,
+        peer,
+        _first_id(since),
+        stanza_id,
+    )
+    return None if row is None else _from_row(row)
+
+
 async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     """Puts a tombstone in the place of a message; whether it was there."""
     changed = await tx.execute("UPDATE archive SET stanza = ? WHERE owner = ? AND id = ?", stanza, owner, id_)

@@ -20,7 +20,13 @@ from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import CLIENT, Stanza, StanzaError, error_reply, from_domain_error
-from armgs_server.xmpp.xeps import xep_0160_offline, xep_0163_answers, xep_0280_carbons, xep_0359_stanza_ids
+from armgs_server.xmpp.xeps import (
+    xep_0160_offline,
+    xep_0163_answers,
+    xep_0280_carbons,
+    xep_0359_stanza_ids,
+    xep_0424_retraction,
+)
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
 from armgs_server.xmpp.xeps.xep_0313_rules import is_archived
 
@@ -212,9 +218,25 @@ async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
             if sender is not None and sender.account.owner != recipient.id:
                 delivery.sender_id = next(ids)
             delivery.recipient_id = next(ids)
+            await _bury(tx, delivery)
         if delivery.is_offline:
             limit = delivery.server.config.xmpp.offline_messages
             await offline.append(tx, recipient.id, delivery.as_received(), limit=limit)
+
+
+async def _bury(tx: Tx, delivery: Delivery) -> None:
+    """XEP-0424 §5: in both archives."""
+    target, recipient, sender = (
+        xep_0424_retraction.target_of(delivery.stanza),
+        delivery.recipient,
+        delivery.sender,
+    )
+    if not target or recipient is None:
+        return
+    owners = {recipient.id: delivery.origin.bare}
+    if sender is not None and sender.account.owner != recipient.id:
+        owners[sender.account.owner] = delivery.to.bare
+    await xep_0424_retraction.bury_between(tx, owners, delivery.origin.bare, target, delivery.stanza.id)
 
 
 # Stages after the commit

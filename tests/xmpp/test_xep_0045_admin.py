@@ -61,7 +61,7 @@ async def test_roles_are_given_and_taken(log_in: LogIn) -> None:
                 ),
             )
             assert item(seen)["affiliation"] == "none"
-    assert await listed(ivanov, "role='moderator'") == [IVANOV, PETROVA]
+    assert await listed(ivanov, "role='moderator'") == [ivanov.full, petrova.full]
 
 
 async def test_affiliations_bring_their_role(log_in: LogIn) -> None:
@@ -91,8 +91,15 @@ async def test_who_is_no_member_any_more_leaves_a_members_room(log_in: LogIn) ->
         ("none", f"<item jid='{SIDOROV}' affiliation='outcast'/>", "forbidden"),
         ("member", f"<item jid='{SIDOROV}' affiliation='member'/>", "forbidden"),
         ("admin", "<item nick='ivanov' role='none'/>", "not-allowed"),
-        ("admin", f"<item jid='{IVANOV}' affiliation='none'/>", "not-allowed"),
-        ("admin", f"<item jid='{SIDOROV}' affiliation='admin'/>", "not-allowed"),
+        ("admin", f"<item jid='{IVANOV}' affiliation='none'/>", "forbidden"),
+        ("admin", f"<item jid='{IVANOV}' affiliation='outcast'/>", "not-allowed"),
+        ("admin", "<item nick='ivanov' role='visitor'/>", "not-allowed"),
+        ("admin", "<item nick='ivanov' role='participant'/>", "not-allowed"),
+        ("admin", "<item nick='petrova' role='none'/>", ""),
+        ("admin", f"<item jid='{SIDOROV}' affiliation='admin'/>", "forbidden"),
+        ("admin", "<item nick='sidorov' role='visitor' affiliation='none'/>", "bad-request"),
+        ("admin", "<item jid='finance.example' affiliation='member'/>", "bad-request"),
+        ("admin", f"<item jid='{SIDOROV}' affiliation='member' nick='ivanov'/>", "conflict"),
         ("admin", f"<item jid='{PETROVA}' affiliation='outcast'/>", "conflict"),
         ("admin", "<item nick='nobody' role='none'/>", "item-not-found"),
         ("admin", "<item jid='@' affiliation='member'/>", "jid-malformed"),

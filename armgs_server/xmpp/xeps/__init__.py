@@ -26,6 +26,7 @@ from armgs_server.xmpp.xeps import (
     xep_0280_carbons,
     xep_0313_mam,
     xep_0359_stanza_ids,
+    xep_0424_retraction,
 )
 
 SERVER_FEATURES = (
@@ -43,6 +44,7 @@ SERVER_FEATURES = (
     *xep_0202_time.FEATURES,
     *xep_0280_carbons.FEATURES,
     *xep_0359_stanza_ids.FEATURES,
+    *xep_0424_retraction.FEATURES,
 )
 ACCOUNT_FEATURES = (
     *xep_0030_disco.ACCOUNT_FEATURES,
@@ -52,6 +54,7 @@ ACCOUNT_FEATURES = (
     *xep_0199_ping.ACCOUNT_FEATURES,
     *xep_0313_mam.ACCOUNT_FEATURES,
     *xep_0359_stanza_ids.FEATURES,
+    *xep_0424_retraction.FEATURES,
 )
 ROUTES = (
     *xep_0012_last.ROUTES,

@@ -18,9 +18,11 @@ from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.jid import JID
-from armgs_server.xmpp.stanza import StanzaError, element
-from armgs_server.xmpp.xeps.xep_0045_invitations import reason_of
-from armgs_server.xmpp.xeps.xep_0045_presence import Change, broadcast, remove
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.stanza import StanzaError
+from armgs_server.xmpp.xeps.xep_0045_invitations import invitation, reason_of
+from armgs_server.xmpp.xeps.xep_0045_lists import AFFILIATIONS, ROLES
+from armgs_server.xmpp.xeps.xep_0045_presence import Change, change_role, remove
 from armgs_server.xmpp.xeps.xep_0045_room import ADMIN, Affiliation, Occupant, Role, Room
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 ITEMS_LIMIT = 500  # items in one request
 
-_ROLES = {role.text: role for role in Role}
-_AFFILIATIONS = {affiliation.text: affiliation for affiliation in Affiliation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,59 +40,13 @@ class _RoleChange:
 
 
 @dataclass(frozen=True, slots=True)
-class _AffiliationChange:
+class AffiliationChange:
+    """Of a bare JID, or of a domain that is banned; `nick` None leaves the reserved one (§7.12) as it is."""
+
     bare: str
     affiliation: Affiliation
-    reason: str
-
-
-# Asking
-
-
-def handle_get(room: Room, actor: JID, query: etree._Element) -> bytes:
-    """The list of one role (§8.4, §9.7) or affiliation (§9.2, §9.5, §10.5, §10.8)."""
-    wanted = query.find(f"{{{ADMIN}}}item")
-    if wanted is None:
-        raise StanzaError("bad-request", "which list?")
-    role, affiliation = _ROLES.get(wanted.get("role", "")), _AFFILIATIONS.get(wanted.get("affiliation", ""))
-    if role is not None:
-        items = _role_list(room, actor, role)
-    elif affiliation is not None:
-        items = _affiliation_list(room, actor, affiliation)
-    else:
-        raise StanzaError("bad-request", "no such role or affiliation")
-    return element("query", {"xmlns": ADMIN}, items)
-
-
-def _role_list(room: Room, actor: JID, role: Role) -> bytes:
-    seat = room.seats.get(actor.full)
-    if seat is None or seat.occupant.role is not Role.MODERATOR:
-        raise StanzaError("forbidden")
-    return b"".join(
-        element(
-            "item",
-            {
-                "affiliation": room.affiliation_of(occupant).text,
-                "role": role.text,
-                "nick": occupant.nick,
-                "jid": occupant.bare.full,
-            },
-        )
-        for occupant in room.occupants.values()
-        if occupant.role is role
-    )
-
-
-def _affiliation_list(room: Room, actor: JID, affiliation: Affiliation) -> bytes:
-    own = room.affiliation(actor)
-    # Those who see real addresses anyway may see who belongs to the room: clients encrypt to them.
-    may_see = room.config.is_non_anonymous and actor.full in room.seats and affiliation > Affiliation.NONE
-    if own < Affiliation.ADMIN and not may_see:
-        raise StanzaError("forbidden")
-    return b"".join(
-        element("item", {"affiliation": affiliation.text, "jid": bare})
-        for bare in room.with_affiliation(affiliation)
-    )
+    reason: str = ""
+    nick: str | None = None
 
 
 # Changing
@@ -104,13 +58,15 @@ async def handle_set(server: Server, room: Room, actor: JID, query: etree._Eleme
     if not items or len(items) > ITEMS_LIMIT:
         raise StanzaError("bad-request", f"1 to {ITEMS_LIMIT} items")
     roles: list[_RoleChange] = []
-    affiliations: list[_AffiliationChange] = []
+    affiliations: list[AffiliationChange] = []
     for item in items:
+        if item.get("affiliation") and item.get("role"):
+            raise StanzaError("bad-request", "either a role or an affiliation")  # §15.3
         if item.get("affiliation"):
             affiliations.append(_parse_affiliation(room, actor, item))
         else:
             roles.append(_parse_role(room, actor, item))
-    _check_owners(room, affiliations)
+    check_owners(room, affiliations)
     await set_affiliations(server, room, affiliations_actor(room, actor), affiliations)
     for change in roles:
         set_role(server, room, change.occupant, change.role, affiliations_actor(room, actor), change.reason)
@@ -125,7 +81,7 @@ def affiliations_actor(room: Room, actor: JID) -> str:
 
 def _parse_role(room: Room, actor: JID, item: etree._Element) -> _RoleChange:
     seat = room.seats.get(actor.full)
-    role = _ROLES.get(item.get("role", ""))
+    role = ROLES.get(item.get("role", ""))
     if role is None:
         raise StanzaError("bad-request", "no such role")
     if seat is None or seat.occupant.role is not Role.MODERATOR:
@@ -133,27 +89,60 @@ def _parse_role(room: Room, actor: JID, item: etree._Element) -> _RoleChange:
     occupant = room.occupants.get(item.get("nick", ""))
     if occupant is None:
         raise StanzaError("item-not-found", "nobody has this nickname")
-    own, other = room.affiliation(actor), room.affiliation_of(occupant)
-    if other > own or (role < occupant.role and other >= Affiliation.ADMIN and own < Affiliation.OWNER):
-        raise StanzaError("not-allowed", "not with somebody of that standing")  # §8.2, §8.4
-    if Role.MODERATOR in (role, occupant.role) and role is not Role.NONE and own < Affiliation.ADMIN:
-        raise StanzaError("not-allowed", "only admins make or unmake moderators")  # §9.6
+    _check_role(room.affiliation(actor), occupant, room.affiliation_of(occupant), role)
     return _RoleChange(occupant, role, reason_of(item))
 
 
-def _parse_affiliation(room: Room, actor: JID, item: etree._Element) -> _AffiliationChange:
-    affiliation = _AFFILIATIONS.get(item.get("affiliation", ""))
+def _check_role(own: Affiliation, occupant: Occupant, other: Affiliation, role: Role) -> None:
+    """What a moderator of affiliation `own` may do with the role of an occupant of affiliation `other`."""
+    if role is Role.NONE:
+        if other > own:  # §8.2
+            raise StanzaError("not-allowed", "nobody of a higher standing is kicked")
+        return
+    if Role.MODERATOR in (role, occupant.role) and own < Affiliation.ADMIN:
+        raise StanzaError("forbidden", "only admins make or unmake moderators")  # §9.6, §9.7
+    if role < occupant.role and other >= Affiliation.ADMIN:  # §8.4, §9.7
+        raise StanzaError("not-allowed", "admins and owners are moderators")
+    if role is Role.VISITOR and role < occupant.role and other >= own:  # §8.4
+        raise StanzaError("not-allowed", "not with somebody of that standing")
+
+
+def _parse_affiliation(room: Room, actor: JID, item: etree._Element) -> AffiliationChange:
+    affiliation = AFFILIATIONS.get(item.get("affiliation", ""))
     if affiliation is None:
         raise StanzaError("bad-request", "no such affiliation")
     bare = _target(room, item)
     own, other = room.affiliation(actor), room.affiliations.get(bare, Affiliation.NONE)
     if own < Affiliation.ADMIN:
         raise StanzaError("forbidden", "only admins and owners may")
-    if bare == actor.bare and affiliation is Affiliation.OUTCAST:
-        raise StanzaError("conflict", "nobody bans himself")  # §9.1
-    if own is not Affiliation.OWNER and max(affiliation, other) >= Affiliation.ADMIN:
-        raise StanzaError("not-allowed", "only owners may")  # §10.3-§10.6
-    return _AffiliationChange(bare, affiliation, reason_of(item))
+    if affiliation is Affiliation.OUTCAST:
+        if bare == actor.bare:
+            raise StanzaError("conflict", "nobody bans himself")  # §9.1
+        if own is not Affiliation.OWNER and other >= Affiliation.ADMIN:
+            raise StanzaError("not-allowed", "only owners may")  # §9.1
+    elif own is not Affiliation.OWNER and max(affiliation, other) >= Affiliation.ADMIN:
+        raise StanzaError("forbidden", "only owners may")  # §10.3-§10.8
+    elif "@" not in bare and affiliation is not Affiliation.NONE:
+        raise StanzaError("bad-request", "a whole domain can only be banned")  # §9.2
+    return AffiliationChange(bare, affiliation, reason_of(item), _reserved_nick(room, bare, item))
+
+
+def _reserved_nick(room: Room, bare: str, item: etree._Element) -> str | None:
+    """§9.5: the nickname that an admin reserves for a member; "" takes it away."""
+    nick = item.get("nick")
+    if nick is None or not item.get("jid"):
+        return None
+    check_nick(room, bare, nick)
+    return nick
+
+
+def check_nick(room: Room, bare: str, nick: str) -> None:
+    """§7.10: a nickname to be reserved must be free."""
+    holder = room.occupants.get(nick)
+    if nick and (
+        room.reserved_for(nick) not in ("", bare) or (holder is not None and holder.bare.full != bare)
+    ):
+        raise StanzaError("conflict", "somebody else has this nickname")
 
 
 def _target(room: Room, item: etree._Element) -> str:
@@ -167,7 +156,7 @@ def _target(room: Room, item: etree._Element) -> str:
         raise StanzaError("jid-malformed") from error
 
 
-def _check_owners(room: Room, changes: list[_AffiliationChange]) -> None:
+def check_owners(room: Room, changes: list[AffiliationChange]) -> None:
     """§10.4: "a room MUST have at least one owner"."""
     if not changes:
         return
@@ -181,26 +170,45 @@ def _check_owners(room: Room, changes: list[_AffiliationChange]) -> None:
         raise StanzaError("conflict", "a room has an owner")
 
 
-async def set_affiliations(server: Server, room: Room, actor: str, changes: list[_AffiliationChange]) -> None:
+async def set_affiliations(server: Server, room: Room, actor: str, changes: list[AffiliationChange]) -> None:
     """Keeps the affiliations, then lets those who are in the room feel them."""
     if not changes:
         return
     if len(room.affiliations) + len(changes) > server.config.xmpp.room_affiliations:
         raise StanzaError("resource-constraint", "too many affiliations in this room")
+    records = [_record(room, change) for change in changes]
     if not room.is_locked:
 
         async def work(tx: Tx) -> None:
             await room.check_home(tx)
-            for change in changes:
-                record = AffiliationRecord(change.bare, change.affiliation.text, "", change.reason)
+            for record in records:
                 await rooms.set_affiliation(tx, room.owner, record)
 
         await server.store.write(work)
-    for change in changes:
-        room.set_affiliation(change.bare, change.affiliation)
-        for occupant in tuple(room.occupants.values()):
-            if occupant.bare.full == change.bare:
-                _feel(server, room, occupant, change, actor)
+    for change, record in zip(changes, records, strict=True):
+        affected = room.occupants_of(change.bare)  # as it is before a ban of their domain
+        before = room.affiliations.get(change.bare, Affiliation.NONE)
+        room.set_affiliation(change.bare, change.affiliation, record.nick, record.reason)
+        for occupant in affected:
+            _feel(server, room, occupant, change, actor)
+        is_new_member = before is Affiliation.NONE and change.affiliation is Affiliation.MEMBER
+        if is_new_member and not affected and room.config.members_only and actor:
+            server.spawn(_invite(server, room, change))
+
+
+def _record(room: Room, change: AffiliationChange) -> AffiliationRecord:
+    """What is kept; an outcast has no reserved nickname (§9.1), nobody else a reason."""
+    is_outcast = change.affiliation is Affiliation.OUTCAST
+    nick = room.nicks.get(change.bare, "") if change.nick is None else change.nick
+    if is_outcast or change.affiliation is Affiliation.NONE:
+        nick = ""
+    return AffiliationRecord(change.bare, change.affiliation.text, nick, change.reason if is_outcast else "")
+
+
+async def _invite(server: Server, room: Room, change: AffiliationChange) -> None:
+    """§9.5: "the service SHOULD send an invitation to any user who has been added to the member list"."""
+    data = invitation(room, room.address.bare, jids.parse(change.bare), change.reason)
+    await server.route(parse_stanza(data), room.address)
 
 
 async def make_members(server: Server, room: Room, people: list[JID]) -> None:
@@ -210,25 +218,30 @@ async def make_members(server: Server, room: Room, people: list[JID]) -> None:
         room,
         "",
         [
-            _AffiliationChange(jid.bare, Affiliation.MEMBER, "")
+            AffiliationChange(jid.bare, Affiliation.MEMBER)
             for jid in people
             if room.affiliation(jid) is Affiliation.NONE
         ],
     )
 
 
-def _feel(server: Server, room: Room, occupant: Occupant, change: _AffiliationChange, actor: str) -> None:
+def _feel(server: Server, room: Room, occupant: Occupant, change: AffiliationChange, actor: str) -> None:
     code = 0
     if change.affiliation is Affiliation.OUTCAST:
         code = 301  # §9.1
     elif change.affiliation is Affiliation.NONE and room.config.members_only:
         code = 321  # §9.4
     if code:
-        how = Change(codes=(code,), is_leaving=True, actor=actor, reason=change.reason)
+        how = Change(
+            codes=(code,),
+            is_leaving=True,
+            affiliation=change.affiliation,  # of one whose domain is banned, too
+            actor=actor,
+            reason=change.reason,
+        )
         remove(server, room, occupant, how)
         return
-    occupant.role = room.default_role(change.affiliation)
-    broadcast(server, room, occupant, Change(reason=change.reason))
+    change_role(server, room, occupant, room.default_role(change.affiliation), Change(reason=change.reason))
 
 
 def set_role(server: Server, room: Room, occupant: Occupant, role: Role, actor: str, reason: str) -> None:
@@ -236,5 +249,4 @@ def set_role(server: Server, room: Room, occupant: Occupant, role: Role, actor: 
     if role is Role.NONE:
         remove(server, room, occupant, Change(codes=(307,), is_leaving=True, actor=actor, reason=reason))
     elif role is not occupant.role:
-        occupant.role = role
-        broadcast(server, room, occupant, Change(reason=reason))
+        change_role(server, room, occupant, role, Change(reason=reason))

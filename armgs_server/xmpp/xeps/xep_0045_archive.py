@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from armgs_server.errors import DomainError
 from armgs_server.storage import archive
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp.xeps import xep_0424_retraction
+from armgs_server.xmpp.xeps.xep_0424_retraction import Retraction
 
 if TYPE_CHECKING:
     from armgs_server.storage import Store
@@ -30,6 +32,7 @@ class Said:
     id: str
     data: bytes
     hand_on: Callable[[int], None]
+    retraction: Retraction | None
     done: asyncio.Future[None]
 
 
@@ -44,11 +47,17 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None  # there while anything waits
 
     async def keep(
-        self, store: Store, nick: str, id_: str, data: bytes, hand_on: Callable[[int], None]
+        self,
+        store: Store,
+        nick: str,
+        id_: str,
+        data: bytes,
+        hand_on: Callable[[int], None],
+        retraction: Retraction | None = None,
     ) -> None:
         """Archives a message and hands it on; returns, or raises, when that is done."""
         loop = asyncio.get_running_loop()
-        said = Said(nick, id_, data, hand_on, loop.create_future())
+        said = Said(nick, id_, data, hand_on, retraction, loop.create_future())
         self._waiting.append(said)
         if self._task is None:
             self._task = loop.create_task(self._write(store), name="room-archive")
@@ -69,10 +78,14 @@ class Keeper:
     async def _write_batch(self, store: Store, batch: list[Said]) -> None:
         room = self._room
         rows = [(room.owner, said.nick, said.id, said.data) for said in batch]
+        retractions = [said.retraction for said in batch if said.retraction is not None]
 
         async def work(tx: Tx) -> list[int]:
             await room.check_home(tx)
-            return await archive.append_all(tx, rows)
+            numbers = await archive.append_all(tx, rows)
+            for retraction in retractions:
+                await xep_0424_retraction.bury(tx, room.owner, retraction)
+            return numbers
 
         try:
             numbers = await store.write(work)

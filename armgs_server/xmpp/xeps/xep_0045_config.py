@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from armgs_server.xmpp.xeps.xep_0004_forms import Field
 FORM_TYPE = "http://jabber.org/protocol/muc#roomconfig"
 TEXT_LIMIT = 3000  # characters of one text of the form
 
-Type = Literal["text-single", "text-private", "boolean", "list-single"]
+Type = Literal["text-single", "text-private", "boolean", "list-single", "list-multi"]
 _ANYONE_OR_MODERATORS = (("Anyone", "anyone"), ("Moderators", "moderators"))
 _PRIVATE_MESSAGES = (
     ("Anyone", "anyone"),
@@ -23,10 +23,13 @@ _PRIVATE_MESSAGES = (
     ("Moderators", "moderators"),
     ("Nobody", "none"),
 )
+_ROLES = (("Moderator", "moderator"), ("Participant", "participant"), ("Visitor", "visitor"))
+_EVERY_ROLE = tuple(value for _, value in _ROLES)
 
 
 def _field(default: Any, var: str, type_: Type, label: str, options: tuple[tuple[str, str], ...] = ()) -> Any:
-    metadata = {"var": f"muc#roomconfig_{var}", "type": type_, "label": label, "options": options}
+    name = var if "#" in var else f"muc#roomconfig_{var}"
+    metadata = {"var": name, "type": type_, "label": label, "options": options}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -54,6 +57,23 @@ class RoomConfig:
     is_archived: bool = _field(True, "enablearchiving", "boolean", "Archive messages")
     max_users: int = _field(0, "maxusers", "text-single", "Most people at a time (0: the server's limit)")
 
+    presence_broadcast: tuple[str, ...] = _field(
+        _EVERY_ROLE, "presencebroadcast", "list-multi", "Roles whose presence is shown", _ROLES
+    )
+    member_list: tuple[str, ...] = _field(
+        _EVERY_ROLE, "getmemberlist", "list-multi", "Roles that may see the list of members", _ROLES
+    )
+    allow_voice_requests: bool = _field(
+        True, "allowvoicerequests", "boolean", "Who has no voice may ask for it"
+    )
+    lang: str = _field("", "lang", "text-single", "Language")
+    pubsub: str = _field("", "pubsub", "text-single", "Publish-subscribe node that belongs to the room")
+    history: int = _field(
+        -1, "muc#maxhistoryfetch", "text-single", "Most messages of history (empty: the server's limit)"
+    )
+
+    avatars: tuple[str, ...] = ()  # XEP-0486, set with the picture: SHA-1 of each
+
     @property
     def is_non_anonymous(self) -> bool:
         """§4.2: everybody sees real addresses."""
@@ -69,14 +89,22 @@ class RoomConfig:
         }
 
 
+# Those of the form.
+_FIELDS = tuple(field for field in dataclasses.fields(RoomConfig) if field.metadata)
+
+
 def from_data(data: Mapping[str, Any]) -> RoomConfig:
     """The inverse of RoomConfig.to_data."""
     known = {field.name for field in dataclasses.fields(RoomConfig)}
-    return RoomConfig(**{name: value for name, value in data.items() if name in known})
+    values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+    for name, value in values.items():
+        if isinstance(value, list):  # JSON has no tuples
+            values[name] = tuple(value)
+    return RoomConfig(**values)
 
 
-def serialise(config: RoomConfig, title: str) -> bytes:
-    """§10.1.3, §10.2: the form with the present values."""
+def serialise(config: RoomConfig, title: str, more: Iterable[Field] = ()) -> bytes:
+    """§10.1.3, §10.2: the form with the present values, and what is configured beside them."""
     fields = [
         Field(
             field.metadata["var"],
@@ -85,29 +113,41 @@ def serialise(config: RoomConfig, title: str) -> bytes:
             _values(getattr(config, field.name)),
             field.metadata["options"],
         )
-        for field in dataclasses.fields(config)
+        for field in _FIELDS
     ]
-    return forms.form(FORM_TYPE, fields, title=title)
+    return forms.form(FORM_TYPE, [*fields, *more], title=title)
 
 
 def parse(config: RoomConfig, submitted: Mapping[str, tuple[str, ...]]) -> RoomConfig:
     """The configuration after a submitted form; what the form leaves out stays. `not-acceptable`."""
     changes: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
+    for field in _FIELDS:
         values = submitted.get(field.metadata["var"])
         if values is not None:
-            text = values[0].strip() if values else ""
-            changes[field.name] = _parse_value(field, text)
+            changes[field.name] = _parse_values(field, values)
     changed = dataclasses.replace(config, **changes)
     if changed.has_password and not changed.password:
         raise StanzaError("not-acceptable", "a password-protected room needs a password")
     return changed
 
 
-def _values(value: bool | int | str) -> tuple[str, ...]:
+def _values(value: bool | int | str | tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(value, bool):
         return forms.boolean(value)
-    return (str(value),)
+    if isinstance(value, tuple):
+        return value
+    return ("" if value == -1 else str(value),)
+
+
+def _parse_values(
+    field: dataclasses.Field[Any], values: tuple[str, ...]
+) -> bool | int | str | tuple[str, ...]:
+    if field.metadata["type"] != "list-multi":
+        return _parse_value(field, values[0].strip() if values else "")
+    options = [value for _, value in field.metadata["options"]]
+    if not set(values) <= set(options):
+        raise StanzaError("not-acceptable", f"{field.metadata['var']} has no such option")
+    return tuple(option for option in options if option in values)
 
 
 def _parse_value(field: dataclasses.Field[Any], text: str) -> bool | int | str:
@@ -120,7 +160,7 @@ def _parse_value(field: dataclasses.Field[Any], text: str) -> bool | int | str:
         if not text.isascii() or not text.isdecimal() or len(text) > 6:
             # "none" is the registered value for no limit (§15.5.3)
             if text in ("", "none"):
-                return 0
+                return -1 if field.name == "history" else 0
             raise StanzaError("not-acceptable", f"{var} is a number")
         return int(text)
     if kind == "list-single" and text not in {value for _, value in field.metadata["options"]}:

@@ -20,7 +20,7 @@ from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import protocol
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.stanza import Stanza, StanzaError, head
-from armgs_server.xmpp.xeps import xep_0359_stanza_ids
+from armgs_server.xmpp.xeps import xep_0359_stanza_ids, xep_0424_retraction
 from armgs_server.xmpp.xeps.xep_0045_room import MUC, Past, Room, Seat
 from armgs_server.xmpp.xeps.xep_0160_offline import DELAY, timestamp
 
@@ -48,8 +48,10 @@ async def load(tx: Tx, owner: int, address: JID, limit: int) -> list[Past]:
     past = []
     for message in page.messages:
         stanza = protocol.parse_stanza(message.stanza)
+        if stanza.has("retracted", xep_0424_retraction.NAMESPACE):
+            continue  # XEP-0424 §6
         tail = xep_0359_stanza_ids.stamp(stanza.tail(), by=address.bare, stanza_id=message.id)
-        past.append(Past(message.sent, parse(stanza.from_), tail))
+        past.append(Past(message.sent, parse(stanza.from_), tail, message.id))
     return past
 
 
@@ -70,12 +72,15 @@ def parse_request(stanza: Stanza) -> HistoryRequest:
     return HistoryRequest(_since(wanted), _number(wanted, "maxstanzas"), _number(wanted, "maxchars"))
 
 
+def delayed(from_: str, sent: int) -> bytes:
+    """§7.2.13: the mark of what was sent before (XEP-0203)."""
+    return f"<delay xmlns='{DELAY}' from='{quote(from_)}' stamp='{timestamp(sent)}'/>".encode()
+
+
 def send_history(server: Server, room: Room, seat: Seat, request: HistoryRequest) -> None:
     """§7.2.13 and §7.2.15: discussion history, then the subject, which is always sent."""
-    for past in _chosen(room, request):
-        delay = f"<delay xmlns='{DELAY}' from='{quote(room.address.bare)}' stamp='{timestamp(past.sent)}'/>"
-        tail = past.tail[: -len(_END)] + delay.encode() + _END
-        send(server, seat.jid, head("message", past.from_.full, seat.jid.full) + tail)
+    for data in _chosen(room, seat, request):
+        send(server, seat.jid, data)
     if room.subject:
         send(server, seat.jid, head("message", "", seat.jid.full) + room.subject)
     else:
@@ -83,14 +88,22 @@ def send_history(server: Server, room: Room, seat: Seat, request: HistoryRequest
         send(server, seat.jid, start + b" type='groupchat'><subject/></message>")
 
 
-def _chosen(room: Room, request: HistoryRequest) -> list[Past]:
-    """As much of the history as the client wants, and no more than there is."""
+def _chosen(room: Room, seat: Seat, request: HistoryRequest) -> list[bytes]:
+    """As much of the history as the client wants, and no more than the room has or gives."""
     history = [past for past in room.history if request.since is None or past.sent >= request.since]
+    most = len(history)
+    if room.config.history >= 0:
+        most = min(most, room.config.history)
     if request.stanzas is not None:
-        history = history[max(0, len(history) - request.stanzas) :]
-    if request.characters is not None:
-        history = _last_characters(history, request.characters)
-    return history
+        most = min(most, request.stanzas)
+    stanzas = [
+        head("message", past.from_.full, seat.jid.full)
+        + past.tail[: -len(_END)]
+        + delayed(room.address.bare, past.sent)
+        + _END
+        for past in history[len(history) - most :]
+    ]
+    return stanzas if request.characters is None else _last_characters(stanzas, request.characters)
 
 
 def _since(wanted: etree._Element) -> int | None:
@@ -117,12 +130,12 @@ def _number(wanted: etree._Element, name: str) -> int | None:
     return int(text)
 
 
-def _last_characters(history: list[Past], characters: int) -> list[Past]:
+def _last_characters(stanzas: list[bytes], characters: int) -> list[bytes]:
     """§7.2.14: "the limit refers to the total number of characters in the history"."""
-    first = len(history)
+    first = len(stanzas)
     while first > 0:
-        characters -= len(history[first - 1].tail)
+        characters -= len(stanzas[first - 1].decode())
         if characters < 0:
             break
         first -= 1
-    return history[first:]
+    return stanzas[first:]

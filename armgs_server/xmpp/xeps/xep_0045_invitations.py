@@ -7,6 +7,8 @@ the messages of the room; rooms.py has them routed, so who is away finds them la
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lxml import etree
 
 from armgs_server.errors import DomainError
@@ -23,8 +25,17 @@ INVITATIONS_LIMIT = 50  # people in one message
 REASON_LIMIT = 1000  # characters
 
 
-def invitees(room: Room, seat: Seat, x: etree._Element) -> list[tuple[JID, str]]:
-    """§7.8.2: whom an occupant invites, with the reason; `forbidden` where it may not."""
+@dataclass(frozen=True, slots=True)
+class Invitee:
+    """One `<invite/>`; `more` stands in it beside the reason."""
+
+    jid: JID
+    reason: str
+    more: bytes
+
+
+def invitees(room: Room, seat: Seat, x: etree._Element) -> list[Invitee]:
+    """§7.8.2: whom an occupant invites; `forbidden` where it may not."""
     affiliation = room.affiliation_of(seat.occupant)
     if room.config.members_only and affiliation < Affiliation.ADMIN:
         is_allowed = room.config.allow_invites and affiliation is Affiliation.MEMBER
@@ -38,18 +49,24 @@ def invitees(room: Room, seat: Seat, x: etree._Element) -> list[tuple[JID, str]]
     found = []
     for invite in invites:
         try:
-            found.append((jids.parse(invite.get("to") or "").to_bare(), reason_of(invite)))
+            to = jids.parse(invite.get("to") or "").to_bare()
         except DomainError as error:
             raise StanzaError("jid-malformed") from error
+        goes_on = invite.find(f"{{{USER}}}continue")  # §7.9: a conversation of two
+        more = element("continue", {"thread": goes_on.get("thread") or ""}) if goes_on is not None else b""
+        found.append(Invitee(to, reason_of(invite), more))
     return found
 
 
-def invitation(room: Room, seat: Seat, to: JID, reason: str) -> bytes:
-    """What the invited person gets from the room; with the direct form for clients that know only that."""
+def inviter(room: Room, seat: Seat) -> str:
+    """§7.8.2: the address that an invitation names, the real one where everybody may know it."""
     occupant = seat.occupant
-    from_ = occupant.bare.full if room.config.is_non_anonymous else occupant.address.full
-    text = text_element("reason", reason) if reason else b""
-    inner = element("invite", {"from": from_}, text)
+    return occupant.bare.full if room.config.is_non_anonymous else occupant.address.full
+
+
+def invitation(room: Room, from_: str, to: JID, reason: str, more: bytes = b"") -> bytes:
+    """What the invited person gets from the room; with the direct form for clients that know only that."""
+    inner = element("invite", {"from": from_}, (text_element("reason", reason) if reason else b"") + more)
     password = room.config.password if room.config.has_password else ""
     if password:
         inner += text_element("password", password)

@@ -13,11 +13,12 @@ from armgs_server.storage import clock, rooms
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import CLIENT, Child, Stanza, StanzaError, element, head
-from armgs_server.xmpp.xeps import xep_0359_stanza_ids
-from armgs_server.xmpp.xeps.xep_0045_history import send
+from armgs_server.xmpp.xeps import xep_0359_stanza_ids, xep_0424_retraction
+from armgs_server.xmpp.xeps.xep_0045_history import delayed, send
 from armgs_server.xmpp.xeps.xep_0045_room import OCCUPANT_ID, USER, Occupant, Past, Role, Room, Seat
 from armgs_server.xmpp.xeps.xep_0160_offline import DELAY
 from armgs_server.xmpp.xeps.xep_0313_rules import is_kept
+from armgs_server.xmpp.xeps.xep_0424_retraction import Retraction
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -50,7 +51,33 @@ async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> N
     if occupant.role < Role.PARTICIPANT:
         raise StanzaError("forbidden", "you have no voice in the room")  # §7.4
     identity = element("occupant-id", {"xmlns": OCCUPANT_ID, "id": occupant.occupant_id})
-    await _say(server, room, stanza, occupant.address, stanza.tail(identity, forged(stanza)))
+    tail = stanza.tail(identity, forged(stanza))
+    target = xep_0424_retraction.target_of(stanza)
+    if target.isdecimal() and target.isascii() and room.config.is_archived and not room.is_locked:
+        retracted = xep_0424_retraction.retracted(stanza.id)
+        retraction = Retraction(int(target), occupant.occupant_id, retracted)
+        data = head("message", occupant.address.full, xmlns=CLIENT) + tail
+        await retract(server, room, occupant.address, stanza.id, data, tail, retraction)
+        return
+    await _say(server, room, stanza, occupant.address, tail)
+
+
+async def retract(
+    server: Server, room: Room, from_: JID, id_: str, data: bytes, tail: bytes, retraction: Retraction
+) -> None:
+    """XEP-0424 §6, XEP-0425: the archive loses what was said when it gets the message that takes it back."""
+    sent = clock.now()
+
+    def hand_on(number: int) -> None:
+        for past in tuple(room.history):
+            is_authors = retraction.author == "" or past.from_ == from_
+            if past.number == retraction.target and is_authors:
+                room.history.remove(past)
+        stamped = xep_0359_stanza_ids.stamp(tail, by=room.address.bare, stanza_id=number)
+        room.history.append(Past(sent, from_, stamped, number))
+        _fan_out(server, room, head("message", from_.full), stamped)
+
+    await room.keeper.keep(server.store, from_.resource, id_, data, hand_on, retraction)
 
 
 async def announce(server: Server, room: Room, stanza: Stanza, origin: JID) -> None:
@@ -67,8 +94,8 @@ async def _say(server: Server, room: Room, stanza: Stanza, from_: JID, tail: byt
         return
     sent = clock.now()
 
-    def hand_on(tail: bytes) -> None:
-        room.history.append(Past(sent, from_, tail))
+    def hand_on(tail: bytes, number: int = 0) -> None:
+        room.history.append(Past(sent, from_, tail, number))
         _fan_out(server, room, start, tail)
 
     if not room.config.is_archived or room.is_locked:
@@ -76,7 +103,7 @@ async def _say(server: Server, room: Room, stanza: Stanza, from_: JID, tail: byt
         return
 
     def hand_on_archived(number: int) -> None:
-        hand_on(xep_0359_stanza_ids.stamp(tail, by=room.address.bare, stanza_id=number))
+        hand_on(xep_0359_stanza_ids.stamp(tail, by=room.address.bare, stanza_id=number), number)
 
     data = head("message", from_.full, xmlns=CLIENT) + tail
     await room.keeper.keep(server.store, from_.resource, stanza.id, data, hand_on_archived)
@@ -107,7 +134,8 @@ async def _change_subject(server: Server, room: Room, stanza: Stanza, occupant: 
         raise StanzaError("forbidden", "you may not change the subject")
     start = head("message", occupant.address.full)
     tail = stanza.tail(without=forged(stanza))
-    subject = start.removeprefix(b"<message") + tail
+    delay = delayed(room.address.bare, clock.now())  # §7.2.15: who enters later learns when it was
+    subject = start.removeprefix(b"<message") + tail[: -len(_END)] + delay + _END
     if not room.is_locked:
 
         async def work(tx: Tx) -> None:

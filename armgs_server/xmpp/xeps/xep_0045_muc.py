@@ -23,23 +23,20 @@ from armgs_server.storage import rooms
 from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
-from armgs_server.xmpp import router
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.stanza import Stanza, StanzaError, head
 from armgs_server.xmpp.xeps import (
-    xep_0004_forms,
-    xep_0045_admin,
-    xep_0045_history,
-    xep_0045_invitations,
-    xep_0045_messages,
     xep_0045_presence,
     xep_0045_queries,
+    xep_0045_requests,
+    xep_0045_service,
     xep_0045_store,
+    xep_0317_hats,
 )
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 from armgs_server.xmpp.xeps.xep_0045_homes import Homes
-from armgs_server.xmpp.xeps.xep_0045_room import MUC, Affiliation, Role, Room, Seat
+from armgs_server.xmpp.xeps.xep_0045_room import MUC, Affiliation, Room
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -68,7 +65,7 @@ class Rooms:
         if not to.local:
             if stanza.name != "iq":
                 raise StanzaError("service-unavailable")
-            await xep_0045_queries.answer_service(self, stanza, origin, to.domain)
+            await xep_0045_service.answer_service(self, stanza, origin, to.domain)
         elif await self._homes.is_here(to.bare):
             self._busy[to.bare] += 1
             try:
@@ -80,20 +77,24 @@ class Rooms:
             await self.handle(stanza, origin)  # its home has stopped
 
     async def _handle_here(self, stanza: Stanza, origin: JID, to: JID) -> None:
+        enters = stanza.name == "presence" and stanza.type == "" and stanza.has("x", MUC)
+        hats = await xep_0317_hats.of(self.server, origin) if enters else b""
         room = self._rooms.get(to.bare) or await self._load(to.to_bare())
         if room is not None and room.is_destroyed:
             raise StanzaError("recipient-unavailable", "the room is being closed")
-        is_new = room is None and _creates(stanza, to)
+        is_new = room is None and enters and bool(to.resource)  # §10.1.1: who enters a new room makes it
         if is_new:
             room = self._rooms[to.bare] = self._make(to.to_bare(), 0, RoomConfig())
-        if stanza.name == "presence":
-            self._handle_presence(room, stanza, origin, to.resource, is_new=is_new)
+        if stanza.name == "presence" and (stanza.type or room is not None):
+            self._handle_presence(room, stanza, origin, to.resource, hats, is_new=is_new)
+        elif stanza.name == "presence":
+            xep_0045_presence.turn_away(self.server, to, to.resource, origin)
         elif stanza.name == "iq" and to.resource:
             xep_0045_queries.relay(self.server, room, stanza, origin, to.resource)
         elif stanza.name == "iq":
             await xep_0045_queries.answer_room(self, room, stanza, origin)
         else:
-            await self._handle_message(room, stanza, origin, to.resource)
+            await xep_0045_requests.handle_message(self, room, stanza, origin, to.resource)
 
     async def gone(self, origin: JID) -> None:
         """The session ended together with its process, which could not say so any more."""
@@ -176,7 +177,10 @@ class Rooms:
         department = self.server.directory.domains[domain]
         owner_jids = room.with_affiliation(Affiliation.OWNER)
         limit = self.server.config.xmpp.rooms_owned
-        affiliations = [AffiliationRecord(jid, each.text, "", "") for jid, each in room.affiliations.items()]
+        affiliations = [
+            AffiliationRecord(jid, each.text, room.nicks.get(jid, ""), room.reasons.get(jid, ""))
+            for jid, each in room.affiliations.items()
+        ]
 
         async def work(tx: Tx) -> int:
             await room.check_home(tx)
@@ -207,7 +211,7 @@ class Rooms:
     # Stanzas
 
     def _handle_presence(
-        self, room: Room | None, stanza: Stanza, origin: JID, nick: str, *, is_new: bool
+        self, room: Room | None, stanza: Stanza, origin: JID, nick: str, hats: bytes, *, is_new: bool
     ) -> None:
         seat = room.seats.get(origin.full) if room is not None else None
         if stanza.type in ("unavailable", "error"):
@@ -218,16 +222,18 @@ class Rooms:
             return
         if stanza.type:
             raise StanzaError("feature-not-implemented", "rooms have no subscriptions")
-        if room is None:  # not a stanza that enters
-            raise StanzaError("not-acceptable", "you are not in the room")
-        if not nick:
-            raise StanzaError("jid-malformed", "a nickname is needed")  # §7.2.1
+        assert room is not None, "without a type, presence enters a room that is made or there"
+        if not nick or nick.isspace():
+            raise StanzaError("jid-malformed", "a nickname is needed")  # §7.2.1, §15.1
+        if seat is None and not stanza.has("x", MUC):
+            xep_0045_presence.turn_away(self.server, room.address, nick, origin)
+            return
         if seat is None:
             self._check_rooms(origin)
         if is_new:
             room.affiliations[origin.bare] = Affiliation.OWNER  # §10.1.1
         if seat is None:
-            xep_0045_presence.enter(self.server, room, stanza, origin, nick, is_new=is_new)
+            xep_0045_presence.enter(self.server, room, stanza, origin, nick, hats, is_new=is_new)
         elif seat.occupant.nick != nick:
             xep_0045_presence.change_nick(self.server, room, seat, stanza, nick)
         elif stanza.has("x", MUC):
@@ -241,59 +247,3 @@ class Rooms:
         limit = self.server.config.xmpp.rooms_entered
         if session is not None and len(session.directed) > limit:
             raise StanzaError("resource-constraint", f"nobody is in more than {limit} rooms")
-
-    async def _handle_message(self, room: Room | None, stanza: Stanza, origin: JID, nick: str) -> None:
-        if room is None:
-            raise StanzaError("item-not-found", "there is no such room")
-        x = xep_0045_invitations.parse_x(stanza) if stanza.type == "normal" and not nick else None
-        declines = xep_0045_invitations.declines(room, origin, x) if x is not None else []
-        for to, data in declines:  # who declines is not in the room
-            await self._route(data, room.address, to)
-        if declines:
-            return
-        seat = room.seats.get(origin.full)
-        if seat is None:
-            await xep_0045_messages.announce(self.server, room, stanza, origin)
-            return
-        if nick:
-            xep_0045_messages.private(self.server, room, stanza, seat, nick)
-        elif stanza.type == "groupchat":
-            await xep_0045_messages.groupchat(self.server, room, stanza, seat)
-        elif x is not None:
-            await self._invite(room, seat, xep_0045_invitations.invitees(room, seat, x))
-        elif stanza.type == "normal" and stanza.has("x", xep_0004_forms.NAMESPACE):
-            self._handle_voice(room, seat, stanza)
-        elif stanza.type != "error":
-            raise StanzaError("bad-request", "a message to a room is of type groupchat")
-
-    async def _invite(self, room: Room, seat: Seat, people_: list[tuple[JID, str]]) -> None:
-        if room.config.members_only:
-            await xep_0045_admin.make_members(self.server, room, [jid for jid, _ in people_])
-        for jid, reason in people_:
-            await self._route(xep_0045_invitations.invitation(room, seat, jid, reason), room.address, jid)
-
-    async def _route(self, data: bytes, origin: JID, to: JID) -> None:
-        """A message of the room to a person, kept for who is away."""
-        if self.server.host_of(to.domain) is None:
-            await router.message_from_host(self.server, parse_stanza(data), origin)
-
-    def _handle_voice(self, room: Room, seat: Seat, stanza: Stanza) -> None:
-        """§7.13, §8.6"""
-        form = xep_0004_forms.find(stanza.tree())
-        assert form is not None, "has() found it"
-        if not xep_0045_invitations.is_voice_request(form):
-            occupant = room.occupants.get(xep_0045_invitations.approved(room, seat, form))
-            if occupant is not None and occupant.role is Role.VISITOR:
-                actor = seat.occupant.nick
-                xep_0045_admin.set_role(self.server, room, occupant, Role.PARTICIPANT, actor, "")
-            return
-        inner = xep_0045_invitations.voice_request(room, seat)
-        for other in tuple(room.seats.values()):
-            if other.occupant.role is Role.MODERATOR:
-                start = head("message", room.address.full, other.jid.full)
-                xep_0045_history.send(self.server, other.jid, b"".join((start, b">", inner, b"</message>")))
-
-
-def _creates(stanza: Stanza, to: JID) -> bool:
-    """§10.1.1: who enters a room that does not exist makes it."""
-    return stanza.name == "presence" and stanza.type == "" and bool(to.resource) and stanza.has("x", MUC)

@@ -17,7 +17,7 @@ from armgs_server.xmpp.xeps import xep_0004_forms as forms
 from armgs_server.xmpp.xeps import xep_0045_config as config
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 from armgs_server.xmpp.xeps.xep_0045_invitations import reason_of
-from armgs_server.xmpp.xeps.xep_0045_presence import Change, notify, remove
+from armgs_server.xmpp.xeps.xep_0045_presence import Change, dismiss, notify, remove
 from armgs_server.xmpp.xeps.xep_0045_room import OWNER, Affiliation, Room
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def handle_set(registry: Registry, room: Room, actor: JID, query: etree._E
         raise StanzaError("bad-request", "neither a form nor destroy")
     if form.get("type") == "cancel":
         if room.is_locked:  # §10.1.3: the room is not made after all
-            await dissolve(registry, room, Change(is_leaving=True))
+            await dissolve(registry, room, element("destroy"))
         return b""
     values = forms.values(form)
     if values.get("FORM_TYPE", (config.FORM_TYPE,)) != (config.FORM_TYPE,):
@@ -108,15 +108,15 @@ async def _destroy(registry: Registry, room: Room, destroy: etree._Element) -> N
             raise StanzaError("jid-malformed") from error
     reason = reason_of(destroy)
     text = text_element("reason", reason) if reason else b""
-    inner = element("destroy", {"jid": alternative}, text)
-    await dissolve(registry, room, Change(is_leaving=True, affiliation=Affiliation.NONE, inner=inner))
+    password = destroy.findtext(f"{{{OWNER}}}password") or ""
+    text += text_element("password", password[: config.TEXT_LIMIT]) if password else b""
+    await dissolve(registry, room, element("destroy", {"jid": alternative}, text))
 
 
-async def dissolve(registry: Registry, room: Room, change: Change) -> None:
+async def dissolve(registry: Registry, room: Room, inner: bytes) -> None:
     """The room is gone from the store, then everybody is sent away."""
     await registry.forget(room)
-    for occupant in tuple(room.occupants.values()):
-        remove(registry.server, room, occupant, change)
+    dismiss(registry.server, room, Change(is_leaving=True, affiliation=Affiliation.NONE, inner=inner))
 
 
 def _check_owner(room: Room, actor: JID) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from armgs_server.formats.xmltree import quote
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import Stanza, StanzaError, element, head, text_element
+from armgs_server.xmpp.xeps import xep_0317_hats
+from armgs_server.xmpp.xeps.xep_0045_entry import check_entry
 from armgs_server.xmpp.xeps.xep_0045_history import HistoryRequest, parse_request, send, send_history
 from armgs_server.xmpp.xeps.xep_0045_room import (
     MUC,
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 # What a client may not say in the room's name.
-_FORGED = frozenset({f"{MUC} x", f"{USER} x", f"{OCCUPANT_ID} occupant-id"})
+_FORGED = frozenset(
+    {f"{MUC} x", f"{USER} x", f"{OCCUPANT_ID} occupant-id", f"{xep_0317_hats.NAMESPACE} hats"}
+)
+CARD_UPDATE = "vcard-temp:x:update"  # XEP-0153
 _END = b"</presence>"
 PRESENCE_LIMIT = 16 * 1024  # bytes: each is kept while its occupant is there, and sent to everybody
 
@@ -96,7 +101,8 @@ def _tail(room: Room, occupant: Occupant, change: Change, *, with_jid: bool, is_
         item(room, occupant, change, with_jid=with_jid or is_self) + status(codes) + change.inner,
     )
     identity = element("occupant-id", {"xmlns": OCCUPANT_ID, "id": occupant.occupant_id})
-    return b"".join((f"'{type_}{id_}>".encode(), occupant.seat.presence, x, identity, _END))
+    hats = occupant.hats if room.config.is_non_anonymous and not change.is_leaving else b""
+    return b"".join((f"'{type_}{id_}>".encode(), occupant.seat.presence, x, identity, hats, _END))
 
 
 def _start(occupant: Occupant) -> bytes:
@@ -108,19 +114,34 @@ def broadcast(server: Server, room: Room, occupant: Occupant, change: Change = N
     occupant.tails.clear()
     start = _start(occupant)
     tails: dict[tuple[bool, bool], bytes] = {}
+    is_shown = room.shows(occupant.role)
     for seat in tuple(room.seats.values()):
-        key = (room.sees_addresses(seat.occupant), seat.occupant is occupant)
+        is_self = seat.occupant is occupant
+        if not is_shown and not is_self:  # §7.2.2, muc#roomconfig_presencebroadcast
+            continue
+        key = (room.sees_addresses(seat.occupant), is_self)
         tail = tails.get(key)
         if tail is None:
             tail = tails[key] = _tail(room, occupant, change, with_jid=key[0], is_self=key[1])
         send(server, seat.jid, b"".join((start, seat.to, tail)))
 
 
+def change_role(server: Server, room: Room, occupant: Occupant, role: Role, change: Change) -> None:
+    """§5.1.3: another role; where the room shows only some roles, the others see who has it come or go."""
+    if room.shows(occupant.role) and not room.shows(role):
+        tail = _tail(room, occupant, Change(is_leaving=True), with_jid=False, is_self=False)
+        for seat in tuple(room.seats.values()):
+            if seat.occupant is not occupant:
+                send(server, seat.jid, b"".join((_start(occupant), seat.to, tail)))
+    occupant.role = role
+    broadcast(server, room, occupant, change)
+
+
 def show(server: Server, room: Room, seat: Seat) -> None:
     """§7.2.2: the presence of everybody else, to who enters."""
     with_jid = room.sees_addresses(seat.occupant)
     for occupant in tuple(room.occupants.values()):
-        if occupant is seat.occupant:
+        if occupant is seat.occupant or not room.shows(occupant.role):
             continue
         tail = occupant.tails.get(with_jid)
         if tail is None:
@@ -132,15 +153,22 @@ def show(server: Server, room: Room, seat: Seat) -> None:
 # Entering
 
 
-def enter(server: Server, room: Room, stanza: Stanza, origin: JID, nick: str, *, is_new: bool) -> None:
+def turn_away(server: Server, room: JID, nick: str, jid: JID) -> None:
+    """§7.2.1 (groupchat 1.0): who sends presence believes to be in the room still, and learns better."""
+    inner = element("item", {"affiliation": "none", "role": "none"}) + status((110, 307, 333))
+    start = head("presence", f"{room.bare}/{nick}" if nick else room.bare, jid.full)
+    send(server, jid, start + b" type='unavailable'>" + element("x", {"xmlns": USER}, inner) + _END)
+
+
+def enter(
+    server: Server, room: Room, stanza: Stanza, origin: JID, nick: str, hats: bytes, *, is_new: bool
+) -> None:
     """§7.2: checks, then presence of all, own presence, history, subject, in this order."""
-    x = stanza.child("x", MUC)
-    if x is None:  # the client believes to be in the room still (XEP-0410 §1)
-        raise StanzaError("not-acceptable", "you are not in the room")
     request = parse_request(stanza)
-    _check_entry(server, room, stanza, origin, nick)
+    check_entry(server, room, stanza, origin, nick)
     before = room.occupants.get(nick)
     seat = room.enter(origin, nick, payload(stanza))
+    seat.occupant.hats = hats
     codes = (201,) if is_new else ()
     _welcome(server, room, seat, Change(self_codes=codes, id=stanza.id), request, is_known=before is not None)
 
@@ -167,6 +195,8 @@ def _welcome(
     else:
         broadcast(server, room, seat.occupant, change)
     send_history(server, room, seat, request)
+    if room.config.avatars:
+        send(server, seat.jid, avatar(room, seat))
 
 
 def _send_self(server: Server, room: Room, seat: Seat, change: Change) -> None:
@@ -175,42 +205,13 @@ def _send_self(server: Server, room: Room, seat: Seat, change: Change) -> None:
     send(server, seat.jid, b"".join((_start(seat.occupant), seat.to, tail)))
 
 
-def _check_entry(server: Server, room: Room, stanza: Stanza, origin: JID, nick: str) -> None:
-    affiliation = room.affiliation(origin)
-    if room.is_locked and server.is_outside(origin.domain):
-        raise StanzaError("not-allowed", "rooms are made by people of this server")  # §10.1.1
-    if room.is_locked and affiliation is not Affiliation.OWNER:
-        raise StanzaError("item-not-found", "the room is being set up")  # §10.1.1
-    if affiliation is Affiliation.OUTCAST:
-        raise StanzaError("forbidden", "you are banned from the room")  # §7.2.7
-    if room.config.members_only and affiliation < Affiliation.MEMBER:
-        raise StanzaError("registration-required", "the room is for members")  # §7.2.6
-    is_staff = affiliation >= Affiliation.ADMIN
-    if room.config.has_password and not is_staff and _password(stanza) != room.config.password:
-        raise StanzaError("not-authorized", "the room's password is needed")  # §7.2.5
-    occupant = room.occupants.get(nick)
-    if occupant is not None and occupant.bare != origin.to_bare():
-        raise StanzaError("conflict", "somebody else has this nickname")  # §7.2.8
-    limit = server.config.xmpp.room_occupants
-    if not is_staff:  # §7.2.9: owners and admins find a place
-        limit = min(limit, room.config.max_users or limit)
-    if len(room.seats) >= limit:
-        raise StanzaError("service-unavailable", "the room is full", type="wait")
-
-
-def _password(stanza: Stanza) -> str:
-    for element_ in stanza.tree().iterfind(f"{{{MUC}}}x/{{{MUC}}}password"):
-        return element_.text or ""
-    return ""
-
-
 # Changing, leaving
 
 
 def change_nick(server: Server, room: Room, seat: Seat, stanza: Stanza, nick: str) -> None:
     """§7.6: the old nick leaves with 303, the new one is there."""
     occupant = seat.occupant
-    if nick in room.occupants:
+    if nick in room.occupants or room.reserved_for(nick) not in ("", occupant.bare.full):
         raise StanzaError("conflict", "somebody has this nickname")
     seat.presence = payload(stanza)
     _speak(seat)
@@ -251,6 +252,21 @@ def remove(server: Server, room: Room, occupant: Occupant, change: Change) -> No
     broadcast(server, room, occupant, change)
     for seat in tuple(occupant.seats.values()):
         room.leave(seat)
+
+
+def dismiss(server: Server, room: Room, change: Change) -> None:
+    """§10.9: everybody leaves at once, and is told of its own leaving only."""
+    for seat in tuple(room.seats.values()):
+        seat.presence = b""
+        _send_self(server, room, seat, change)
+        room.leave(seat)
+
+
+def avatar(room: Room, seat: Seat) -> bytes:
+    """COMPAT Conversations, Dino: they read the hash of a room's picture in presence of the room itself."""
+    photo = text_element("photo", room.config.avatars[0]) if room.config.avatars else element("photo")
+    inner = element("x", {"xmlns": CARD_UPDATE}, photo)
+    return head("presence", room.address.bare, seat.jid.full) + b">" + inner + _END
 
 
 def notify(server: Server, room: Room, codes: Iterable[int]) -> None:

@@ -80,6 +80,7 @@ class Occupant:
     occupant_id: str
     address: JID  # room@host/nick
     seats: dict[str, Seat] = field(default_factory=dict)
+    hats: bytes = b""  # XEP-0317
     # The occupant's presence as others get it, by whether they see its real address: kept until it changes.
     tails: dict[bool, bytes] = field(default_factory=dict)
 
@@ -96,6 +97,7 @@ class Past:
     sent: int
     from_: JID
     tail: bytes
+    number: int = 0  # archive id
 
 
 class Room:
@@ -105,7 +107,11 @@ class Room:
         self.address = address
         self.owner = owner
         self.config = config
-        self.affiliations: dict[str, Affiliation] = {}  # bare JID → other than none
+        self.affiliations: dict[
+            str, Affiliation
+        ] = {}  # bare JID, or a domain that is banned → other than none
+        self.nicks: dict[str, str] = {}  # §7.12: bare JID → the nick that is reserved for it
+        self.reasons: dict[str, str] = {}  # §9.2: bare JID → why it is banned
         self.occupants: dict[str, Occupant] = {}  # by nick
         self.seats: dict[str, Seat] = {}  # by full JID
         self.history: deque[Past] = deque(maxlen=history)
@@ -126,16 +132,36 @@ class Room:
         return self.owner == 0
 
     def affiliation(self, jid: JID) -> Affiliation:
-        return self.affiliations.get(jid.bare, Affiliation.NONE)
+        """§9.2: what is said of the bare JID goes before what is said of its domain."""
+        found = self.affiliations.get(jid.bare)
+        return self.affiliations.get(jid.domain, Affiliation.NONE) if found is None else found
 
     def affiliation_of(self, occupant: Occupant) -> Affiliation:
         return self.affiliations.get(occupant.bare.bare, Affiliation.NONE)
 
-    def set_affiliation(self, bare: str, affiliation: Affiliation) -> None:
+    def set_affiliation(self, bare: str, affiliation: Affiliation, nick: str = "", reason: str = "") -> None:
         if affiliation is Affiliation.NONE:
             self.affiliations.pop(bare, None)
         else:
             self.affiliations[bare] = affiliation
+        for kept, value in ((self.nicks, nick), (self.reasons, reason)):
+            if value:
+                kept[bare] = value
+            else:
+                kept.pop(bare, None)
+
+    def reserved_for(self, nick: str) -> str:
+        """§7.12: the bare JID that alone may have the nick; empty where anybody may."""
+        return next((bare for bare, reserved in self.nicks.items() if reserved == nick), "")
+
+    def occupants_of(self, bare: str) -> list[Occupant]:
+        """Those of a bare JID; of a domain, those who have no affiliation of their own."""
+        return [
+            occupant
+            for occupant in self.occupants.values()
+            if occupant.bare.full == bare
+            or (occupant.bare.domain == bare and occupant.bare.full not in self.affiliations)
+        ]
 
     def with_affiliation(self, affiliation: Affiliation) -> list[str]:
         """The bare JIDs that have it."""
@@ -180,6 +206,10 @@ class Room:
         occupant.nick = nick
         occupant.address = JID(self.address.local, self.address.domain, nick)
         self.occupants[nick] = occupant
+
+    def shows(self, role: Role) -> bool:
+        """§7.2.2: whether the presence of those who have the role is told to the others."""
+        return role.text in self.config.presence_broadcast
 
     def sees_addresses(self, occupant: Occupant) -> bool:
         """§4.2: whether an occupant may know the others' real JIDs."""

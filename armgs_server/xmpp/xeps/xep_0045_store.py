@@ -45,7 +45,7 @@ async def load(
     room.subject = record.subject
     room.history.extend(history)
     for each in affiliations:
-        room.affiliations[each.jid] = Affiliation[each.affiliation.upper()]
+        room.set_affiliation(each.jid, Affiliation[each.affiliation.upper()], each.nick, each.reason)
     return room, await _seat(server, room) if has_seats else []
 
 
@@ -77,6 +77,7 @@ def freeze(room: Room) -> str:
         {
             "nick": occupant.nick,
             "role": occupant.role.text,
+            "hats": occupant.hats.decode(),
             "seats": [[seat.jid.full, seat.presence.decode()] for seat in occupant.seats.values()],
         }
         for occupant in room.occupants.values()
@@ -91,6 +92,7 @@ def thaw(room: Room, state: str) -> None:
         for full, presence in occupant["seats"]:
             seat = room.enter(parse(full), occupant["nick"], presence.encode())
             seat.occupant.role = Role[occupant["role"].upper()]
+            seat.occupant.hats = occupant["hats"].encode()
 
 
 async def _absent(server: Server, room: Room) -> list[Seat]:
