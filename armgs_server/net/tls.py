@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from armgs_server.config import Config
 from armgs_server.errors import Invalid
@@ -78,7 +79,8 @@ class TlsContexts:
     def _load(self, certificate: Path, key: Path) -> None:
         for context in self._by_service.values():
             context.load(certificate, key)
-        self.to_servers.load_cert_chain(certificate, key)
+        if is_for_clients(certificate.read_bytes()):
+            self.to_servers.load_cert_chain(certificate, key)
 
 
 def open_contexts(config: Config) -> TlsContexts | None:
@@ -106,6 +108,19 @@ def _server_to_server_context() -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(list(ALPN["xmpp-server"]))
     return context
+
+
+def is_for_clients(pem: bytes) -> bool:
+    """Whether a certificate may be shown by who connects (RFC 5280 §4.2.1.12).
+
+    One for servers only would end the handshake; without it another XMPP server dials back.
+    """
+    certificate = x509.load_pem_x509_certificates(pem)[0]
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return ExtendedKeyUsageOID.CLIENT_AUTH in purposes
 
 
 def server_end_point(pem: bytes) -> bytes:

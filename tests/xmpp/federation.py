@@ -47,11 +47,13 @@ class Authority:
         self.path = folder / "ca.pem"
         self.path.write_bytes(self._certificate.public_bytes(Encoding.PEM))
 
-    def certify(self, folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
+    def certify(self, folder: Path, names: Sequence[str], *, for_clients: bool = True) -> tuple[Path, Path]:
         """A certificate and its key, as PEM files."""
         folder.mkdir(parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
-        purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        purposes = [ExtendedKeyUsageOID.SERVER_AUTH]
+        if for_clients:
+            purposes.append(ExtendedKeyUsageOID.CLIENT_AUTH)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), key)
@@ -91,9 +93,11 @@ class Workplace(World):
     def __init__(self, path: Path, authority: Authority, **options: Any) -> None:
         super().__init__(path, **options)
         self._authority = authority
+        self.is_certified_for_clients = True
 
     def certify(self) -> None:
-        self._authority.certify(self.path / "tls", ["localhost", *names_of(self.domains)])
+        names = ["localhost", *names_of(self.domains)]
+        self._authority.certify(self.path / "tls", names, for_clients=self.is_certified_for_clients)
         (self.path / "tls" / "ca.crt").write_bytes(self._authority.path.read_bytes())
 
 

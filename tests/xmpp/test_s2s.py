@@ -65,6 +65,19 @@ async def test_tls_from_the_first_byte(tmp_path: Path, authority: Authority) -> 
         await smirnov.message("прямо")
 
 
+async def test_certificates_that_are_not_for_clients(tmp_path: Path, authority: Authority) -> None:
+    """Public CAs issue no others: then each dials back, and verifies the other's server certificate."""
+    async with AsyncExitStack() as stack:
+        both = workplaces(tmp_path, authority)
+        for workplace in both:
+            workplace.is_certified_for_clients = False
+            await stack.enter_async_context(workplace)
+        pair = Pair(stack, *both)
+        ivanov, smirnov = await pair.log_in(IVANOV, "office"), await pair.log_in(SMIRNOV, "desk")
+        ivanov.send(chat(smirnov.full, "без предъявления"))
+        await smirnov.message("без предъявления")
+
+
 async def test_who_is_away_finds_the_message_later_and_both_archives_have_it(pair: Pair) -> None:
     ivanov = await pair.log_in(IVANOV)
     ivanov.send(chat(SMIRNOV, "Когда вернётесь", id_="later"))
