@@ -6,6 +6,9 @@ of ids is the order of time, and a time range is a range of ids: paging, `start`
 primary key. An id is drawn inside the transaction, above the last one of its archive; where others write
 meanwhile that one is in `archive_end`, whose row stays locked until the commit. So ids are in the order of
 commits too, whatever clocks say, and a reader who has seen an id has seen all before it.
+
+Words are searched by the full-text index, which follows the archive (storage.archive_search); what takes
+a message out of the archive takes it out of the index.
 """
 
 from __future__ import annotations
@@ -13,14 +16,28 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from armgs_server.storage import clock
+from armgs_server.storage import archive_search, clock, fulltext
+from armgs_server.storage.fulltext import CHAT, Term
 from armgs_server.storage.tx import Row, Tx, Value
 
 _TIME_SHIFT = 10  # clock.unique_id
-_INSERT = "INSERT INTO archive (owner, id, peer, sent, stanza_id, stanza) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO archive (owner, id, peer, resource, sent, stanza_id, stanza) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _LAST = "SELECT MAX(id) FROM archive WHERE owner = ?"
 _LAST_TIME = (1 << 63 - _TIME_SHIFT) - 1  # in the year 2255
+
+
+class Entry(NamedTuple):
+    """A message to be archived; `peer` and `resource` are the other side's, in a room the nick."""
+
+    owner: int
+    peer: str
+    stanza_id: str
+    stanza: bytes
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +55,15 @@ class ArchiveQuery:
     """Which messages: all that are given must hold. Ids are exclusive bounds, times inclusive ones."""
 
     peer: str = ""
+    resource: str = ""
     start: int | None = None
     end: int | None = None
     after: int | None = None
     before: int | None = None
     ids: tuple[int, ...] = ()
+    terms: tuple[Term, ...] | None = None  # words that must be in it
     backwards: bool = False  # the page next to the upper bound, not to the lower one
+    offset: int = 0  # messages passed over before the page
     limit: int = 50
 
 
@@ -57,22 +77,24 @@ class Page:
 
 async def append(tx: Tx, owner: int, peer: str, stanza_id: str, stanza: bytes, sent: int = 0) -> int:
     """Archives one message; its archive id. With `sent`, one of the past (an import)."""
-    if sent:
-        id_ = sent << _TIME_SHIFT | (clock.unique_id() & ((1 << _TIME_SHIFT) - 1))
-    else:
-        (id_,) = await _draw(tx, [owner])
-    await tx.execute(_INSERT, owner, id_, peer, sent or id_ >> _TIME_SHIFT, stanza_id, stanza)
+    if not sent:
+        return (await append_all(tx, [Entry(owner, peer, stanza_id, stanza)]))[0]
+    id_ = sent << _TIME_SHIFT | (clock.unique_id() & ((1 << _TIME_SHIFT) - 1))
+    await tx.execute(_INSERT, owner, id_, peer, "", sent, stanza_id, stanza)
+    if await fulltext.end(tx, owner, CHAT) >= id_:
+        await fulltext.begin(tx, owner, CHAT)
+        await fulltext.advance(tx, owner, CHAT, id_ - 1)
     return id_
 
 
-async def append_all(tx: Tx, rows: Sequence[tuple[int, str, str, bytes]]) -> list[int]:
-    """Archives several (owner, peer, stanza id, stanza) at once, in their order; their archive ids."""
-    ids = await _draw(tx, [owner for owner, *_ in rows])
+async def append_all(tx: Tx, entries: Sequence[Entry]) -> list[int]:
+    """Archives several at once, in their order; their archive ids."""
+    ids = await _draw(tx, [entry.owner for entry in entries])
     await tx.executemany(
         _INSERT,
         [
-            (owner, id_, peer, id_ >> _TIME_SHIFT, stanza_id, stanza)
-            for id_, (owner, peer, stanza_id, stanza) in zip(ids, rows, strict=True)
+            (owner, id_, peer, resource, id_ >> _TIME_SHIFT, stanza_id, stanza)
+            for id_, (owner, peer, stanza_id, stanza, resource) in zip(ids, entries, strict=True)
         ],
     )
     return ids
@@ -107,9 +129,10 @@ async def page(tx: Tx, owner: int, query: ArchiveQuery) -> Page:
     where, args = _where(owner, query)
     order = "DESC" if query.backwards else "ASC"
     rows = await tx.rows(
-        f"SELECT id, sent, peer, stanza FROM archive WHERE {where} ORDER BY id {order} LIMIT ?",
+        f"SELECT id, sent, peer, stanza FROM archive WHERE {where} ORDER BY id {order} LIMIT ? OFFSET ?",
         *args,
         query.limit + 1,
+        query.offset,
     )
     complete = len(rows) <= query.limit
     rows = rows[: query.limit]
@@ -118,10 +141,13 @@ async def page(tx: Tx, owner: int, query: ArchiveQuery) -> Page:
     return Page(tuple(_from_row(row) for row in rows), complete)
 
 
-async def count(tx: Tx, owner: int, query: ArchiveQuery) -> int:
-    """How many messages the query selects."""
+async def count(tx: Tx, owner: int, query: ArchiveQuery, limit: int = 0) -> int:
+    """How many messages the query selects; with `limit` no more than that are looked for."""
     where, args = _where(owner, query)
-    return int(await tx.value(f"SELECT COUNT(*) FROM archive WHERE {where}", *args))
+    if not limit:
+        return int(await tx.value(f"SELECT COUNT(*) FROM archive WHERE {where}", *args))
+    some = f"SELECT id FROM archive WHERE {where} LIMIT ?"
+    return int(await tx.value(f"SELECT COUNT(*) FROM ({some}) AS some", *args, limit))
 
 
 async def contains(tx: Tx, owner: int, ids: Sequence[int]) -> bool:
@@ -160,10 +186,54 @@ async def find(tx: Tx, owner: int, peer: str, stanza_id: str, since: int) -> Arc
     return None if row is None else _from_row(row)
 
 
+async def get(tx: Tx, owner: int, id_: int) -> ArchivedMessage | None:
+    """One message by its archive id."""
+    row = await tx.row("SELECT id, sent, peer, stanza FROM archive WHERE owner = ? AND id = ?", owner, id_)
+    return None if row is None else _from_row(row)
+
+
+async def sent_as(
+    tx: Tx, owner: int, peer: str, stanza_id: str, before: int, limit: int
+) -> tuple[list[int], int]:
+    """Messages with that peer and stanza id among the `limit` last ones before `before`.
+
+    With them the least id that was looked at, 0 where nothing is before it.
+    """
+    rows = await tx.rows(
+        "SELECT id, stanza_id FROM archive WHERE owner = ? AND peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        owner,
+        peer,
+        before,
+        limit,
+    )
+    return [id_ for id_, found in rows if found == stanza_id], rows[-1][0] if len(rows) == limit else 0
+
+
 async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     """Puts a tombstone in the place of a message; whether it was there."""
-    changed = await tx.execute("UPDATE archive SET stanza = ? WHERE owner = ? AND id = ?", stanza, owner, id_)
-    return changed > 0
+    await fulltext.begin(tx, owner, CHAT)
+    old = await get(tx, owner, id_)
+    if old is None:
+        return False
+    await fulltext.remove(tx, owner, CHAT, [(id_, archive_search.text_of(old.stanza))])
+    await tx.execute("UPDATE archive SET stanza = ? WHERE owner = ? AND id = ?", stanza, owner, id_)
+    return True
+
+
+async def expire(tx: Tx, owner: int, before: int, limit: int) -> int:
+    """Takes out the oldest messages of the time before that moment, at most so many; how many."""
+    await fulltext.begin(tx, owner, CHAT)
+    rows = await tx.rows(
+        "SELECT id, stanza FROM archive WHERE owner = ? AND id < ? ORDER BY id LIMIT ?",
+        owner,
+        _first_id(before),
+        limit,
+    )
+    if rows:
+        texts = [(id_, archive_search.text_of(bytes(stanza))) for id_, stanza in rows]
+        await fulltext.remove(tx, owner, CHAT, texts)
+        await tx.execute("DELETE FROM archive WHERE owner = ? AND id <= ?", owner, rows[-1][0])
+    return len(rows)
 
 
 def _first_id(time: int) -> int:
@@ -180,6 +250,7 @@ def _where(owner: int, query: ArchiveQuery) -> tuple[str, list[Value]]:
     where = ["owner = ?"]
     conditions: list[tuple[str, Value]] = [
         ("peer = ?", query.peer or None),
+        ("resource = ?", query.resource or None),
         ("id >= ?", None if query.start is None else _first_id(query.start)),
         ("id < ?", None if query.end is None else _first_id(query.end + 1)),
         ("id > ?", query.after),
@@ -193,4 +264,8 @@ def _where(owner: int, query: ArchiveQuery) -> tuple[str, list[Value]]:
     if query.ids:
         where.append(f"id IN ({', '.join('?' * len(query.ids))})")
         values.extend(query.ids)
+    if query.terms is not None:
+        condition, arguments = fulltext.condition("id", owner, CHAT, query.terms)
+        where.append(condition)
+        values.extend(arguments)
     return " AND ".join(where), values

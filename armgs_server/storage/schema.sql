@@ -180,6 +180,7 @@ CREATE TABLE archive (
   owner     INTEGER NOT NULL,
   id        INTEGER NOT NULL,
   peer      TEXT    NOT NULL,                   -- bare JID of the other side; occupant's nick in a room
+  resource  TEXT    NOT NULL DEFAULT '',        -- of the other side's full JID
   sent      INTEGER NOT NULL,
   stanza_id TEXT    NOT NULL,                   -- the sender's id or origin-id
   stanza    BLOB    NOT NULL,                   -- the <message/> as delivered
@@ -191,6 +192,33 @@ CREATE TABLE archive_end (
   owner INTEGER NOT NULL PRIMARY KEY,
   last  INTEGER NOT NULL
 );
+
+-- Full-text search (storage.fulltext): the stems of an owner's texts. scope 0 = the chat archive, whose ids
+-- they are; else a collection, whose uids.
+CREATE TABLE fulltext (
+  owner INTEGER NOT NULL,
+  scope INTEGER NOT NULL,
+  term  TEXT    NOT NULL,
+  id    INTEGER NOT NULL,
+  PRIMARY KEY (owner, scope, term, id)
+) WITHOUT ROWID;
+CREATE TABLE fulltext_end (
+  owner INTEGER NOT NULL,
+  scope INTEGER NOT NULL,
+  last  INTEGER NOT NULL,                       -- the greatest id that has been indexed
+  PRIMARY KEY (owner, scope)
+) WITHOUT ROWID;
+
+-- XEP-0357: where notifications for the owner's devices go.
+CREATE TABLE push (
+  owner    INTEGER NOT NULL,
+  service  TEXT    NOT NULL,                    -- JID of the push service
+  node     TEXT    NOT NULL,
+  resource TEXT    NOT NULL,                    -- of the session that asked for it
+  options  BLOB    NOT NULL,                    -- the publish-options form, as it came; empty for none
+  created  INTEGER NOT NULL,
+  PRIMARY KEY (owner, service, node)
+) WITHOUT ROWID;
 
 -- XEP-0160: messages no session of the owner took yet.
 CREATE TABLE offline (

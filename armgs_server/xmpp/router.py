@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
 from armgs_server.storage import archive, offline
+from armgs_server.storage.archive import Entry
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame, outward
 from armgs_server.xmpp import jid as jids
@@ -208,8 +209,24 @@ async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
         recipient, sender = delivery.recipient, delivery.sender
         assert recipient is not None
         if sender is not None and sender.account.owner != recipient.id:
-            rows.append((sender.account.owner, delivery.to.bare, delivery.stanza.id, delivery.data))
-        rows.append((recipient.id, delivery.origin.bare, delivery.stanza.id, delivery.data))
+            rows.append(
+                Entry(
+                    sender.account.owner,
+                    delivery.to.bare,
+                    delivery.stanza.id,
+                    delivery.data,
+                    delivery.to.resource,
+                )
+            )
+        rows.append(
+            Entry(
+                recipient.id,
+                delivery.origin.bare,
+                delivery.stanza.id,
+                delivery.data,
+                delivery.origin.resource,
+            )
+        )
     ids = iter(await archive.append_all(tx, rows))
     for delivery in deliveries:
         recipient, sender = delivery.recipient, delivery.sender

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from armgs_server.storage import Store, archive, clock
-from armgs_server.storage.archive import ArchiveQuery
+from armgs_server.storage.archive import ArchiveQuery, Entry
 from armgs_server.storage.tx import Tx
 
 PEERS = ("a@x.example", "b@x.example")
@@ -41,7 +41,7 @@ async def test_ids_are_in_the_order_of_time(store: Store) -> None:
 
 
 async def test_several_at_once(store: Store) -> None:
-    rows = [(1, PEERS[0], "", b"<message>%d</message>" % n) for n in range(3)]
+    rows = [Entry(1, PEERS[0], "", b"<message>%d</message>" % n) for n in range(3)]
     ids = await store.write(lambda tx: archive.append_all(tx, rows))
     assert ids == sorted(ids)
     assert await numbers(store) == ([0, 1, 2], True)
@@ -101,7 +101,7 @@ async def test_an_id_is_above_the_last_one_though_the_clock_went_back(
     [first] = await fill(store, 1)
     monkeypatch.setattr(clock, "unique_id", lambda: first - (5 * clock.MINUTE << 10))
     assert await fill(store, 2) == [first + 1, first + 2]
-    rows = [(owner, PEERS[0], "", b"<message>9</message>") for owner in (1, 2, 1)]
+    rows = [Entry(owner, PEERS[0], "", b"<message>9</message>") for owner in (1, 2, 1)]
     third, _, fourth = await store.write(lambda tx: archive.append_all(tx, rows))
     assert first + 3 == third < fourth
 

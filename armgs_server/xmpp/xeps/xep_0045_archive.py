@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
 from armgs_server.storage import archive
+from armgs_server.storage.archive import Entry
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.xeps import xep_0424_retraction
 from armgs_server.xmpp.xeps.xep_0424_retraction import Retraction
@@ -77,7 +78,7 @@ class Keeper:
 
     async def _write_batch(self, store: Store, batch: list[Said]) -> None:
         room = self._room
-        rows = [(room.owner, said.nick, said.id, said.data) for said in batch]
+        rows = [Entry(room.owner, said.nick, said.id, said.data) for said in batch]
         retractions = [said.retraction for said in batch if said.retraction is not None]
 
         async def work(tx: Tx) -> list[int]:
