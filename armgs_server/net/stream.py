@@ -19,6 +19,7 @@ from typing import Literal, cast
 
 from armgs_server.config import LimitSettings
 from armgs_server.log import Trace
+from armgs_server.net import exporter
 from armgs_server.net.deadlines import NEVER, Deadlines
 from armgs_server.net.outlet import InputBeforeTls, Outlet
 from armgs_server.net.tls import TlsContext
@@ -166,10 +167,9 @@ class Stream(asyncio.Protocol):
         return self._tls is not None and not self.is_tls
 
     def channel_binding(self, kind: str) -> bytes | None:
-        """The channel's binding data for SASL; only tls-server-end-point (RFC 5929 §4) can be had.
-
-        Python's ssl cannot export keying material, so tls-exporter (RFC 9266) is not offered.
-        """
+        """The channel's binding data for SASL: tls-server-end-point (RFC 5929 §4), tls-exporter (RFC 9266)."""
+        if kind == "tls-exporter":
+            return exporter.export(self.tls)
         return self._end_point if self.is_tls and kind == "tls-server-end-point" else None
 
     @property

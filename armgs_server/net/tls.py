@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from armgs_server.config import Config
 from armgs_server.errors import Invalid
+from armgs_server.net import exporter
 
 ALPN = {
     "http": ("http/1.1",),
@@ -87,7 +88,10 @@ def open_contexts(config: Config) -> TlsContexts | None:
     """The contexts of the configured certificate; None where none is configured."""
     if not config.tls.certificate:
         return None
-    return TlsContexts(config.path(config.tls.certificate), config.path(config.tls.key))
+    certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
+    contexts = TlsContexts(certificate, key)
+    exporter.prepare(certificate, key)
+    return contexts
 
 
 def new_context() -> ssl.SSLContext:
