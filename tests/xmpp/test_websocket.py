@@ -145,6 +145,21 @@ async def test_pings_fragments_and_bytes_one_by_one(ivanov: WebSocketClient, log
         (frame(TEXT, b"<message xmlns='jabber:client' to='a@b'/>"), 1000, "not-authorized"),
         (frame(CLOSE, (4000).to_bytes(2, "big")), 4000, None),
     ],
+    # A frame is masked by chance, and the two processes of a run must name a test alike.
+    ids=[
+        "binary",
+        "not UTF-8",
+        "too long",
+        "unmasked",
+        "reserved opcode",
+        "cut tag",
+        "two elements",
+        "white space",
+        "DTD",
+        "no namespace",
+        "no log-in",
+        "closed by the client",
+    ],
 )
 async def test_what_breaks_the_stream(
     ivanov: WebSocketClient, data: bytes, code: int, condition: str | None
