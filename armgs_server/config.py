@@ -338,6 +338,9 @@ class XmppSettings:
     )
     room_occupants: int = setting(1000, doc="Occupants of one room.", minimum=2)
     room_history: int = setting(50, doc="Messages shown to who enters a room.", minimum=0)
+    search_results: int = setting(
+        100, doc="People told in one answer of a search (XEP-0055).", minimum=1, maximum=1000
+    )
     upload_size: int = setting(100 * MIB, doc="Largest uploaded file (XEP-0363).", minimum=KIB)
     web_origins: tuple[str, ...] = setting(
         (),

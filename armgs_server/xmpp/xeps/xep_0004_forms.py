@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
 
 from armgs_server.xmpp.stanza import element, text_element
+from armgs_server.xmpp.xeps.xep_0122_validation import Between, LongerThan
 
 NAMESPACE = "jabber:x:data"
 _X = f"{{{NAMESPACE}}}x"
@@ -18,7 +19,7 @@ _VALUE = f"{{{NAMESPACE}}}value"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field (§3.2); `options` are (label, value), for the list types."""
+    """One field (§3.2); `options` are (label, value), for the list types; `rule` as in XEP-0122."""
 
     var: str
     type: str = ""
@@ -26,6 +27,7 @@ class Field:
     values: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
+    rule: Between | LongerThan | None = None
 
     def serialise(self) -> bytes:
         inner = b"".join(text_element("value", value) for value in self.values)
@@ -33,6 +35,7 @@ class Field:
             element("option", {"label": label}, text_element("value", value)) for label, value in self.options
         )
         inner += element("required") if self.required else b""
+        inner += self.rule.serialise() if self.rule is not None else b""
         return element("field", {"var": self.var, "type": self.type, "label": self.label}, inner)
 
 
@@ -45,6 +48,16 @@ def form(
     inner += Field("FORM_TYPE", "hidden", values=(form_type,)).serialise()
     inner += b"".join(field.serialise() for field in fields)
     return element("x", {"xmlns": NAMESPACE, "type": type}, inner)
+
+
+def table(form_type: str, columns: Sequence[Field], rows: Iterable[Mapping[str, str]]) -> bytes:
+    """§3.4: a form of results of several items, whose columns are told first."""
+    inner = Field("FORM_TYPE", "hidden", values=(form_type,)).serialise()
+    inner += element("reported", {}, b"".join(column.serialise() for column in columns))
+    for row in rows:
+        cells = (Field(name, values=(value,)).serialise() for name, value in row.items())
+        inner += element("item", {}, b"".join(cells))
+    return element("x", {"xmlns": NAMESPACE, "type": "result"}, inner)
 
 
 def boolean(value: bool) -> tuple[str, ...]:
