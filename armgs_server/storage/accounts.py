@@ -27,6 +27,7 @@ _TABLES = (
     "fulltext",
     "fulltext_end",
     "push",
+    "last_activity",
     "offline",
     "roster",
     "upload",

@@ -17,6 +17,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+ID_BITS = 10  # of a unique_id, below its time
+
 _lock = threading.Lock()
 _last_id = 0
 # The database's clock less `since_boot()`; None while there is none to follow.
@@ -55,7 +57,7 @@ def unique_id() -> int:
     where it is a key the insert then fails and the work is run again.
     """
     global _last_id
-    candidate = now() << 10 | secrets.randbits(10)
+    candidate = now() << ID_BITS | secrets.randbits(ID_BITS)
     with _lock:
         _last_id = max(candidate, _last_id + 1)
         return _last_id

@@ -303,6 +303,13 @@ CREATE TABLE roster (
   PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
 
+-- XEP-0012: the session of a person that ended last.
+CREATE TABLE last_activity (
+  owner INTEGER NOT NULL PRIMARY KEY,
+  came  INTEGER NOT NULL,
+  went  INTEGER NOT NULL
+);
+
 -- Where several processes serve: who is connected to which of them (storage.sessions).
 CREATE TABLE session (
   owner    INTEGER NOT NULL,
@@ -420,6 +427,30 @@ CREATE TABLE credential (
   created   INTEGER NOT NULL,
   last_used INTEGER NOT NULL,
   PRIMARY KEY (principal, kind, name)
+) WITHOUT ROWID;
+-- Programs that people chat with, by the id each has made up for itself (XEP-0388).
+CREATE TABLE device (
+  principal INTEGER NOT NULL,
+  id        TEXT    NOT NULL,                   -- keyed hash of the user-agent's id
+  software  TEXT    NOT NULL,
+  name      TEXT    NOT NULL,                   -- of the machine, as the program says
+  created   INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  password  INTEGER NOT NULL,                   -- when it last logged in with the account's password; 0 = never
+  app       TEXT    NOT NULL,                   -- the app password it last logged in with; '' = none
+  PRIMARY KEY (principal, id)
+) WITHOUT ROWID;
+-- XEP-0484: with what they log in again. The token itself is made of the seed and the store's secret.
+CREATE TABLE token (
+  principal INTEGER NOT NULL,
+  device    TEXT    NOT NULL,
+  slot      TEXT    NOT NULL,                   -- current, or new: given out and not used yet
+  mechanism TEXT    NOT NULL,                   -- the only one it is good for
+  seed      BLOB    NOT NULL,
+  created   INTEGER NOT NULL,
+  expires   INTEGER NOT NULL,
+  count     INTEGER NOT NULL,                   -- the highest that was used with it
+  PRIMARY KEY (principal, device, slot)
 ) WITHOUT ROWID;
 
 -- Who may do what on a collection and below it. rights: bits of directory.access.Rights.

@@ -20,6 +20,7 @@ from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_doma
 from armgs_server.xmpp.subscription_states import TYPES
 from armgs_server.xmpp.subscriptions import UNAVAILABLE, handle_subscription, show
 from armgs_server.xmpp.xeps import (
+    xep_0012_last,
     xep_0115_clients,
     xep_0160_offline,
     xep_0163_events,
@@ -108,6 +109,7 @@ async def unavailable(server: Server, session: Session, tail: bytes = UNAVAILABL
             await server.processes.update(session)
         contacts = await roster.contacts(server, session.account)
         _broadcast(server, session, contacts.subscribers, tail)
+        xep_0012_last.note(server, session)
         directed -= contacts.subscribers
     for address in directed:
         await _send_directed(server, session, parse(address), tail)

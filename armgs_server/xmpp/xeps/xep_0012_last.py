@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0012: Last Activity: how long the server runs, and whether a contact is here."""
+"""XEP-0012: Last Activity: how long the server runs, and since when a contact is not here."""
 
 from __future__ import annotations
 
-from armgs_server.storage import clock
+from typing import TYPE_CHECKING
+
+from armgs_server.storage import clock, last_activity
+from armgs_server.storage.last_activity import LastActivity
 from armgs_server.xmpp import roster
-from armgs_server.xmpp.iq import CONTACT, SERVER, Query, Route
+from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+    from armgs_server.xmpp.session import Session
 
 NAMESPACE = "jabber:iq:last"
 FEATURES = (NAMESPACE,)
@@ -23,12 +30,23 @@ async def handle_contact(query: Query) -> bytes:
     person = await query.server.person(query.to)
     if person is None or not await roster.sees(query.server, person, query.session.account.bare):
         raise StanzaError("forbidden")
-    if not await query.server.presences(query.to.bare):
-        raise StanzaError("item-not-found", "the time of leaving is not kept")
-    return element("query", {"xmlns": NAMESPACE, "seconds": "0"})
+    if await query.server.presences(query.to.bare):
+        return element("query", {"xmlns": NAMESPACE, "seconds": "0"})
+    last = await query.server.store.read(lambda tx: last_activity.get(tx, person.id))
+    if last is None:
+        raise StanzaError("item-not-found", "never here")
+    seconds = max(clock.now() - last.went, 0) // clock.SECOND
+    return element("query", {"xmlns": NAMESPACE, "seconds": str(seconds)})
+
+
+def note(server: Server, session: Session) -> None:
+    """The session has become unavailable. Nobody waits until that is written down."""
+    owner = session.account.owner
+    activity = LastActivity(session.number >> clock.ID_BITS, clock.now())
+    server.spawn(server.store.write(lambda tx: last_activity.put(tx, owner, activity)))
 
 
 ROUTES = (
     Route("get", NAMESPACE, "query", SERVER, handle_server, outside=True),
-    Route("get", NAMESPACE, "query", CONTACT, handle_contact, outside=True),
+    Route("get", NAMESPACE, "query", ACCOUNT | CONTACT, handle_contact, outside=True),
 )
