@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The organiser's side of iTIP (RFC 5546 §3.2.2, §3.2.5): messages for a change, and replies taken in.
+
+`messages` gives each attendee what concerns it: a REQUEST with the instances it is invited to, the others
+excluded, or a CANCEL. Attendees who are in the same members get the same calendar, built once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from armgs_server.formats.contentline import ContentLine
+from armgs_server.formats.icalendar import CalendarObject, Component
+from armgs_server.formats.itip import (
+    Message,
+    Who,
+    attendee,
+    calendar_of,
+    fingerprint,
+    identity,
+    is_server,
+    parameter,
+    rebuild,
+    replaced,
+    shared,
+    stamped,
+    with_line,
+    with_parameter,
+    without,
+)
+from armgs_server.formats.itip_instance import derive, exclude, exclusions
+from armgs_server.formats.recurrence import bounds
+from armgs_server.formats.recurrence_rule import parse as parse_rule
+
+Places = tuple[int, ...]  # the members of an object that somebody is invited to
+# What stays of a cancelled member (RFC 5546 §3.2.5).
+_CANCELLED = frozenset(
+    ("UID", "DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "ORGANIZER", "SUMMARY", "SEQUENCE",
+     "LOCATION", "RRULE", "RDATE", "EXDATE", "EXRULE")
+)  # fmt: skip
+
+
+class Invited:
+    """Who is invited to which members of an object, and what each of them gets to see."""
+
+    def __init__(self, found: CalendarObject, organizer: str, who: Who) -> None:
+        self.found = found
+        self.who = who
+        self.places: dict[str, Places] = {}
+        self.forced: set[str] = set()
+        self._views: dict[Places, list[Component]] = {}
+        self._marks: dict[Places, frozenset[object]] = {}
+        for index, member in enumerate(found.members):
+            for line in member.all("ATTENDEE"):
+                key = who(line[2])
+                if key == organizer or not is_server(line):
+                    continue
+                self.places[key] = (*self.places.get(key, ()), index)
+                if parameter(line, "SCHEDULE-FORCE-SEND").upper() == "REQUEST":  # RFC 6638 §7.2
+                    self.forced.add(key)
+
+    def view(self, places: Places) -> list[Component]:
+        """The members somebody gets; instances of the master that leave it out are excluded there."""
+        known = self._views.get(places)
+        if known is not None:
+            return known
+        found, made = self.found, []
+        for index in sorted(set(places)):
+            member = found.members[index]
+            part = shared(member)
+            if member is found.master:
+                for other, override in enumerate(found.members):
+                    moment = identity(found, override)
+                    if other not in places and moment is not None:
+                        part = exclude(found, part, moment)
+            made.append(part)
+        self._views[places] = made
+        return made
+
+    def marks(self, places: Places) -> frozenset[object]:
+        """The fingerprints of a view."""
+        known = self._marks.get(places)
+        if known is None:
+            known = frozenset(
+                (identity(self.found, part), fingerprint(self.found, part, self.who))
+                for part in self.view(places)
+            )
+            self._marks[places] = known
+        return known
+
+    def is_cancelled(self, places: Places) -> bool:
+        return all(part.value("STATUS") == "CANCELLED" for part in self.view(places))
+
+
+def messages(
+    old: CalendarObject | None, new: CalendarObject | None, organizer: str, who: Who, stamp: str
+) -> list[Message]:
+    """What the attendees are to be told when an object becomes another; None is one that is not there."""
+    before = Invited(old, organizer, who) if old is not None else None
+    after = Invited(new, organizer, who) if new is not None else None
+    requests: dict[Places, Component] = {}
+    told: list[Message] = []
+    if after is not None:
+        for key, places in after.places.items():
+            previous = before.places.get(key, ()) if before is not None else ()
+            if before is not None and previous:
+                told += _instances_lost(before, previous, after, places, (organizer, key), stamp)
+                same = before.marks(previous) == after.marks(places)
+                if same and key not in after.forced:
+                    continue
+            method = "CANCEL" if after.is_cancelled(places) else "REQUEST"
+            if places not in requests:
+                parts = [stamped(part, stamp) for part in after.view(places)]
+                requests[places] = calendar_of(parts, after.found.calendar, method)
+            told.append(Message(method, organizer, key, requests[places]))
+    if before is not None:
+        for key, places in before.places.items():
+            if (after is None or key not in after.places) and not before.is_cancelled(places):
+                if after is None or not _has_left(after.found, key, who):
+                    parts = before.view(places)
+                    told.append(_cancel(before, parts, (organizer, key), stamp))
+    return told
+
+
+def _has_left(found: CalendarObject, key: str, who: Who) -> bool:
+    """Whether somebody is still an attendee, told by another agent than the server."""
+    return any(attendee(member, key, who) is not None for member in found.members)
+
+
+def _instances_lost(
+    before: Invited, previous: Places, after: Invited, places: Places, people: tuple[str, str], stamp: str
+) -> list[Message]:
+    """A CANCEL for the single instances somebody was invited to and no longer is."""
+    if any(after.found.members[index] is after.found.master for index in places):
+        return []  # the REQUEST has the whole set
+    kept = {identity(after.found, after.found.members[index]) for index in places}
+    lost = [
+        part
+        for part in before.view(previous)
+        if (moment := identity(before.found, part)) is not None and moment not in kept
+    ]
+    return [_cancel(before, lost, people, stamp)] if lost else []
+
+
+def _cancel(before: Invited, parts: Iterable[Component], people: tuple[str, str], stamp: str) -> Message:
+    organizer, key = people
+    made = []
+    for part in parts:
+        line = attendee(part, key, before.who)
+        kept = [each for each in part.properties if each[0] in _CANCELLED]
+        cancelled = Component(part.name, part.begin, [*kept, *([line] if line else [])])
+        # RFC 5546 §2.1.4: a cancellation is a newer revision than what it cancels.
+        cancelled = with_line(cancelled, ("SEQUENCE", "", str(sequence(part) + 1)))
+        made.append(stamped(with_line(cancelled, ("STATUS", "", "CANCELLED")), stamp))
+    return Message("CANCEL", organizer, key, calendar_of(made, before.found.calendar, "CANCEL"))
+
+
+def sequence(component: Component) -> int:
+    """SEQUENCE, 0 where it is missing or no number."""
+    text = component.value("SEQUENCE")
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else 0
+
+
+def rescheduled(old: CalendarObject, new: CalendarObject, organizer: str, who: Who) -> CalendarObject:
+    """The new object, in which whoever must answer anew has answered nothing (RFC 6638 §3.2.8)."""
+    whole = old.master is not None and new.master is not None and _is_moved(old, new)
+    earlier = {identity(old, member): member for member in old.members}
+    members = []
+    for member in new.members:
+        moment = identity(new, member)
+        previous = earlier.get(moment)
+        if member is new.master:
+            reset = whole
+        elif whole:
+            reset = True
+        elif previous is not None:
+            reset = _span(old, previous) != _span(new, member)
+        else:
+            usual = derive(old, moment) if moment is not None else None
+            reset = usual is not None and _length(old, usual) != _length(new, member)
+        members.append(_reset(member, organizer, who) if reset else member)
+    return replaced(new, members) if members != new.members else new
+
+
+def _is_moved(old: CalendarObject, new: CalendarObject) -> bool:
+    assert old.master is not None and new.master is not None  # asked by the caller
+    if _span(old, old.master) != _span(new, new.master):
+        return True
+    if exclusions(old, old.master) - exclusions(new, new.master):
+        return True  # instances are back
+    if {line[2] for line in new.master.all("RDATE")} - {line[2] for line in old.master.all("RDATE")}:
+        return True
+    earlier, later = old.master.first("RRULE"), new.master.first("RRULE")
+    if later is None or (earlier is not None and earlier[2] == later[2]):
+        return False
+    return not _is_shortened(old, new)
+
+
+def _is_shortened(old: CalendarObject, new: CalendarObject) -> bool:
+    """Whether a rule only ends earlier."""
+    assert old.master is not None and new.master is not None  # asked by the caller
+    rules = []
+    for found in (old.master, new.master):
+        line = found.first("RRULE")
+        if line is None:
+            return False
+        parse_rule(line[2])
+        parts = {part.partition("=")[0].upper(): part for part in line[2].upper().split(";") if part}
+        rules.append({name: part for name, part in parts.items() if name not in ("UNTIL", "COUNT")})
+    before, after = bounds(old)[1], bounds(new)[1]
+    return rules[0] == rules[1] and after is not None and (before is None or after <= before)
+
+
+def _span(found: CalendarObject, component: Component) -> tuple[object, ...]:
+    moments = []
+    for name in ("DTSTART", "DTEND", "DUE"):
+        line = component.first(name)
+        moments.append(None if line is None else (found.moment(line).micros, found.moment(line).is_date))
+    return (*moments, component.value("DURATION"))
+
+
+def _length(found: CalendarObject, component: Component) -> tuple[object, ...]:
+    return _span(found, component)
+
+
+def _reset(member: Component, organizer: str, who: Who) -> Component:
+    lines: list[ContentLine] = []
+    for line in member.properties:
+        if line[0] == "ATTENDEE" and is_server(line) and who(line[2]) != organizer:
+            line = with_parameter(line, "PARTSTAT", "NEEDS-ACTION")
+        lines.append(line)
+    return Component(member.name, member.begin, lines, member.components)
+
+
+def with_statuses(found: CalendarObject, statuses: Mapping[str, str], who: Who) -> CalendarObject:
+    """SCHEDULE-STATUS on every attendee a message was for (RFC 6638 §7.3); the orders are carried out."""
+    members = []
+    for member in found.members:
+        lines: list[ContentLine] = []
+        for line in member.properties:
+            if line[0] == "ATTENDEE":
+                line = with_parameter(line, "SCHEDULE-FORCE-SEND", None)
+                status = statuses.get(who(line[2]))
+                line = with_parameter(line, "SCHEDULE-STATUS", status) if status else line
+            lines.append(line)
+        members.append(Component(member.name, member.begin, lines, member.components))
+    return replaced(found, members)
+
+
+def apply_reply(found: CalendarObject, reply: CalendarObject, key: str, who: Who) -> CalendarObject | None:
+    """The organiser's object with an attendee's answer; None where it changes nothing or is not invited."""
+    members = list(found.members)
+    changed = False
+    for answer in reply.members:
+        said = attendee(answer, key, who)
+        if said is None:
+            continue
+        moment = identity(reply, answer)
+        index = next((at for at, part in enumerate(members) if identity(found, part) == moment), None)
+        if index is None:
+            made = derive(found, moment) if moment is not None else None
+            if made is None:
+                continue
+            members.append(made)
+            index = len(members) - 1
+        updated = _answered(members[index], said, answer, key, who)
+        if updated is not None:
+            members[index] = updated
+            changed = True
+    return rebuild(replaced(found, members).calendar) if changed else None
+
+
+def _answered(
+    member: Component, said: ContentLine, answer: Component, key: str, who: Who
+) -> Component | None:
+    line = attendee(member, key, who)
+    if line is None:
+        return None  # not invited to this one
+    made = with_parameter(line, "PARTSTAT", parameter(said, "PARTSTAT") or "NEEDS-ACTION")
+    for name in ("DELEGATED-TO", "DELEGATED-FROM"):
+        if parameter(said, name):
+            made = with_parameter(made, name, parameter(said, name))
+    code = answer.text("REQUEST-STATUS").partition(";")[0].strip() or "2.0"
+    made = with_parameter(made, "SCHEDULE-STATUS", code)  # RFC 6638 §7.3
+    lines = [made if each is line else each for each in member.properties]
+    updated = Component(member.name, member.begin, lines, member.components)
+    if member.name == "VTODO":
+        for name in ("PERCENT-COMPLETE", "STATUS", "COMPLETED"):
+            told = answer.first(name)
+            if told is not None and len(member.all("ATTENDEE")) == 1:
+                updated = with_line(without(updated, name), told)
+    return updated
