@@ -158,6 +158,18 @@ class SecuritySettings:
     scram_iterations: int = setting(
         10000, doc="PBKDF2 iterations of the SCRAM keys (RFC 7677).", minimum=4096, maximum=1000000
     )
+    devices: int = setting(
+        50, doc="Chat programs remembered of one person; the one unseen for longest goes.", minimum=1
+    )
+    device_lifetime: float = setting(
+        180 * 86400.0, doc="A chat program that was not seen for this time is forgotten.", minimum=60
+    )
+    token_lifetime: float = setting(
+        21 * 86400.0, doc="For how long a program may log in with a token it was given (FAST).", minimum=60
+    )
+    token_rotation: float = setting(
+        86400.0, doc="At a log-in with a token older than this, the program is given a new one.", minimum=0
+    )
     verified_passwords: int = setting(
         20000,
         doc="People whose right and wrong passwords are remembered (keyed hashes, in memory only).",
@@ -306,10 +318,27 @@ class XmppSettings:
     )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
+    archive_preferences: bool = setting(
+        True, doc="People may choose whose messages go to their archive (XEP-0441); else all do."
+    )
     rooms_entered: int = setting(
         1000, doc="Chat rooms (and people sent directed presence) of one session at a time.", minimum=1
     )
     rooms_owned: int = setting(100, doc="Chat rooms that one person may own.", minimum=1)
+    unit_rooms: str = setting(
+        "bookmarked",
+        doc="Chat rooms of units: none, made when asked for, or also among the bookmarks of their people.",
+        choices=("off", "on", "bookmarked"),
+    )
+    language: str = setting(
+        "ru", doc="Language of what the chat server itself says to people.", choices=("ru", "en")
+    )
+    digest_after: float = setting(
+        24.0,
+        doc="Hours after which unread messages of a person's rooms are told by mail; 0: never.",
+        minimum=0,
+        maximum=720,
+    )
     node_creators: str = setting(
         "people",
         doc="Who may make nodes at a department's pubsub service: its people, its heads, or everybody here.",

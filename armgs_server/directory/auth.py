@@ -30,6 +30,7 @@ from armgs_server.directory.passwords import APP, ARGON2, Passwords, load_secret
 from armgs_server.directory.remembered import Remembered
 from armgs_server.directory.sasl import ChannelBinding
 from armgs_server.directory.scram import Keys, parse_keys
+from armgs_server.directory.tokens import Tokens
 from armgs_server.errors import Denied, Throttled
 from armgs_server.storage import clock
 from armgs_server.storage.tx import Row, Tx
@@ -58,6 +59,7 @@ class Auth:
         self._store = directory.store
         self.passwords = Passwords(self._settings)
         self.attempts = Attempts(self._settings, self._store.bus, time.monotonic)
+        self.tokens = Tokens(self, self._store, self._settings)
         self._key = secrets.token_bytes(32)
         limit = self._settings.verified_passwords
         self._verified: Remembered[int] = Remembered(limit, self._settings.verified_time)  # by person
@@ -211,7 +213,7 @@ class Auth:
         self, person: Principal | None, peer: str, account: str, password: str, secret: bytes
     ) -> bool:
         kicks = self._kicks
-        is_right = await self._is_app_password(person, password)
+        is_right = await self.app_password(person, password) is not None
         if not is_right:
             rows = await self._credentials(person, ARGON2)
 
@@ -230,17 +232,18 @@ class Auth:
             self._verified.add(person.id, secret)
         return is_right
 
-    async def _is_app_password(self, person: Principal | None, password: str) -> bool:
+    async def app_password(self, person: Principal | None, password: str) -> str | None:
+        """The name of the person's app password that it is."""
         hashed = self.passwords.app_hash(person.id, password) if person is not None else None
         if hashed is None or person is None:
-            return False
+            return None
         now = clock.now()
         for name, value, last_used in await self._credentials(person, APP):
             if hmac.compare_digest(value, hashed):
                 if now - last_used > LAST_USED_STEP:
                     await self._store.write(partial(people.use_app_password, person=person.id, name=name))
-                return True
-        return False
+                return str(name)
+        return None
 
     async def _renew(self, person: Principal, password: str, before: str) -> None:
         """Hashes a right password anew under today's settings."""

@@ -30,7 +30,7 @@ from armgs_server.directory.sasl import (
     Step,
     WantKeys,
 )
-from armgs_server.directory.scram import Hash
+from armgs_server.directory.scram import Hash, offer_digest
 from armgs_server.errors import Denied, Temporary
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Exchange:
         self._machine: Machine | None = None
         self._claimed: tuple[Principal | None, str, str] = (None, "", "")  # account, authcid, authzid
         self._is_real = False  # whether the keys given to the machine are somebody's
+        self.app_password = ""  # the name of the app password that was right, if it was one
 
     async def start(self, mechanism: str, initial: bytes | None) -> Answer:
         """The client has chosen a mechanism, perhaps with an initial response (b"" is an empty one)."""
@@ -127,11 +128,16 @@ class Exchange:
         if mechanism in _SIMPLE:
             return _SIMPLE[mechanism]()
         base = mechanism.removesuffix("-PLUS")
+        hash_name, _, _ = _SCRAM[base]
+        # XEP-0474: in XMPP alone, where what is offered travels as XEP-0440 has it.
+        kinds = self._auth.channel_bindings(self._channel_binding)
+        is_told = self._service == "xmpp"
         return Scram(
-            _SCRAM[base][0],
+            hash_name,
             is_plus=base != mechanism,
             channel_binding=self._channel_binding,
             nonce=secrets.token_urlsafe(NONCE_SIZE),
+            digest=offer_digest(hash_name, self.mechanisms, kinds) if is_told else "",
         )
 
     async def _take(self, machine: Machine, step: Step) -> Answer:
@@ -157,6 +163,7 @@ class Exchange:
             return Failure(_condition(error), error.text)
         if not await self._is_self(authzid, person):
             return Failure("invalid-authzid", "nobody may act as somebody else")
+        self.app_password = await self._auth.app_password(person, password) or ""
         return Success(None, person)
 
     async def _give_keys(self, machine: Scram, authzid: str, authcid: str) -> Answer:

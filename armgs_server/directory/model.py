@@ -24,6 +24,7 @@ Kind: TypeAlias = Literal["department", "unit", "person", "group", "room", "equi
 TOPIC: Final = "directory"
 TOPIC_DOMAINS: Final = "domains"
 TOPIC_KICK: Final = "kick"
+TOPIC_KICK_DEVICE: Final = "kick-device"  # "PRINCIPAL DEVICE"
 
 COLUMNS: Final = "id, kind, address, name, department, unit, post, head, disabled, data"
 NAME_LIMIT: Final = 500  # characters of a name or a post

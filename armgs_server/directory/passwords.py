@@ -129,6 +129,10 @@ class Passwords:
         plain = password.replace("-", "").replace(" ", "").lower()
         return self._app_hash(principal_id, plain) if _APP_PASSWORD.fullmatch(plain) else None
 
+    def keyed(self, purpose: bytes, data: bytes, size: int = 32) -> bytes:
+        """A hash that only this store can make; `purpose` (at most 16 bytes) keeps uses apart."""
+        return hashlib.blake2b(data, key=self._secret, digest_size=size, person=purpose).digest()
+
     def fake_keys(self, name: str, size: int) -> Keys:
         """RFC 5802 §9: keys for an account that does not exist; the same at each try, and never right."""
 
@@ -140,7 +144,7 @@ class Passwords:
 
     def _app_hash(self, principal_id: int, plain: str) -> str:
         data = b"%d\0%s" % (principal_id, plain.encode())
-        return hashlib.blake2b(data, key=self._secret, digest_size=32, person=b"app password").hexdigest()
+        return self.keyed(b"app password", data).hex()
 
     def _make(self, prepared: str) -> list[Credential]:
         iterations = self._settings.scram_iterations

@@ -83,6 +83,7 @@ async def set_password(tx: Tx, principal_id: int, credentials: Sequence[Credenti
     """New credentials instead of the old password's; app passwords stay, sessions end."""
     await lookup.existing(tx, principal_id, "person")
     await tx.execute("DELETE FROM credential WHERE principal = ? AND kind <> 'app'", principal_id)
+    await tx.execute("DELETE FROM token WHERE principal = ?", principal_id)
     await put_credentials(tx, principal_id, credentials)
     tx.publish(TOPIC_KICK, b"%d" % principal_id)
 
@@ -168,6 +169,7 @@ async def set_disabled(tx: Tx, principal_id: int, disabled: bool) -> Principal:
     await addressbook.put(tx, after)
     announce(tx, after.id)
     if disabled:
+        await tx.execute("DELETE FROM token WHERE principal = ?", principal_id)
         tx.publish(TOPIC_KICK, b"%d" % after.id)
     return after
 
@@ -208,6 +210,8 @@ async def refresh_cards(tx: Tx, inside: Principal, after: int, limit: int) -> in
 
 _REFERENCES = (
     ("credential", "principal"),
+    ("device", "principal"),
+    ("token", "principal"),
     ("alias", "principal"),
     ("member", "principal"),
     ("member", "member"),

@@ -129,16 +129,24 @@ class Scram:
     """SCRAM for one hash function (RFC 5802 §5).
 
     `is_plus` is the mechanism's form the client chose. `channel_binding` answers for the connection's
-    channel, and is None where no -PLUS form was offered to the client. `nonce` is the server's part of it.
+    channel, and is None where no -PLUS form was offered to the client. `nonce` is the server's part of it;
+    `digest` is of what was offered, where the client may check that nobody has shortened it (XEP-0474).
     """
 
     def __init__(
-        self, hash_name: Hash, *, is_plus: bool, channel_binding: ChannelBinding | None, nonce: str
+        self,
+        hash_name: Hash,
+        *,
+        is_plus: bool,
+        channel_binding: ChannelBinding | None,
+        nonce: str,
+        digest: str = "",
     ) -> None:
         self._hash = hash_name
         self._is_plus = is_plus
         self._channel_binding = channel_binding
         self._nonce = nonce
+        self._extensions = f",h={digest}" if digest else ""
         self._keys: Keys | None = None
         self._binding = b""  # what the client's c= must decode to
         self._client_first_bare = ""
@@ -152,7 +160,7 @@ class Scram:
         """Answers WantKeys; the challenge is the server-first-message."""
         self._keys = keys
         salt = base64.b64encode(keys.salt).decode()
-        self._server_first = f"r={self._nonce},s={salt},i={keys.iterations}"
+        self._server_first = f"r={self._nonce},s={salt},i={keys.iterations}{self._extensions}"
         return Challenge(self._server_first.encode())
 
     def _receive_first(self, text: str) -> WantKeys:

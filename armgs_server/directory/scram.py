@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import stringprep
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -77,6 +78,14 @@ def is_proof(hash_name: Hash, keys: Keys, auth_message: bytes, proof: bytes) -> 
 def server_signature(hash_name: Hash, keys: Keys, auth_message: bytes) -> bytes:
     """What proves to the client that the server knows the keys."""
     return hmac.digest(keys.server_key, auth_message, hash_name)
+
+
+def offer_digest(hash_name: Hash, mechanisms: Iterable[str], channel_bindings: Iterable[str]) -> str:
+    """XEP-0474 §5.1: the hash of the mechanisms and kinds of channel binding that were offered."""
+    offered = "\x1e".join(sorted(mechanisms))
+    kinds = "\x1e".join(sorted(channel_bindings))
+    text = f"{offered}\x1f{kinds}" if kinds else offered
+    return base64.b64encode(hashlib.new(hash_name, text.encode()).digest()).decode()
 
 
 def prepare(text: str) -> str:
