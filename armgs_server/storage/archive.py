@@ -192,23 +192,6 @@ async def get(tx: Tx, owner: int, id_: int) -> ArchivedMessage | None:
     return None if row is None else _from_row(row)
 
 
-async def sent_as(
-    tx: Tx, owner: int, peer: str, stanza_id: str, before: int, limit: int
-) -> tuple[list[int], int]:
-    """Messages with that peer and stanza id among the `limit` last ones before `before`.
-
-    With them the least id that was looked at, 0 where nothing is before it.
-    """
-    rows = await tx.rows(
-        "SELECT id, stanza_id FROM archive WHERE owner = ? AND peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        owner,
-        peer,
-        before,
-        limit,
-    )
-    return [id_ for id_, found in rows if found == stanza_id], rows[-1][0] if len(rows) == limit else 0
-
-
 async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     """Puts a tombstone in the place of a message; whether it was there."""
     await fulltext.begin(tx, owner, CHAT)

@@ -30,8 +30,10 @@ class Delivery:
         "origin",
         "places",
         "recipient",
+        "recipient_archives",
         "recipient_id",
         "sender",
+        "sender_archives",
         "sender_id",
         "server",
         "stanza",
@@ -51,7 +53,9 @@ class Delivery:
         self._elsewhere: list[SessionRow] | None = None  # sessions in other processes, once they were read
         self.has_more_elsewhere = False  # whether `places` leave out some of them
         self.is_exact = False  # whether the session that `to` names is there
-        self.archived = False
+        self.archived = False  # by either side
+        self.sender_archives = False
+        self.recipient_archives = False
         self.is_offline = False
         self.data = b""  # the message as delivered and archived
         self.sender_id = 0  # ids in the two archives

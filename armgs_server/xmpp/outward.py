@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from armgs_server.storage import archive
-from armgs_server.storage.archive import Entry
+from armgs_server.xmpp import archiving
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import CLIENT, StanzaError
 from armgs_server.xmpp.xeps import xep_0280_carbons, xep_0359_stanza_ids
@@ -32,8 +31,10 @@ async def deliver(delivery: Delivery) -> None:
         delivery.origin.full, delivery.to.full, without=xep_0359_stanza_ids.forged(stanza), xmlns=CLIENT
     )
     if sender is not None and is_archived(stanza):
-        row = Entry(sender.account.owner, delivery.to.bare, stanza.id, delivery.data, delivery.to.resource)
-        delivery.sender_id = (await server.store.write(lambda tx: archive.append_all(tx, [row])))[0]
+        await archiving.choose_archives(delivery)
+        delivery.archived = delivery.sender_archives
+    if delivery.archived:
+        await server.store.write(lambda tx: archiving.keep(tx, [delivery]))
     server.publish(delivery.to, delivery.data)
     if sender is not None and xep_0280_carbons.is_eligible(stanza):
         others = [other for other in sender.account.sessions.values() if other is not sender]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a stanza goes: RFC 6120 §10, RFC 6121 §8, as ordered lists of stages.
 
-Messages that came in one go are routed together: `BEFORE_COMMIT` runs for each, then one transaction keeps
-all that is archived or waits for an absent person, then `AFTER_COMMIT` runs for each in order. So nothing
-is delivered or acknowledged that is not durable, and stanzas keep their order (RFC 6120 §10.1).
+Messages that came in one go are routed together: `BEFORE_COMMIT` runs for each, then one transaction (with
+what others send meanwhile, see `keeping`) keeps all that is archived or waits for an absent person, then
+`AFTER_COMMIT` runs for each in order. So nothing is delivered or acknowledged that is not durable, and
+stanzas keep their order (RFC 6120 §10.1).
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
-from armgs_server.storage import archive, offline
-from armgs_server.storage.archive import Entry
-from armgs_server.storage.tx import Tx
-from armgs_server.xmpp import frame, outward
+from armgs_server.xmpp import archiving, frame, outward
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.jid import JID
@@ -26,10 +24,8 @@ from armgs_server.xmpp.xeps import (
     xep_0163_answers,
     xep_0280_carbons,
     xep_0359_stanza_ids,
-    xep_0424_retraction,
 )
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
-from armgs_server.xmpp.xeps.xep_0313_rules import is_archived
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -59,7 +55,7 @@ async def route(server: Server, arrived: Sequence[Delivery]) -> None:
     kept = [delivery for delivery in deliveries if delivery.archived or delivery.is_offline]
     if kept:
         try:
-            await server.store.write(lambda tx: _keep(tx, kept))
+            await server.keeper.keep(kept)
         except DomainError as error:
             for delivery in deliveries:
                 _fail(delivery, from_domain_error(error))
@@ -183,77 +179,15 @@ async def choose_targets(delivery: Delivery) -> bool:
 
 
 async def write_out(delivery: Delivery) -> bool:
-    """The bytes of the message, and whether they are kept: archived, or stored for who is away."""
+    """The bytes of the message, as it is delivered and kept."""
     stanza = delivery.stanza
-    delivery.archived = is_archived(stanza)
     delivery.data = stanza.forward(
         delivery.origin.full,
         delivery.to.full,
         without=xep_0359_stanza_ids.forged(stanza),
         xmlns=CLIENT,
     )
-    if not delivery.targets and not delivery.places:
-        if delivery.archived:
-            delivery.is_offline = True
-        elif stanza.has("body"):  # XEP-0334 no-store: it can neither be delivered nor kept
-            raise StanzaError("service-unavailable")
     return False
-
-
-async def _keep(tx: Tx, deliveries: list[Delivery]) -> None:
-    """All rows of the archive in one statement, the sender's before the recipient's."""
-    rows = []
-    for delivery in deliveries:
-        if not delivery.archived:
-            continue
-        recipient, sender = delivery.recipient, delivery.sender
-        assert recipient is not None
-        if sender is not None and sender.account.owner != recipient.id:
-            rows.append(
-                Entry(
-                    sender.account.owner,
-                    delivery.to.bare,
-                    delivery.stanza.id,
-                    delivery.data,
-                    delivery.to.resource,
-                )
-            )
-        rows.append(
-            Entry(
-                recipient.id,
-                delivery.origin.bare,
-                delivery.stanza.id,
-                delivery.data,
-                delivery.origin.resource,
-            )
-        )
-    ids = iter(await archive.append_all(tx, rows))
-    for delivery in deliveries:
-        recipient, sender = delivery.recipient, delivery.sender
-        assert recipient is not None
-        if delivery.archived:
-            if sender is not None and sender.account.owner != recipient.id:
-                delivery.sender_id = next(ids)
-            delivery.recipient_id = next(ids)
-            await _bury(tx, delivery)
-        if delivery.is_offline:
-            limit = delivery.server.config.xmpp.offline_messages
-            await offline.append(tx, recipient.id, delivery.as_received(), limit=limit)
-
-
-async def _bury(tx: Tx, delivery: Delivery) -> None:
-    """XEP-0424 §5: in both archives."""
-    target, recipient, sender = (
-        xep_0424_retraction.target_of(delivery.stanza),
-        delivery.recipient,
-        delivery.sender,
-    )
-    if not target or recipient is None:
-        return
-    owners = {recipient.id: delivery.origin.bare}
-    if sender is not None and sender.account.owner != recipient.id:
-        owners[sender.account.owner] = delivery.to.bare
-    await xep_0424_retraction.bury_between(tx, owners, delivery.origin.bare, target, delivery.stanza.id)
 
 
 # Stages after the commit
@@ -267,7 +201,7 @@ async def deliver(delivery: Delivery) -> bool:
             session.send(data)
             is_taken = True
     if delivery.targets and not is_taken:
-        await _keep_late(delivery, data)
+        await archiving.keep_late(delivery, data)
     if delivery.places and server.processes is not None:
         keep = "keep" if delivery.archived and len(delivery.places) == 1 else ""
         for place in delivery.places:
@@ -315,14 +249,6 @@ async def catch_up_offline(delivery: Delivery) -> bool:
     return False
 
 
-async def _keep_late(delivery: Delivery, data: bytes) -> None:
-    """All targets left between the choice and the commit."""
-    recipient = delivery.recipient
-    if delivery.archived and recipient is not None:
-        limit = delivery.server.config.xmpp.offline_messages
-        await delivery.server.store.write(lambda tx: offline.append(tx, recipient.id, data, limit=limit))
-
-
 Stage = Callable[[Delivery], Awaitable[bool]]
 
 BEFORE_COMMIT: tuple[Stage, ...] = (
@@ -334,5 +260,6 @@ BEFORE_COMMIT: tuple[Stage, ...] = (
     check_recipient_blocks,
     choose_targets,
     write_out,
+    archiving.decide,
 )
 AFTER_COMMIT: tuple[Stage, ...] = (deliver, send_carbons, catch_up_offline)

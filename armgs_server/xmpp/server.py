@@ -32,10 +32,13 @@ from armgs_server.xmpp.transit import Transit
 if TYPE_CHECKING:
     from armgs_server.xmpp.federation.abroad import Abroad
     from armgs_server.xmpp.handover import Handover
+    from armgs_server.xmpp.keeping import Keeper
     from armgs_server.xmpp.processes import Processes
+    from armgs_server.xmpp.remembered import Remembered
     from armgs_server.xmpp.roster import Colleagues
     from armgs_server.xmpp.succession import Succession
     from armgs_server.xmpp.xeps.xep_0050_commands import Runs
+    from armgs_server.xmpp.xeps.xep_0441_preferences import Preferences
 
 LOG = log.get("xmpp")
 
@@ -63,6 +66,7 @@ class Server:
         self.config = config
         self.store = store
         self.directory = directory
+        self.keeper: Keeper  # set by the service
         self.accounts: dict[str, Account] = {}
         self.hosts: dict[str, Host] = {}
         self.resumable: dict[str, Session] = {}  # by XEP-0198 id
@@ -81,6 +85,7 @@ class Server:
         self.before_parking: list[Callable[[], Awaitable[None]]] = []  # done at the stop, clients gone
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind
         self.started = now()
+        self.archive_preferences: Remembered[Preferences]  # set by the service
         self.runs: Runs  # XEP-0050 commands under way, set by the service
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()

@@ -15,14 +15,17 @@ from armgs_server.xmpp.federation.abroad import Abroad
 from armgs_server.xmpp.federation.listeners import listeners
 from armgs_server.xmpp.handover import Handover
 from armgs_server.xmpp.hosts import HOSTS
+from armgs_server.xmpp.keeping import Keeper
+from armgs_server.xmpp.movements import Movements
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
+from armgs_server.xmpp.remembered import Remembered
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import stream_error, stream_header
 from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
-from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload, xep_0472_atom
+from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload, xep_0441_preferences, xep_0472_atom
 from armgs_server.xmpp.xeps.xep_0050_commands import Runs
 from armgs_server.xmpp.xeps.xep_0114_components import Components
 from armgs_server.xmpp.xeps.xep_0124_bosh_route import BoshRoute
@@ -40,6 +43,10 @@ class XmppService:
         self.server.features = xeps.SERVER_FEATURES
         self.server.account_features = xeps.ACCOUNT_FEATURES
         self.server.runs = Runs()
+        self.server.keeper = Keeper(core.store)
+        self.server.archive_preferences = Remembered(
+            core.store, xep_0441_preferences.TOPIC, xep_0441_preferences.load
+        )
         bus = core.store.bus
         if isinstance(bus, RemoteBus):
             self.server.processes = Processes(self.server, bus)
@@ -47,6 +54,7 @@ class XmppService:
         self._handover = Handover(self.server)
         self.server.handover = self._handover
         self.server.succession = Succession(self.server, self._handover)
+        self._movements = Movements(self.server)
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
         self._has_tls = core.tls is not None
@@ -86,6 +94,7 @@ class XmppService:
         if self.server.processes is not None:
             await self.server.processes.start()
         await self._handover.take_orphans()
+        self._movements.start()
         bus = self.server.store.bus
         self._unsubscribe = bus.subscribe("kick", lambda data: lifecycle.kick(self.server, int(data)))
 
@@ -93,7 +102,9 @@ class XmppService:
         """Tells every client goodbye and ends every session."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        self._movements.stop()
         await lifecycle.stop(self.server)
+        self.server.archive_preferences.close()
         if self.server.abroad is not None:
             await self.server.abroad.stop()
         await self._bosh.stop()

@@ -28,6 +28,7 @@ from armgs_server.xmpp.xeps import (
     xep_0313_mam,
     xep_0359_stanza_ids,
     xep_0424_retraction,
+    xep_0441_preferences,
 )
 
 SERVER_FEATURES = (
@@ -73,4 +74,5 @@ ROUTES = (
     *xep_0202_time.ROUTES,
     *xep_0280_carbons.ROUTES,
     *xep_0313_mam.ROUTES,
+    *xep_0441_preferences.ROUTES,
 )

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0313: Message Archive Management, urn:xmpp:mam:2 with its extended part; XEP-0441 preferences.
+"""XEP-0313: Message Archive Management, urn:xmpp:mam:2 with its extended part; XEP-0431 full-text search.
 
-`answer` serves any archive by its owner's id, so rooms use it too. Everything is archived (there is a duty
-to): preferences can be read, and a request to change them is answered with what holds.
+`answer` serves any archive by its owner's id, so rooms use it too.
 """
 
 from __future__ import annotations
@@ -201,16 +200,8 @@ def metadata(bounds: tuple[ArchivedMessage, ArchivedMessage] | None) -> bytes:
     return element("metadata", {"xmlns": NAMESPACE}, inner)
 
 
-async def handle_preferences(query: Query) -> bytes:
-    """XEP-0441 §2: what holds, whatever was asked for."""
-    inner = element("always") + element("never")
-    return element("prefs", {"xmlns": NAMESPACE, "default": "always"}, inner)
-
-
 ROUTES = (
     Route("get", NAMESPACE, "query", ACCOUNT, handle_form),
     Route("set", NAMESPACE, "query", ACCOUNT, handle_query),
     Route("get", NAMESPACE, "metadata", ACCOUNT, handle_metadata),
-    Route("get", NAMESPACE, "prefs", ACCOUNT, handle_preferences),
-    Route("set", NAMESPACE, "prefs", ACCOUNT, handle_preferences),
 )
