@@ -25,6 +25,7 @@ from armgs_server.xmpp.xeps import (
     xep_0160_offline,
     xep_0163_events,
     xep_0398_avatars,
+    xep_0402_unit_rooms,
 )
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
 
@@ -77,6 +78,8 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     contacts = await roster.contacts(server, session.account)
     _broadcast(server, session, contacts.subscribers, tail)
     if is_initial:
+        if session.account.principal.unit:
+            server.spawn(xep_0402_unit_rooms.offer(server, session.account))
         await _show_others(server, session)
         for request in contacts.pending:  # RFC 6121 §3.1.3: at each log-in until it is answered
             session.send(request)

@@ -7,6 +7,7 @@ anybody hears of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 ITEMS_LIMIT = 500  # items in one request
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,8 @@ async def set_affiliations(server: Server, room: Room, actor: str, changes: list
         return
     if len(room.affiliations) + len(changes) > server.config.xmpp.room_affiliations:
         raise StanzaError("resource-constraint", "too many affiliations in this room")
+    if room.place is not None:
+        _check_place(room, changes)
     records = [_record(room, change) for change in changes]
     if not room.is_locked:
 
@@ -189,11 +191,28 @@ async def set_affiliations(server: Server, room: Room, actor: str, changes: list
         affected = room.occupants_of(change.bare)  # as it is before a ban of their domain
         before = room.affiliations.get(change.bare, Affiliation.NONE)
         room.set_affiliation(change.bare, change.affiliation, record.nick, record.reason)
-        for occupant in affected:
+        for occupant in affected if before is not change.affiliation else ():
             _feel(server, room, occupant, change, actor)
         is_new_member = before is Affiliation.NONE and change.affiliation is Affiliation.MEMBER
         if is_new_member and not affected and room.config.members_only and actor:
             server.spawn(_invite(server, room, change))
+
+
+def _check_place(room: Room, changes: list[AffiliationChange]) -> None:
+    """Who belongs to a room of the structure is not for anybody here to say, but for bans."""
+    for change in changes:
+        before = room.affiliations.get(change.bare, Affiliation.NONE)
+        if before is not change.affiliation and Affiliation.OUTCAST not in (before, change.affiliation):
+            raise StanzaError("not-allowed", "members of this room follow from the structure")
+
+
+def follow(server: Server, room: Room, standing: Mapping[str, Affiliation]) -> None:
+    """The structure has changed: those who are in the room feel it at once."""
+    present = {bare: room.occupants_of(bare) for bare in {*room.affiliations, *standing}}
+    for bare in room.take_standing(standing):
+        for occupant in present.get(bare, ()):
+            after = room.affiliation(occupant.bare)
+            _feel(server, room, occupant, AffiliationChange(occupant.bare.full, after), "")
 
 
 def _record(room: Room, change: AffiliationChange) -> AffiliationRecord:

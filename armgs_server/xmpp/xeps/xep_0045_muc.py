@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from armgs_server import log
 from armgs_server.directory import people, structure
+from armgs_server.directory.model import TOPIC
 from armgs_server.directory.passwords import load_secret
 from armgs_server.errors import DomainError
 from armgs_server.storage import rooms
@@ -27,11 +28,13 @@ from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.stanza import Stanza, StanzaError, head
 from armgs_server.xmpp.xeps import (
+    xep_0045_admin,
     xep_0045_presence,
     xep_0045_queries,
     xep_0045_requests,
     xep_0045_service,
     xep_0045_store,
+    xep_0045_structure,
     xep_0317_hats,
 )
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 _LOG = log.get("xmpp")
 LABEL = "conference"
+SETTLING = 0.1  # seconds: an import of many people is followed in few steps
 
 
 class Rooms:
@@ -57,7 +61,9 @@ class Rooms:
         self._homes = Homes(server, self.handle, self._lose)
         self._secret = b""
         self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._restless: set[int] = set()  # principals that have changed
         server.before_parking.append(self.park)
+        server.store.bus.subscribe(TOPIC, self._on_directory)
 
     async def handle(self, stanza: Stanza, origin: JID) -> None:
         """One stanza to conference.DOMAIN, a room, or an occupant."""
@@ -80,6 +86,9 @@ class Rooms:
         enters = stanza.name == "presence" and stanza.type == "" and stanza.has("x", MUC)
         hats = await xep_0317_hats.of(self.server, origin) if enters else b""
         room = self._rooms.get(to.bare) or await self._load(to.to_bare())
+        if xep_0045_structure.is_reserved(to):
+            if room is None or (room.place is not None and self.server.is_outside(origin.domain)):
+                raise StanzaError("item-not-found", "there is no such room")
         if room is not None and room.is_destroyed:
             raise StanzaError("recipient-unavailable", "the room is being closed")
         is_new = room is None and enters and bool(to.resource)  # §10.1.1: who enters a new room makes it
@@ -134,7 +143,11 @@ class Rooms:
                 return known  # somebody else was faster
             if not self._secret:
                 self._secret = await self.server.store.write(lambda tx: load_secret(tx, "occupant_secret"))
-            loaded = await xep_0045_store.load(self.server, address, self._make)
+            place = await xep_0045_structure.place_of(self.server, address)
+            loaded = await xep_0045_store.load(self.server, address, place, self._make)
+            if loaded is None and place is not None:
+                await xep_0045_structure.create(self.server, address, place)
+                loaded = await xep_0045_store.load(self.server, address, place, self._make)
             if loaded is None:
                 return None
             room, absent = loaded
@@ -170,6 +183,22 @@ class Rooms:
             for occupant in tuple(room.occupants.values()):
                 change = xep_0045_presence.Change(codes=(332,), is_leaving=True)
                 xep_0045_presence.remove(self.server, room, occupant, change)
+
+    def _on_directory(self, data: bytes) -> None:
+        """Somebody has moved, perhaps: rooms of the structure that are in memory follow."""
+        if any(room.place is not None for room in self._rooms.values()):
+            if not self._restless:
+                self.server.spawn(self._follow())
+            self._restless.add(int(data))
+
+    async def _follow(self) -> None:
+        await asyncio.sleep(SETTLING)
+        self._restless.clear()
+        for room in tuple(self._rooms.values()):
+            if room.place is not None and not room.is_destroyed:
+                xep_0045_admin.follow(
+                    self.server, room, await xep_0045_structure.standing(self.server, room.place)
+                )
 
     async def keep(self, room: Room) -> None:
         """Unlocks a new room: from now on it is in the store."""

@@ -48,6 +48,8 @@ async def handle_set(registry: Registry, room: Room, actor: JID, query: etree._E
     _check_owner(room, actor)
     destroy = query.find(f"{{{OWNER}}}destroy")
     if destroy is not None:
+        if room.place is not None:
+            raise StanzaError("not-allowed", "the room lasts as long as what it belongs to")
         await _destroy(registry, room, destroy)
         return b""
     form = forms.find(query)

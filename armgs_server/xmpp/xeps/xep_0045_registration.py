@@ -90,7 +90,8 @@ async def _remove(server: Server, room: Room, asker: JID) -> None:
     affiliation = room.affiliation(asker)
     if affiliation < Affiliation.MEMBER:
         raise StanzaError("registration-required", "you are not registered")  # XEP-0077 §3.2
-    kept = affiliation if affiliation >= Affiliation.ADMIN else Affiliation.NONE
+    is_staying = affiliation >= Affiliation.ADMIN or room.place is not None
+    kept = affiliation if is_staying else Affiliation.NONE
     await set_affiliations(server, room, "", [AffiliationChange(asker.bare, kept, nick="")])
 
 

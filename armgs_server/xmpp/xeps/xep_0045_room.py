@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -91,6 +92,15 @@ class Occupant:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What a room stands for in the structure (xep_0045_structure); `unit` 0 is the whole department."""
+
+    department: int
+    unit: int
+    is_news: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """A message that who enters is shown; `tail` follows `to` in its start tag (Stanza.tail)."""
 
@@ -112,6 +122,8 @@ class Room:
         ] = {}  # bare JID, or a domain that is banned → other than none
         self.nicks: dict[str, str] = {}  # §7.12: bare JID → the nick that is reserved for it
         self.reasons: dict[str, str] = {}  # §9.2: bare JID → why it is banned
+        self.place: Place | None = None
+        self.standing: Mapping[str, Affiliation] = {}  # what follows from the place
         self.occupants: dict[str, Occupant] = {}  # by nick
         self.seats: dict[str, Seat] = {}  # by full JID
         self.history: deque[Past] = deque(maxlen=history)
@@ -137,9 +149,11 @@ class Room:
         return self.affiliations.get(jid.domain, Affiliation.NONE) if found is None else found
 
     def affiliation_of(self, occupant: Occupant) -> Affiliation:
-        return self.affiliations.get(occupant.bare.bare, Affiliation.NONE)
+        return self.affiliation(occupant.bare)
 
     def set_affiliation(self, bare: str, affiliation: Affiliation, nick: str = "", reason: str = "") -> None:
+        if affiliation is Affiliation.NONE:
+            affiliation = self.standing.get(bare, Affiliation.NONE)
         if affiliation is Affiliation.NONE:
             self.affiliations.pop(bare, None)
         else:
@@ -149,6 +163,20 @@ class Room:
                 kept[bare] = value
             else:
                 kept.pop(bare, None)
+
+    def take_standing(self, standing: Mapping[str, Affiliation]) -> dict[str, Affiliation]:
+        """The structure says who belongs here, but for who is banned; those who stand otherwise now."""
+        banned = {bare for bare, each in self.affiliations.items() if each is Affiliation.OUTCAST}
+        after = {bare: each for bare, each in standing.items() if bare not in banned}
+        before = {bare: each for bare, each in self.affiliations.items() if bare not in banned}
+        self.standing = standing
+        self.affiliations = after | dict.fromkeys(banned, Affiliation.OUTCAST)
+        self.nicks = {bare: nick for bare, nick in self.nicks.items() if bare in after}
+        return {
+            bare: after.get(bare, Affiliation.NONE)
+            for bare in before.keys() | after.keys()
+            if before.get(bare) is not after.get(bare)
+        }
 
     def reserved_for(self, nick: str) -> str:
         """§7.12: the bare JID that alone may have the nick; empty where anybody may."""
@@ -172,7 +200,8 @@ class Room:
         if affiliation >= Affiliation.ADMIN:
             return Role.MODERATOR
         if affiliation is Affiliation.MEMBER:
-            return Role.PARTICIPANT
+            is_reader = self.place is not None and self.place.is_news
+            return Role.VISITOR if is_reader else Role.PARTICIPANT
         if affiliation is Affiliation.OUTCAST:
             return Role.NONE
         return Role.VISITOR if self.config.is_moderated else Role.PARTICIPANT

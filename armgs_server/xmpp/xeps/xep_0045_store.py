@@ -15,16 +15,16 @@ from armgs_server.storage import rooms
 from armgs_server.storage.rooms import AffiliationRecord, RoomRecord
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID, parse
-from armgs_server.xmpp.xeps import xep_0045_config, xep_0045_history
+from armgs_server.xmpp.xeps import xep_0045_config, xep_0045_history, xep_0045_structure
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
-from armgs_server.xmpp.xeps.xep_0045_room import Affiliation, Past, Role, Room, Seat
+from armgs_server.xmpp.xeps.xep_0045_room import Affiliation, Past, Place, Role, Room, Seat
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 
 async def load(
-    server: Server, address: JID, make: Callable[[JID, int, RoomConfig], Room]
+    server: Server, address: JID, place: Place | None, make: Callable[[JID, int, RoomConfig], Room]
 ) -> tuple[Room, list[Seat]] | None:
     """The room and those of its people whose session has ended meanwhile; called once at a time."""
     limit = server.config.xmpp.room_history
@@ -46,6 +46,9 @@ async def load(
     room.history.extend(history)
     for each in affiliations:
         room.set_affiliation(each.jid, Affiliation[each.affiliation.upper()], each.nick, each.reason)
+    if place is not None:
+        room.place = place
+        await xep_0045_structure.settle(server, room)
     return room, await _seat(server, room) if has_seats else []
 
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The structure changes while people are connected: rosters, presence and bookmarks follow at once.
+
+What the directory says is read anew by itself; here those who are connected to this process are told of it:
+roster pushes for who came, left or is called otherwise (RFC 6121 §2.1.6), presence of the one and unavailable
+presence of the other, bookmarks of the rooms of the new unit (xep_0402_unit_rooms).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from armgs_server.directory.model import TOPIC
+from armgs_server.storage.roster import RosterItem
+from armgs_server.xmpp import roster
+from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.roster import Colleagues
+from armgs_server.xmpp.stanza import head
+from armgs_server.xmpp.subscriptions import UNAVAILABLE
+from armgs_server.xmpp.xeps import xep_0402_unit_rooms
+from armgs_server.xmpp.xeps.xep_0191_blocking import is_blocked
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+SETTLING: Final = 0.1  # seconds: an import of many people is followed in few steps
+
+_Key = tuple[int, int, bool]  # as in Server.colleagues
+
+
+class Movements:
+    """Follows the topic `directory` from `start` to `stop`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._changed: set[int] = set()  # principals
+        self._before: dict[_Key, Colleagues] = {}  # as people were shown them
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        self._unsubscribe = self._server.store.bus.subscribe(TOPIC, self._on_change)
+
+    def stop(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _on_change(self, data: bytes) -> None:
+        if not self._server.accounts:
+            return
+        if not self._changed:
+            self._before = dict(self._server.colleagues)
+            self._server.spawn(self._follow())
+        self._changed.add(int(data))
+
+    async def _follow(self) -> None:
+        await asyncio.sleep(SETTLING)
+        changed, self._changed, before = self._changed, set(), self._before
+        server = self._server
+        for account in tuple(server.accounts.values()):
+            old = account.principal
+            if old.id in changed:
+                found = await server.directory.by_id(old.id)
+                if found is None or found.disabled:
+                    continue  # the topic `kick` ends those sessions
+                account.principal = found
+                await xep_0402_unit_rooms.offer(server, account)
+            shown = before.get((old.department, old.unit, old.head))
+            after = await roster.colleagues_of(server, account.principal)
+            if shown is not None and shown is not after:
+                await self._tell(account, shown, after)
+
+    async def _tell(self, account: Account, before: Colleagues, after: Colleagues) -> None:
+        """What is different for one account."""
+        jids = {
+            jid
+            for jid in before.items.keys() | after.items.keys()
+            if before.items.get(jid) != after.items.get(jid) and jid != account.bare
+        }
+        if not jids:
+            return
+        account.forget_contacts()
+        now = await roster.load(self._server, account.principal)
+        for jid in sorted(jids):
+            item = now.get(jid) or RosterItem(jid, subscription="remove")
+            for session in account.interested():
+                roster.push_item(session, item, now.version)
+            await self._show(account, jid, is_seen=item.subscription in ("to", "both"))
+
+    async def _show(self, account: Account, jid: str, *, is_seen: bool) -> None:
+        """The colleague's presence as the account may see it from now on."""
+        other = self._server.accounts.get(jid)
+        if other is not None and is_blocked(other.blocked or frozenset(), parse(account.bare)):
+            return
+        for full, presence in await self._server.presences(jid):
+            tail = presence if is_seen else UNAVAILABLE
+            for session in account.available():
+                session.send(head("presence", full, session.jid.full) + tail)
