@@ -14,7 +14,7 @@ from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock, parked
 from armgs_server.xmpp import presence
-from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session, random_resource
 from armgs_server.xmpp.stanza import StanzaError, stream_error
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 ENDED_FOR = clock.DAY  # so long it is known how much a session had handled that was not resumed
 
 
-async def bind(server: Server, principal: Principal, resource: str, stream: Transport, lang: str) -> Session:
+async def bind(
+    server: Server, principal: Principal, resource: str, stream: Transport | None, lang: str
+) -> Session:
     """A new session; an older one of the same resource is ended (RFC 6120 §7.7.2.2)."""
     if server.is_stopping:
         raise StanzaError("service-unavailable", "the server is being stopped")
@@ -222,6 +224,30 @@ def kick(server: Server, principal_id: int) -> None:
             for session in list(account.sessions.values()):
                 close(session, "not-authorized")
                 give_up(server, session)
+
+
+async def end_sessions(server: Server, jid: JID, condition: str) -> None:
+    """Ends one session, or all of a bare JID, in whichever process; the client is told the condition."""
+    account = server.accounts.get(jid.bare)
+    for session in list(account.sessions.values()) if account is not None else ():
+        if jid.resource in ("", session.jid.resource):
+            close(session, condition)
+            await end(server, session)
+    if server.processes is not None:
+        for row in await server.processes.sessions_of([jid.bare]):
+            if jid.resource in ("", row.resource):
+                question = f"{row.address}/{row.resource}\n{condition}"
+                await server.processes.ask(row.process, "end", question.encode())
+
+
+def kick_device(server: Server, principal_id: int, device: str) -> None:
+    """The person has shut one device out: its sessions end now."""
+    for account in list(server.accounts.values()):
+        if account.owner == principal_id:
+            for session in list(account.sessions.values()):
+                if session.device == device:
+                    close(session, "not-authorized")
+                    give_up(server, session)
 
 
 async def _end_logged(server: Server, session: Session) -> None:

@@ -22,6 +22,7 @@ from armgs_server.xmpp.subscriptions import UNAVAILABLE, handle_subscription, sh
 from armgs_server.xmpp.xeps import (
     xep_0012_last,
     xep_0115_clients,
+    xep_0133_announce,
     xep_0160_offline,
     xep_0163_events,
     xep_0398_avatars,
@@ -88,6 +89,7 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
         await xep_0163_events.send_last(server, session, new)
     if session.takes_messages and not took_messages:
         await xep_0160_offline.deliver(server, session)
+        await xep_0133_announce.greet(server, session)
 
 
 def _priority(stanza: Stanza) -> int:

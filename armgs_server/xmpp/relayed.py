@@ -136,10 +136,11 @@ class Relayed:
     # Questions
 
     async def _end(self, data: bytes) -> bytes:
-        """RFC 6120 §7.7.2.2: another process has a newer session of the resource."""
-        session = self._server.session(parse(data.decode()))
+        """RFC 6120 §7.7.2.2: another process has a newer session of the resource; or the condition told."""
+        full, _, condition = data.decode().partition("\n")
+        session = self._server.session(parse(full))
         if session is not None:
-            lifecycle.close(session, "conflict")
+            lifecycle.close(session, condition or "conflict")
             await lifecycle.end(self._server, session)
         return b""
 

@@ -91,6 +91,7 @@ class Server:
         self.account_features: tuple[str, ...] = ()
         self.caps_hash = ""
         self.known_clients: dict[str, frozenset[str]] = {}  # XEP-0115 `ver` → wanted events
+        self.end_sessions: Callable[[JID, str], Coroutine[Any, Any, None]]  # set by the service
         self.route: Callable[[Stanza, JID], Awaitable[None]]  # a message of ours to anybody; set by a host
         # Events of one node of one owner go out one after another.
         self.fan_outs: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()

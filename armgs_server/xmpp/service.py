@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from armgs_server.directory.model import TOPIC_KICK, TOPIC_KICK_DEVICE
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
@@ -43,6 +45,7 @@ class XmppService:
         self.server.features = xeps.SERVER_FEATURES
         self.server.account_features = xeps.ACCOUNT_FEATURES
         self.server.runs = Runs()
+        self.server.end_sessions = partial(lifecycle.end_sessions, self.server)
         self.server.keeper = Keeper(core.store)
         self.server.archive_preferences = Remembered(
             core.store, xep_0441_preferences.TOPIC, xep_0441_preferences.load
@@ -62,7 +65,7 @@ class XmppService:
             self.server.abroad = Abroad(self.server, core.tls, Components(self.server))
         self._websocket = WebSocketRoute(self.server, self._serve_web)
         self._bosh = BoshRoute(self.server, self._serve_web)
-        self._unsubscribe: Callable[[], None] | None = None
+        self._unsubscribe: list[Callable[[], None]] = []
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -96,12 +99,15 @@ class XmppService:
         await self._handover.take_orphans()
         self._movements.start()
         bus = self.server.store.bus
-        self._unsubscribe = bus.subscribe("kick", lambda data: lifecycle.kick(self.server, int(data)))
+        self._unsubscribe = [
+            bus.subscribe(TOPIC_KICK, lambda data: lifecycle.kick(self.server, int(data))),
+            bus.subscribe(TOPIC_KICK_DEVICE, self._on_kick_device),
+        ]
 
     async def stop(self) -> None:
         """Tells every client goodbye and ends every session."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         self._movements.stop()
         await lifecycle.stop(self.server)
         self.server.archive_preferences.close()
@@ -110,6 +116,10 @@ class XmppService:
         await self._bosh.stop()
         if self.server.processes is not None:
             await self.server.processes.stop()
+
+    def _on_kick_device(self, data: bytes) -> None:
+        principal, device = data.decode().split(" ", 1)
+        lifecycle.kick_device(self.server, int(principal), device)
 
     async def _serve(self, stream: Stream, tls: Security) -> None:
         limit = self.server.config.xmpp.stanza_size_before_login

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from lxml import etree
 
+from armgs_server.errors import DomainError
 from armgs_server.storage import clock
 from armgs_server.xmpp.iq import At, Query
 from armgs_server.xmpp.stanza import XML_LANG, StanzaError, element, text_element
@@ -159,7 +160,7 @@ async def run(query: Query, command: Command, runs: Runs) -> bytes:
             return _command(query, command, session_id, "canceled", b"")
         try:
             step = await _go_on(query, going, action)
-        except StanzaError:
+        except DomainError:
             runs.add(jid, session_id, going)  # the form may be corrected and sent again
             raise
     if isinstance(step, Done):

@@ -5,10 +5,21 @@ from __future__ import annotations
 
 from armgs_server.xmpp.iq import SERVER, At, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
-from armgs_server.xmpp.xeps import xep_0004_forms, xep_0133_accounts
+from armgs_server.xmpp.xeps import (
+    xep_0004_forms,
+    xep_0133_accounts,
+    xep_0133_announce,
+    xep_0133_counts,
+    xep_0133_people,
+)
 from armgs_server.xmpp.xeps.xep_0050_commands import FEATURES, NAMESPACE, Command, run
 
-COMMANDS: tuple[Command, ...] = (*xep_0133_accounts.COMMANDS,)
+COMMANDS: tuple[Command, ...] = (
+    *xep_0133_accounts.COMMANDS,
+    *xep_0133_people.COMMANDS,
+    *xep_0133_counts.COMMANDS,
+    *xep_0133_announce.COMMANDS,
+)
 _BY_NODE = {(command.at, command.node): command for command in COMMANDS}
 
 

@@ -1,80 +1,120 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0133: Service Administration: accounts shut out and let in again, and how many there are.
-
-An administrator of a department sees and changes the people of that department, no others.
+"""XEP-0133 §4.1-§4.7, §4.30: people added, deleted, shut out and let in, sessions ended, passwords changed,
+and who else administers the department. Passwords are told to nobody (§4.6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from armgs_server import log
-from armgs_server.directory.administrators import administered
+from armgs_server.directory.administrators import KEY, administered, set_administrators
 from armgs_server.directory.model import Principal
 from armgs_server.xmpp.iq import Query
-from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.xeps import xep_0004_forms as forms
 from armgs_server.xmpp.xeps.xep_0004_forms import Field
-from armgs_server.xmpp.xeps.xep_0050_commands import Ask, Call, Command, Done, bad_payload
+from armgs_server.xmpp.xeps.xep_0050_commands import Ask, Call, Done, bad_payload
+from armgs_server.xmpp.xeps.xep_0122_validation import LongerThan
+from armgs_server.xmpp.xeps.xep_0133_admin import (
+    ADMIN,
+    JIDS,
+    Texts,
+    ask_people,
+    asker,
+    command,
+    department_of,
+    for_each,
+    journal,
+    people_named,
+    person_named,
+)
+from armgs_server.xmpp.xeps.xep_0133_admin import (
+    JID as JID_LABEL,
+)
 
-ADMIN = "http://jabber.org/protocol/admin"
-LOG = log.get("xmpp")
+_ADD: Texts = ("Добавить пользователя", "Add User")
+_DELETE: Texts = ("Удалить пользователей", "Delete Users")
+_DISABLE: Texts = ("Отключить пользователей", "Disable Users")
+_ENABLE: Texts = ("Включить пользователей", "Re-Enable Users")
+_END: Texts = ("Завершить сеансы", "End User Sessions")
+_PASSWORD: Texts = ("Сменить пароль", "Change User Password")
+_ADMINISTRATORS: Texts = ("Администраторы", "Edit Administrators")
 
 
-async def is_administrator(query: Query) -> bool:
-    """Whether the asker administers any department."""
-    return bool(await administered(query.server.directory, query.session.account.principal))
+# §4.1, §4.7
 
 
-async def people_named(call: Call, field: str = "accountjids") -> list[Principal]:
-    """The people whose JIDs were filled in, if the asker administers all of them."""
+def _password_fields(call: Call) -> list[Field]:
+    rule = LongerThan(call.query.server.config.security.password_length)
+    label, again = call.say("Пароль", "Password"), call.say("Ещё раз", "Retype password")
+    return [
+        Field("password", "text-private", label, required=True, rule=rule),
+        Field("password-verify", "text-private", again, required=True),
+    ]
+
+
+def _password(call: Call, *, is_repeated: bool) -> str:
+    """What was filled in, if it may be a password."""
+    password = call.value("password")
+    rule = LongerThan(call.query.server.config.security.password_length)
+    if not rule.is_met(password):
+        raise bad_payload(f"a password has at least {rule.least} characters")
+    if is_repeated and call.value("password-verify") != password:
+        raise bad_payload("the passwords differ")
+    return password
+
+
+async def _ask_new(call: Call) -> Ask:
+    fields = [
+        Field("accountjid", "jid-single", call.say(*JID_LABEL), required=True),
+        *_password_fields(call),
+        Field("given_name", "text-single", call.say("Имя", "Given name")),
+        Field("surname", "text-single", call.say("Фамилия", "Family name")),
+    ]
+    return Ask(forms.form(ADMIN, fields, title=call.say(*_ADD)), _add)
+
+
+async def _add(call: Call) -> Done:
     directory = call.query.server.directory
-    departments = {each.id for each in await administered(directory, call.query.session.account.principal)}
-    found = []
-    for text in call.values.get(field, ()):
-        person = await directory.by_address(parse(text).bare)
-        if person is None or person.kind != "person" or person.department not in departments:
-            raise bad_payload(f"{text} is no person whom you administer")
-        found.append(person)
-    if not found:
-        raise bad_payload(f"{field} is missing")
-    return found
+    jid = parse(call.required("accountjid"))
+    allowed = {each.id for each in await administered(directory, asker(call.query))}
+    if not jid.local or directory.domains.get(jid.domain) not in allowed:
+        raise bad_payload(f"{jid.bare} is no address of a department that you administer")
+    password = _password(call, is_repeated=True)
+    given, family = call.value("given_name").strip(), call.value("surname").strip()
+    data = {key: value for key, value in (("given", given), ("family", family)) if value}
+    name = " ".join(part for part in (family, given) if part)
+    made = await directory.create_person(jid.bare, name, password=password, data=data)
+    journal(call, "add", made.address)
+    return Done()
 
 
-def accounts_form(call: Call, title: str, label: str) -> bytes:
-    """A form that asks for JIDs."""
-    fields = [Field("accountjids", "jid-multi", label, required=True)]
-    return forms.form(ADMIN, fields, title=title)
+async def _ask_password(call: Call) -> Ask:
+    person = Field("accountjid", "jid-single", call.say(*JID_LABEL), required=True)
+    password = _password_fields(call)[0]
+    return Ask(forms.form(ADMIN, [person, password], title=call.say(*_PASSWORD)), _change_password)
 
 
-def journal(call: Call, did: str, person: Principal) -> None:
-    """One line for what an administrator did to somebody."""
-    LOG.info("administration", did=did, by=call.query.session.account.bare, to=person.address)
+async def _change_password(call: Call) -> Done:
+    person = await person_named(call)
+    password = _password(call, is_repeated=False)
+    await call.query.server.directory.set_password(person.id, password)
+    journal(call, "password", person.address)
+    return Done()
 
 
-def _for_each(
-    title: tuple[str, str],
-    label: tuple[str, str],
-    did: str,
-    act: Callable[[Call, Principal], Awaitable[object]],
-) -> Callable[[Call], Awaitable[Ask | Done]]:
-    """A command of two stages: JIDs are asked for, then something is done to each."""
+# §4.2-§4.4
 
-    async def ask(call: Call) -> Ask:
-        return Ask(accounts_form(call, call.say(*title), call.say(*label)), then)
 
-    async def then(call: Call) -> Done:
-        for person in await people_named(call):
-            await act(call, person)
-            journal(call, did, person)
-        return Done()
-
-    return ask
+async def _delete(call: Call) -> Done:
+    people = await people_named(call)
+    _check_others(call, people)
+    for person in people:
+        await call.query.server.directory.delete(person.id)
+        journal(call, "delete", person.address)
+    return Done()
 
 
 async def _disable(call: Call, person: Principal) -> None:
-    if person.id == call.query.owner:
-        raise bad_payload("nobody can disable oneself")
+    _check_others(call, [person])
     await call.query.server.directory.disable(person.id)
 
 
@@ -82,15 +122,64 @@ async def _enable(call: Call, person: Principal) -> None:
     await call.query.server.directory.enable(person.id)
 
 
-def _command(node: str, name: tuple[str, str], first: Callable[[Call], Awaitable[Ask | Done]]) -> Command:
-    return Command(f"{ADMIN}#{node}", name, "server", first, is_administrator)
+def _check_others(call: Call, people: list[Principal]) -> None:
+    if any(person.id == call.query.owner for person in people):
+        raise bad_payload("nobody can do that to oneself")
 
 
-_DISABLE = ("Отключить пользователей", "Disable Users")
-_ENABLE = ("Включить пользователей", "Re-Enable Users")
-_JIDS = ("Адреса", "The Jabber ID(s)")
+# §4.5
+
+
+async def _end_sessions(call: Call) -> Done:
+    """A full JID names one session, a bare one all of the person's."""
+    await people_named(call)
+    for text in filter(str.strip, call.values.get("accountjids", ())):
+        jid = parse(text.strip())
+        _end_after(call.query, jid)
+        journal(call, "end session", jid.full)
+    return Done()
+
+
+def _end_after(query: Query, jid: JID) -> None:
+    """The asker's own session may be among them: it gets the answer first."""
+    query.after(lambda: query.server.spawn(query.server.end_sessions(jid, "policy-violation")))
+
+
+# §4.30
+
+
+async def _ask_administrators(call: Call) -> Ask:
+    directory, department = call.query.server.directory, await department_of(call)
+    found = [await directory.by_id(number) for number in department.data.get(KEY, ())]
+    addresses = tuple(each.address for each in found if each is not None and each.address)
+    field = Field("adminjids", "jid-multi", call.say(*JIDS), addresses, required=True)
+    return Ask(forms.form(ADMIN, [field], title=call.say(*_ADMINISTRATORS)), _set_administrators)
+
+
+async def _set_administrators(call: Call) -> Done:
+    directory, department = call.query.server.directory, await department_of(call)
+    chosen = []
+    for text in filter(str.strip, call.values.get("adminjids", ())):
+        found = await directory.by_address(parse(text.strip()).bare)
+        if found is None or found.kind not in ("person", "group", "unit"):
+            raise bad_payload(f"{text} is no person, group or unit")
+        chosen.append(found)
+    if not chosen:
+        raise bad_payload("a department has an administrator")
+    # A unit without an address cannot be named in the form, so it stays.
+    before = [await directory.by_id(number) for number in department.data.get(KEY, ())]
+    unnamed = [each.id for each in before if each is not None and not each.address]
+    await set_administrators(directory, department, [*unnamed, *(each.id for each in chosen)])
+    journal(call, "administrators", " ".join(each.address for each in chosen))
+    return Done()
+
 
 COMMANDS = (
-    _command("disable-user", _DISABLE, _for_each(_DISABLE, _JIDS, "disable", _disable)),
-    _command("reenable-user", _ENABLE, _for_each(_ENABLE, _JIDS, "enable", _enable)),
+    command("add-user", _ADD, _ask_new),
+    command("delete-user", _DELETE, ask_people(_DELETE, _delete)),
+    command("disable-user", _DISABLE, for_each(_DISABLE, "disable", _disable)),
+    command("reenable-user", _ENABLE, for_each(_ENABLE, "enable", _enable)),
+    command("end-user-session", _END, ask_people(_END, _end_sessions)),
+    command("change-user-password", _PASSWORD, _ask_password),
+    command("edit-admin", _ADMINISTRATORS, _ask_administrators),
 )
