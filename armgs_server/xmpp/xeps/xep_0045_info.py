@@ -17,6 +17,7 @@ from armgs_server.xmpp.xeps import (
     xep_0359_stanza_ids,
     xep_0424_retraction,
     xep_0425_moderation,
+    xep_0431_search,
     xep_0486_muc_avatars,
 )
 from armgs_server.xmpp.xeps.xep_0004_forms import Field
@@ -47,6 +48,7 @@ ROOM_FEATURES: Final = (
 ARCHIVE_FEATURES: Final = (
     xep_0313_mam.NAMESPACE,
     xep_0313_mam.EXTENDED,
+    xep_0431_search.NAMESPACE,
     *xep_0424_retraction.FEATURES,
     xep_0425_moderation.NAMESPACE,
 )

@@ -15,35 +15,52 @@ FEATURES = (NAMESPACE,)
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """`before` is "" for the last page (§2.5), None where it was not given."""
+    """`before` is "" for the last page (§2.5), None where it was not given; so is `index` (§2.6)."""
 
     max: int
     after: str | None = None
     before: str | None = None
+    index: int | None = None
 
 
-def parse_set(parent: etree._Element, largest: int) -> PageRequest:
-    """The `<set/>` in a query; a page is never larger than `largest`."""
+def parse_set(parent: etree._Element, largest: int, *, by_index: bool = False) -> PageRequest:
+    """The `<set/>` in a query; a page is never larger than `largest`.
+
+    Who cannot find a page `by_index` has such a request refused (§2.6).
+    """
     found = parent.find(f"{{{NAMESPACE}}}set")
     if found is None:
         return PageRequest(largest)
     text = found.findtext(f"{{{NAMESPACE}}}max")
-    if text is not None and not (text.isascii() and text.isdecimal()):
+    if text is not None and not _is_number(text):
         raise StanzaError("bad-request", "max is a number")
+    index = found.findtext(f"{{{NAMESPACE}}}index")
+    if index is not None and not by_index:
+        raise StanzaError("feature-not-implemented", "no pages by index")
+    if index is not None and not _is_number(index):
+        raise StanzaError("bad-request", "index is a number")
     after = found.find(f"{{{NAMESPACE}}}after")
     before = found.find(f"{{{NAMESPACE}}}before")
     return PageRequest(
         min(int(text), largest) if text is not None else largest,
         None if after is None else after.text or "",
         None if before is None else before.text or "",
+        None if index is None else int(index),
     )
 
 
-def serialise_set(first: str = "", last: str = "", count: int | None = None) -> bytes:
-    """§2.2: what the page covers."""
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+def serialise_set(
+    first: str = "", last: str = "", count: int | None = None, index: int | None = None
+) -> bytes:
+    """§2.2: what the page covers, and where in the whole it begins."""
     inner = b""
     if first:
-        inner += text_element("first", first) + text_element("last", last)
+        inner += text_element("first", first, {"index": "" if index is None else str(index)})
+        inner += text_element("last", last)
     if count is not None:
         inner += text_element("count", str(count))
     return element("set", {"xmlns": NAMESPACE}, inner)

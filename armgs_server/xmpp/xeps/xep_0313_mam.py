@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,14 @@ from lxml import etree
 
 from armgs_server.errors import NotFound
 from armgs_server.formats.xmltree import quote
-from armgs_server.storage import archive
+from armgs_server.storage import archive, fulltext
 from armgs_server.storage.archive import ArchivedMessage, ArchiveQuery, Page
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 from armgs_server.xmpp.xeps import xep_0059_rsm as rsm
+from armgs_server.xmpp.xeps import xep_0431_search
 from armgs_server.xmpp.xeps.xep_0160_offline import DELAY, timestamp
 from armgs_server.xmpp.xeps.xep_0280_carbons import FORWARD
 
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
 NAMESPACE = "urn:xmpp:mam:2"
 EXTENDED = "urn:xmpp:mam:2#extended"
 FEATURES = ()
-ACCOUNT_FEATURES = (NAMESPACE, EXTENDED)
+ACCOUNT_FEATURES = (NAMESPACE, EXTENDED, xep_0431_search.NAMESPACE)
 DATA = "jabber:x:data"
 _MAX_IDS = 250
+_COUNTED = 1000  # results of no more than this are counted
 _FIELDS = (
     ("with", "jid-single"),
     ("start", "text-single"),
@@ -40,42 +43,78 @@ _FIELDS = (
     ("before-id", "text-single"),
     ("after-id", "text-single"),
     ("ids", "list-multi"),
+    (xep_0431_search.FIELD, "text-single"),
 )
+_OPEN = element(  # §4.1.5, XEP-0122 §3.2.2: any ids, not one of a list
+    "validate",
+    {"xmlns": "http://jabber.org/protocol/xdata-validate", "datatype": "xs:string"},
+    element("open"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page, with the size of the whole result and the page's place in it where they are known."""
+
+    page: Page
+    count: int | None = None
+    index: int | None = None
 
 
 async def answer(
     server: Server, owner: int, query: etree._Element, *, by: str, to: str, send: Callable[[bytes], None]
 ) -> bytes:
     """Sends the page of results from `by` to `to`; the `<fin/>` for the IQ result (§4)."""
-    page_request = rsm.parse_set(query, server.config.xmpp.archive_page)
-    selection = _selection(query, page_request)
-    wants_count = page_request.max == 0
-
-    async def work(tx: Tx) -> tuple[Page, int | None]:
-        await _check_ids(tx, owner, selection)
-        if wants_count:
-            found = await archive.count(tx, owner, selection)
-            return Page((), found == 0), found
-        return await archive.page(tx, owner, selection), None
-
-    try:
-        if selection.before is None:
-            page, count = await server.store.read(work)
-        else:
-            # What lies before an id that is there is all there: ids are in the order of commits. A page of
-            # the past may show for some seconds what has been retracted since.
-            page, count = await server.store.read_aside(work)
-    except NotFound as error:
-        raise StanzaError("item-not-found", "no such id in this archive") from error
-    messages = list(page.messages)
-    if query.find(f"{{{NAMESPACE}}}flip-page") is not None:  # §4.1.4: extended
+    page_request = rsm.parse_set(query, server.config.xmpp.archive_page, by_index=True)
+    whole = selection(query, room="" if parse(to).bare == by else by)
+    if whole.terms is not None:
+        await xep_0431_search.prepare(server, owner)
+    found = await _find(server, owner, whole, page_request)
+    messages = list(found.page.messages)
+    index = found.index
+    if query.find(f"{{{NAMESPACE}}}flip-page") is not None:  # §4.3.3: only the order within the page
         messages.reverse()
+        index = None
     write = _result_writer(query.get("queryid") or "", by, to)
     for message in messages:
         send(write(message))
     first, last = (str(messages[0].id), str(messages[-1].id)) if messages else ("", "")
-    attributes = {"xmlns": NAMESPACE, "complete": "true" if page.complete else ""}
-    return element("fin", attributes, rsm.serialise_set(first, last, count))
+    # §6.3: ids never change, and a message that is here stays, or leaves a tombstone: the result is stable.
+    attributes = {"xmlns": NAMESPACE, "complete": "true" if found.page.complete else ""}
+    return element("fin", attributes, rsm.serialise_set(first, last, found.count, index))
+
+
+async def _find(server: Server, owner: int, whole: ArchiveQuery, asked: rsm.PageRequest) -> Found:
+    """One page of the whole selection."""
+    wanted = _bounded(whole, asked)
+
+    async def work(tx: Tx) -> Found:
+        await _check_ids(tx, owner, wanted)
+        if asked.max == 0:  # XEP-0059 §2.7: only the number is wanted
+            count = await archive.count(tx, owner, whole)
+            return Found(Page((), count == 0), count)
+        page = await archive.page(tx, owner, wanted)
+        return await _placed(tx, owner, whole, page)
+
+    try:
+        if wanted.before is None:
+            return await server.store.read(work)
+        # What lies before an id that is there is all there: ids are in the order of commits. A page of
+        # the past may show for some seconds what has been retracted since.
+        return await server.store.read_aside(work)
+    except NotFound as error:
+        raise StanzaError("item-not-found", "no such id in this archive") from error
+
+
+async def _placed(tx: Tx, owner: int, whole: ArchiveQuery, page: Page) -> Found:
+    """XEP-0059 §2.1: count and index may be left out where they would be dear to find out."""
+    count = await archive.count(tx, owner, whole, _COUNTED + 1)
+    if count > _COUNTED:
+        return Found(page)
+    if not page.messages:
+        return Found(page, count)
+    before = min(page.messages[0].id, whole.before or page.messages[0].id)
+    return Found(page, count, await archive.count(tx, owner, replace(whole, before=before)))
 
 
 def _result_writer(query_id: str, by: str, to: str) -> Callable[[ArchivedMessage], bytes]:
@@ -96,29 +135,48 @@ def _result_writer(query_id: str, by: str, to: str) -> Callable[[ArchivedMessage
     return write
 
 
-def _selection(query: etree._Element, page: rsm.PageRequest) -> ArchiveQuery:
-    """§4.1: the form, and RSM's bounds."""
+def selection(query: etree._Element, *, room: str = "") -> ArchiveQuery:
+    """§4.1: what the form selects, in the archive of a person or of that room."""
     fields = _fields(query)
-    peer = fields.get("with", [""])[0]
-    bounds = {
-        "after": [_id(text) for text in fields.get("after-id", [])],
-        "before": [_id(text) for text in fields.get("before-id", [])],
-    }
-    if page.after is not None:
-        bounds["after"].append(_id(page.after))
-    if page.before:
-        bounds["before"].append(_id(page.before))
     ids = tuple(_id(text) for text in fields.get("ids", []))
     if len(ids) > _MAX_IDS:
         raise StanzaError("resource-constraint", "too many ids")
+    peer, resource = _with(fields.get("with", [""])[0], room)
+    text = fields.get(xep_0431_search.FIELD, [""])[0]
     return ArchiveQuery(
-        peer=parse(peer).bare if peer else "",
+        peer=peer,
+        resource=resource,
         start=_time(fields["start"][0]) if "start" in fields else None,
         end=_time(fields["end"][0]) if "end" in fields else None,
-        after=max(bounds["after"], default=None),
-        before=min(bounds["before"], default=None),
+        after=max((_id(text) for text in fields.get("after-id", [])), default=None),
+        before=min((_id(text) for text in fields.get("before-id", [])), default=None),
         ids=ids,
+        terms=fulltext.parse_query(text) if text else None,
+    )
+
+
+def _with(text: str, room: str) -> tuple[str, str]:
+    """§4.1.1: a full JID means that resource; in a room, the occupant of that nick."""
+    if not text:
+        return "", ""
+    jid = parse(text)
+    if room and jid.bare == room:
+        return jid.resource, ""
+    return jid.bare, "" if room else jid.resource
+
+
+def _bounded(whole: ArchiveQuery, page: rsm.PageRequest) -> ArchiveQuery:
+    """The part of it that RSM's bounds leave."""
+    after = [
+        id_ for id_ in (whole.after, _id(page.after) if page.after is not None else None) if id_ is not None
+    ]
+    before = [id_ for id_ in (whole.before, _id(page.before) if page.before else None) if id_ is not None]
+    return replace(
+        whole,
+        after=max(after, default=None),
+        before=min(before, default=None),
         backwards=page.before is not None,
+        offset=page.index or 0,
         limit=page.max,
     )
 
@@ -170,7 +228,10 @@ async def handle_form(query: Query) -> bytes:
 def form() -> bytes:
     """§4.1.6: which filters there are."""
     fields = element("field", {"type": "hidden", "var": "FORM_TYPE"}, text_element("value", NAMESPACE))
-    fields += b"".join(element("field", {"type": type_, "var": name}) for name, type_ in _FIELDS)
+    fields += b"".join(
+        element("field", {"type": type_, "var": name}, _OPEN if name == "ids" else b"")
+        for name, type_ in _FIELDS
+    )
     return element("query", {"xmlns": NAMESPACE}, element("x", {"xmlns": DATA, "type": "form"}, fields))
 
 

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XEP-0431: Full Text Search in MAM: a field of the archive's form, for people and for rooms.
+
+All words must be in a message, in any form (`storage.fulltext`); `word*` is the beginning of one. The index
+follows the archive at a distance, so it is brought up to date before it is asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from armgs_server.storage import archive_search
+from armgs_server.xmpp.stanza import StanzaError
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+NAMESPACE: Final = "urn:xmpp:fulltext:0"
+FIELD: Final = f"{{{NAMESPACE}}}fulltext"
+_SLICES: Final = 100  # of messages, while somebody waits
+
+
+async def prepare(server: Server, owner: int) -> None:
+    """Indexes what has come since; StanzaError where that is more than somebody can wait for."""
+    if not await archive_search.catch_up(server.store, owner, _SLICES):
+        raise StanzaError("resource-constraint", "the archive is being indexed, ask again in a moment")
