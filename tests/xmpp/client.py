@@ -157,6 +157,16 @@ class Client:
                     seen = [ElementTree.tostring(stanza).decode() for stanza in self.stanzas]
                     raise AssertionError(f"the stream ended without {name}; it had {seen}")
 
+    async def receive_any(self, *names: str) -> Element:
+        """The next element that has one of these names."""
+        tags = {f"{{{NAMESPACES[name.partition(':')[0]]}}}{name.partition(':')[2]}" for name in names}
+        async with asyncio.timeout(TIMEOUT):
+            while True:
+                for number, stanza in enumerate(self.stanzas):
+                    if stanza.tag in tags:
+                        return self.stanzas.pop(number)
+                assert await self._fill(), f"the stream ended without any of {names}"
+
     async def message(self, body: str | None = None) -> Element:
         """The next message, or the one with that body."""
         return await self.receive(

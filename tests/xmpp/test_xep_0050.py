@@ -3,48 +3,23 @@
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element
-
 import pytest
 
-from armgs_server.directory.administrators import set_administrators
 from armgs_server.xmpp.xeps.xep_0050_commands import RUNS_AT_ONCE, Run, Runs
 from tests.world import World
 from tests.xmpp.client import find
+from tests.xmpp.commands import COMMANDS, C, X, appoint, command, conditions, submit
 from tests.xmpp.conftest import LogIn
 
 IVANOV, PETROVA, SIDOROV = "ivanov@digital.example", "petrova@digital.example", "sidorov@finance.example"
 DOMAIN = "digital.example"
-COMMANDS = "http://jabber.org/protocol/commands"
 DISABLE = "http://jabber.org/protocol/admin#disable-user"
-C = f"{{{COMMANDS}}}"
-X = "{jabber:x:data}"
 
 
 @pytest.fixture
 async def administrator(world: World) -> None:
     """Ivanov administers the department of digital.example."""
-    person = await world.directory.by_address(IVANOV)
-    assert person is not None
-    department = await world.directory.by_id(person.department)
-    assert department is not None
-    await set_administrators(world.directory, department, [person.id])
-
-
-def command(node: str, *, session: str = "", action: str = "", inner: str = "") -> str:
-    session_part = f" sessionid='{session}'" if session else ""
-    action_part = f" action='{action}'" if action else ""
-    return f"<command xmlns='{COMMANDS}' node='{node}'{session_part}{action_part}>{inner}</command>"
-
-
-def submit(**fields: str) -> str:
-    inner = "".join(f"<field var='{name}'><value>{value}</value></field>" for name, value in fields.items())
-    return f"<x xmlns='jabber:x:data' type='submit'>{inner}</x>"
-
-
-def conditions(answer: Element) -> set[str]:
-    assert answer.get("type") == "error"
-    return {each.tag.partition("}")[2] for each in find(answer, "c:error")}
+    await appoint(world, IVANOV)
 
 
 async def test_a_command_is_found_and_run(world: World, log_in: LogIn, administrator: None) -> None:
