@@ -316,6 +316,12 @@ class XmppSettings:
         minimum=1,
         restart=True,
     )
+    whereabouts: int = setting(
+        20_000, doc="People of whom a worker remembers where they have sessions.", minimum=1
+    )
+    whereabouts_kept: float = setting(
+        5.0, doc="So long, unless it hears of a change (a lost hint costs as much).", minimum=0, maximum=60
+    )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
     archive_preferences: bool = setting(

@@ -3,17 +3,20 @@
 
 Only written where several processes serve one store. A process keeps itself in the table by `beat`; when
 its time is over its sessions count as gone, and whoever sweeps it first gets them to tell others.
-A session's row belongs to one process: `update` and `remove` touch it only while that is so.
+A session's row belongs to one process: `update` and `remove` touch it only while that is so. Whatever changes
+rows tells it on the bus, with the commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from armgs_server.storage import clock, leases
 from armgs_server.storage.tx import Row, Tx
 
+# Who remembers rows hears here of whom to read anew: addresses by line.
+TOPIC = "sessions"
 _PAGE = 500  # addresses in one query
 _COLUMNS = "s.owner, s.address, s.resource, s.number, s.process, s.priority, s.presence, d.value"
 
@@ -41,6 +44,13 @@ class SessionPlace:
     address: str
     resource: str
     is_alive: bool
+
+
+def tell(tx: Tx, addresses: Iterable[str]) -> None:
+    """What `of` finds of those people changes with this transaction."""
+    changed = "\n".join(addresses)
+    if changed:
+        tx.publish(TOPIC, changed.encode())
 
 
 async def beat(tx: Tx, process: str, lifetime: int) -> bool:
@@ -92,6 +102,7 @@ async def forget(tx: Tx, process: str) -> list[SessionRow]:
         " RETURNING owner, address, resource, number, process, priority, presence, since",
         process,
     )
+    tell(tx, {address for _, address, *_ in rows})
     return [replace(_from_row((*row[:-1], None)), since=row[-1]) for row in rows]
 
 
@@ -126,6 +137,7 @@ async def claim(tx: Tx, row: SessionRow) -> str:
         row.priority,
         row.presence,
     )
+    tell(tx, [row.address])
     return str(former)
 
 
@@ -142,6 +154,7 @@ async def restore(tx: Tx, row: SessionRow) -> bool:
         row.priority,
         row.presence,
     )
+    tell(tx, [row.address])
     return number is not None
 
 
@@ -157,6 +170,7 @@ async def update(tx: Tx, row: SessionRow) -> None:
         row.number,
         row.process,
     )
+    tell(tx, [row.address])
 
 
 async def remove(tx: Tx, rows: Sequence[SessionRow]) -> None:
@@ -165,6 +179,7 @@ async def remove(tx: Tx, rows: Sequence[SessionRow]) -> None:
         "DELETE FROM session WHERE owner = ? AND resource = ? AND number = ? AND process = ?",
         [(row.owner, row.resource, row.number, row.process) for row in rows],
     )
+    tell(tx, {row.address for row in rows})
 
 
 async def adopt(tx: Tx, row: SessionRow) -> bool:
@@ -181,6 +196,7 @@ async def adopt(tx: Tx, row: SessionRow) -> bool:
         row.priority,
         row.presence,
     )
+    tell(tx, [row.address])
     return number is not None
 
 

@@ -72,7 +72,7 @@ class Delivery:
         if self._elsewhere is None:
             assert self.recipient is not None
             is_linked = processes is not None and processes.is_linked()
-            rows = await processes.sessions_of([self.recipient.address]) if processes and is_linked else []
+            rows = await processes.whereabouts(self.recipient.address) if processes and is_linked else []
             self._elsewhere = rows
         return self._elsewhere
 

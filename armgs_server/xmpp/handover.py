@@ -119,8 +119,13 @@ class Handover:
                 self._depart(session, management, heir)
                 rows.append(row)
                 freed.append((session, management))
+
+        async def work(tx: Tx) -> None:
+            await parked.park(tx, rows)
+            sessions.tell(tx, {session.account.bare for session, _ in freed})
+
         try:
-            await server.store.write(lambda tx: parked.park(tx, rows))
+            await server.store.write(work)
         except DomainError as error:
             LOG.warning("sessions cannot be parked", sessions=len(rows), error=error.text)
             for session, management in freed:

@@ -14,6 +14,7 @@ import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from armgs_server.errors import DomainError
@@ -29,6 +30,7 @@ from armgs_server.xmpp.server import LOG
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import StanzaError
 from armgs_server.xmpp.unacknowledged import Unacknowledged
+from armgs_server.xmpp.whereabouts import Whereabouts
 from armgs_server.xmpp.xeps.xep_0191_blocking import DOCUMENT
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Processes:
         self._server = server
         self._bus = bus
         self._store = server.store
+        self._whereabouts = Whereabouts(server.config, server.store, bus)
         self._lifelines = Lifelines(server.config.data_dir, self.name)
         self._lifetime = int(server.config.xmpp.process_timeout * clock.SECOND)
         self._numbers = itertools.count(1)
@@ -68,6 +71,7 @@ class Processes:
         """From here on sessions may be written."""
         for topic in (f"xmpp-process:{self.name}", GONE_TOPIC):
             self._unsubscribe.append(self._bus.subscribe(topic, self.on_frame))
+        self._unsubscribe.append(self._whereabouts.start())
         self._lifelines.hold()
         await self._store.write(lambda tx: sessions.beat(tx, self.name, self._lifetime))
         await self._sweep()  # this process may take the place of one that died
@@ -103,16 +107,9 @@ class Processes:
     # Rows
 
     def row(self, session: Session) -> SessionRow:
-        account = session.account
+        owner, bare, resource = session.account.owner, session.account.bare, session.jid.resource
         return SessionRow(
-            account.owner,
-            account.bare,
-            session.jid.resource,
-            session.number,
-            self.name,
-            session.priority,
-            session.presence,
-            b"",
+            owner, bare, resource, session.number, self.name, session.priority, session.presence, b""
         )
 
     async def claim(self, session: Session, limit: int) -> None:
@@ -156,6 +153,11 @@ class Processes:
             return []
         wanted = sorted(addresses)
         rows = await self._store.read(lambda tx: sessions.of(tx, wanted, DOCUMENT))
+        return [found for row in rows if (found := self._elsewhere(row)) is not None]
+
+    async def whereabouts(self, address: str) -> list[SessionRow]:
+        """What `sessions_of` tells of one person, as this process knows it; presence without its words."""
+        rows = await self._whereabouts.of(address)
         return [found for row in rows if (found := self._elsewhere(row)) is not None]
 
     def _elsewhere(self, row: SessionRow) -> SessionRow | None:
@@ -290,7 +292,7 @@ class Processes:
         for account in list(self._server.accounts.values()):
             for session in list(account.sessions.values()):
                 row = self.row(session)
-                if await self._store.write(lambda tx, row=row: sessions.restore(tx, row)):  # type: ignore[misc]
+                if await self._store.write(partial(sessions.restore, row=row)):
                     await self.on_back(session)
                 else:
                     self.on_taken(session)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from armgs_server.storage import documents
+from armgs_server.storage import documents, sessions
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame, roster
 from armgs_server.xmpp.account import Account
@@ -55,7 +56,7 @@ async def handle_block(query: Query) -> bytes:
         blocked = (set(value.decode().split("\n")) if value else set()) | set(jids)
         if len(blocked) > _MAX_ENTRIES:
             raise StanzaError("resource-constraint", "the block list is full")
-        await documents.put(tx, owner, DOCUMENT, "\n".join(sorted(blocked)).encode())
+        await _put(tx, query.session.account, blocked)
         return frozenset(blocked)
 
     blocked = await query.server.store.write(work)
@@ -75,7 +76,7 @@ async def handle_unblock(query: Query) -> bytes:
         value = await documents.get(tx, owner, DOCUMENT)
         blocked = frozenset(value.decode().split("\n")) if value else frozenset()
         blocked = blocked - set(jids) if jids else frozenset()  # §3.4: empty = unblock all
-        await documents.put(tx, owner, DOCUMENT, "\n".join(sorted(blocked)).encode())
+        await _put(tx, query.session.account, blocked)
         return blocked
 
     account = query.session.account
@@ -84,6 +85,11 @@ async def handle_unblock(query: Query) -> bytes:
     await _tell(query.server, account, sorted(before - account.blocked), is_available=True)
     query.after(lambda: _push_everywhere(query.server, account, "unblock", jids))
     return b""
+
+
+async def _put(tx: Tx, account: Account, blocked: Collection[str]) -> None:
+    await documents.put(tx, account.owner, DOCUMENT, "\n".join(sorted(blocked)).encode())
+    sessions.tell(tx, [account.bare])  # who is read about together with the list
 
 
 def _jids(query: Query) -> list[str]:
