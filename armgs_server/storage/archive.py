@@ -147,7 +147,7 @@ async def count(tx: Tx, owner: int, query: ArchiveQuery, limit: int = 0) -> int:
     if not limit:
         return int(await tx.value(f"SELECT COUNT(*) FROM archive WHERE {where}", *args))
     some = f"SELECT id FROM archive WHERE {where} LIMIT ?"
-    return int(await tx.value(f"SELECT COUNT(*) FROM ({some}) AS some", *args, limit))
+    return int(await tx.value(f"SELECT COUNT(*) FROM ({some}) AS found", *args, limit))
 
 
 async def contains(tx: Tx, owner: int, ids: Sequence[int]) -> bool:
