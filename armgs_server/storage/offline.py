@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.storage import clock
@@ -44,6 +45,11 @@ async def waiting(tx: Tx, owner: int) -> list[OfflineMessage]:
     """All of them, in order; they stay."""
     rows = await tx.rows("SELECT id, sent, stanza FROM offline WHERE owner = ? ORDER BY id", owner)
     return [OfflineMessage(id_, sent, bytes(stanza)) for id_, sent, stanza in rows]
+
+
+async def remove(tx: Tx, owner: int, ids: Sequence[int]) -> None:
+    """Those need not be delivered any more."""
+    await tx.executemany("DELETE FROM offline WHERE owner = ? AND id = ?", [(owner, id_) for id_ in ids])
 
 
 async def take(tx: Tx, owner: int, size: int = PAGE_SIZE) -> list[OfflineMessage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import cache
 
 from armgs_server.directory import Principal
 from armgs_server.directory.exchange import Answer, Exchange, Failure, Success
@@ -23,28 +24,32 @@ class Authentication:
 
     def __init__(self, server: Server, stream: Transport, domain: str) -> None:
         self._server = server
-        self._exchange: Exchange = server.directory.auth.begin(
+        auth = server.directory.auth
+        self.channel_binding = cache(stream.channel_binding)
+        self.channel_bindings = auth.channel_bindings(self.channel_binding)
+        self.exchange: Exchange = auth.begin(
             service="xmpp",
             peer=stream.peer,
             is_tls=stream.is_tls,
-            channel_binding=stream.channel_binding,
+            channel_binding=self.channel_binding,
             domain=domain,
         )
         self.failures = 0
         self.principal: Principal | None = None
+        self.has_password = False  # the account's own was given
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
-        return self._exchange.mechanisms
+        return self.exchange.mechanisms
 
     async def handle(self, nonza: Stanza) -> bytes:
         """Answers `<auth/>`, `<response/>` or `<abort/>`; `principal` is set on success."""
         try:
             if nonza.name == "auth":
                 mechanism = nonza.attributes.get("mechanism", "")
-                answer = await self._exchange.start(mechanism, _decode(nonza, is_initial=True))
+                answer = await self.exchange.start(mechanism, _decode(nonza, is_initial=True))
             elif nonza.name == "response":
-                answer = await self._exchange.respond(_decode(nonza) or b"")
+                answer = await self.exchange.respond(_decode(nonza) or b"")
             else:
                 answer = Failure("aborted", "")
         except Invalid:
@@ -57,6 +62,7 @@ class Authentication:
                 return element("challenge", {"xmlns": SASL}, base64.b64encode(data) or b"=")
             case Success(data, principal):
                 self.principal = principal
+                self.has_password = not self.exchange.app_password
                 return element("success", {"xmlns": SASL}, base64.b64encode(data) if data else b"")
             case Failure(condition, text):
                 self.failures += 1

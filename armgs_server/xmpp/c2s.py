@@ -16,12 +16,14 @@ from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security
 from armgs_server.xmpp import iq_routing, lifecycle, presence, router
 from armgs_server.xmpp.faults import Fault
+from armgs_server.xmpp.inline import acknowledge
 from armgs_server.xmpp.jid import parse
-from armgs_server.xmpp.negotiation import Negotiation, StreamError, acknowledge
+from armgs_server.xmpp.negotiation import Negotiation
 from armgs_server.xmpp.protocol import Event, StreamEnd, StreamHeader
 from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import XML_LANG, Stanza, element
+from armgs_server.xmpp.stream_errors import StreamError
 from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0198_sm as sm
 from armgs_server.xmpp.xeps import xep_0352_csi as csi
@@ -97,10 +99,13 @@ class ClientStream:
     async def _handle_events(self, events: list[Event]) -> None:
         session = self._session
         if session is None:
-            for event in events:
+            for number, event in enumerate(events, start=1):
                 if self._negotiation.must_restart and not isinstance(event, StreamEnd):
                     raise StreamError("policy-violation", "input before the answer")
                 await self._handle(event)
+                if self._session is not None:  # bound just now, and the client has not waited for the answer
+                    await self._handle_events(events[number:])
+                    return
             if self._negotiation.must_restart:
                 self._restart()
             return
@@ -199,7 +204,7 @@ class ClientStream:
             case (sm.NAMESPACE, "r") if session.sm is not None:
                 session.write(session.sm.answer())
             case (sm.NAMESPACE, "a") if session.sm is not None:
-                acknowledge(session, nonza)
+                acknowledge(session, nonza.attributes.get("h", ""))
             case (sm.NAMESPACE, "enable"):
                 self._enable(session, nonza)
             case (sm.NAMESPACE, "resume"):

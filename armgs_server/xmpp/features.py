@@ -10,6 +10,7 @@ from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import element, text_element
 from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0115_caps, xep_0198_sm, xep_0352_csi
+from armgs_server.xmpp.xeps import xep_0388_sasl2 as sasl2
 
 TLS = "urn:ietf:params:xml:ns:xmpp-tls"
 BIND = "urn:ietf:params:xml:ns:xmpp-bind"
@@ -28,7 +29,9 @@ def before_login(server: Server, stream: Transport, authentication: Authenticati
     if authentication.mechanisms:
         names = b"".join(text_element("mechanism", name) for name in authentication.mechanisms)
         offered += element("mechanisms", {"xmlns": SASL}, names)
-        kinds = server.directory.auth.channel_bindings(stream.channel_binding)
+        kinds = authentication.channel_bindings
+        tokens = server.directory.auth.tokens.mechanisms(kinds)
+        offered += sasl2.feature(authentication.mechanisms, tokens)
         if kinds:
             each = b"".join(element("channel-binding", {"type": kind}) for kind in kinds)
             offered += element("sasl-channel-binding", {"xmlns": CHANNEL_BINDING}, each)
@@ -37,10 +40,18 @@ def before_login(server: Server, stream: Transport, authentication: Authenticati
 
 def after_login(server: Server, domain: str) -> bytes:
     """RFC 6120 §7.4, and what may be asked for once a resource is bound."""
+    return _features(server, domain, element("bind", {"xmlns": BIND}) + _SESSION_FEATURE)
+
+
+def after_binding(server: Server, domain: str) -> bytes:
+    """XEP-0388 §2.6.1: a resource is bound already (XEP-0386)."""
+    return _features(server, domain, b"")
+
+
+def _features(server: Server, domain: str, first: bytes) -> bytes:
     offered = b"".join(
         (
-            element("bind", {"xmlns": BIND}),
-            _SESSION_FEATURE,
+            first,
             xep_0198_sm.STREAM_FEATURES,
             xep_0352_csi.STREAM_FEATURES,
             roster_iq.STREAM_FEATURES,

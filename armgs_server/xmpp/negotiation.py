@@ -10,10 +10,13 @@ from __future__ import annotations
 import secrets
 
 from armgs_server.directory import Principal
+from armgs_server.directory.exchange import Failure
+from armgs_server.directory.sasl import Challenge
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security
-from armgs_server.xmpp import authentication, features, lifecycle
+from armgs_server.xmpp import authentication, features, inline, lifecycle
 from armgs_server.xmpp.authentication import MAX_ATTEMPTS, Authentication
+from armgs_server.xmpp.extensible import Extensible, LoggedIn
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.protocol import StreamHeader
 from armgs_server.xmpp.server import Server
@@ -28,21 +31,14 @@ from armgs_server.xmpp.stanza import (
     stream_error,
     text_element,
 )
+from armgs_server.xmpp.stream_errors import StreamError
 from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0198_sm as sm
+from armgs_server.xmpp.xeps import xep_0388_sasl2 as sasl2
+from armgs_server.xmpp.xeps import xep_0484_fast as fast
 
 _PROCEED = element("proceed", {"xmlns": features.TLS})
 _TLS_FAILURE = element("failure", {"xmlns": features.TLS})
-
-
-class StreamError(Exception):
-    """RFC 6120 §4.9: the stream cannot go on."""
-
-    def __init__(self, condition: str, text: str = "", extra: bytes = b"") -> None:
-        super().__init__(condition)
-        self.condition = condition
-        self.text = text
-        self.extra = extra
 
 
 class Negotiation:
@@ -50,8 +46,12 @@ class Negotiation:
 
     __slots__ = (
         "_authentication",
+        "_device",
         "_domain",
+        "_extensible",
+        "_from",
         "_has_header",
+        "_has_password",
         "_server",
         "_stream",
         "_tls",
@@ -65,7 +65,11 @@ class Negotiation:
         self._stream = stream
         self._tls = tls
         self._authentication: Authentication | None = None
+        self._extensible: Extensible | None = None  # while an XEP-0388 log-in is under way
+        self._device = ""
+        self._has_password = False
         self._domain = ""
+        self._from = ""
         self._has_header = False  # whether ours was sent on this stream
         self.principal: Principal | None = None
         self.lang = ""
@@ -74,7 +78,7 @@ class Negotiation:
     def open(self, header: StreamHeader) -> None:
         """RFC 6120 §4.7: answers the header, then says what can be negotiated."""
         server, stream = self._server, self._stream
-        self.lang = header.lang
+        self.lang, self._from = header.lang, header.from_
         try:
             self._domain = parse(header.to).domain if header.to else ""
         except Invalid:
@@ -103,11 +107,15 @@ class Negotiation:
 
     async def handle(self, nonza: Stanza) -> Session | None:
         """The session, once there is one."""
+        if self._extensible is not None and nonza.xmlns != sasl2.NAMESPACE:
+            raise StreamError("not-authorized", "a log-in is under way")  # XEP-0388 §2.4
         match (nonza.xmlns, nonza.name):
             case (features.TLS, "starttls"):
                 await self._start_tls()
             case (authentication.SASL, "auth" | "response" | "abort") if self.principal is None:
                 await self._authenticate(nonza)
+            case (sasl2.NAMESPACE, "authenticate" | "response" | "abort") if self.principal is None:
+                return await self._authenticate_extensibly(nonza)
             case (sm.NAMESPACE, "resume") if self.principal is not None:
                 return await self._resume(self.principal, nonza)
             case (sm.NAMESPACE, "enable"):
@@ -150,11 +158,66 @@ class Negotiation:
         self._stream.write(await attempt.handle(nonza))
         self.principal = attempt.principal
         if self.principal is not None:
+            self._has_password = attempt.has_password
             self._authentication = None
             self._stream.conceal(False)
             self._restart()
         elif attempt.failures >= MAX_ATTEMPTS:
             raise StreamError("policy-violation", "too many attempts")
+
+    async def _authenticate_extensibly(self, nonza: Stanza) -> Session | None:
+        """XEP-0388 §2.3 to §2.6."""
+        attempt = self._authentication
+        if attempt is None or not attempt.mechanisms:
+            raise StreamError("not-authorized")
+        if nonza.name == "authenticate":
+            if self._extensible is not None:
+                raise StreamError("not-authorized", "a log-in is under way")
+            self._extensible = Extensible(self._server, self._stream, attempt, self._domain, self._from)
+        if self._extensible is None:
+            raise StreamError("not-authorized", "no log-in is under way")
+        outcome = await self._extensible.handle(nonza)
+        if isinstance(outcome, Challenge):
+            self._stream.write(sasl2.challenge(outcome.data))
+            return None
+        self._extensible = None
+        if isinstance(outcome, Failure):
+            self._stream.write(sasl2.failure(outcome.condition, outcome.text))
+            if attempt.failures >= MAX_ATTEMPTS:
+                raise StreamError("policy-violation", "too many attempts")
+            return None
+        return await self._go_on(outcome)
+
+    async def _go_on(self, done: LoggedIn) -> Session | None:
+        """XEP-0388 §2.6.1: what was asked for with the log-in, the success, and the features after it."""
+        server, stream, request = self._server, self._stream, done.request
+        self.principal, self._authentication = done.principal, None
+        self._device, self._has_password = done.device, done.has_password
+        stream.conceal(False)
+        stream.allow(server.config.xmpp.stanza_size)
+        outcome = await inline.perform(
+            server, done.principal, stream, self.lang, request.resumption, request.binding, done.device
+        )
+        session = outcome.session
+        token = b"" if done.given is None else fast.token(done.given)
+        identifier = done.principal.address if session is None else session.jid.full
+        stream.write(sasl2.success(done.data, identifier, outcome.inner + token))
+        if session is None:
+            stream.write(features.after_login(server, self._domain))
+            return None
+        self._identify(session)
+        if not outcome.is_resumed:  # XEP-0198 §9.2: a resumed stream gets no features
+            if session.is_ended:
+                raise StreamError("conflict")
+            stream.write(features.after_binding(server, self._domain))
+            session.stream = stream
+        if session.sm is not None:
+            session.sm.resend(session)
+        return session
+
+    def _identify(self, session: Session) -> None:
+        """How its client has logged in; a resumed session has perhaps got another client."""
+        session.device, session.has_password = self._device, self._has_password
 
     async def _bind(self, principal: Principal, iq: Stanza) -> Session | None:
         """RFC 6120 §7.6 and §7.7."""
@@ -166,6 +229,7 @@ class Negotiation:
         except DomainError as error:
             self._stream.write(error_reply(iq, from_domain_error(error)))
             return None
+        self._identify(session)
         jid = text_element("jid", session.jid.full)
         session.send(result(iq, element("bind", {"xmlns": features.BIND}, jid)))
         return session
@@ -173,23 +237,13 @@ class Negotiation:
     async def _resume(self, principal: Principal, nonza: Stanza) -> Session | None:
         """XEP-0198 §5."""
         previous = nonza.attributes.get("previd", "")
-        session = await lifecycle.resume(self._server, principal, previous, self._stream)
+        h = nonza.attributes.get("h", "")
+        session = await inline.resume(self._server, principal, previous, h, self._stream)
         if session is None or session.sm is None:
             handled = await lifecycle.handled(self._server, principal, previous)
             self._stream.write(sm.failed("item-not-found", handled))
             return None
-        acknowledge(session, nonza)
+        self._identify(session)
         self._stream.write(sm.resumed(session.sm))
         session.sm.resend(session)
         return session
-
-
-def acknowledge(session: Session, nonza: Stanza) -> None:
-    """XEP-0198 §4: the `h` of `<a/>` or `<resume/>`."""
-    text = nonza.attributes.get("h", "")
-    if session.sm is None or not text.isascii() or not text.isdecimal():
-        raise StreamError("bad-format")
-    try:
-        session.sm.acknowledge(int(text))
-    except sm.TooHighCount as error:
-        raise StreamError("undefined-condition", extra=sm.too_high(error)) from error

@@ -34,9 +34,11 @@ class Session:
         "active_at",
         "caps",
         "caps_query",
+        "device",
         "directed",
         "expiry",
         "handling",
+        "has_password",
         "has_roster",
         "holding",
         "interests",
@@ -58,6 +60,8 @@ class Session:
         self.stream = stream
         self.lang = lang
         self.number = clock.unique_id()  # tells it from a later one of the same resource
+        self.device = ""  # which of the person's programs it is, where that is known (XEP-0388)
+        self.has_password = False  # it has logged in with the account's own password
         self.presence: bytes | None = None  # the tail of the last available presence
         self.priority = 0
         self.has_roster = False  # RFC 6121 §2.1.6: an interested resource

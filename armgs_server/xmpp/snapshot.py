@@ -33,6 +33,8 @@ def take(
     state = {
         "jid": session.jid.full,
         "lang": session.lang,
+        "device": session.device,
+        "has_password": session.has_password,
         "presence": None if session.presence is None else session.presence.decode(),
         "priority": session.priority,
         "has_roster": session.has_roster,
@@ -91,6 +93,8 @@ class Snapshot:
         state = self.state
         session = Session(account, self.jid, None, state["lang"])
         session.number = self.parked.number
+        session.device = state["device"]
+        session.has_password = state["has_password"]
         session.presence = self.presence
         session.priority = state["priority"]
         session.has_roster = state["has_roster"]

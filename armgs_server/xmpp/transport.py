@@ -48,6 +48,9 @@ class Transport(Interface):
     def restart(self, max_stanza_size: int) -> None:
         """RFC 6120 §4.3.3: what comes next begins a new stream."""
 
+    def allow(self, max_stanza_size: int) -> None:
+        """From here on stanzas may be this large, in the same stream."""
+
     async def start_tls(self) -> None:
         """Server side of STARTTLS, after the go-ahead was written."""
 
@@ -115,6 +118,9 @@ class TcpTransport:
 
     def restart(self, max_stanza_size: int) -> None:
         self._protocol = Protocol(max_stanza_size=max_stanza_size)
+
+    def allow(self, max_stanza_size: int) -> None:
+        self._protocol.max_stanza_size = max_stanza_size
 
     async def start_tls(self) -> None:
         await self._stream.start_tls()

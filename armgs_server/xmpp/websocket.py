@@ -127,6 +127,9 @@ class WebSocketTransport:
         self._frames.max_message_size = max_stanza_size
         self._elements = ElementReader(max_stanza_size)
 
+    def allow(self, max_stanza_size: int) -> None:
+        self.restart(max_stanza_size)
+
     async def start_tls(self) -> None:
         """RFC 7395 §3.9: never offered, so never asked for."""
         raise ConnectionError("TLS is the WebSocket connection's")

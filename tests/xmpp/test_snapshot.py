@@ -31,6 +31,7 @@ def full_session(number: int, queue: list[bytes]) -> Session:
     session.number = number
     session.presence = "><status>здесь</status></presence>".encode()
     session.priority = -5
+    session.device, session.has_password = "d1", True
     session.has_roster = session.wants_blocklist = session.wants_carbons = True
     session.caps, session.caps_query = b"<c/>", "caps-1"
     session.interests = frozenset({"urn:a", "urn:b"})

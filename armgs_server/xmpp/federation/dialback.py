@@ -12,9 +12,9 @@ from armgs_server.errors import DomainError, Invalid
 from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.federation.opening import TIMEOUT, Opening, Unreachable, close
 from armgs_server.xmpp.jid import parse_domain
-from armgs_server.xmpp.negotiation import StreamError
 from armgs_server.xmpp.protocol import StreamEnd
 from armgs_server.xmpp.stanza import Stanza
+from armgs_server.xmpp.stream_errors import StreamError
 from armgs_server.xmpp.xeps import xep_0220_dialback as protocol
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from armgs_server.xmpp.federation.intake import Intake
 from armgs_server.xmpp.federation.opening import close, peer_certificate
 from armgs_server.xmpp.federation.wire import END, Wire
 from armgs_server.xmpp.jid import parse_domain
-from armgs_server.xmpp.negotiation import StreamError
 from armgs_server.xmpp.protocol import Event, StreamEnd, StreamHeader
 from armgs_server.xmpp.stanza import Stanza, element, text_element
+from armgs_server.xmpp.stream_errors import StreamError
 from armgs_server.xmpp.xeps import xep_0220_dialback, xep_0288_bidi
 
 LOG = log.get("federation")

@@ -16,8 +16,8 @@ from armgs_server.xmpp.delivery import Delivery
 from armgs_server.xmpp.federation import presence
 from armgs_server.xmpp.federation.outsider import Outsider
 from armgs_server.xmpp.jid import JID, parse
-from armgs_server.xmpp.negotiation import StreamError
 from armgs_server.xmpp.stanza import XML_LANG, Stanza, StanzaError, error_reply, from_domain_error
+from armgs_server.xmpp.stream_errors import StreamError
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.federation.abroad import Abroad

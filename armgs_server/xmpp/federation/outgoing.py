@@ -11,9 +11,9 @@ from armgs_server.net.outlet import is_expected_end
 from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.federation.intake import Intake
 from armgs_server.xmpp.federation.opening import close, condition_of
-from armgs_server.xmpp.negotiation import StreamError
 from armgs_server.xmpp.protocol import Event, StreamEnd
 from armgs_server.xmpp.stanza import STREAM, Stanza
+from armgs_server.xmpp.stream_errors import StreamError
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.federation.abroad import Abroad

@@ -26,9 +26,9 @@ from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.content import COMPONENT, head_in_content, in_content
 from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.jid import parse_domain
-from armgs_server.xmpp.negotiation import StreamError
 from armgs_server.xmpp.protocol import Event, Protocol, StreamEnd, StreamHeader, parse_stanza
 from armgs_server.xmpp.stanza import CLIENT, STREAM, Stanza, element, stream_error
+from armgs_server.xmpp.stream_errors import StreamError
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.federation.abroad import Abroad

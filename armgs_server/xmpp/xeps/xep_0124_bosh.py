@@ -129,6 +129,9 @@ class BoshSession:
     def restart(self, max_stanza_size: int) -> None:
         self._elements = ElementReader(max_stanza_size)
 
+    def allow(self, max_stanza_size: int) -> None:
+        self.restart(max_stanza_size)
+
     async def start_tls(self) -> None:
         """XEP-0206 §2: never offered, so never asked for."""
         raise ConnectionError("TLS is the HTTP connection's")
