@@ -324,6 +324,32 @@ class XmppSettings:
     )
     offline_messages: int = setting(1000, doc="Messages kept for an absent person (XEP-0160).", minimum=0)
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
+    archive_days: int = setting(
+        0,
+        doc="Chat is deleted from archives after so many days; 0 keeps it. A department may have a number of\n"
+        "its own, as archive_days in its data.",
+        minimum=0,
+    )
+    push_summary: str = setting(
+        "sender",
+        doc="What a push service is told of a message (XEP-0357): nothing, how many wait, who wrote the last\n"
+        "one, or what it says, too.",
+        choices=("nothing", "count", "sender", "body"),
+    )
+    push_services: int = setting(
+        20, doc="Push services (devices, mostly) that one person may have notified.", minimum=0
+    )
+    call_services: tuple[str, ...] = setting(
+        (),
+        doc="STUN and TURN servers that clients are told of for calls (XEP-0215):\n"
+        '"stun:turn.example.org:3478", "turn:turn.example.org:3478?transport=udp", "turns:…".',
+    )
+    turn_secret: str = setting(
+        "", doc="File with the secret that the TURN server shares (coturn: static-auth-secret)."
+    )
+    turn_lifetime: float = setting(
+        12 * 3600.0, doc="Seconds for which a password for TURN is good.", minimum=60, maximum=7 * 86400
+    )
     archive_preferences: bool = setting(
         True, doc="People may choose whose messages go to their archive (XEP-0441); else all do."
     )
@@ -482,7 +508,13 @@ class DavSettings:
     card_size: int = setting(MIB, doc="Largest address object (max-resource-size).", minimum=KIB)
     request_size: int = setting(MIB, doc="Largest XML request body.", minimum=KIB)
     instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
+    attendees: int = setting(2000, doc="Most attendees of one calendar object.", minimum=1)
+    attendee_refresh: int = setting(
+        50, doc="Attendees of a meeting up to which each sees the answers of the others.", minimum=0
+    )
+    imip: bool = setting(True, doc="Invite people of other servers by mail.")
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
+    acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
     listing_cache: int = setting(
         16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True

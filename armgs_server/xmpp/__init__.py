@@ -16,10 +16,17 @@ Invariants:
 
 from __future__ import annotations
 
+from armgs_server.config import Config
 from armgs_server.service import Core, Service
 from armgs_server.xmpp.service import XmppService
+from armgs_server.xmpp.xeps import xep_0215_services
 
 
 def service(core: Core) -> Service:
     """The service, for the daemon."""
     return XmppService(core)
+
+
+def check(config: Config) -> None:
+    """Settings whose form only this package knows: services for calls. Invalid."""
+    xep_0215_services.check(config)
