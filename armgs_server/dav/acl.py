@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RFC 3744, read: who owns a resource, what may be done with it, who was granted what.
+"""RFC 3744 §5: who owns a resource, what may be done with it, who was granted what and where it comes from.
 
 The rights themselves are `directory.access`; this file only says them in DAV's words.
 """
 
 from collections.abc import Sequence
 
+from armgs_server.dav import privileges as table
 from armgs_server.dav.features import Feature, Property, Shape
+from armgs_server.dav.methods.acl import METHOD, RESTRICTIONS
 from armgs_server.dav.names import dav, escape
+from armgs_server.dav.privileges import SUPPORTED_PRIVILEGES, privileges
 from armgs_server.dav.resources import (
     CollectionResource,
     HomeResource,
     MemberResource,
     PrincipalResource,
     Resource,
+    chain_href,
     principal_href,
 )
 from armgs_server.dav.view import View
@@ -22,58 +26,6 @@ from armgs_server.directory.model import Principal
 
 OWNERS = dav("owner")
 ACL = dav("acl")
-
-# What each right permits (RFC 3744 §3). Aggregates come with all of their parts.
-PRIVILEGES: tuple[tuple[Rights, tuple[str, ...]], ...] = (
-    (Rights.READ, ("read", "read-current-user-privilege-set")),
-    (Rights.WRITE, ("write-properties", "write-content", "unlock")),
-    (Rights.INSERT, ("bind",)),
-    (Rights.DELETE_ITEMS, ("unbind",)),
-    (Rights.ADMIN, ("read-acl", "write-acl")),
-)
-_WRITE = Rights.WRITE | Rights.INSERT | Rights.DELETE_ITEMS
-
-_SUPPORTED = (
-    "<D:supported-privilege-set><D:supported-privilege><D:privilege><D:all/></D:privilege>"
-    '<D:description xml:lang="en">Everything</D:description>{read}{write}{acl}'
-    "</D:supported-privilege></D:supported-privilege-set>"
-)
-
-
-def privileges(rights: Rights) -> list[str]:
-    """The local names of the privileges that rights give."""
-    names = ["all"] if rights == EVERYTHING else []
-    for right, given in PRIVILEGES:
-        if right in rights:
-            names.extend(given)
-    if _WRITE in rights:
-        names.append("write")
-    return names
-
-
-def _supported(name: str, description: str, inside: str = "") -> str:
-    return (
-        f"<D:supported-privilege><D:privilege><D:{name}/></D:privilege>"
-        f'<D:description xml:lang="en">{description}</D:description>{inside}</D:supported-privilege>'
-    )
-
-
-SUPPORTED_PRIVILEGES = _SUPPORTED.format(
-    read=_supported(
-        "read", "Read", _supported("read-current-user-privilege-set", "Read one's own privileges")
-    ),
-    write=_supported(
-        "write",
-        "Write",
-        _supported("write-properties", "Change properties")
-        + _supported("write-content", "Change content")
-        + _supported("bind", "Add members")
-        + _supported("unbind", "Remove members"),
-    ),
-    acl=_supported("unlock", "Remove locks of others")
-    + _supported("read-acl", "Read who may do what")
-    + _supported("write-acl", "Change who may do what"),
-)
 
 
 def rights_of(view: View, resource: Resource) -> Rights:
@@ -115,40 +67,53 @@ def _owner(view: View, resource: Resource) -> str | None:
 
 
 def _current_user_privilege_set(view: View, resource: Resource) -> str:
-    granted = "".join(
-        f"<D:privilege><D:{name}/></D:privilege>" for name in privileges(rights_of(view, resource))
-    )
+    granted = table.serialise(privileges(rights_of(view, resource)))
     return f"<D:current-user-privilege-set>{granted}</D:current-user-privilege-set>"
 
 
 async def _prepare_acl(view: View, resources: Sequence[Resource]) -> None:
-    """The ACEs of the collections whose ACL the person may read."""
+    """The ACEs of the collections whose ACL the person may read (DAV:read-acl)."""
     await _prepare_owner(view, resources)
-    entries: dict[tuple[int, int], str] = view.cache.setdefault(ACL, {})
-    for parent in filter(None, map(_collection_of, resources)):
-        key = (parent.collection.owner, parent.collection.id)
-        if Rights.ADMIN in parent.rights and key not in entries:
-            entries[key] = await _aces(view, parent)
-
-
-async def _aces(view: View, parent: CollectionResource) -> str:
-    aces = [_ace("<D:property><D:owner/></D:property>", EVERYTHING, protected=True)]
-    for grantee, rights in (await view.engine.directory.access.grants(parent.collection)).items():
-        if grantee == EVERYBODY:
-            aces.append(_ace("<D:authenticated/>", rights))
+    entries: dict[tuple[int, int, bool], str] = view.cache.setdefault(ACL, {})
+    for resource in resources:
+        parent = _collection_of(resource)
+        if parent is None or Rights.ADMIN not in parent.rights:
             continue
-        principal = await view.engine.directory.by_id(grantee)
-        url = principal_href(principal) if principal else ""
-        if url:
-            aces.append(_ace(f"<D:href>{escape(url)}</D:href>", rights))
+        key = _acl_key(resource, parent)
+        if key not in entries:
+            entries[key] = await _aces(view, parent, is_member=key[2])
+
+
+def _acl_key(resource: Resource, parent: CollectionResource) -> tuple[int, int, bool]:
+    return parent.collection.owner, parent.collection.id, isinstance(resource, MemberResource)
+
+
+async def _aces(view: View, parent: CollectionResource, *, is_member: bool) -> str:
+    """The owner's, which is protected, the collection's own, then what comes from above (§5.5.4)."""
+    aces = [_ace("<D:property><D:owner/></D:property>", EVERYTHING, "<D:protected/>")]
+    for above in reversed(parent.chain):
+        is_own = above.id == parent.collection.id and not is_member
+        href = chain_href(parent, above)
+        if not href:
+            continue  # above what is shared with the asker
+        mark = "" if is_own else f"<D:inherited><D:href>{href}</D:href></D:inherited>"
+        for grantee, rights in (await view.engine.directory.access.grants(above)).items():
+            aces.append(_ace(await _grantee(view, grantee), rights, mark))
     return "".join(aces)
 
 
-def _ace(principal: str, rights: Rights, *, protected: bool = False) -> str:
-    granted = "".join(f"<D:privilege><D:{name}/></D:privilege>" for name in privileges(rights))
-    if not granted:
+async def _grantee(view: View, grantee: int) -> str:
+    if grantee == EVERYBODY:
+        return "<D:authenticated/>"
+    principal = await view.engine.directory.by_id(grantee)
+    url = principal_href(principal) if principal else ""
+    return f"<D:href>{escape(url)}</D:href>" if url else ""
+
+
+def _ace(principal: str, rights: Rights, mark: str = "") -> str:
+    granted = table.serialise(privileges(rights))
+    if not granted or not principal:
         return ""
-    mark = "<D:protected/>" if protected else ""
     return f"<D:ace><D:principal>{principal}</D:principal><D:grant>{granted}</D:grant>{mark}</D:ace>"
 
 
@@ -156,24 +121,33 @@ def _acl(view: View, resource: Resource) -> str | None:
     parent = _collection_of(resource)
     if parent is None:
         return None
-    entries = view.cache[ACL].get((parent.collection.owner, parent.collection.id))
+    entries = view.cache[ACL].get(_acl_key(resource, parent))
     return None if entries is None else f"<D:acl>{entries}</D:acl>"
+
+
+def _inherited_acl_set(view: View, resource: Resource) -> str | None:
+    """§5.7: what else decides, as far as the asker may read it."""
+    parent = _collection_of(resource)
+    if parent is None or Rights.ADMIN not in parent.rights:
+        return None
+    above = parent.chain if isinstance(resource, MemberResource) else parent.chain[:-1]
+    urls = filter(None, (chain_href(parent, each) for each in above))
+    hrefs = "".join(f"<D:href>{url}</D:href>" for url in urls)
+    return f"<D:inherited-acl-set>{hrefs}</D:inherited-acl-set>"
 
 
 _STORED = Shape.COLLECTION | Shape.MEMBER
 FEATURE = Feature(
     compliance=("access-control",),
+    methods=(METHOD,),
     properties=(
         Property(OWNERS, _STORED | Shape.HOME | Shape.PRINCIPAL, _owner, prepare=_prepare_owner),
+        # §5.2: there is no such thing here; the element is empty.
+        Property(dav("group"), _STORED, lambda view, resource: "<D:group/>"),
         Property(dav("supported-privilege-set"), Shape.ANY, lambda view, resource: SUPPORTED_PRIVILEGES),
         Property(dav("current-user-privilege-set"), Shape.ANY, _current_user_privilege_set),
         Property(ACL, _STORED, _acl, prepare=_prepare_acl),
-        # §5.6: what an ACL here can say: grants only, no deny.
-        Property(
-            dav("acl-restrictions"),
-            _STORED,
-            lambda view, resource: "<D:acl-restrictions><D:grant-only/><D:no-invert/></D:acl-restrictions>",
-        ),
-        Property(dav("inherited-acl-set"), _STORED, lambda view, resource: "<D:inherited-acl-set/>"),
+        Property(dav("acl-restrictions"), _STORED, lambda view, resource: RESTRICTIONS),
+        Property(dav("inherited-acl-set"), _STORED, _inherited_acl_set),
     ),
 )

@@ -156,6 +156,14 @@ def child_collection(parent: CollectionResource, child: Collection, rights: Righ
     return CollectionResource(parent.shape, href, (*parent.chain, child), parent.kind, rights)
 
 
+def chain_href(parent: CollectionResource, above: Collection) -> str:
+    """The href of a collection that `parent` lies in, or its own; '' for one above the shared part."""
+    steps = len(parent.chain) - 1 - parent.chain.index(above)
+    parts = parent.href.rstrip("/").split("/")
+    # "", "dav", the area and the owner (or the shared folder) are not collections of the chain.
+    return "/".join(parts[: len(parts) - steps]) + "/" if steps <= len(parts) - 4 else ""
+
+
 def member(parent: CollectionResource, item: Item) -> MemberResource:
     """The resource of an item."""
     return MemberResource(parent.kind.member, parent.href + quote(item.name or ""), parent, item)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from armgs_server.dav.acl import privileges
-from armgs_server.directory.access import EVERYTHING, READ_ONLY, READ_WRITE, Rights
+from armgs_server.directory.access import READ_ONLY
 from armgs_server.storage import collections
 from tests.dav.client import Answer, Client
 from tests.dav.conftest import FILES, IVANOV, PETROVA, Site
@@ -14,15 +13,6 @@ ASK = (
     '<propfind xmlns="DAV:"><prop><owner/><acl/><current-user-privilege-set/><supported-privilege-set/>'
     "<acl-restrictions/></prop></propfind>"
 )
-
-
-def test_privileges() -> None:
-    assert privileges(READ_ONLY) == ["read", "read-current-user-privilege-set"]
-    assert privileges(Rights(0)) == []
-    everything = privileges(EVERYTHING)
-    assert everything[0] == "all" and {"write", "write-acl", "bind", "unbind", "unlock"} < set(everything)
-    assert "write" in privileges(READ_WRITE) and "write-acl" not in privileges(READ_WRITE)
-    assert "write" not in privileges(Rights.WRITE | Rights.INSERT)
 
 
 async def ask(client: Client, path: str) -> Answer:

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The privileges of RFC 3744 §3 over the rights of `directory.access`, both ways. Pure.
+
+The rights are RFC 4314's letters, some of which permit more than one privilege: what cannot be granted
+without its neighbour is abstract (§5.3). An ACE may name an abstract privilege only together with all
+that comes with it, so nobody is given more than was said.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from armgs_server.dav.names import dav, empty
+from armgs_server.directory.access import EVERYTHING, NOTHING, Rights
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """One node of the tree: what must be there for somebody to have it, and what a grant of it gives."""
+
+    name: str
+    description: str
+    needs: Rights
+    gives: Rights
+    is_abstract: bool = False
+    parts: tuple["Privilege", ...] = ()
+
+
+_LOOKUP = Rights.LOOKUP
+_UNBIND = Rights.DELETE_ITEMS | Rights.DELETE_COLLECTION | Rights.EXPUNGE
+_BIND = Rights.INSERT | Rights.CREATE
+READ = Privilege(
+    dav("read"),
+    "Read",
+    Rights.READ,
+    _LOOKUP | Rights.READ | Rights.SEEN,
+    parts=(Privilege(dav("read-current-user-privilege-set"), "Read one's own privileges", _LOOKUP, _LOOKUP),),
+)
+WRITE = Privilege(
+    dav("write"),
+    "Write",
+    Rights.WRITE | Rights.INSERT | Rights.DELETE_ITEMS,
+    _LOOKUP | Rights.WRITE | _BIND | _UNBIND,
+    parts=(
+        Privilege(
+            dav("write-content"),
+            "Change content",
+            Rights.WRITE,
+            _LOOKUP | Rights.WRITE,
+            parts=(
+                Privilege(
+                    dav("write-properties"),
+                    "Change properties",
+                    Rights.WRITE,
+                    _LOOKUP | Rights.WRITE,
+                    is_abstract=True,
+                ),
+            ),
+        ),
+        Privilege(dav("bind"), "Add members", Rights.INSERT, _LOOKUP | _BIND),
+        Privilege(dav("unbind"), "Remove members", Rights.DELETE_ITEMS, _LOOKUP | _UNBIND),
+    ),
+)
+_ADMINISTER = _LOOKUP | Rights.ADMIN
+ALL = Privilege(
+    dav("all"),
+    "Everything",
+    EVERYTHING,
+    EVERYTHING,
+    parts=(
+        READ,
+        WRITE,
+        Privilege(dav("write-acl"), "Change who may do what", Rights.ADMIN, _ADMINISTER),
+        Privilege(dav("read-acl"), "Read who may do what", Rights.ADMIN, _ADMINISTER, is_abstract=True),
+        Privilege(dav("unlock"), "Remove locks of others", Rights.ADMIN, _ADMINISTER, is_abstract=True),
+    ),
+)
+
+
+def _flatten(privilege: Privilege) -> list[Privilege]:
+    return [privilege, *(each for part in privilege.parts for each in _flatten(part))]
+
+
+PRIVILEGES = {privilege.name: privilege for privilege in _flatten(ALL)}
+
+
+def privileges(rights: Rights) -> list[str]:
+    """The names of the privileges that rights give, an aggregate before its parts."""
+    return [each.name for each in PRIVILEGES.values() if rights and each.needs in rights]
+
+
+def rights_from(names: Iterable[str]) -> Rights:
+    """The rights that a grant of these privileges gives; KeyError for a name that is not in the tree."""
+    rights = NOTHING
+    for name in names:
+        rights |= PRIVILEGES[name].gives
+    return rights
+
+
+def unsaid(names: Iterable[str]) -> list[str]:
+    """The abstract privileges of an ACE that bring another with them which it does not name."""
+    names = list(names)
+    said = {part.name for name in names for part in _flatten(PRIVILEGES[name])}
+    free = {name for name, each in PRIVILEGES.items() if each.is_abstract or each.needs == _LOOKUP}
+    beyond = set(privileges(rights_from(names))) - said - free
+    abstract = [name for name in names if PRIVILEGES[name].is_abstract]
+    return [name for name in abstract if beyond.intersection(privileges(PRIVILEGES[name].gives))]
+
+
+def serialise(names: Iterable[str]) -> str:
+    """DAV:privilege elements."""
+    return "".join(f"<D:privilege>{empty(name)}</D:privilege>" for name in names)
+
+
+def _supported(privilege: Privilege) -> str:
+    """§5.3."""
+    mark = "<D:abstract/>" if privilege.is_abstract else ""
+    return (
+        f"<D:supported-privilege><D:privilege>{empty(privilege.name)}</D:privilege>{mark}"
+        f'<D:description xml:lang="en">{privilege.description}</D:description>'
+        f"{''.join(map(_supported, privilege.parts))}</D:supported-privilege>"
+    )
+
+
+SUPPORTED_PRIVILEGES = f"<D:supported-privilege-set>{_supported(ALL)}</D:supported-privilege-set>"
