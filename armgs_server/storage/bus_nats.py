@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -30,6 +31,7 @@ QUEUE_LIMIT = 100_000
 _log = logging.getLogger(__name__)
 
 
+@functools.lru_cache(maxsize=20_000)
 def subject(topic: str) -> str:
     """The NATS subject of a topic: no dots, blanks or wildcards of its own."""
     return PREFIX + quote(topic, safe="").replace(".", "%2E")
