@@ -24,7 +24,7 @@ from armgs_server.directory.model import (
 )
 from armgs_server.directory.structure import announce, check_unit, department_of, insert
 from armgs_server.errors import Conflict, NotFound
-from armgs_server.storage import accounts, clock, pubsub_members, rooms
+from armgs_server.storage import accounts, clock, pubsub_members, room_seen, rooms
 from armgs_server.storage.tx import Tx
 
 
@@ -185,6 +185,7 @@ async def delete(tx: Tx, principal_id: int) -> None:
     await addressbook.remove(tx, principal)
     await rooms.forget_person(tx, principal.address)
     await pubsub_members.forget_person(tx, principal.address)
+    await room_seen.forget(tx, principal.id)
     await accounts.delete(tx, principal.id)
     for table, column in _REFERENCES:
         await tx.execute(f"DELETE FROM {table} WHERE {column} = ?", principal.id)

@@ -180,7 +180,7 @@ async def find(tx: Tx, owner: int, peer: str, stanza_id: str, since: int) -> Arc
         " ORDER BY id DESC LIMIT 1",
         owner,
         peer,
-        _first_id(since),
+        first_id(since),
         stanza_id,
     )
     return None if row is None else _from_row(row)
@@ -209,7 +209,7 @@ async def expire(tx: Tx, owner: int, before: int, limit: int) -> int:
     rows = await tx.rows(
         "SELECT id, stanza FROM archive WHERE owner = ? AND id < ? ORDER BY id LIMIT ?",
         owner,
-        _first_id(before),
+        first_id(before),
         limit,
     )
     if rows:
@@ -219,7 +219,7 @@ async def expire(tx: Tx, owner: int, before: int, limit: int) -> int:
     return len(rows)
 
 
-def _first_id(time: int) -> int:
+def first_id(time: int) -> int:
     """The least id of a moment; years that no id can carry are the last one that it can."""
     return min(max(time, 0), _LAST_TIME) << _TIME_SHIFT
 
@@ -234,8 +234,8 @@ def _where(owner: int, query: ArchiveQuery) -> tuple[str, list[Value]]:
     conditions: list[tuple[str, Value]] = [
         ("peer = ?", query.peer or None),
         ("resource = ?", query.resource or None),
-        ("id >= ?", None if query.start is None else _first_id(query.start)),
-        ("id < ?", None if query.end is None else _first_id(query.end + 1)),
+        ("id >= ?", None if query.start is None else first_id(query.start)),
+        ("id < ?", None if query.end is None else first_id(query.end + 1)),
         ("id > ?", query.after),
         ("id < ?", query.before),
     ]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from armgs_server.storage import room_seen
 from armgs_server.storage.tx import Tx
 
 
@@ -56,9 +57,26 @@ async def load(tx: Tx, address: str) -> tuple[RoomRecord, list[AffiliationRecord
     if row is None:
         return None
     owner, address, subject, data = row
-    rows = await tx.rows("SELECT jid, affiliation, nick, reason FROM affiliation WHERE owner = ?", owner)
     record = RoomRecord(owner, address, bytes(subject), json.loads(data))
-    return record, [AffiliationRecord(*each) for each in rows]
+    return record, await affiliations(tx, owner)
+
+
+async def affiliations(tx: Tx, owner: int) -> list[AffiliationRecord]:
+    """All of a room."""
+    rows = await tx.rows("SELECT jid, affiliation, nick, reason FROM affiliation WHERE owner = ?", owner)
+    return [AffiliationRecord(*each) for each in rows]
+
+
+async def page(tx: Tx, after: int, limit: int) -> list[RoomRecord]:
+    """Some of all rooms, in the order of their numbers."""
+    rows = await tx.rows(
+        "SELECT owner, address, subject, data FROM chatroom WHERE owner > ? ORDER BY owner LIMIT ?",
+        after,
+        limit,
+    )
+    return [
+        RoomRecord(owner, address, bytes(subject), json.loads(data)) for owner, address, subject, data in rows
+    ]
 
 
 async def set_data(tx: Tx, owner: int, data: Mapping[str, Any]) -> None:
@@ -90,6 +108,7 @@ async def delete(tx: Tx, owner: int) -> None:
     """Forgets the room; its principal and account are the directory's to delete."""
     await tx.execute("DELETE FROM affiliation WHERE owner = ?", owner)
     await tx.execute("DELETE FROM room_seats WHERE owner = ?", owner)
+    await room_seen.forget(tx, owner)
     await tx.execute("DELETE FROM chatroom WHERE owner = ?", owner)
 
 

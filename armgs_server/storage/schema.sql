@@ -46,7 +46,8 @@ CREATE TABLE item (
   created      INTEGER NOT NULL,                -- IMAP INTERNALDATE, DAV creationdate
   modified     INTEGER NOT NULL,                -- when the bytes last changed; DAV getlastmodified
   flags        INTEGER NOT NULL,                -- bits: storage.items.Flags
-  keywords     TEXT    NOT NULL,                -- IMAP keywords, space-separated, '' for none
+  keywords     TEXT    NOT NULL,                -- IMAP keywords, space-separated, '' for none; of a calendar
+                                                -- object its schedule tag (RFC 6638), '' where it has none
   PRIMARY KEY (owner, collection, uid)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX item_name ON item (owner, collection, name) WHERE name IS NOT NULL;
@@ -101,6 +102,24 @@ CREATE TABLE message (
   message_id    TEXT    NOT NULL,
   refs          TEXT    NOT NULL,               -- References: and In-Reply-To:, space-separated
   PRIMARY KEY (owner, collection, uid)
+) WITHOUT ROWID;
+
+-- How far a mailbox has been told to clients: uids from here on are \Recent for who comes next (RFC 3501).
+CREATE TABLE recent (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  PRIMARY KEY (owner, collection)
+) WITHOUT ROWID;
+
+-- RFC 5464: what clients keep about a mailbox, or with collection 0 about an account.
+CREATE TABLE annotation (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  principal  INTEGER NOT NULL,                  -- whose private one; 0 = shared
+  name       TEXT    NOT NULL,                  -- the entry, without /private or /shared, in lower case
+  value      BLOB    NOT NULL,
+  PRIMARY KEY (owner, collection, principal, name)
 ) WITHOUT ROWID;
 
 -- Dead properties (RFC 4918 §15) and client-set live ones. uid 0 = the collection itself.
@@ -371,6 +390,16 @@ CREATE TABLE affiliation (
   PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
 CREATE INDEX affiliation_jid ON affiliation (jid, affiliation);
+
+-- Up to which archive id somebody has seen a room, and was told of it by mail.
+CREATE TABLE room_seen (
+  person INTEGER NOT NULL,
+  room   INTEGER NOT NULL,
+  seen   INTEGER NOT NULL,
+  told   INTEGER NOT NULL,
+  PRIMARY KEY (person, room)
+) WITHOUT ROWID;
+CREATE INDEX room_seen_room ON room_seen (room);
 
 -- Mail on its way to other domains: one row for each recipient.
 CREATE TABLE queue (

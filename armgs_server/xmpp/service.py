@@ -10,6 +10,7 @@ from armgs_server.directory.model import TOPIC_KICK, TOPIC_KICK_DEVICE
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
+from armgs_server.storage import push
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp import lifecycle, websocket, xeps
 from armgs_server.xmpp.c2s import ClientStream
@@ -18,6 +19,7 @@ from armgs_server.xmpp.federation.listeners import listeners
 from armgs_server.xmpp.handover import Handover
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.keeping import Keeper
+from armgs_server.xmpp.missed import Missed
 from armgs_server.xmpp.movements import Movements
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
@@ -27,7 +29,15 @@ from armgs_server.xmpp.stanza import stream_error, stream_header
 from armgs_server.xmpp.succession import Succession
 from armgs_server.xmpp.transport import TcpTransport, Transport
 from armgs_server.xmpp.websocket import WebSocketRoute
-from armgs_server.xmpp.xeps import xep_0124_bosh_route, xep_0363_upload, xep_0441_preferences, xep_0472_atom
+from armgs_server.xmpp.xeps import (
+    xep_0045_muc,
+    xep_0124_bosh_route,
+    xep_0357_push,
+    xep_0363_upload,
+    xep_0441_preferences,
+    xep_0472_atom,
+)
+from armgs_server.xmpp.xeps.xep_0045_muc import Rooms
 from armgs_server.xmpp.xeps.xep_0050_commands import Runs
 from armgs_server.xmpp.xeps.xep_0114_components import Components
 from armgs_server.xmpp.xeps.xep_0124_bosh_route import BoshRoute
@@ -50,6 +60,7 @@ class XmppService:
         self.server.archive_preferences = Remembered(
             core.store, xep_0441_preferences.TOPIC, xep_0441_preferences.load
         )
+        self.server.pushes = Remembered(core.store, xep_0357_push.TOPIC, push.of)
         bus = core.store.bus
         if isinstance(bus, RemoteBus):
             self.server.processes = Processes(self.server, bus)
@@ -60,6 +71,9 @@ class XmppService:
         self._movements = Movements(self.server)
         for label, make in HOSTS:
             self.server.add_host(label, make(self.server))
+        rooms = self.server.hosts[xep_0045_muc.LABEL]
+        assert isinstance(rooms, Rooms), "listed so"
+        self.missed = Missed(self.server, rooms)
         self._has_tls = core.tls is not None
         if core.config.federation.enabled or core.config.federation.components:
             self.server.abroad = Abroad(self.server, core.tls, Components(self.server))
@@ -98,6 +112,7 @@ class XmppService:
             await self.server.processes.start()
         await self._handover.take_orphans()
         self._movements.start()
+        self.missed.start()
         bus = self.server.store.bus
         self._unsubscribe = [
             bus.subscribe(TOPIC_KICK, lambda data: lifecycle.kick(self.server, int(data))),
@@ -109,8 +124,10 @@ class XmppService:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._movements.stop()
+        await self.missed.stop()
         await lifecycle.stop(self.server)
         self.server.archive_preferences.close()
+        self.server.pushes.close()
         if self.server.abroad is not None:
             await self.server.abroad.stop()
         await self._bosh.stop()

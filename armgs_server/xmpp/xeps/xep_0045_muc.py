@@ -20,7 +20,7 @@ from armgs_server.directory import people, structure
 from armgs_server.directory.model import TOPIC
 from armgs_server.directory.passwords import load_secret
 from armgs_server.errors import DomainError
-from armgs_server.storage import rooms
+from armgs_server.storage import archive, clock, rooms
 from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import jid as jids
@@ -60,6 +60,7 @@ class Rooms:
         self._busy: Counter[str] = Counter()  # stanzas being handled for a room: it stays in memory meanwhile
         self._homes = Homes(server, self.handle, self._lose)
         self._secret = b""
+        self._seen: dict[tuple[int, str], int] = {}  # who has left: up to which archive id it had seen
         self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._restless: set[int] = set()  # principals that have changed
         server.before_parking.append(self.park)
@@ -167,6 +168,8 @@ class Rooms:
             return
         del self._busy[address]
         room = self._rooms.get(address)
+        if room is not None and room.left:
+            self._note(room)
         if room is not None and not room.seats:
             if room.is_destroyed:
                 return  # whoever destroys it goes on
@@ -183,6 +186,23 @@ class Rooms:
             for occupant in tuple(room.occupants.values()):
                 change = xep_0045_presence.Change(codes=(332,), is_leaving=True)
                 xep_0045_presence.remove(self.server, room, occupant, change)
+
+    def _note(self, room: Room) -> None:
+        """Who has left had seen the room up to then."""
+        left, room.left = room.left, {}
+        for bare, time in left.items():
+            if not room.is_locked and self.server.is_local(jids.parse(bare).domain):
+                self._seen[room.owner, bare] = archive.first_id(time)
+
+    def sightings(self) -> dict[tuple[int, str], int]:
+        """By room and bare JID of ours, the archive id that was seen; those who have left are named once."""
+        seen, self._seen = self._seen, {}
+        now = archive.first_id(clock.now())
+        for room in self._rooms.values():
+            for occupant in room.occupants.values():
+                if not room.is_locked and self.server.is_local(occupant.bare.domain):
+                    seen[room.owner, occupant.bare.full] = now
+        return seen
 
     def _on_directory(self, data: bytes) -> None:
         """Somebody has moved, perhaps: rooms of the structure that are in memory follow."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from armgs_server.formats.xmltree import quote
-from armgs_server.storage import leases
+from armgs_server.storage import clock, leases
 from armgs_server.storage.leases import Lease
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
@@ -126,6 +126,7 @@ class Room:
         self.standing: Mapping[str, Affiliation] = {}  # what follows from the place
         self.occupants: dict[str, Occupant] = {}  # by nick
         self.seats: dict[str, Seat] = {}  # by full JID
+        self.left: dict[str, int] = {}  # bare JID → when it left, until that is noted (xmpp.missed)
         self.history: deque[Past] = deque(maxlen=history)
         self.subject = b""  # the tail of the last subject message
         self.is_destroyed = False
@@ -227,6 +228,7 @@ class Room:
         del occupant.seats[seat.jid.full]
         if not occupant.seats:
             del self.occupants[occupant.nick]
+            self.left[occupant.bare.full] = clock.now()
         return not occupant.seats
 
     def rename(self, occupant: Occupant, nick: str) -> None:
