@@ -17,6 +17,7 @@ OFFLINE = "offline"  # a message waits for whoever takes messages
 ROSTER = "roster"  # the contact named by the argument has changed
 BLOCKLIST = "blocklist"  # it has changed; argument `block` or `unblock`, the JIDs by line
 EVENT = "event"  # an item was published (XEP-0163) at the node named by the argument
+PUSH = "push"  # a request to a push service (XEP-0357), to be sent unless the session `to` has its stream
 GONE = "gone"  # the session `to` has ended together with its process; topic `xmpp-gone`
 ASK = "ask"  # a question of one process to another; argument `NUMBER WHAT`
 ANSWER = "answer"  # argument the number

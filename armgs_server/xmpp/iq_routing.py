@@ -11,7 +11,7 @@ from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error
-from armgs_server.xmpp.xeps import xep_0115_clients, xep_0163_events
+from armgs_server.xmpp.xeps import xep_0115_clients, xep_0163_events, xep_0357_push
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at:
         person = await server.person(to)
         if person is not None:
             await server.abroad.events.receive(person, session.jid, stanza)
+    elif stanza.type == "error" and at == "server":
+        await xep_0357_push.receive(server, session.jid, stanza)
     elif stanza.type in ("get", "set"):
         await _ROUTES.answer(server, session, stanza, to, at)
 

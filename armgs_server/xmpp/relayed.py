@@ -17,7 +17,13 @@ from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import StanzaError, error_reply, head
 from armgs_server.xmpp.subscriptions import UNAVAILABLE
-from armgs_server.xmpp.xeps import xep_0160_offline, xep_0163_events, xep_0191_blocking, xep_0280_carbons
+from armgs_server.xmpp.xeps import (
+    xep_0160_offline,
+    xep_0163_events,
+    xep_0191_blocking,
+    xep_0280_carbons,
+    xep_0357_push,
+)
 from armgs_server.xmpp.xeps.xep_0191_blocking import is_blocked
 
 if TYPE_CHECKING:
@@ -39,6 +45,7 @@ class Relayed:
             frames.ROSTER: self._on_roster,
             frames.BLOCKLIST: self._on_blocklist,
             frames.EVENT: self._on_event,
+            frames.PUSH: lambda frame: xep_0357_push.on_frame(server, frame),
             frames.GONE: self._on_gone,
             frames.ASK: processes.on_ask,
             frames.ANSWER: processes.on_answer,

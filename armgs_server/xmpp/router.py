@@ -23,6 +23,7 @@ from armgs_server.xmpp.xeps import (
     xep_0160_offline,
     xep_0163_answers,
     xep_0280_carbons,
+    xep_0357_push,
     xep_0359_stanza_ids,
 )
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
@@ -262,4 +263,4 @@ BEFORE_COMMIT: tuple[Stage, ...] = (
     write_out,
     archiving.decide,
 )
-AFTER_COMMIT: tuple[Stage, ...] = (deliver, send_carbons, catch_up_offline)
+AFTER_COMMIT: tuple[Stage, ...] = (deliver, send_carbons, catch_up_offline, xep_0357_push.notify)

@@ -30,6 +30,7 @@ from armgs_server.xmpp.stanza import Stanza
 from armgs_server.xmpp.transit import Transit
 
 if TYPE_CHECKING:
+    from armgs_server.storage.push import Registration
     from armgs_server.xmpp.federation.abroad import Abroad
     from armgs_server.xmpp.handover import Handover
     from armgs_server.xmpp.keeping import Keeper
@@ -86,6 +87,7 @@ class Server:
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind
         self.started = now()
         self.archive_preferences: Remembered[Preferences]  # set by the service
+        self.pushes: Remembered[tuple[Registration, ...]]  # XEP-0357, set by the service
         self.runs: Runs  # XEP-0050 commands under way, set by the service
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service
         self.account_features: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from armgs_server.xmpp.xeps import (
     xep_0215_services,
     xep_0280_carbons,
     xep_0313_mam,
+    xep_0357_push,
     xep_0359_stanza_ids,
     xep_0424_retraction,
     xep_0441_preferences,
@@ -58,6 +59,7 @@ ACCOUNT_FEATURES = (
     *xep_0163_pep.ACCOUNT_FEATURES,
     *xep_0199_ping.ACCOUNT_FEATURES,
     *xep_0313_mam.ACCOUNT_FEATURES,
+    *xep_0357_push.ACCOUNT_FEATURES,
     *xep_0359_stanza_ids.FEATURES,
     *xep_0424_retraction.FEATURES,
 )
@@ -77,5 +79,6 @@ ROUTES = (
     *xep_0215_services.ROUTES,
     *xep_0280_carbons.ROUTES,
     *xep_0313_mam.ROUTES,
+    *xep_0357_push.ROUTES,
     *xep_0441_preferences.ROUTES,
 )
