@@ -9,7 +9,7 @@ who may not look something up is told that it does not exist.
 from collections.abc import Sequence
 
 from armgs_server.config import Config
-from armgs_server.dav import acl, caldav, carddav, principals, quota, sync, wellknown
+from armgs_server.dav import acl, caldav, carddav, principal_reports, principals, quota, sync, wellknown
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.features import Feature, Kind, Shape, build_tables
@@ -50,6 +50,7 @@ FEATURES: tuple[Feature, ...] = (
     quota.FEATURE,
     sync.FEATURE,
     principals.FEATURE,
+    principal_reports.FEATURE,
     caldav.FEATURE,
     carddav.FEATURE,
 )

@@ -64,19 +64,13 @@ class PeopleSearch:
         """Those in use of whom every field contains every word that is wanted of it, by name."""
         asked = [(FIELDS.index(name), _words(name, text)) for name, text in wanted.items()]
         found: list[Found] = []
-        for department in await self._visible(asker):
+        for department in await visible_departments(self._directory, asker):
             listed = await self._people(department)
             for start in range(0, len(listed), _AT_ONCE):
                 part = listed[start : start + _AT_ONCE]
                 found += [each for each in part if _matches(each, asked)]
                 await asyncio.sleep(0)
         return sorted(found, key=lambda each: (each.texts[FIELDS.index("name")], each.person.address))
-
-    async def _visible(self, asker: Principal) -> list[int]:
-        """The departments whose address book the asker may read."""
-        access = self._directory.access
-        books = [book for book in await access.shared_with(asker, "addressbook") if book.role == NAME]
-        return [book.owner for book in books if Rights.READ in await access.rights(asker, book)]
 
     async def _people(self, department: int) -> list[Found]:
         people, units = await self._directory.people(department), await self._directory.units(department)
@@ -91,6 +85,13 @@ class PeopleSearch:
             await asyncio.sleep(0)
         self._listed[department] = _Listed(people, units, found)
         return found
+
+
+async def visible_departments(directory: Directory, asker: Principal) -> list[int]:
+    """The departments whose address book the asker may read."""
+    access = directory.access
+    books = [book for book in await access.shared_with(asker, "addressbook") if book.role == NAME]
+    return [book.owner for book in books if Rights.READ in await access.rights(asker, book)]
 
 
 def fold(text: str) -> str:

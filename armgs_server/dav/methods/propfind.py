@@ -31,7 +31,7 @@ async def handle_propfind(call: Call) -> Response:
         call.require(call.resource, Rights.READ)
     if depth == "0" or isinstance(call.resource, MemberResource):
         return multistatus(await view.responses([call.resource]), headers=call.headers)
-    tree = [call.resource] if depth == "1" else await _tree(call, call.resource)
+    tree = [call.resource] if depth == "1" else await folder_tree(call, call.resource)
     return stream_texts(_texts(call, view, tree, depth), headers=call.headers)
 
 
@@ -64,7 +64,7 @@ async def child_folders(call: Call, resource: Resource) -> list[Resource]:
     return found
 
 
-async def _tree(call: Call, resource: Resource) -> list[Resource]:
+async def folder_tree(call: Call, resource: Resource) -> list[Resource]:
     """All folders below a resource and itself; 403 where they hold more than the limit (§9.1)."""
     limit = call.engine.config.dav.depth_infinity
     tree, size = [resource], 0
