@@ -125,16 +125,22 @@ def _broadcast(server: Server, session: Session, subscribers: frozenset[str], ta
     blocked = account.blocked
     start = head("presence", from_)
     for jid in subscribers:
-        if jid != account.bare and not (blocked and is_blocked(blocked, parse(jid))):
-            _send_to_available(server, jid, session.jid, b"%b to='%b'%b" % (start, quote(jid).encode(), tail))
+        if jid == account.bare or not _may_be_there(server, jid):
+            continue
+        contact = parse(jid)
+        if not (blocked and is_blocked(blocked, contact)):
+            server.send_to_available(
+                contact, b"%b to='%b'%b" % (start, quote(jid).encode(), tail), session.jid
+            )
     own = head("presence", from_, account.bare) + tail
     server.send_to_available(session.jid, own)
     if session.presence is None:
         session.send(own)  # RFC 6121 §4.5.2: also to the resource that has just left
 
 
-def _send_to_available(server: Server, bare: str, origin: JID, data: bytes) -> None:
-    server.send_to_available(parse(bare), data, origin)
+def _may_be_there(server: Server, bare: str) -> bool:
+    """Most of a unit is not there when the first log in: of those of ours a process alone knows it."""
+    return not server.is_alone or bare in server.accounts or not server.is_local(bare.rpartition("@")[2])
 
 
 async def _show_others(server: Server, session: Session) -> None:
