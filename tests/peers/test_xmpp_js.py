@@ -19,15 +19,16 @@ pytestmark = pytest.mark.peer
 
 PACKAGES = ("@xmpp/client@0.14.0", "ws@8.23.0")
 SCRIPT = Path(__file__).parent / "node" / "chat.mjs"
+AGAIN = SCRIPT.with_name("again.mjs")
 TIMEOUT = 60.0
 
 
 class Node:
     """The script beside this file, with the packages that it needs."""
 
-    def __init__(self, world: World, service: str, folder: Path) -> None:
+    def __init__(self, world: World, service: str, folder: Path, script: Path = SCRIPT) -> None:
         local, _, domain = IVANOV.partition("@")
-        self._arguments = (str(folder / SCRIPT.name), service, domain, local, PASSWORD, PETROVA)
+        self._arguments = (str(folder / script.name), service, domain, local, PASSWORD, PETROVA)
         self._world = world
 
     async def __aenter__(self) -> Node:
@@ -78,10 +79,26 @@ async def test_node_talks_with_a_desk(
         await petrova.log_in()
         await petrova.go_online()
         async with Node(world, f"{scheme}://{HOSTNAME}:{world.ports[port]}{path}", tmp_path) as ivanov:
-            assert await ivanov.line() == f"online {IVANOV}/node"
+            online, address = (await ivanov.line()).split()
+            assert online == "online"
+            assert address.startswith(f"{IVANOV}/node/")  # Bind 2: the client's tag, and ours behind it
             ivanov.say("Добрый день")
-            assert (await petrova.message("Добрый день")).get("from") == f"{IVANOV}/node"
-            petrova.send(chat(f"{IVANOV}/node", "И Вам"))
+            assert (await petrova.message("Добрый день")).get("from") == address
+            petrova.send(chat(address, "И Вам"))
             assert await ivanov.line() == f"heard {petrova.full} И Вам"
             assert await ivanov.leave() == 0
-            await petrova.presence_of(f"{IVANOV}/node", "unavailable")
+            await petrova.presence_of(address, "unavailable")
+
+
+async def test_node_comes_again_with_a_token(tmp_path: Path, debian: Callable[..., None]) -> None:
+    npm.need_node(debian)
+    modules = npm.install("xmpp-client-ws", *PACKAGES)
+    (tmp_path / "node_modules").symlink_to(modules / "node_modules")
+    shutil.copy(AGAIN, tmp_path)
+    async with World(tmp_path) as world:
+        service = f"xmpps://{HOSTNAME}:{world.ports['xmpps']}"
+        async with Node(world, service, tmp_path, AGAIN) as ivanov:
+            mechanism, first = (await ivanov.line()).split()
+            assert mechanism == "SCRAM-SHA-1"
+            assert (await ivanov.line()).split() == ["HT-SHA-256-NONE", first]
+            assert await ivanov.leave() == 0
