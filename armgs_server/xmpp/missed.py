@@ -154,20 +154,10 @@ class Missed:
 
     async def _people(self, record: RoomRecord) -> Sequence[Principal]:
         """The people of ours who belong to a room."""
-        server, directory = self._server, self._server.directory
-        address = parse(record.address)
-        place = await xep_0045_structure.place_of(server, address)
-        if place is not None:
-            body = await directory.by_id(place.unit or place.department)
-            people = await directory.members(body) if body is not None else []
-        else:
-            affiliations = await server.store.read(lambda tx: rooms.affiliations(tx, record.owner))
-            jids = [
-                each.jid for each in affiliations if _AFFILIATIONS[each.affiliation] >= Affiliation.MEMBER
-            ]
-            found = [await server.person(parse(jid)) for jid in jids]
-            people = [person for person in found if person is not None]
-        return [person for person in people if not person.disabled]
+        place = await xep_0045_structure.place_of(self._server, parse(record.address))
+        kept = await self._server.store.read(lambda tx: rooms.affiliations(tx, record.owner))
+        jids = [each.jid for each in kept if _AFFILIATIONS[each.affiliation] >= Affiliation.MEMBER]
+        return await xep_0045_structure.people(self._server, place, jids)
 
     async def _unread(self, record: RoomRecord, start: int, before: int) -> Unread | None:
         """What was said after an archive id; None where nothing of it is old enough to be told."""

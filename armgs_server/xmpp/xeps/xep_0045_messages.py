@@ -13,7 +13,7 @@ from armgs_server.storage import clock, rooms
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import CLIENT, Child, Stanza, StanzaError, element, head
-from armgs_server.xmpp.xeps import xep_0359_stanza_ids, xep_0424_retraction
+from armgs_server.xmpp.xeps import xep_0045_waking, xep_0359_stanza_ids, xep_0424_retraction
 from armgs_server.xmpp.xeps.xep_0045_history import delayed, send
 from armgs_server.xmpp.xeps.xep_0045_room import OCCUPANT_ID, USER, Occupant, Past, Role, Room, Seat
 from armgs_server.xmpp.xeps.xep_0160_offline import DELAY
@@ -97,6 +97,7 @@ async def _say(server: Server, room: Room, stanza: Stanza, from_: JID, tail: byt
     def hand_on(tail: bytes, number: int = 0) -> None:
         room.history.append(Past(sent, from_, tail, number))
         _fan_out(server, room, start, tail)
+        xep_0045_waking.tell(server, room, stanza, from_)
 
     if not room.config.is_archived or room.is_locked:
         hand_on(tail)

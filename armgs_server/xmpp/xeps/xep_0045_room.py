@@ -12,9 +12,10 @@ from __future__ import annotations
 import base64
 import hmac
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from armgs_server.formats.xmltree import quote
 from armgs_server.storage import clock, leases
@@ -23,6 +24,10 @@ from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.xeps.xep_0045_archive import Keeper
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
+
+if TYPE_CHECKING:
+    from armgs_server.directory import Principal
+    from armgs_server.xmpp.xeps.xep_0357_push import Notice
 
 MUC = "http://jabber.org/protocol/muc"
 USER = f"{MUC}#user"
@@ -127,6 +132,9 @@ class Room:
         self.occupants: dict[str, Occupant] = {}  # by nick
         self.seats: dict[str, Seat] = {}  # by full JID
         self.left: dict[str, int] = {}  # bare JID → when it left, until that is noted (xmpp.missed)
+        self.notice: Notice | None = None  # what those who sleep are about to hear of (xep_0045_waking)
+        self.people: Sequence[Principal] = ()  # who belongs here, as it was known at a time
+        self.people_until = 0
         self.history: deque[Past] = deque(maxlen=history)
         self.subject = b""  # the tail of the last subject message
         self.is_destroyed = False
@@ -153,6 +161,7 @@ class Room:
         return self.affiliation(occupant.bare)
 
     def set_affiliation(self, bare: str, affiliation: Affiliation, nick: str = "", reason: str = "") -> None:
+        self.people_until = 0
         if affiliation is Affiliation.NONE:
             affiliation = self.standing.get(bare, Affiliation.NONE)
         if affiliation is Affiliation.NONE:
@@ -170,6 +179,7 @@ class Room:
         banned = {bare for bare, each in self.affiliations.items() if each is Affiliation.OUTCAST}
         after = {bare: each for bare, each in standing.items() if bare not in banned}
         before = {bare: each for bare, each in self.affiliations.items() if bare not in banned}
+        self.people_until = 0
         self.standing = standing
         self.affiliations = after | dict.fromkeys(banned, Affiliation.OUTCAST)
         self.nicks = {bare: nick for bare, nick in self.nicks.items() if bare in after}

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from armgs_server.directory import Principal, structure
 from armgs_server.storage import rooms
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 from armgs_server.xmpp.xeps.xep_0045_room import Affiliation, Place, Room
 
@@ -91,6 +91,17 @@ async def standing(server: Server, place: Place) -> Mapping[str, Affiliation]:
         elif place.unit in (0, head.unit):
             found[head.address] = Affiliation.ADMIN
     return found
+
+
+async def people(server: Server, place: Place | None, jids: Iterable[str]) -> list[Principal]:
+    """The people of ours who belong to a room: those of its place, else those with such an affiliation."""
+    directory = server.directory
+    if place is not None:
+        body = await directory.by_id(place.unit or place.department)
+        found = await directory.members(body) if body is not None else []
+        return [person for person in found if not person.disabled]
+    known = [await server.person(parse(jid)) for jid in jids]
+    return [person for person in known if person is not None]
 
 
 async def create(server: Server, address: JID, place: Place) -> None:
