@@ -516,6 +516,9 @@ class DavSettings:
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
     principal_results: int = setting(200, doc="Most principals a search answers with.", minimum=1)
+    sync_collections: int = setting(
+        1000, doc="Largest tree of folders that one synchronisation follows.", minimum=1
+    )
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
     listing_cache: int = setting(
         16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True

@@ -9,7 +9,17 @@ who may not look something up is told that it does not exist.
 from collections.abc import Sequence
 
 from armgs_server.config import Config
-from armgs_server.dav import acl, caldav, carddav, principal_reports, principals, quota, sync, wellknown
+from armgs_server.dav import (
+    acl,
+    caldav,
+    carddav,
+    principal_reports,
+    principals,
+    quota,
+    scheduling,
+    sync,
+    wellknown,
+)
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.features import Feature, Kind, Shape, build_tables
@@ -52,6 +62,7 @@ FEATURES: tuple[Feature, ...] = (
     principals.FEATURE,
     principal_reports.FEATURE,
     caldav.FEATURE,
+    scheduling.FEATURE,
     carddav.FEATURE,
 )
 

@@ -6,8 +6,8 @@ events, tasks, journal entries or all of them; `default` holds events and `tasks
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from armgs_server.config import Config
@@ -21,12 +21,15 @@ from armgs_server.dav.features import Feature, Kind, Method, Put, Report, Shape
 from armgs_server.dav.member_data import multiget
 from armgs_server.dav.methods.mkcol import make, parent_of
 from armgs_server.dav.names import dav
-from armgs_server.dav.resources import HomeResource
+from armgs_server.dav.resources import CollectionResource, HomeResource, MemberResource
+from armgs_server.dav.scheduling_implicit import Change
 from armgs_server.dav.xml import PropertyChange, parse_mkcol
 from armgs_server.errors import Invalid
-from armgs_server.formats.icalendar import NotStorable, check
+from armgs_server.formats.icalendar import CalendarObject, NotStorable, check
+from armgs_server.formats.itip import organizer
 from armgs_server.net.http import Response
-from armgs_server.storage import calindex
+from armgs_server.storage import calindex, scheduling
+from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.calindex import Entry
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
@@ -44,6 +47,8 @@ class Checked:
 
     entry: Entry
     href: str
+    object: CalendarObject
+    tag: str | None = None  # the schedule tag it gets
 
 
 async def check_object(put: Put) -> Checked:
@@ -59,7 +64,7 @@ async def check_object(put: Put) -> Checked:
     if found.kind not in components_of(put.collection.collection):
         raise DavError(403, condition=caldav("supported-calendar-component"))
     await uid_conflicts.check_before(put, found.uid, calindex.name_of_holder, UID_CONFLICT)
-    return Checked(await _aside(put.data, calindex.entry, found), put.collection.href)
+    return Checked(await _aside(put.data, calindex.entry, found), put.collection.href, found)
 
 
 async def _aside(data: bytes, work: Callable[[P], T], argument: P) -> T:
@@ -79,6 +84,62 @@ async def index_object(tx: Tx, collection: Collection, item: Item, checked: Any)
         holder_name=calindex.name_of_holder,
         condition=UID_CONFLICT,
     )
+    if checked.tag is not None and checked.tag != item.keywords:
+        await scheduling.tag(tx, item, checked.tag)
+
+
+@dataclass(slots=True)
+class Scheduling:
+    """features.Effects of a calendar: implicit scheduling."""
+
+    change: Change
+    checked: Checked | None
+    headers: list[tuple[str, str]]
+
+    async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """See scheduling_implicit."""
+        found = await self.change.write(work)
+        self.headers = self.change.headers
+        return found
+
+    async def before_put(self, tx: Tx, item: Item | None) -> tuple[BlobRef, Checked]:
+        """What is stored instead of the body."""
+        assert self.checked is not None  # made for a PUT
+        ref, entry, tag = await self.change.put(tx, item)
+        return ref, replace(self.checked, entry=entry, tag=tag)
+
+    async def before_removal(self, tx: Tx, collection: Collection, item: Item | None) -> None:
+        """Of one object, or of all in a calendar."""
+        await self.change.remove(tx, [item] if item is not None else await scheduling.tagged(tx, collection))
+
+
+async def put_effects(put: Put, checked: Any) -> Scheduling | None:
+    """None for an object that nobody is invited to, before and after."""
+    assert isinstance(checked, Checked)
+    resource = put.call.resource
+    present = [resource.item] if isinstance(resource, MemberResource) and resource.item.keywords else []
+    if not present and organizer(checked.object) is None:
+        return None
+    if isinstance(resource, MemberResource):
+        present = [resource.item]
+    owner = await put.call.engine.directory.by_id(put.collection.collection.owner)
+    if owner is None or not owner.address:
+        return None
+    change = await Change.begin(put.call, owner, present, checked.object, put.data)
+    return Scheduling(change, checked, [])
+
+
+async def removal_effects(call: Call, parent: CollectionResource, item: Item | None) -> Scheduling | None:
+    """None where nothing of what goes is a scheduling object."""
+    collection = parent.collection
+    if item is not None:
+        present = [item] if item.keywords else []
+    else:
+        present = await call.engine.store.read(lambda tx: scheduling.tagged(tx, collection))
+    owner = await call.engine.directory.by_id(collection.owner) if present else None
+    if owner is None or not owner.address:
+        return None
+    return Scheduling(await Change.begin(call, owner, present), None, [])
 
 
 def _calendar_size(config: Config) -> int:
@@ -97,6 +158,8 @@ def _kind(name: str) -> Kind:
         too_large=caldav("max-resource-size"),
         check=check_object,
         index=index_object,
+        put_effects=put_effects,
+        removal_effects=removal_effects,
     )
 
 
@@ -121,13 +184,14 @@ async def handle_mkcalendar(call: Call) -> Response:
     return await make(call, kind, changes, answer="C:mkcalendar-response")
 
 
+_QUERIED = Shape.CALENDAR | Shape.EVENT | Shape.INBOX  # RFC 6638 §2.2: an inbox answers them, too
 FEATURE = Feature(
     compliance=("calendar-access",),
     properties=caldav_properties.PROPERTIES,
     methods=(Method("MKCALENDAR", Shape.UNMAPPED, handle_mkcalendar),),
     reports=(
-        Report(caldav("calendar-query"), Shape.CALENDAR | Shape.EVENT, handle_calendar_query),
-        Report(caldav("calendar-multiget"), Shape.CALENDAR | Shape.EVENT, multiget),
+        Report(caldav("calendar-query"), _QUERIED, handle_calendar_query),
+        Report(caldav("calendar-multiget"), _QUERIED, multiget),
         Report(caldav("free-busy-query"), Shape.CALENDAR, handle_free_busy_query),
     ),
     kinds=(CALENDAR, TASKS),

@@ -156,7 +156,7 @@ def _home(view: View, resource: PrincipalResource) -> str | None:
 
 
 def _user_addresses(view: View, resource: PrincipalResource) -> str:
-    """RFC 6638 §2.4.1: who a calendar object means by an ORGANIZER or ATTENDEE; scheduling is not served."""
+    """RFC 6638 §2.4.1: who a calendar object means by an ORGANIZER or ATTENDEE."""
     mail = f"<D:href>mailto:{escape(resource.principal.address)}</D:href>"
     return (
         f"<C:calendar-user-address-set>{mail}<D:href>{resource.href}</D:href></C:calendar-user-address-set>"

@@ -7,6 +7,7 @@ from datetime import tzinfo
 
 from armgs_server.dav.caldav_properties import collection_zone, components_of, parse_timezone, zone_of
 from armgs_server.dav.call import Call
+from armgs_server.dav.features import Shape
 from armgs_server.dav.filter_times import local_range, matches
 from armgs_server.dav.filters import CompFilter, TimeRange, parse_filter
 from armgs_server.dav.member_data import answer, parse_asked
@@ -16,6 +17,7 @@ from armgs_server.dav.xml import Element
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
 from armgs_server.formats.icalendar import check
+from armgs_server.formats.imip import read_message
 from armgs_server.net.http import Response
 from armgs_server.storage import calindex, members
 from armgs_server.storage.calindex import Window
@@ -49,10 +51,14 @@ async def handle_calendar_query(call: Call, root: Element) -> Response:
             [uid for uid in candidates.doubtful if uid in only],
         )
 
+    is_inbox = parent.shape is Shape.INBOX
+
     def is_wanted(resource: MemberResource) -> bool:
         assert resource.data is not None
         try:
-            return matches(check(resource.data), asked, zone)
+            # What lies in an inbox is a message: an object with a METHOD.
+            found = read_message(resource.data)[1] if is_inbox else check(resource.data)
+            return matches(found, asked, zone)
         except Invalid:
             return False
 
@@ -79,7 +85,7 @@ async def _candidates(
     if asked.is_bare and asked.time_range is None:
         return Candidates(await members.all_uids(tx, *key), ())
     comp = asked.comps[0] if len(asked.comps) == 1 else None
-    if comp is None or comp.absent or asked.props:
+    if comp is None or comp.absent or asked.props or parent.shape is Shape.INBOX:
         return Candidates((), await members.all_uids(tx, *key))
     if comp.time_range is None:
         uids = await calindex.of_component(tx, *key, comp.name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from armgs_server.dav.names import empty
 from armgs_server.storage.tx import Tx
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from armgs_server.dav.view import View
     from armgs_server.dav.xml import Element
     from armgs_server.net.http import Response
+    from armgs_server.storage.blobs import BlobRef
     from armgs_server.storage.collections import Collection
     from armgs_server.storage.items import Item
+
+T = TypeVar("T")
 
 
 class Shape(Flag):
@@ -35,12 +38,14 @@ class Shape(Flag):
     FILES = auto()  # a folder of files
     CALENDAR = auto()  # a calendar or a task list
     ADDRESSBOOK = auto()
+    INBOX = auto()  # where scheduling messages come in (RFC 6638 §2.2)
+    OUTBOX = auto()  # where they go out (§2.1)
     FILE = auto()
     EVENT = auto()  # a calendar object resource
     CARD = auto()  # an address object resource
     UNMAPPED = auto()  # nothing is there yet
 
-    COLLECTION = FILES | CALENDAR | ADDRESSBOOK
+    COLLECTION = FILES | CALENDAR | ADDRESSBOOK | INBOX | OUTBOX
     MEMBER = FILE | EVENT | CARD
     FOLDER = ROOT | PRINCIPAL | HOME | COLLECTION
     ANY = FOLDER | MEMBER
@@ -49,6 +54,7 @@ class Shape(Flag):
 Render: TypeAlias = "Callable[[View, Any], str | None]"  # the resource is one of the shapes in `on`
 Prepare: TypeAlias = "Callable[[View, Sequence[Resource]], Awaitable[None]]"
 Change: TypeAlias = "Callable[[dict[str, Any], Element | None], None]"
+Confirm: TypeAlias = "Callable[[Call, Element], Awaitable[None]]"
 MethodHandler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
 ReportHandler: TypeAlias = "Callable[[Call, Element], Awaitable[Response]]"
 
@@ -60,7 +66,8 @@ class Property:
     `render` gives the whole element as text, or None where this resource has none; it must not wait.
     `prepare` runs once for all resources of a slice before them and puts what they need into
     `view.cache`. `change` makes it settable on collections: it edits the `data` of the collection for
-    a set (the element) or a remove (None), or raises DavError. With `stored` it is settable on all else
+    a set (the element) or a remove (None), or raises DavError; `confirm` asks the store before that whether
+    a PROPPATCH may set it. With `stored` it is settable on all else
     that is in the store and kept with the dead properties; `render` then only gives the default.
     Otherwise it is protected. With `initial` it is settable only while the collection is made.
     """
@@ -71,6 +78,7 @@ class Property:
     prepare: Prepare | None = None
     change: Change | None = None
     stored: bool = False
+    confirm: Confirm | None = None
     initial: bool = False
     allprop: bool = False
     listed: bool = True  # in propname; not for what only reports may ask for
@@ -106,7 +114,27 @@ class Put:
     data: bytes
 
 
+class Effects(Protocol):
+    """What a write brings about elsewhere, in its own transaction (RFC 6638)."""
+
+    headers: list[tuple[str, str]]  # of the answer, known after the write
+
+    async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs the work that calls one of the others; perhaps more than once."""
+        ...
+
+    async def before_put(self, tx: Tx, item: Item | None) -> tuple[BlobRef, Any]:
+        """What is to be stored and indexed instead; `item` is what the PUT replaces."""
+        ...
+
+    async def before_removal(self, tx: Tx, collection: Collection, item: Item | None) -> None:
+        """Before a member, or the collection with all of its members, goes."""
+        ...
+
+
 Check: TypeAlias = "Callable[[Put], Awaitable[Any]]"
+PutEffects: TypeAlias = "Callable[[Put, Any], Awaitable[Effects | None]]"
+RemovalEffects: TypeAlias = "Callable[[Call, CollectionResource, Item | None], Awaitable[Effects | None]]"
 Index: TypeAlias = "Callable[[Tx, Collection, Item, Any], Awaitable[None]]"
 
 
@@ -131,6 +159,9 @@ class Kind:
     too_large: str = ""  # the condition violated above the limit, where a specification names one
     check: Check | None = None
     index: Index | None = None
+    put_effects: PutEffects | None = None
+    removal_effects: RemovalEffects | None = None
+    provisioned: bool = False  # every home has its one; clients make none
 
     @property
     def resource_type(self) -> str:

@@ -68,6 +68,9 @@ class Guard:
         outcome = evaluate_preconditions(self._call.header, reading=False, etag=etag, modified=modified)
         if outcome == "failed":
             raise DavError(412, "A condition of the request does not hold.")
+        wanted = self._call.header("if-schedule-tag-match")
+        if wanted is not None and (found.item is None or wanted.strip().strip('"') != found.item.keywords):
+            raise DavError(412, "The schedule tag is another one by now.")  # RFC 6638 §8.3
         if not self._lists:
             return
         states: dict[str | None, ResourceState] = {None: await _state(tx, found)}

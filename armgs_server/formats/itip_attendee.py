@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from armgs_server.formats.contentline import ContentLine
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.itip import (
@@ -36,6 +38,7 @@ _RULES = ("RRULE", "RDATE", "EXRULE")
 # What an attendee keeps of its own when the organiser's changes come in.
 _OWN = frozenset(("TRANSP", "CATEGORIES", "COLOR", "PERCENT-COMPLETE", "COMPLETED"))
 _UNANSWERED = "NEEDS-ACTION"
+Test = Callable[[Component], bool]
 
 
 def partstat(component: Component, key: str, who: Who) -> str:

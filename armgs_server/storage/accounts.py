@@ -22,6 +22,7 @@ MAILBOXES = (
 # What an account has beside its collections and its queue.
 _TABLES = (
     "document",
+    "annotation",
     "archive",
     "archive_end",
     "fulltext",
@@ -52,6 +53,15 @@ async def create(tx: Tx, owner: int, quota: int = 0) -> None:
     )
 
 
+async def provide(tx: Tx, owner: int) -> None:
+    """An account without collections, where the owner has none yet."""
+    await tx.execute(
+        "INSERT INTO account (owner, next_collection, items, bytes, quota) VALUES (?, 1, 0, 0, 0)"
+        " ON CONFLICT (owner) DO NOTHING",
+        owner,
+    )
+
+
 async def provision(tx: Tx, owner: int, quota: int = 0) -> None:
     """The account of a person: mailboxes, calendar, tasks, contacts, files, roster, chat."""
     await create(tx, owner, quota)
@@ -66,8 +76,10 @@ async def provision(tx: Tx, owner: int, quota: int = 0) -> None:
 
 
 async def provision_calendar(tx: Tx, owner: int) -> None:
-    """The default calendar; rooms and equipment have no more than this."""
+    """The default calendar and where scheduling messages come in and go out; rooms have no more."""
     await collections.create(tx, owner, "calendar", "default", role="default")
+    await collections.create(tx, owner, "schedule-inbox", "inbox", role="default")
+    await collections.create(tx, owner, "schedule-outbox", "outbox", role="default")
 
 
 async def usage(tx: Tx, owner: int) -> Usage:

@@ -10,7 +10,7 @@ clock shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import AlreadyExists
@@ -25,6 +25,7 @@ EXPAND_AHEAD = 731 * DAY
 MAX_INSTANCES = 2000  # rows for one object; the rest is expanded on demand
 SUMMARY_LENGTH = 250  # characters kept for listings
 LONG = 2 * DAY  # as in the schema's index instance_long
+Test = Callable[[Component], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,15 @@ class Found:
     unknown: list[int]
 
 
-def entry(found: CalendarObject, now: int | None = None) -> Entry:
-    """Reads an object for the index."""
+def entry(found: CalendarObject, now: int | None = None, is_free: Test | None = None) -> Entry:
+    """Reads an object for the index; members for which `is_free` holds take no time."""
     shown = found.master or found.overrides[0]
     summary = shown.text("SUMMARY")[:SUMMARY_LENGTH]
     if not found.is_recurring:
         span = component_span(found, shown)
         if span is None:
             return Entry(found.kind, found.uid, summary, None, None, 0, None, None, ())
-        rows = _rows(found, (Instance(*span, None, shown),))
+        rows = _rows(found, (Instance(*span, None, shown),), is_free)
         return Entry(found.kind, found.uid, summary, *span, 0, None, None, rows)
     now = clock.now() if now is None else now
     low, high = now - EXPAND_BACK, now + EXPAND_AHEAD
@@ -91,13 +92,15 @@ def entry(found: CalendarObject, now: int | None = None) -> Entry:
     expansion = expand(found, low, high, limit=MAX_INSTANCES)
     high = expansion.until or high
     whole = first is None or (first >= low and last is not None and last < high)
-    rows = _rows(found, expansion.instances)
+    rows = _rows(found, expansion.instances, is_free)
     if whole:
         return Entry(found.kind, found.uid, summary, first, last, 1, None, None, rows)
     return Entry(found.kind, found.uid, summary, first, last, 1, low, high, rows)
 
 
-def _rows(found: CalendarObject, instances: Iterable[Instance]) -> tuple[tuple[int, int, str, int], ...]:
+def _rows(
+    found: CalendarObject, instances: Iterable[Instance], is_free: Test | None
+) -> tuple[tuple[int, int, str, int], ...]:
     kinds: dict[int, tuple[str, int]] = {}  # by component, of which there are few
     rows = []
     for starts, ends, _, component in instances:
@@ -105,7 +108,8 @@ def _rows(found: CalendarObject, instances: Iterable[Instance]) -> tuple[tuple[i
         if kind is None:
             line = component.first("DTSTART") or component.first("DUE")
             floating = line is not None and found.moment(line).zone is None
-            kind = kinds[id(component)] = busy_type(component), int(floating)
+            busy = "FREE" if is_free is not None and is_free(component) else busy_type(component)
+            kind = kinds[id(component)] = busy, int(floating)
         rows.append((starts, ends, *kind))
     return tuple(rows)
 

@@ -27,6 +27,8 @@ INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
     "mail": ("message",),
     "calendar": ("event", "instance", "property"),
     "tasks": ("event", "instance", "property"),
+    "schedule-inbox": ("property",),
+    "schedule-outbox": ("property",),
     "addressbook": ("card", "property"),
     "files": ("property",),
 }

@@ -42,7 +42,7 @@ async def test_what_was_put_comes_back_byte_for_byte(both_sites: Site) -> None:
 async def test_options_and_properties(site: Site) -> None:
     options = await site.ivanov.request("OPTIONS", CALENDAR)
     assert "calendar-access" in options.headers["dav"] and "addressbook" in options.headers["dav"]
-    assert "calendar-auto-schedule" not in options.headers["dav"]
+    assert "calendar-auto-schedule" in options.headers["dav"]
     assert "REPORT" in options.headers["allow"]
     body = (
         f"<D:propfind {DECLARED} xmlns:CS='http://calendarserver.org/ns/'><D:prop><C:supported-calendar-component-set/>"

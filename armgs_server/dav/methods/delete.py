@@ -3,7 +3,7 @@
 
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
-from armgs_server.dav.features import Method, Shape
+from armgs_server.dav.features import Effects, Method, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.multistatus import multistatus, status_response
 from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk_to_write
@@ -22,6 +22,7 @@ async def handle_delete(call: Call) -> Response:
     if isinstance(resource, CollectionResource) and call.depth("infinity") != "infinity":
         raise DavError(400, "DELETE of a collection needs Depth: infinity.")  # §9.6.1
     guard = await Guard.of(call)
+    effects = await _effects(call, resource)
 
     async def work(tx: Tx) -> list[Lock]:
         found = await walk_to_write(tx, place)
@@ -29,11 +30,24 @@ async def handle_delete(call: Call) -> Response:
         await guard.check(tx, found)
         held = await guard.check_removal(tx, found)
         if not held:
+            if effects is not None:
+                await effects.before_removal(tx, found.chain[-1], found.item)
             await remove(tx, found)
         return held
 
-    held = await call.engine.store.write(work)
+    held = await (call.engine.store.write if effects is None else effects.write)(work)
     return locked_below(held) if held else Response(204)
+
+
+async def _effects(call: Call, resource: object) -> Effects | None:
+    """What the removal brings about elsewhere."""
+    if isinstance(resource, MemberResource):
+        parent, item = resource.parent, resource.item
+    else:
+        assert isinstance(resource, CollectionResource)
+        parent, item = resource, None
+    begin = parent.kind.removal_effects
+    return await begin(call, parent, item) if begin is not None else None
 
 
 def check_removable(call: Call, resource: object) -> None:
@@ -44,7 +58,9 @@ def check_removable(call: Call, resource: object) -> None:
     assert isinstance(resource, CollectionResource)
     call.require(resource, Rights.DELETE_COLLECTION)
     if resource.collection.role:  # the root of files, the default calendar, the directory's cards …
-        raise DavError(403, "This collection belongs to the account.")
+        is_calendar = resource.shape is Shape.CALENDAR  # RFC 6638 §4.3
+        condition = "{urn:ietf:params:xml:ns:caldav}default-calendar-needed" if is_calendar else ""
+        raise DavError(403, "This collection belongs to the account.", condition=condition)
 
 
 def check_still(found: Found, resource: object) -> None:

@@ -24,6 +24,8 @@ async def handle_get(call: Call) -> Response:
     call.require(resource, Rights.READ)
     item = resource.item
     fields = [("ETag", item.etag), ("Last-Modified", http_date(item.modified))]
+    if item.keywords:  # RFC 6638 §8.2
+        fields.append(("Schedule-Tag", f'"{item.keywords}"'))
     modified = item.modified // SECOND
     outcome = evaluate_preconditions(call.header, reading=True, etag=item.etag, modified=modified)
     if outcome == "failed":

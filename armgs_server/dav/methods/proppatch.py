@@ -29,6 +29,7 @@ async def handle_proppatch(call: Call) -> Response:
     parent = call.require(resource, Rights.WRITE)
     before = {} if isinstance(resource, MemberResource) else dict(parent.collection.data)
     data, dead, failures = apply_changes(call.engine.tables, resource.shape, dict(before), changes)
+    failures = failures or await _confirm(call, changes)
     if failures:
         return _answer(resource.href, changes, failures)
     guard = await Guard.of(call)
@@ -48,6 +49,19 @@ async def handle_proppatch(call: Call) -> Response:
 
     await call.engine.store.write(work)
     return _answer(resource.href, changes, failures)
+
+
+async def _confirm(call: Call, changes: Sequence[PropertyChange]) -> Failures:
+    """What the store has against a change that is well-formed."""
+    failures: dict[str, DavError] = {}
+    for change in changes:
+        prop = call.engine.tables.properties.get(change.name)
+        if prop is not None and prop.confirm is not None and change.element is not None:
+            try:
+                await prop.confirm(call, change.element)
+            except DavError as error:
+                failures[change.name] = error
+    return failures
 
 
 def apply_changes(

@@ -10,7 +10,7 @@ from typing import Any
 
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
-from armgs_server.dav.features import Kind, Method, Put, Shape
+from armgs_server.dav.features import Effects, Kind, Method, Put, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.resources import (
     CollectionResource,
@@ -40,23 +40,26 @@ async def handle_put(call: Call) -> Response:
     guard = await Guard.of(call)
     await _check_early(call, guard, place, parent)
     content_type = _content_type(call, parent.kind, name)
-    ref, checked = await _receive(call, parent, name, content_type)
+    ref, checked, effects = await _receive(call, parent, name, content_type)
 
     async def work(tx: Tx) -> tuple[Item, bool]:
         found = await walk_to_write(tx, place)
         check_unmoved(found, parent)
         await guard.check(tx, found)
         await guard.check_lock(tx, found)
+        stored, made = (ref, checked) if effects is None else await effects.before_put(tx, found.item)
         if found.item is not None:
-            item = await items.replace(tx, found.item, ref, content_type)
+            item = await items.replace(tx, found.item, stored, content_type)
         else:
-            item = await items.add(tx, found.chain[-1], ref, name=name, content_type=content_type)
+            item = await items.add(tx, found.chain[-1], stored, name=name, content_type=content_type)
         if parent.kind.index is not None:
-            await parent.kind.index(tx, found.chain[-1], item, checked)
+            await parent.kind.index(tx, found.chain[-1], item, made)
         return item, found.item is None
 
-    item, created = await call.engine.store.write(work)
-    return Response(201 if created else 204, [("ETag", item.etag)])
+    item, created = await (call.engine.store.write if effects is None else effects.write)(work)
+    # RFC 4791 §5.3.4: no entity tag where the client's bytes are not what is stored.
+    headers = [("ETag", item.etag)] if item.blob == ref.hash else []
+    return Response(201 if created else 204, headers if effects is None else headers + effects.headers)
 
 
 def target_of(call: Call, resource: Any) -> tuple[CollectionResource, str]:
@@ -105,23 +108,25 @@ async def _check_early(call: Call, guard: Guard, place: Place, parent: Collectio
 
 async def _receive(
     call: Call, parent: CollectionResource, name: str, content_type: str
-) -> tuple[BlobRef, Any]:
-    """The body as a blob, and what the kind made of it."""
+) -> tuple[BlobRef, Any, Effects | None]:
+    """The body as a blob, what the kind made of it, and what it will bring about."""
     blobs, kind = call.engine.store.blobs, parent.kind
     limit = kind.size_limit(call.engine.config)
     try:
         if kind.check is not None:
             data = await call.request.read(limit)
-            checked = await kind.check(Put(call, parent, name, content_type, data))
-            return await blobs.put(data), checked
+            put = Put(call, parent, name, content_type, data)
+            checked = await kind.check(put)
+            effects = await kind.put_effects(put, checked) if kind.put_effects is not None else None
+            return await blobs.put(data), checked, effects
         length = call.request.content_length
         if length is not None and length <= call.engine.config.store.inline_limit:
-            return blobs.small(await call.request.read(limit)), None
+            return blobs.small(await call.request.read(limit)), None, None
         writer = blobs.writer(limit)
         try:
             async for chunk in call.request.chunks():
                 await writer.write(chunk)
-            return await writer.finish(), None
+            return await writer.finish(), None, None
         finally:
             writer.abort()  # harmless after finish
     except TooLarge as error:

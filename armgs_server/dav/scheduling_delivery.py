@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scheduling messages to their recipients (RFC 6638 §4): people and rooms here, mail for everybody else.
+
+An answer of ours has no side effect outside of the transaction it runs in.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from armgs_server.config import Config
+from armgs_server.dav.caldav_data import utc_text
+from armgs_server.dav.scheduling_desk import Copy, Desk
+from armgs_server.dav.scheduling_rooms import decide, numbers
+from armgs_server.dav.scheduling_users import Users
+from armgs_server.directory.model import Principal
+from armgs_server.formats import imip, itip_attendee
+from armgs_server.formats.addresses import to_ascii
+from armgs_server.formats.icalendar import CalendarObject, Component
+from armgs_server.formats.itip import Message, data_of, organizer, parameter, replaced, with_line, without
+from armgs_server.formats.itip import attendee as attendee_of
+from armgs_server.formats.itip import calendar_of as calendar_with
+from armgs_server.formats.itip_organizer import Invited, apply_reply
+from armgs_server.storage import accounts, clock, items, queue
+from armgs_server.storage.collections import get as collection
+from armgs_server.storage.queue import Destination
+from armgs_server.storage.tx import Tx
+
+# RFC 6638 §3.2.9 and RFC 5546 §3.6.
+SENT, DELIVERED, NOBODY, NOT_ALLOWED, FAILED = "1.1", "1.2", "3.7", "3.8", "5.1"
+
+
+class Delivery:
+    """The messages of one change. `answers` are what rooms have said, for the organiser's object."""
+
+    def __init__(self, config: Config, desk: Desk, users: Users) -> None:
+        self._config = config
+        self._desk = desk
+        self._users = users
+        self.answers: list[Message] = []
+        # By the calendar of the message, of which many recipients share one; it is kept, so its id stays.
+        self._known: dict[int, tuple[Component, CalendarObject, bytes]] = {}
+        self._merged: dict[tuple[bytes, int], tuple[CalendarObject, bool]] = {}
+
+    @property
+    def stamp(self) -> str:
+        """Now, as DTSTAMP."""
+        return utc_text(clock.now())
+
+    async def invite(self, tx: Tx, message: Message) -> str:
+        """A REQUEST or CANCEL to one attendee; the SCHEDULE-STATUS."""
+        principal = self._users.calendar_of(message.recipient)
+        if principal is None:
+            known = self._users.principal(message.recipient)
+            if known is not None:
+                return DELIVERED if known.kind == "group" and not known.disabled else NOBODY
+            return await self._mail(tx, message)
+        if principal.disabled:
+            return NOBODY
+        told = self._object(message)
+        copy = await self._desk.copy(tx, principal.id, told.uid)
+        if copy is not None and not self._is_from(copy.object, message.sender):
+            return NOT_ALLOWED  # somebody else's meeting has the UID
+        usage = await accounts.usage(tx, principal.id)
+        if usage.quota and usage.bytes + 3 * len(self._text(message)) > usage.quota:
+            return FAILED
+        if principal.kind != "person":
+            return await self._ask_room(tx, principal, copy, message, told)
+        if message.method == "CANCEL":
+            if copy is not None:
+                cancelled = itip_attendee.apply_cancel(copy.object, told)
+                await self._keep(tx, principal, copy, cancelled, tag=True)
+        else:
+            made, is_new = self._merge(copy, told)
+            if await self._keep(tx, principal, copy, made, tag=is_new) is False:
+                return FAILED
+        await self._desk.notify(tx, principal.id, self._text(message))
+        return DELIVERED
+
+    def _merge(self, copy: Copy | None, told: CalendarObject) -> tuple[CalendarObject, bool]:
+        """A person's object with a REQUEST in it, and whether more than answers has changed."""
+        if copy is None:
+            return told, True
+        key = copy.item.blob, id(told)
+        known = self._merged.get(key)
+        if known is None:
+            made = itip_attendee.apply_request(copy.object, told, whole=True)
+            is_new = not itip_attendee.is_same(copy.object, made, self._users.who)
+            known = self._merged[key] = made, is_new
+        return known
+
+    async def _keep(
+        self, tx: Tx, principal: Principal, copy: Copy | None, made: CalendarObject, *, tag: bool
+    ) -> bool:
+        declined = self._is_declined(principal.address)
+        return await self._desk.keep(tx, principal.id, copy, made, declined, tag=tag) is not None
+
+    def _is_declined(self, key: str) -> itip_attendee.Test:
+        return lambda member: itip_attendee.partstat(member, key, self._users.who) == "DECLINED"
+
+    async def _ask_room(
+        self, tx: Tx, room: Principal, copy: Copy | None, message: Message, told: CalendarObject
+    ) -> str:
+        """A room's calendar holds what it has accepted, and nothing else."""
+        if message.method == "CANCEL" and told.master is not None:
+            if copy is not None:
+                await self._remove(tx, copy)
+            return DELIVERED
+        host = self._users.principal(message.sender)
+        if message.method == "CANCEL":
+            if copy is not None:
+                await self._keep(tx, room, copy, itip_attendee.apply_cancel(copy.object, told), tag=True)
+            return DELIVERED
+        made = _opaque(self._merge(copy, told)[0])
+        decision = await decide(tx, room, host, made)
+        who, key = self._users.who, room.address
+        members = [
+            itip_attendee.with_partstat(member, decision.partstat, key, who) for member in made.members
+        ]
+        answered = replaced(made, members)
+        if decision.partstat != "DECLINED":
+            await self._keep(tx, room, copy, answered, tag=True)
+        elif copy is not None:
+            await self._remove(tx, copy)
+        if decision.partstat == "TENTATIVE":
+            for manager in sorted(numbers(room.data.get("managers"))):
+                await self._desk.notify(tx, manager, self._text(message))
+        reply = itip_attendee.reply(None, answered, key, who, self.stamp)
+        if reply is not None:
+            self.answers.append(_commented(reply, decision.comment))
+        return DELIVERED
+
+    async def _remove(self, tx: Tx, copy: Copy) -> None:
+        where = await collection(tx, copy.item.owner, copy.item.collection)
+        await items.remove(tx, where, [copy.item.uid])
+
+    async def answer(self, tx: Tx, message: Message) -> str:
+        """A REPLY to its organiser: into the object, into the inbox, on to the others; SCHEDULE-STATUS."""
+        principal = self._users.calendar_of(message.recipient)
+        if principal is None:
+            return await self._mail(tx, message)
+        if principal.disabled:
+            return NOBODY
+        told = self._object(message)
+        copy = await self._desk.copy(tx, principal.id, told.uid)
+        if copy is None or not self._is_from(copy.object, message.recipient):
+            return NOBODY
+        changed = apply_reply(copy.object, told, message.sender, self._users.who)
+        if changed is not None:
+            # RFC 6638 §3.2.10: answers taken in leave the schedule tag as it is.
+            await self._keep(tx, principal, copy, changed, tag=False)
+            await self._desk.notify(tx, principal.id, self._text(message))
+            await self.refresh(tx, message.recipient, changed, but=message.sender)
+        return DELIVERED
+
+    async def refresh(self, tx: Tx, key: str, found: CalendarObject, *, but: str) -> None:
+        """Shows the other attendees what somebody has answered; not in meetings of hundreds."""
+        invited = Invited(found, key, self._users.who)
+        if len(invited.places) > self._config.dav.attendee_refresh:
+            return
+        for attendee, places in invited.places.items():
+            principal = self._users.calendar_of(attendee)
+            if principal is None or attendee == but or principal.kind != "person":
+                continue
+            copy = await self._desk.copy(tx, principal.id, found.uid)
+            if copy is None or not self._is_from(copy.object, key):
+                continue
+            request = Message("REQUEST", key, attendee, calendar_with(invited.view(places), found.calendar))
+            made = itip_attendee.apply_request(copy.object, request.object, whole=True)
+            if data_of(made.calendar) != data_of(copy.object.calendar):
+                await self._keep(tx, principal, copy, made, tag=False)
+
+    async def note(self, tx: Tx, owner: int, message: Message) -> None:
+        """A message into an inbox as it is."""
+        await self._desk.notify(tx, owner, self._text(message))
+
+    def _is_from(self, found: CalendarObject, key: str) -> bool:
+        line = organizer(found)
+        return line is not None and self._users.who(line[2]) == key
+
+    def _object(self, message: Message) -> CalendarObject:
+        return self._read(message)[1]
+
+    def _text(self, message: Message) -> bytes:
+        return self._read(message)[2]
+
+    def _read(self, message: Message) -> tuple[Component, CalendarObject, bytes]:
+        known = self._known.get(id(message.calendar))
+        if known is None:
+            known = message.calendar, message.object, data_of(message.calendar)
+            self._known[id(message.calendar)] = known
+        return known
+
+    async def _mail(self, tx: Tx, message: Message) -> str:
+        """RFC 6047 through the mail queue."""
+        domain = self._users.mail_domain(message.recipient)
+        author = self._users.principal(message.sender)
+        if not domain or author is None:
+            return NOBODY
+        if not self._config.dav.imip:
+            return FAILED
+        found = self._object(message)
+        said = attendee_of(found.members[0], message.sender, self._users.who)
+        text = imip.build(
+            message.method,
+            self._text(message),
+            found,
+            imip.Envelope(
+                author.address,
+                author.name,
+                message.recipient,
+                f"<{uuid.uuid4()}@{author.domain}>",
+                clock.now(),
+            ),
+            parameter(said, "PARTSTAT") if said is not None and message.method == "REPLY" else "",
+        )
+        await queue.enqueue(
+            tx,
+            self._desk.store.blobs.small(text),
+            [Destination(message.recipient, to_ascii(domain), {"skip": 0, "size": len(text)})],
+            owner=author.id,
+            sender=author.address,
+            now=clock.now(),
+            lifetime=round(self._config.smtp.queue_lifetime * clock.SECOND),
+        )
+        return SENT
+
+
+def _opaque(found: CalendarObject) -> CalendarObject:
+    """A room is taken, however little the meeting takes its host's time."""
+    return replaced(found, [without(member, "TRANSP") for member in found.members])
+
+
+def _commented(reply: Message, comment: str) -> Message:
+    if not comment:
+        return reply
+    text = comment.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+    parts = [
+        with_line(part, ("COMMENT", "", text)) if part.name != "VTIMEZONE" else part
+        for part in reply.calendar.components
+    ]
+    made = Component(reply.calendar.name, reply.calendar.begin, reply.calendar.properties, parts)
+    return Message(reply.method, reply.sender, reply.recipient, made)
