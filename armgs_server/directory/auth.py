@@ -250,14 +250,14 @@ class Auth:
         credentials = await self.passwords.renewed(password)
 
         async def work(tx: Tx) -> None:
-            unchanged = await tx.value(
-                "SELECT 1 FROM credential WHERE principal = ? AND kind = ? AND value = ?",
+            created = await tx.value(
+                "SELECT created FROM credential WHERE principal = ? AND kind = ? AND value = ?",
                 person.id,
                 ARGON2,
                 before,
             )
-            if unchanged:
-                await people.put_credentials(tx, person.id, credentials)
+            if created is not None:
+                await people.put_credentials(tx, person.id, credentials, created=created)
 
         await self._store.write(work)
 

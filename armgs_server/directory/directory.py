@@ -140,6 +140,10 @@ class Directory(Finder):
         """Name, when made, when last used (0 = never) of each app password."""
         return await self.store.read(lambda tx: people.app_passwords(tx, person))
 
+    async def password_changed(self, person: int) -> int:
+        """When the person's password was set; 0 where there is none."""
+        return await self.store.read(lambda tx: people.password_changed(tx, person))
+
     # Groups, rooms, equipment, chat rooms
 
     async def create_group(

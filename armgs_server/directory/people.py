@@ -106,8 +106,18 @@ async def app_passwords(tx: Tx, principal_id: int) -> list[tuple[str, int, int]]
     return [(name, created, last_used) for name, created, last_used in rows]
 
 
-async def put_credentials(tx: Tx, principal_id: int, credentials: Sequence[Credential]) -> None:
-    """Adds credentials; one of the same kind and name is replaced."""
+async def password_changed(tx: Tx, principal_id: int) -> int:
+    """When the password was set; 0 where there is none."""
+    created = await tx.value(
+        "SELECT MAX(created) FROM credential WHERE principal = ? AND kind <> 'app'", principal_id
+    )
+    return int(created or 0)
+
+
+async def put_credentials(
+    tx: Tx, principal_id: int, credentials: Sequence[Credential], *, created: int = 0
+) -> None:
+    """Adds credentials; one of the same kind and name is replaced. `created` is now unless it is given."""
     for credential in credentials:
         await tx.execute(
             "INSERT INTO credential (principal, kind, name, value, created, last_used)"
@@ -117,7 +127,7 @@ async def put_credentials(tx: Tx, principal_id: int, credentials: Sequence[Crede
             credential.kind,
             credential.name,
             credential.value,
-            clock.now(),
+            created or clock.now(),
         )
 
 

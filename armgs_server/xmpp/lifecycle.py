@@ -222,8 +222,9 @@ def kick(server: Server, principal_id: int) -> None:
     for account in list(server.accounts.values()):
         if account.owner == principal_id:
             for session in list(account.sessions.values()):
-                close(session, "not-authorized")
-                give_up(server, session)
+                if not session.is_spared:
+                    close(session, "not-authorized")
+                    give_up(server, session)
 
 
 async def end_sessions(server: Server, jid: JID, condition: str) -> None:

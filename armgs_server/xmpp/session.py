@@ -10,7 +10,9 @@ while the resource is not available (RFC 6121 §4).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from armgs_server.storage import clock
@@ -43,6 +45,7 @@ class Session:
         "holding",
         "interests",
         "is_ended",
+        "is_spared",
         "jid",
         "lang",
         "number",
@@ -76,6 +79,7 @@ class Session:
         self.expiry: asyncio.TimerHandle | None = None  # there while the session waits to be resumed
         self.handling = asyncio.Lock()  # held while stanzas of the client are being handled
         self.is_ended = False
+        self.is_spared = False
         self.active_at = clock.now()
 
     def __repr__(self) -> str:
@@ -99,6 +103,15 @@ class Session:
     def is_lost(self) -> bool:
         """Ended here, and not gone on in another process, to which `send` would pass things on."""
         return self.is_ended and self.sm is None
+
+    @contextlib.contextmanager
+    def spared(self) -> Iterator[None]:
+        """What its client does here ends the person's sessions, but not this one: it gets the answer."""
+        self.is_spared = True
+        try:
+            yield
+        finally:
+            self.is_spared = False
 
     def send(self, data: bytes) -> None:
         """Sends one stanza, or keeps it for when the client is there again."""

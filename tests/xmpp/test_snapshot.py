@@ -18,7 +18,7 @@ from armgs_server.xmpp.xeps.xep_0198_sm import Management
 from armgs_server.xmpp.xeps.xep_0352_csi import Holding
 
 PERSON = Principal(7, "person", "ann@digital.example", "Ann", 1, 0, "", False, False, MappingProxyType({}))
-MADE_ANEW = {"account", "expiry", "handling", "holding", "is_ended", "sm", "stream"}
+MADE_ANEW = {"account", "expiry", "handling", "holding", "is_ended", "is_spared", "sm", "stream"}
 STANZAS = st.binary(min_size=1).map(lambda data: data.replace(b"\0", b" "))
 
 

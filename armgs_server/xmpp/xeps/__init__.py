@@ -31,6 +31,7 @@ from armgs_server.xmpp.xeps import (
     xep_0359_stanza_ids,
     xep_0424_retraction,
     xep_0441_preferences,
+    xep_0494_access,
 )
 
 SERVER_FEATURES = (
@@ -62,6 +63,7 @@ ACCOUNT_FEATURES = (
     *xep_0357_push.ACCOUNT_FEATURES,
     *xep_0359_stanza_ids.FEATURES,
     *xep_0424_retraction.FEATURES,
+    *xep_0494_access.ACCOUNT_FEATURES,
 )
 ROUTES = (
     *xep_0012_last.ROUTES,
@@ -81,4 +83,5 @@ ROUTES = (
     *xep_0313_mam.ROUTES,
     *xep_0357_push.ROUTES,
     *xep_0441_preferences.ROUTES,
+    *xep_0494_access.ROUTES,
 )
