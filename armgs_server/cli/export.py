@@ -34,9 +34,14 @@ PAGE = 200  # items read at a time
 @click.option(
     "--status", is_flag=True, help="Add Status: fields with the flags to mail, instead of keeping it exact."
 )
+@click.option(
+    "--credentials", is_flag=True, help="Add the keys that prove the password to chat.xml: guard it as one."
+)
 @config_option
 @json_option
-def export(address: str, out: Path, status: bool, config_path: Path | None, as_json: bool) -> None:
+def export(
+    address: str, out: Path, status: bool, credentials: bool, config_path: Path | None, as_json: bool
+) -> None:
     """Writes mail, calendars, contacts, files and chat of ADDRESS into the new folder OUT."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AlreadyExists(f"{out} exists already")
@@ -51,7 +56,8 @@ def export(address: str, out: Path, status: bool, config_path: Path | None, as_j
             record["calendar_objects"] = await exporter.calendars()
             record["contacts"] = await exporter.contacts()
             record["files"] = await exporter.files()
-            record["chat_messages"] = await export_chat.write(workplace, person, out / "chat.xml")
+            chat = export_chat.write(workplace, person, out / "chat.xml", credentials=credentials)
+            record["chat_messages"] = await chat
         return record
 
     print_record(as_json, work_on(config_path, work))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`armgs import …`: people, mail, calendars, contacts and files from where they were before.
+"""`armgs import …`: people, mail, chat, calendars, contacts and files from where they were before.
 
 What cannot be taken is reported with file, line and reason; the rest goes on, and the exit code tells.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from armgs_server.cli import import_files, import_mail, import_objects, import_users
+from armgs_server.cli import import_chat, import_files, import_mail, import_objects, import_users
 from armgs_server.cli.report import Report
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 
@@ -20,7 +20,7 @@ _EXISTING = click.Path(path_type=Path)
 
 @click.group("import")
 def import_() -> None:
-    """Brings in people, mail, calendars, contacts and files."""
+    """Brings in people, mail, chat, calendars, contacts and files."""
 
 
 def _run(config_path: Path | None, work: Callable[[Workplace], Awaitable[Report]]) -> Report:
@@ -110,3 +110,16 @@ def files(address: str, path: Path, folder: str, config_path: Path | None, as_js
         return await import_files.run(workplace, address, path, folder)
 
     _run(config_path, work).finish(as_json, "files")
+
+
+@import_.command("chat")
+@click.argument("file", type=_EXISTING)
+@config_option
+@json_option
+def chat(file: Path, config_path: Path | None, as_json: bool) -> None:
+    """Adds people with contacts, history and all else of chat, from another server's export (XEP-0227)."""
+
+    async def work(workplace: Workplace) -> Report:
+        return await import_chat.run(workplace, file)
+
+    _run(config_path, work).finish(as_json, "things")

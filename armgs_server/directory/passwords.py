@@ -22,7 +22,7 @@ from passlib.hash import argon2
 
 from armgs_server.config import SecuritySettings
 from armgs_server.directory.people import Credential
-from armgs_server.directory.scram import SALT_SIZE, Keys, make_keys, prepare
+from armgs_server.directory.scram import SALT_SIZE, Hash, Keys, make_keys, parse_keys, prepare
 from armgs_server.errors import Invalid, Temporary
 from armgs_server.storage.tx import Tx
 
@@ -32,6 +32,10 @@ ARGON2: Final = "argon2"
 SCRAM_SHA_1: Final = "scram-sha-1"
 SCRAM_SHA_256: Final = "scram-sha-256"
 APP: Final = "app"
+# Of a password that came as SCRAM keys (XEP-0227 §4.2) there is no better hash until it is used first: then
+# the hash is one of these names, `$`, and the keys.
+_SCRAM: Final = "scram-"
+_HASHES: Final[dict[str, Hash]] = {SCRAM_SHA_1: "sha1", SCRAM_SHA_256: "sha256"}
 
 APP_PASSWORD_SIZE: Final = 16  # bytes
 SECRET_SIZE: Final = 32
@@ -106,6 +110,8 @@ class Passwords:
         def check() -> bool:
             if hashed is None and not self._nobody:
                 self._nobody = self._argon2.hash(secrets.token_hex(SECRET_SIZE))
+            if hashed is not None and hashed.startswith(_SCRAM):
+                return _has_keys(prepared, hashed)
             is_right: bool = self._argon2.verify(prepared, hashed or self._nobody)
             return is_right and hashed is not None
 
@@ -113,7 +119,7 @@ class Passwords:
 
     def is_outdated(self, hashed: str) -> bool:
         """Whether the hash was made under other settings than today's."""
-        outdated: bool = self._argon2.needs_update(hashed)
+        outdated: bool = hashed.startswith(_SCRAM) or self._argon2.needs_update(hashed)
         return outdated
 
     def new_app_password(self, principal_id: int, name: str) -> tuple[str, Credential]:
@@ -168,3 +174,10 @@ class Passwords:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
+
+
+def _has_keys(prepared: str, hashed: str) -> bool:
+    kind, _, text = hashed.partition("$")
+    keys = parse_keys(text)
+    made = make_keys(_HASHES[kind], prepared.encode(), keys.salt, keys.iterations)
+    return hmac.compare_digest(made.stored_key, keys.stored_key)
