@@ -9,6 +9,7 @@ import click
 
 from armgs_server import __version__
 from armgs_server.cli import exit as exit_codes
+from armgs_server.cli.administrators import administrator
 from armgs_server.cli.backup import backup
 from armgs_server.cli.certificate import certificate
 from armgs_server.cli.check import check
@@ -44,6 +45,7 @@ for command in (
     group,
     room,
     equipment,
+    administrator,
     import_,
     export,
     backup,
