@@ -131,6 +131,18 @@ class Access:
             self._kept += 1
         return rights
 
+    async def account_rights(self, principal: Principal, owner: int) -> Rights:
+        """What the principal may do on everything that an owner has: collections at the top included."""
+        if owner == principal.id:
+            return EVERYTHING
+        granted = (await self._grants_of(owner)).get(0, {})
+        groups = await self._groups_of(principal) | {EVERYBODY} if granted else frozenset()
+        rights = NOTHING
+        for grantee, each in granted.items():
+            if grantee in groups:
+                rights |= each
+        return rights
+
     async def _work_out(self, principal: Principal, collection: Collection) -> Rights:
         grants = await self._grants_of(collection.owner)
         rights = NOTHING

@@ -95,6 +95,16 @@ def text_parts(root: Part) -> Iterator[Part]:
         yield from text_parts(child)
 
 
+def decoded_body(header: bytes, body: bytes) -> bytes | None:
+    """A part's octets without their transfer encoding (RFC 3516 §4.1); None for an unknown one."""
+    encoding = (parse_token(parse_fields(header).get(b"content-transfer-encoding", b"")) or b"7bit").lower()
+    if encoding == b"base64":
+        return decode_base64(body)
+    if encoding == b"quoted-printable":
+        return binascii.a2b_qp(body)
+    return body if encoding in (b"7bit", b"8bit", b"binary") else None
+
+
 def decoded_text(data: bytes, part: Part) -> str:
     """A part's text as a person reads it, or "" where it holds none."""
     fields = parse_fields(data[part.start : part.body])

@@ -63,7 +63,9 @@ class SequenceSet(NamedTuple):
 class Cursor:
     """Reads one command from left to right."""
 
-    def __init__(self, parts: Sequence[bytes], position: int = 0) -> None:
+    def __init__(self, parts: Sequence[bytes], position: int = 0, *, utf8: bool = False) -> None:
+        """`utf8`: mailbox names are UTF-8, not modified UTF-7 (RFC 9051 §5.1, RFC 6855 §3)."""
+        self._utf8 = utf8
         self._parts = parts
         self._index = 0
         self._text = parts[0]
@@ -178,12 +180,12 @@ class Cursor:
 
     def mailbox(self) -> str:
         """mailbox = "INBOX" / astring, decoded. NONEXISTENT-like refusals are the session's."""
-        return decode_mailbox(self.astring())
+        return decode_mailbox(self.astring(), utf8=self._utf8)
 
     def list_mailbox(self) -> str:
         """list-mailbox = 1*list-char / string"""
         found = self.match(_LIST)
-        return decode_mailbox(found[0] if found is not None else self.string())
+        return decode_mailbox(found[0] if found is not None else self.string(), utf8=self._utf8)
 
     def number(self) -> int:
         number = int(self._require(_NUMBER, "number")[0])

@@ -25,9 +25,10 @@ _UNSAFE = re.compile(r"(?:&|[^\x20-\x7e])")
 _NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
-def decode_mailbox(name: bytes) -> str:
-    """A name from the wire: modified UTF-7, or raw UTF-8 as newer clients send it."""
-    if not name.isascii():
+def decode_mailbox(name: bytes, *, utf8: bool = False) -> str:
+    """A name from the wire: modified UTF-7, or raw UTF-8 as newer clients send it; with `utf8` nothing else
+    (RFC 9051 §5.1)."""
+    if utf8 or not name.isascii():
         try:
             return normalise(name.decode("utf-8"))
         except UnicodeDecodeError:

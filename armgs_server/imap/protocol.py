@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command framing without I/O: RFC 3501 §2.2.1, §4.3, LITERAL+ (RFC 7888).
+"""Command framing without I/O: RFC 3501 §2.2.1, §4.3, LITERAL+ (RFC 7888), literal8 (RFC 3516).
 
 Invariants:
-- A command leaves as one event with its literals; only the message of an APPEND is an event of its own,
-  in pieces as they came, so that memory stays bounded: a command by `line_limit` + `literal_limit`.
+- A command leaves as one event with its literals; only what an APPEND or REPLACE brings are events of
+  their own, in pieces as they came, so that memory stays bounded: a command by `line_limit` +
+  `literal_limit`.
 - Whether a message is wanted is asked before its first octet: a refused synchronising literal is never
   sent, a refused non-synchronising one is swallowed.
 - Input behind a command is read as the session asks (`expect_line`) while it handles the event.
@@ -22,8 +23,12 @@ from typing import TypeAlias
 _TAG = re.compile(rb"([!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,64}) ")
 _HEAD = re.compile(_TAG.pattern + rb"([A-Za-z0-9]+)")
 _UID = re.compile(rb" ([A-Za-z]+)")
-# literal = "{" number ["+"] "}" CRLF CHAR8; "-" is LITERAL- (RFC 7888 §3)
-_LITERAL = re.compile(rb"\{([0-9]{1,15})([+-]?)\}\Z")
+# literal = "{" number ["+"] "}" CRLF CHAR8; "-" is LITERAL- (RFC 7888 §3); "~" is literal8 (RFC 3516 §4.4)
+_LITERAL = re.compile(rb"~?\{([0-9]{1,15})([+-]?)\}\Z")
+# What stands before the first literal of a message: a mailbox, for REPLACE (RFC 8508) behind the number.
+# The mailbox may be a literal itself.
+_MESSAGE = re.compile(_TAG.pattern + rb"(?:APPEND +[^ ]|(?:UID +)?REPLACE +[^ ]+ +[^ ])", re.IGNORECASE)
+_MESSAGE_NAME = re.compile(_TAG.pattern + rb"(?:APPEND|(?:UID +)?REPLACE) ", re.IGNORECASE)
 _LITERAL_SIZE = 20  # octets of the longest, with the CR behind it
 # Literals in one command: each costs a round trip or a list entry.
 MAX_LITERALS = 1000
@@ -41,7 +46,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class MessageStart:
-    """APPEND announces `size` octets of message; answer with accept_message or refuse_message."""
+    """`size` octets of message are announced; answer with accept_message or refuse_message."""
 
     command: Command
     size: int
@@ -56,9 +61,11 @@ class MessageData:
 
 @dataclass(frozen=True, slots=True)
 class MessageEnd:
-    """The message is complete, and what follows it on the line."""
+    """The literal is complete, and what follows it on the line. `size`: of the next one, to be answered like
+    the first; None where the command ends here."""
 
     rest: bytes
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +215,7 @@ class ImapProtocol:
             self._mode = _Mode.COMMAND
             return Line(line)
         if mode is _Mode.MESSAGE_END:
-            self._finish(line)
-            return MessageEnd(line)
+            return self._message_end(line)
         if mode is _Mode.SKIP_LINE:
             self._finish(line)
             return True
@@ -221,6 +227,17 @@ class ImapProtocol:
             self._parts.append(line)
             return self._command()
         return self._announced(line, found)
+
+    def _message_end(self, line: bytes) -> MessageEnd:
+        """What is behind a message: the end of the command, or another literal (RFC 3502, RFC 4469)."""
+        found = _LITERAL.search(line)
+        if found is None:
+            self._finish(line)
+            return MessageEnd(line)
+        self._remaining = int(found[1])
+        self._is_synchronising = not found[2]
+        self._mode = _Mode.DECIDE
+        return MessageEnd(line[: found.start()], self._remaining)
 
     def _refuse(self, line: bytes, text: str, code: str = "") -> Fault:
         """Ends the current command."""
@@ -243,8 +260,7 @@ class ImapProtocol:
         if head is None:
             return self._refuse(line, "tag and command expected")
         text = line[: found.start()]
-        # APPEND's mailbox may be a literal itself: the message is one with something before it.
-        if head[2].upper() == b"APPEND" and (self._parts or text[head.end() :].strip()):
+        if _MESSAGE_NAME.match(self._parts[0]) if self._parts else _MESSAGE.match(text):
             self._parts.append(text)
             self._remaining = size
             self._mode = _Mode.DECIDE

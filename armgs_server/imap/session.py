@@ -16,19 +16,22 @@ from typing import TYPE_CHECKING
 
 from armgs_server import log
 from armgs_server.directory import Principal, Rights
-from armgs_server.errors import DomainError, NotFound
+from armgs_server.directory.access import EVERYTHING, NOTHING
+from armgs_server.directory.administrators import is_administrator
+from armgs_server.errors import Denied, DomainError, NotFound
 from armgs_server.imap import protocol as framing
 from armgs_server.imap.command import Ok, Spec, State
 from armgs_server.imap.commands import COMMANDS
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.mailbox_names import DELIMITER
+from armgs_server.imap.mailbox_names import encode_mailbox
+from armgs_server.imap.namespaces import Place, locate
 from armgs_server.imap.protocol import ImapProtocol
-from armgs_server.imap.responses import ImapError, bad, from_domain, no, status
+from armgs_server.imap.responses import ImapError, astring, bad, from_domain, no, status
 from armgs_server.imap.updates import Updates
 from armgs_server.imap.view import View
 from armgs_server.net.stream import Stream
 from armgs_server.service import Core
-from armgs_server.storage import collections
+from armgs_server.storage import collections, mailboxes
 from armgs_server.storage.collections import Collection
 
 if TYPE_CHECKING:
@@ -140,7 +143,7 @@ class Session:
                 raise bad(f"no such command: {command.name}")
             if self.state not in spec.states:
                 raise bad(f"{command.name} is not allowed now")
-            answer = await spec.handle(self, Cursor(command.parts, command.position))
+            answer = await spec.handle(self, Cursor(command.parts, command.position, utf8=self.utf8))
         except ImapError as error:
             self._refuse_message()
             await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
@@ -211,27 +214,81 @@ class Session:
         return Ok("logged in", f"CAPABILITY {self.capabilities()}")
 
     @property
-    def owner(self) -> int:
-        """Whose mailboxes are meant by a name."""
+    def person(self) -> Principal:
+        """Who is logged in."""
         assert self.principal is not None
-        return self.principal.id
+        return self.principal
+
+    @property
+    def owner(self) -> int:
+        """Whose mailboxes are meant by a name without a namespace."""
+        return self.person.id
+
+    @property
+    def is_rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051 §6.3.1)."""
+        return "IMAP4REV2" in self.enabled
+
+    @property
+    def utf8(self) -> bool:
+        """Whether names are UTF-8, in both directions (RFC 9051 §5.1, RFC 6855 §3)."""
+        return "IMAP4REV2" in self.enabled or "UTF8=ACCEPT" in self.enabled
+
+    def name(self, mailbox: str) -> bytes:
+        """A mailbox name as this client reads it."""
+        if self.utf8 and not mailbox.isascii():
+            escaped = mailbox.replace("\\", "\\\\").replace('"', '\\"')
+            return b'"%b"' % escaped.encode("utf-8")
+        return astring(mailbox.encode("ascii") if self.utf8 else encode_mailbox(mailbox))
 
     # Mailboxes.
 
     async def check(self, collection: Collection, rights: Rights) -> None:
-        """The one place where IMAP asks what the person may do."""
-        assert self.principal is not None
-        await self.core.directory.access.check(self.principal, collection, rights)
+        """NotFound without LOOKUP, Denied without one of the others."""
+        held = await self.rights(collection)
+        if Rights.LOOKUP not in held:
+            raise NotFound()
+        if rights not in held:
+            raise Denied()
 
     async def rights(self, collection: Collection) -> Rights:
-        assert self.principal is not None
-        return await self.core.directory.access.rights(self.principal, collection)
+        """The one place where IMAP asks what the person may do."""
+        if collection.owner == self.owner:
+            return EVERYTHING
+        held = await self.core.directory.access.rights(self.person, collection)
+        return held if held == EVERYTHING else held | await self._as_administrator(collection.owner)
 
-    async def mailbox(self, name: str, rights: Rights, missing: str = "NONEXISTENT") -> Collection:
-        """The mailbox of a name, with rights on it. NO with the code `missing` where there is none."""
-        segments = name.split(DELIMITER)
-        found = await self.core.store.read(lambda tx: collections.by_path(tx, self.owner, KIND, segments))
-        if found is None:
+    async def account_rights(self, owner: int) -> Rights:
+        """What the person may do at the top of an owner's tree."""
+        held = await self.core.directory.access.account_rights(self.person, owner)
+        return held if held == EVERYTHING else held | await self._as_administrator(owner)
+
+    async def _as_administrator(self, owner: int) -> Rights:
+        """Who administers a department may do everything with what belongs to no person."""
+        directory = self.core.directory
+        principal = await directory.by_id(owner)
+        if principal is None or principal.kind == "person":
+            return NOTHING
+        administers = await is_administrator(directory, self.person, principal.department)
+        return EVERYTHING if administers else NOTHING
+
+    async def place(self, name: str, missing: str = "NONEXISTENT") -> Place:
+        """Whose mailbox a name means. NO with the code `missing` where there is nobody of that address."""
+        place = await locate(self.core.directory, self.person, name)
+        if place is None:
+            raise no("no such mailbox", missing)
+        return place
+
+    async def mailbox(
+        self, name: str, rights: Rights, missing: str = "NONEXISTENT", *, may_be_empty_name: bool = False
+    ) -> Collection:
+        """The mailbox of a name, with rights on it. NO with the code `missing` where there is none, or only
+        a name without a mailbox (unless `may_be_empty_name`)."""
+        place = await self.place(name, missing)
+        found = await self.core.store.read(
+            lambda tx: collections.by_path(tx, place.owner.id, KIND, place.path)
+        )
+        if found is None or (mailboxes.is_empty_name(found) and not may_be_empty_name):
             raise no("no such mailbox", missing)
         try:
             await self.check(found, rights)

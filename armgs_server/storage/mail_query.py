@@ -81,14 +81,16 @@ async def deleted(tx: Tx, owner: int, collection: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-async def deleted_count(tx: Tx, owner: int, collection: int) -> int:
-    """How many have \\Deleted."""
-    count: int = await tx.value(
-        "SELECT COUNT(*) FROM item WHERE owner = ? AND collection = ? AND (flags & 8) <> 0",
+async def deleted_sums(tx: Tx, owner: int, collection: int) -> tuple[int, int]:
+    """How many have \\Deleted, and their bytes."""
+    row = await tx.row(
+        "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM item"
+        " WHERE owner = ? AND collection = ? AND (flags & 8) <> 0",
         owner,
         collection,
     )
-    return count
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 async def select(

@@ -8,6 +8,9 @@ from armgs_server.storage import clock, collections
 from armgs_server.storage.collections import INDEX_TABLES, Collection
 from armgs_server.storage.tx import Tx
 
+# What every kind keeps of a collection beside its index rows.
+_TABLES = ("item", "tombstone", "lock", "grant_", "recent", "annotation")
+
 
 async def rename(tx: Tx, collection: Collection, *, parent: int, name: str) -> Collection:
     """Moves within the owner's tree; uids, modseq and rights go along. AlreadyExists; Conflict on a loop."""
@@ -61,7 +64,7 @@ async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
         clock.now(),
         *key,
     )
-    for table in (*INDEX_TABLES.get(collection.kind, ()), "item", "tombstone", "lock", "grant_"):
+    for table in (*INDEX_TABLES.get(collection.kind, ()), *_TABLES):
         await tx.execute(f"DELETE FROM {table} WHERE owner = ? AND collection = ?", *key)
     gone = await tx.row(
         "DELETE FROM collection WHERE owner = ? AND id = ? RETURNING items, bytes, modseq", *key

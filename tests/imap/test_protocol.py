@@ -43,6 +43,9 @@ class Accepting(ImapProtocol):
                 continue
             if isinstance(event, MessageEnd):
                 yield MessageData(self.octets or b"")
+                if event.size is not None:
+                    self.octets = b""
+                    (self.accept_message if self.accepts else self.refuse_message)()
             yield event
 
 
@@ -102,9 +105,19 @@ def test_an_empty_message_and_what_is_behind_a_message() -> None:
     assert feed(Accepting, data) == [MessageStart(command, 0), MessageData(b""), MessageEnd(b" junk")]
 
 
-def test_a_literal_behind_a_message_is_swallowed() -> None:
-    data = b"1 APPEND x {1+}\r\nm {9+}\r\n2 NOOP\r\n!\r\n3 NOOP\r\n"
-    assert feed(Accepting, data)[1:] == [MessageData(b"m"), MessageEnd(b" {9+}"), noop(b"3")]
+@pytest.mark.parametrize(
+    "command", [b"APPEND x", b"APPEND {1+}\r\nx", b"REPLACE 4 x", b"uid replace 4 {1+}\r\nx"]
+)
+def test_messages_follow_one_another(command: bytes) -> None:
+    """RFC 3502, RFC 8508"""
+    data = b"1 %b {1+}\r\nm (\\Seen) ~{9+}\r\n2 NOOP\r\n!)\r\n3 NOOP\r\n" % command
+    assert feed(Accepting, data)[1:] == [
+        MessageData(b"m"),
+        MessageEnd(b" (\\Seen) ", 9),
+        MessageData(b"2 NOOP\r\n!"),
+        MessageEnd(b")"),
+        noop(b"3"),
+    ]
 
 
 def test_a_refused_message_that_comes_anyway_is_swallowed() -> None:

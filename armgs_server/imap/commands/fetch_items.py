@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What FETCH asks for, and how one row answers it: RFC 3501 §6.4.5, §9 (fetch-att), RFC 7162 §3.1.4.2."""
+"""What FETCH asks for, and how one row answers it: RFC 3501 §6.4.5, §9 (fetch-att), RFC 7162 §3.1.4.2, BINARY
+(RFC 3516), EMAILID and THREADID (RFC 8474), PREVIEW (RFC 8970), SAVEDATE (RFC 8514)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+from armgs_server.imap.commands.object_ids import email_id, thread_id
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import astring, bad, flag_list, internal_date
 from armgs_server.storage.mail_query import HEADER
@@ -21,6 +23,13 @@ _MACROS = {
     "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
     "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
 }
+
+
+def _thread_id(message_id: str, refs: str) -> bytes:
+    found = thread_id(message_id, refs)
+    return b"NIL" if found is None else b"(%b)" % found
+
+
 # Attributes that are columns: the columns, how the value is written, and how it is made from them.
 _COLUMNS: dict[str, tuple[str, str, Callable[..., bytes] | None]] = {
     "FLAGS": ("i.flags, i.keywords", "%b", flag_list),
@@ -30,12 +39,16 @@ _COLUMNS: dict[str, tuple[str, str, Callable[..., bytes] | None]] = {
     "BODY": ("m.body", "%b", None),
     "BODYSTRUCTURE": ("m.bodystructure", "%b", None),
     "MODSEQ": ("i.modseq", "(%d)", None),
+    "EMAILID": ("i.blob", "(%b)", email_id),
+    "THREADID": ("m.message_id, m.refs", "%b", _thread_id),
+    "SAVEDATE": ("i.modified", "%b", internal_date),
 }
 # section-spec = section-msgtext / (section-part ["." section-text]); section-msgtext with HEADER.FIELDS
 _SECTION = re.compile(
     rb"((?:[1-9][0-9]{0,4}(?:\.|(?=\])))*)(HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME)?",
     re.IGNORECASE,
 )
+_PART = re.compile(rb"[1-9][0-9]{0,4}(?:\.[1-9][0-9]{0,4})*")
 _PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
 # Rows of one slice: a few milliseconds of the loop. With bodies fewer, for they are larger.
 SLICE = 500
@@ -50,11 +63,16 @@ class Section:
 
     label: bytes
     path: tuple[int, ...]
-    text: str  # "" HEADER TEXT MIME
+    text: str  # "" HEADER TEXT MIME, and what is made of content: BINARY BINARY.SIZE PREVIEW
     fields: tuple[bytes, ...] | None  # of HEADER.FIELDS
     negate: bool
     partial: tuple[int, int] | None
     peek: bool
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is made of the content, and not cut out of it."""
+        return self.text in ("BINARY", "BINARY.SIZE", "PREVIEW")
 
     @property
     def is_header_only(self) -> bool:
@@ -82,7 +100,13 @@ def parse_items(cursor: Cursor) -> Items:
     def item() -> None:
         name = cursor.fetch_name()
         if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
-            sections.append(_section(cursor, peek=name == "BODY.PEEK"))
+            sections.append(parse_section(cursor, peek=name == "BODY.PEEK"))
+        elif name in _BINARY and cursor.take(b"["):
+            sections.append(_binary(cursor, name))
+        elif name == "PREVIEW":
+            if cursor.take(b" ("):  # RFC 8970 §3.2: LAZY may be NIL; here nothing is
+                cursor.expect(b"LAZY)")
+            sections.append(PREVIEW)
         elif name in _COLUMNS or name == "UID":
             names.append(name)
         elif name in _RFC822:
@@ -111,7 +135,35 @@ _RFC822 = {
 }
 
 
-def _section(cursor: Cursor, *, peek: bool) -> Section:
+PREVIEW = Section(b"PREVIEW", (), "PREVIEW", None, False, None, True)
+_BINARY = ("BINARY", "BINARY.PEEK", "BINARY.SIZE")
+
+
+def _binary(cursor: Cursor, name: str) -> Section:
+    """ "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary (RFC 3516 §4.2)"""
+    found = cursor.match(_PART)
+    numbers = found[0] if found is not None else b""
+    path = tuple(int(number) for number in numbers.split(b".")) if numbers else ()
+    cursor.expect(b"]")
+    if len(path) > MAX_PATH:
+        raise bad("no such section")
+    if name == "BINARY.SIZE":
+        return Section(b"BINARY.SIZE[%b]" % numbers, path, name, None, False, None, True)
+    partial = _partial(cursor)
+    shown = b"BINARY[%b]" % numbers + (b"<%d>" % partial[0] if partial else b"")
+    return Section(shown, path, "BINARY", None, False, partial, name == "BINARY.PEEK")
+
+
+def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    asked = cursor.match(_PARTIAL)
+    if asked is None:
+        return None
+    if not int(asked[2]):
+        raise bad("partial fetch of nothing")
+    return int(asked[1]), int(asked[2])
+
+
+def parse_section(cursor: Cursor, *, peek: bool) -> Section:
     """section ["<" number "." nz-number ">"], behind the "[" """
     found = cursor.match(_SECTION)
     assert found is not None  # the pattern matches nothing at all, too
@@ -128,11 +180,7 @@ def _section(cursor: Cursor, *, peek: bool) -> Section:
             raise bad("field name expected")
         label += b" (%b)" % b" ".join(map(astring, fields))
     cursor.expect(b"]")
-    partial = None
-    if asked := cursor.match(_PARTIAL):
-        partial = int(asked[1]), int(asked[2])
-        if not partial[1]:
-            raise bad("partial fetch of nothing")
+    partial = _partial(cursor)
     shown = b"BODY[%b]" % label + (b"<%d>" % partial[0] if partial else b"")
     negate = text == "HEADER.FIELDS.NOT"
     return Section(shown, path, "HEADER" if fields else text, fields, negate, partial, peek)

@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """LIST, LSUB, NAMESPACE: RFC 3501 §6.3.8, §6.3.9, LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819),
-SPECIAL-USE (RFC 6154), CHILDREN (RFC 3348), NAMESPACE (RFC 2342)."""
+SPECIAL-USE (RFC 6154), CHILDREN (RFC 3348), NAMESPACE (RFC 2342), LIST-MYRIGHTS (RFC 8440),
+LIST-METADATA (RFC 9590)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from armgs_server.directory import Rights
+from armgs_server.directory.access import serialise_rights
 from armgs_server.imap.command import Ok
-from armgs_server.imap.commands.status import status_items, status_line
+from armgs_server.imap.commands.list_entries import Entry, read_entries
+from armgs_server.imap.commands.metadata import entry_name, mailbox_entries, metadata_line
+from armgs_server.imap.commands.status import count, status_items, status_line
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.mailbox_names import (
-    DELIMITER,
-    INBOX,
-    check_pattern,
-    encode_mailbox,
-    is_match,
-    normalise,
-)
-from armgs_server.imap.responses import astring, bad
-from armgs_server.storage import collections, subscriptions
-from armgs_server.storage.collections import Collection
+from armgs_server.imap.mailbox_names import INBOX, check_pattern, is_match, normalise
+from armgs_server.imap.namespaces import OTHER_USERS, SHARED
+from armgs_server.imap.responses import bad
+from armgs_server.storage import subscriptions
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
-KIND = "mail"
 # use-attr (RFC 6154 §2) <-> collection.role
 ROLES: Mapping[str, str] = {
     "\\ARCHIVE": "archive",
@@ -35,9 +32,7 @@ ROLES: Mapping[str, str] = {
     "\\SENT": "sent",
     "\\TRASH": "trash",
 }
-_ATTRIBUTES = {role: name.capitalize() for name, role in ROLES.items()} | {
-    role: f"\\{role.capitalize()}" for role in ROLES.values()
-}
+_ATTRIBUTES = {role: f"\\{role.capitalize()}" for role in ROLES.values()}
 
 
 @dataclass(slots=True)
@@ -50,44 +45,13 @@ class Request:
     recursive: bool = False
     only_special_use: bool = False
     show_subscribed: bool = False
+    show_rights: bool = False
     show_status: list[str] = field(default_factory=list)
+    show_metadata: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One mailbox with its whole name."""
-
-    name: str
-    collection: Collection
-    has_children: bool
-    subscribed_below: bool
-
-
-def entries(mailboxes: Iterable[Collection]) -> list[Entry]:
-    """Whole names of an account's mailboxes, in the order of the names, INBOX first."""
-    by_id = {each.id: each for each in mailboxes}
-    names: dict[int, str] = {}
-
-    def name_of(number: int) -> str:
-        if number not in names:
-            each = by_id[number]
-            above = name_of(each.parent) + DELIMITER if each.parent in by_id else ""
-            names[number] = above + each.name
-        return names[number]
-
-    parents = {each.parent for each in by_id.values()}
-    subscribed_below: set[int] = set()
-    for each in by_id.values():
-        parent = each.parent if each.subscribed else 0
-        while parent in by_id and parent not in subscribed_below:
-            subscribed_below.add(parent)
-            parent = by_id[parent].parent
-    found = [
-        Entry(name_of(each.id), each, each.id in parents, each.id in subscribed_below)
-        for each in by_id.values()
-    ]
-    found.sort(key=lambda entry: (entry.collection.role != "inbox", entry.name.casefold(), entry.name))
-    return found
+    @property
+    def wanted(self) -> list[str]:
+        return [normalise(self.reference + pattern) for pattern in self.patterns]
 
 
 async def handle_list(session: Session, cursor: Cursor) -> Ok:
@@ -96,57 +60,71 @@ async def handle_list(session: Session, cursor: Cursor) -> Ok:
     if request.patterns == [""]:  # RFC 3501 §6.3.8: asks for the delimiter only
         session.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return Ok("LIST completed")
-    session.writelines(_lines(request, await _read(session)))
+    wanted = request.wanted
+    found = await read_entries(session)
+    for entry in found:
+        if any(_matches(pattern, entry.name) for pattern in wanted) and _is_chosen(request, entry):
+            session.writelines(await _lines(session, request, entry))
     if request.only_subscribed and not request.only_special_use:
-        patterns = [normalise(request.reference + pattern) for pattern in request.patterns]
-        for name in await _names_left(session, patterns):
-            session.write(b'* LIST (\\NonExistent \\Subscribed) "/" %b\r\n' % name)
+        for name in await _names_left(session, found, wanted):
+            session.write(b'* LIST (\\NonExistent \\Subscribed) "/" %b\r\n' % session.name(name))
     return Ok("LIST completed")
 
 
-async def _read(session: Session) -> list[Entry]:
-    owner = session.owner
-    return entries(await session.core.store.read(lambda tx: collections.all_of(tx, owner, KIND)))
-
-
-async def _names_left(session: Session, patterns: Iterable[str]) -> list[bytes]:
-    """Subscribed names whose mailboxes were deleted (RFC 3501 §6.3.6, RFC 5258 §3.1)."""
+async def _names_left(session: Session, found: Sequence[Entry], wanted: Sequence[str]) -> list[str]:
+    """Subscribed names whose mailboxes are not there (RFC 3501 §6.3.6, RFC 5258 §3.1)."""
     owner = session.owner
     names = await session.core.store.read(lambda tx: subscriptions.names(tx, owner))
-    wanted = list(patterns)
-    return [astring(encode_mailbox(name)) for name in names if any(is_match(each, name) for each in wanted)]
+    there = {entry.name for entry in found if entry.is_subscribed}
+    return [name for name in names if name not in there and any(is_match(each, name) for each in wanted)]
 
 
-def _lines(request: Request, found: Iterable[Entry]) -> list[bytes]:
-    patterns = [normalise(request.reference + pattern) for pattern in request.patterns]
-    lines: list[bytes] = []
-    for entry in found:
-        if not any(_matches(pattern, entry) for pattern in patterns):
-            continue
-        is_subscribed = bool(entry.collection.subscribed)
-        child_info = request.recursive and entry.subscribed_below
-        if request.only_subscribed and not is_subscribed and not child_info:
-            continue
-        attributes = ["\\HasChildren" if entry.has_children else "\\HasNoChildren"]
-        use = _ATTRIBUTES.get(entry.collection.role)
-        if request.only_special_use and use is None:
-            continue
-        if use is not None:
-            attributes.append(use)
-        if is_subscribed and (request.show_subscribed or request.only_subscribed):
-            attributes.append("\\Subscribed")
-        name = astring(encode_mailbox(entry.name))
-        ending = b' ("CHILDINFO" ("SUBSCRIBED"))\r\n' if child_info else b"\r\n"
-        shown = " ".join(attributes).encode("ascii")
-        lines.append(b'* LIST (%b) "/" %b%b' % (shown, name, ending))
-        if request.show_status:
-            lines.append(status_line(name, entry.collection, request.show_status, None))
+def _is_chosen(request: Request, entry: Entry) -> bool:
+    if request.only_special_use and _use(entry) is None:
+        return False
+    return not request.only_subscribed or entry.is_subscribed or _has_child_info(request, entry)
+
+
+def _has_child_info(request: Request, entry: Entry) -> bool:
+    return request.recursive and entry.subscribed_below
+
+
+def _use(entry: Entry) -> str | None:
+    """The special use of a mailbox; what somebody else has for drafts is not what the person has."""
+    if entry.collection is None or entry.name.startswith((OTHER_USERS, SHARED)):
+        return None
+    return _ATTRIBUTES.get(entry.collection.role)
+
+
+async def _lines(session: Session, request: Request, entry: Entry) -> list[bytes]:
+    attributes = ["\\HasChildren" if entry.has_children else "\\HasNoChildren"]
+    if not entry.is_selectable:  # RFC 9051 §7.3.1: rev1 knows no \NonExistent without LIST-EXTENDED
+        attributes.insert(0, "\\NonExistent" if session.is_rev2 else "\\Noselect")
+    if (use := _use(entry)) is not None:
+        attributes.append(use)
+    if entry.is_subscribed and (request.show_subscribed or request.only_subscribed):
+        attributes.append("\\Subscribed")
+    name = session.name(entry.name)
+    ending = b' ("CHILDINFO" ("SUBSCRIBED"))\r\n' if _has_child_info(request, entry) else b"\r\n"
+    lines = [b'* LIST (%b) "/" %b%b' % (" ".join(attributes).encode("ascii"), name, ending)]
+    collection = entry.collection
+    if collection is None or not entry.is_selectable:
+        return lines
+    rights = await session.rights(collection)
+    if request.show_status and Rights.READ in rights:
+        counts = await count(session, collection, request.show_status)
+        lines.append(status_line(name, collection, request.show_status, counts))
+    if request.show_rights:
+        lines.append(b"* MYRIGHTS %b %b\r\n" % (name, serialise_rights(rights).encode("ascii")))
+    if request.show_metadata:
+        values = await mailbox_entries(session, collection, request.show_metadata)
+        lines.append(metadata_line(name, values))
     return lines
 
 
-def _matches(pattern: str, entry: Entry) -> bool:
+def _matches(pattern: str, name: str) -> bool:
     """RFC 3501 §5.1: INBOX has no case, in patterns neither."""
-    return is_match(pattern, entry.name) or (entry.name == INBOX and is_match(pattern.upper(), INBOX))
+    return is_match(pattern, name) or (name == INBOX and is_match(pattern.upper(), INBOX))
 
 
 def _parse(cursor: Cursor) -> Request:
@@ -193,6 +171,11 @@ def _return_option(request: Request, cursor: Cursor) -> None:
     elif option == "STATUS":
         cursor.space()
         request.show_status = status_items(cursor)
+    elif option == "MYRIGHTS":
+        request.show_rights = True
+    elif option == "METADATA":  # RFC 9590 §3
+        cursor.space()
+        request.show_metadata = cursor.parenthesised(lambda: entry_name(cursor))
     elif option not in ("CHILDREN", "SPECIAL-USE"):  # both are shown always
         raise bad(f"no such return option: {option}")
 
@@ -205,21 +188,21 @@ async def handle_lsub(session: Session, cursor: Cursor) -> Ok:
     pattern = normalise(reference + cursor.list_mailbox())
     cursor.end()
     check_pattern(pattern)
-    for entry in await _read(session):
-        if not _matches(pattern, entry):
+    found = await read_entries(session)
+    for entry in found:
+        if not _matches(pattern, entry.name):
             continue
-        name = astring(encode_mailbox(entry.name))
-        if entry.collection.subscribed:
-            session.write(b'* LSUB () "/" %b\r\n' % name)
+        if entry.is_subscribed:
+            session.write(b'* LSUB () "/" %b\r\n' % session.name(entry.name))
         elif entry.subscribed_below and pattern.endswith("%"):
-            session.write(b'* LSUB (\\Noselect) "/" %b\r\n' % name)
-    for left in await _names_left(session, [pattern]):
-        session.write(b'* LSUB () "/" %b\r\n' % left)
+            session.write(b'* LSUB (\\Noselect) "/" %b\r\n' % session.name(entry.name))
+    for left in await _names_left(session, found, [pattern]):
+        session.write(b'* LSUB () "/" %b\r\n' % session.name(left))
     return Ok("LSUB completed")
 
 
 async def handle_namespace(session: Session, cursor: Cursor) -> Ok:
-    """RFC 2342 §5: everything is personal so far."""
+    """RFC 2342 §5"""
     cursor.end()
-    session.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+    session.write(f'* NAMESPACE (("" "/")) (("{OTHER_USERS}/" "/")) (("{SHARED}/" "/"))\r\n'.encode("ascii"))
     return Ok("NAMESPACE completed")

@@ -61,7 +61,7 @@ async def test_many_appends_at_once_are_each_there(office: Office) -> None:
 async def test_the_end_of_the_command_is_part_of_it(office: Office) -> None:
     client = await office.login()
     client.send(b"x APPEND INBOX {3+}\r\nabc junk\r\n")
-    assert await client.responses(b"x") == [b"BAD end of line expected behind the message"]
-    client.send(b"y APPEND INBOX {3+}\r\nabc {5+}\r\n12345\r\n")
+    assert await client.responses(b"x") == [b"BAD message literal expected"]
+    client.send(b"y APPEND INBOX {3+}\r\nabc {5+}\r\n12345junk\r\n")
     assert (await client.responses(b"y"))[0].startswith(b"BAD ")
     assert await client.ok("STATUS INBOX (MESSAGES)") == [b"* STATUS INBOX (MESSAGES 0)"]
