@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """RFC 6578: sync-token and the sync-collection report, on every kind of collection, files included.
 
-A token names the collection and the modseq a client knows. Collection ids and modseqs are never used
-again, so a token of something deleted or restored is recognised and refused.
+One level here, whole trees in sync_tree.py.
 """
 
-import re
 from collections.abc import AsyncIterator, Sequence
 
 from armgs_server.dav.call import Call
@@ -13,38 +11,15 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Property, Report, Shape
 from armgs_server.dav.multistatus import SLICE, status_response, stream
 from armgs_server.dav.names import dav
-from armgs_server.dav.paths import quote
 from armgs_server.dav.resources import CollectionResource, Resource, child_collection, member
+from armgs_server.dav.sync_tokens import parse_token, sync_token
+from armgs_server.dav.sync_tree import PAGE, TreeAnswer, read_changes, removed
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element, parse_propfind_element, text_of
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
-from armgs_server.storage import changes
 from armgs_server.storage.changes import NO_LIMIT, Changes
 from armgs_server.storage.collections import Collection
-from armgs_server.storage.tx import Standing
-
-PAGE = 1000  # changes read at once
-
-_TOKEN = re.compile(r"data:,(\d{1,18})-(\d{1,18})-(\d{1,18})\Z")
-
-
-def sync_token(collection: Collection, modseq: int) -> str:
-    """The token of a collection at a modseq: a URI (§4)."""
-    return f"data:,{collection.id}-{collection.uid_validity}-{modseq}"
-
-
-def parse_token(token: str, collection: Collection) -> int:
-    """The modseq of a token, 0 for the first synchronisation; 403 for one we cannot go on from."""
-    if not token:
-        return 0
-    match = _TOKEN.match(token)
-    if match is None or (int(match[1]), int(match[2])) != (collection.id, collection.uid_validity):
-        raise DavError(403, condition=dav("valid-sync-token"))
-    modseq = int(match[3])
-    if not 0 < modseq <= collection.modseq:
-        raise DavError(403, condition=dav("valid-sync-token"))
-    return modseq
 
 
 def _parse_limit(root: Element) -> int:
@@ -61,27 +36,22 @@ def _parse_limit(root: Element) -> int:
 async def handle_sync_collection(call: Call, root: Element) -> Response:
     """§3.2: what changed below one collection since the token."""
     # COMPAT: Thunderbird sends Depth: 1 here where §3.3 says 0; the level is in the body.
-    level = root.find(dav("sync-level"))
-    if level is not None and text_of(level) not in ("1", "infinite"):
+    element = root.find(dav("sync-level"))
+    level = "1" if element is None else text_of(element)
+    if level not in ("1", "infinite"):
         raise DavError(400, "DAV:sync-level must be 1 or infinite.")
-    if level is not None and text_of(level) == "infinite":
-        raise DavError(403, condition=dav("sync-traversal-supported"))
     collection = call.require(call.resource, Rights.READ)
     token = root.find(dav("sync-token"))
-    since = parse_token(text_of(token) if token is not None else "", collection.collection)
+    since, known = parse_token(text_of(token) if token is not None else "", collection.collection)
     limit = _parse_limit(root)
-    asked = parse_propfind_element(root)
-    first = await _read(call, collection, since, min(limit, PAGE))
+    view = call.view(parse_propfind_element(root))
+    if level == "infinite" and collection.kind.nested:
+        tree = TreeAnswer(call, collection, since, known, limit)
+        await tree.check()
+        return stream(view, tree.slices(), tail=tree.tail, headers=call.headers)
+    first = await read_changes(call, collection, since, min(limit, PAGE))
     answer = _Answer(call, collection, since == 0, limit, first)
-    return stream(call.view(asked), answer.slices(), tail=answer.tail, headers=call.headers)
-
-
-async def _read(call: Call, parent: CollectionResource, since: int, limit: int) -> Changes:
-    owner, number = parent.collection.owner, parent.collection.id
-    known = Standing(owner, number, max(since, parent.collection.modseq))
-    return await call.engine.store.read_aside(
-        lambda tx: changes.changes(tx, owner, number, since, limit), as_of=known
-    )
+    return stream(view, answer.slices(), tail=answer.tail, headers=call.headers)
 
 
 class _Answer:
@@ -110,12 +80,12 @@ class _Answer:
             self._left -= len(page.items) + len(page.removed) + len(page.collections)
             if not page.truncated or self._left <= 0:
                 return
-            self._page = await _read(self._call, self._parent, page.modseq, min(self._left, PAGE))
+            self._page = await read_changes(self._call, self._parent, page.modseq, min(self._left, PAGE))
 
     def tail(self) -> str:
         """What is gone, whether there is more (§3.6), and the token to go on from."""
         # Who synchronises for the first time knows of nothing that could be gone.
-        gone = [] if self._is_first else [_removed(self._parent, uid, name) for uid, name in self._gone]
+        gone = [] if self._is_first else [removed(self._parent, uid, name) for uid, name in self._gone]
         if self._page.truncated:
             gone.append(status_response(self._parent.href, 507, "<D:number-of-matches-within-limits/>"))
         token = sync_token(self._parent.collection, self._page.modseq)
@@ -128,11 +98,6 @@ class _Answer:
             if Rights.LOOKUP in rights:
                 below.append(child_collection(self._parent, child, rights))
         return below
-
-
-def _removed(parent: CollectionResource, uid: int, name: str) -> str:
-    """§3.5.2; uid 0 is a child collection."""
-    return status_response(parent.href + quote(name) + ("" if uid else "/"), 404)
 
 
 def _sync_token(view: View, resource: CollectionResource) -> str:
