@@ -13,7 +13,12 @@ from tests.xmpp.client import NAMESPACES, Client, find
 
 SASL2 = "urn:xmpp:sasl:2"
 NAMESPACES.update(
-    sasl2=SASL2, bind2="urn:xmpp:bind:0", fast="urn:xmpp:fast:0", cam="urn:xmpp:cam:0", csi="urn:xmpp:csi:0"
+    sasl2=SASL2,
+    bind2="urn:xmpp:bind:0",
+    fast="urn:xmpp:fast:0",
+    cam="urn:xmpp:cam:0",
+    csi="urn:xmpp:csi:0",
+    cb="urn:xmpp:sasl-cb:0",
 )
 PHONE = "d4565fa7-4d72-4749-b3d3-740edbf87770"
 LAPTOP = "6f1b9c22-04a7-4f0e-9d58-3a1be2a9c7d1"

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One's own devices: seen, and shut out (XEP-0494)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from tests.world import IVANOV, PETROVA, World
+from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
+from tests.xmpp.sasl2_client import BIND, LAPTOP, Modern, condition
+
+LIST = "<list xmlns='urn:xmpp:cam:0'/>"
+
+
+async def clients_of(client: Client) -> dict[str, Element]:
+    """What is listed, by the name of the device."""
+    answer = await client.iq(LIST)
+    each = find(answer, "cam:clients").findall("cam:client", NAMESPACES)
+    return {text(one, "cam:user-agent/cam:device") + one.get("type", ""): one for one in each}
+
+
+def revoke(id_: str) -> str:
+    return f"<revoke xmlns='urn:xmpp:cam:0' id='{id_}'/>"
+
+
+def methods(listed: Element) -> list[str]:
+    return [each.tag.rpartition("}")[2] for each in find(listed, "cam:auth")]
+
+
+async def app_password(world: World, name: str) -> str:
+    person = await world.directory.by_address(IVANOV)
+    assert person is not None
+    return await world.directory.add_app_password(person.id, name)
+
+
+async def test_what_is_listed(world: World) -> None:
+    await app_password(world, "Tablet")
+    phone, petrova = Modern(world, IVANOV), Modern(world, PETROVA)
+    await petrova.log_in()
+    client, _ = await phone.log_in()
+    listed = await clients_of(client)
+    assert set(listed) == {"Nokiasession", "Tabletaccess"}
+    mine = listed["Nokiasession"]
+    assert (mine.get("connected"), text(mine, "cam:user-agent/cam:software")) == ("true", "Test")
+    assert methods(mine) == ["password", "fast"]
+    assert find(mine, "cam:permission").get("status") == "unrestricted"
+    assert text(mine, "cam:first-seen").endswith("Z") and text(mine, "cam:last-seen").endswith("Z")
+    assert methods(listed["Tabletaccess"]) == ["grant"]
+    assert phone.agent is not None and phone.agent not in repr([each.attrib for each in listed.values()])
+    await phone.close()
+    await petrova.close()
+
+
+async def test_an_app_password_is_revoked_with_its_device(world: World) -> None:
+    phone, laptop = Modern(world, IVANOV), Modern(world, IVANOV, LAPTOP)
+    password = await app_password(world, "phone")
+    stolen, _ = await phone.log_in(password=password)
+    mine, _ = await laptop.log_in()
+    thief = (await clients_of(stolen))["Nokiasession"]
+    found = [each for each in (await mine.iq(LIST))[0] if methods(each) == ["grant", "fast"]]
+    assert [each.get("id") for each in found] != [thief.get("id")] or found[0].get("connected") == "true"
+    answer = await mine.iq(revoke(found[0].get("id", "")), "set")
+    assert answer.get("type") == "result"
+    await stolen.receive("stream:error")
+    await stolen.wait_end()
+    assert condition((await phone.return_())[1]) == "not-authorized"
+    assert condition((await phone.log_in(password=password))[1]) == "not-authorized"
+    assert (await laptop.return_())[1].tag.endswith("}success")
+    await phone.close()
+    await laptop.close()
+
+
+async def test_who_knows_the_password_is_not_shut_out_for_good(world: World) -> None:
+    phone, laptop = Modern(world, IVANOV), Modern(world, IVANOV, LAPTOP)
+    stolen, _ = await phone.log_in()
+    mine, _ = await laptop.log_in()
+    person = await world.directory.by_address(IVANOV)
+    assert person is not None
+    devices, _ = await world.directory.auth.tokens.devices(person.id)
+    id_ = next(each.id for each in devices if each.id != devices[0].id)  # the one seen first
+    answer = await mine.iq(revoke(id_), "set")
+    assert error_of(answer) == "service-unavailable"
+    assert find(answer, "c:error/cam:password-reset-required") is not None
+    await stolen.receive("stream:error")  # its sessions and tokens are gone all the same
+    assert condition((await phone.return_())[1]) == "not-authorized"
+    assert (await phone.log_in())[1].tag.endswith("}success")
+    await phone.close()
+    await laptop.close()
+
+
+async def test_nobody_revokes_what_is_not_there(world: World) -> None:
+    phone, petrova = Modern(world, IVANOV), Modern(world, PETROVA)
+    _, _ = await phone.log_in()
+    client, _ = await petrova.log_in()
+    person = await world.directory.by_address(IVANOV)
+    assert person is not None
+    (device,), _ = await world.directory.auth.tokens.devices(person.id)
+    for id_ in (device.id, "app:Tablet", "", "x"):
+        assert error_of(await client.iq(revoke(id_), "set")) == "item-not-found"
+    assert error_of(await client.iq(LIST, to=IVANOV)) == "service-unavailable"
+    assert (await phone.return_())[1].tag.endswith("}success")
+    await phone.close()
+    await petrova.close()
+
+
+async def test_a_device_revokes_itself(world: World) -> None:
+    phone = Modern(world, IVANOV)
+    password = await app_password(world, "phone")
+    client, _ = await phone.log_in(password=password)
+    id_ = (await clients_of(client))["Nokiasession"].get("id", "")
+    client.send(f"<iq type='set' id='r'>{revoke(id_)}</iq>")
+    await client.wait_end()
+    assert condition((await phone.return_())[1]) == "not-authorized"
+    await phone.close()
+
+
+async def test_forgotten_after_a_long_time(tmp_path: Path) -> None:
+    async with World(tmp_path, settings={"security": {"device_lifetime": 60.0}}) as world:
+        phone, laptop = Modern(world, IVANOV), Modern(world, IVANOV, LAPTOP)
+        await phone.log_in(BIND)
+        await world.store.write(lambda tx: tx.execute("UPDATE device SET last_seen = 1"))
+        client, _ = await laptop.log_in(BIND)
+        assert len(find(await client.iq(LIST), "cam:clients")) == 1
+        assert await world.store.read(lambda tx: tx.value("SELECT COUNT(*) FROM device")) == 1
+        await phone.close()
+        await laptop.close()
