@@ -54,7 +54,7 @@ class RoomConfig:
     private_messages: str = _field(
         "anyone", "allowpm", "list-single", "Who may send private messages", _PRIVATE_MESSAGES
     )
-    is_archived: bool = _field(True, "enablearchiving", "boolean", "Archive messages")
+    is_archived: bool = _field(True, "enablelogging", "boolean", "Archive messages")
     max_users: int = _field(0, "maxusers", "text-single", "Most people at a time (0: the server's limit)")
 
     presence_broadcast: tuple[str, ...] = _field(
@@ -89,6 +89,8 @@ class RoomConfig:
         }
 
 
+# COMPAT Gajim, Dino: made for prosody, they say what its forms do.
+_OTHER_NAMES = {"muc#roomconfig_enablelogging": "muc#roomconfig_enablearchiving"}
 # Those of the form.
 _FIELDS = tuple(field for field in dataclasses.fields(RoomConfig) if field.metadata)
 
@@ -122,7 +124,8 @@ def parse(config: RoomConfig, submitted: Mapping[str, tuple[str, ...]]) -> RoomC
     """The configuration after a submitted form; what the form leaves out stays. `not-acceptable`."""
     changes: dict[str, Any] = {}
     for field in _FIELDS:
-        values = submitted.get(field.metadata["var"])
+        var = field.metadata["var"]
+        values = submitted.get(var, submitted.get(_OTHER_NAMES.get(var, "")))
         if values is not None:
             changes[field.name] = _parse_values(field, values)
     changed = dataclasses.replace(config, **changes)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from lxml import etree
@@ -15,6 +16,8 @@ from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 from armgs_server.xmpp.xeps import xep_0004_forms as forms
 from armgs_server.xmpp.xeps import xep_0045_config as config
+from armgs_server.xmpp.xeps.xep_0004_forms import Field
+from armgs_server.xmpp.xeps.xep_0045_admin import AffiliationChange, check_owners, set_affiliations
 from armgs_server.xmpp.xeps.xep_0045_config import RoomConfig
 from armgs_server.xmpp.xeps.xep_0045_invitations import reason_of
 from armgs_server.xmpp.xeps.xep_0045_presence import Change, dismiss, notify, remove
@@ -22,6 +25,10 @@ from armgs_server.xmpp.xeps.xep_0045_room import OWNER, Affiliation, Room
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
+
+
+_ADMINS = "muc#roomconfig_roomadmins"
+_OWNERS = "muc#roomconfig_roomowners"
 
 
 class Registry(Protocol):
@@ -40,7 +47,15 @@ def handle_get(room: Room, actor: JID) -> bytes:
     """§10.1.3, §10.2: the form."""
     _check_owner(room, actor)
     title = f"Configuration of {room.address.bare}"
-    return element("query", {"xmlns": OWNER}, config.serialise(room.config, title))
+    more = [
+        Field(var, "jid-multi", label, tuple(room.with_affiliation(affiliation)))
+        for var, label, affiliation in (
+            (_ADMINS, "Admins", Affiliation.ADMIN),
+            (_OWNERS, "Owners", Affiliation.OWNER),
+        )
+        if room.place is None
+    ]
+    return element("query", {"xmlns": OWNER}, config.serialise(room.config, title, more))
 
 
 async def handle_set(registry: Registry, room: Room, actor: JID, query: etree._Element) -> bytes:
@@ -62,8 +77,42 @@ async def handle_set(registry: Registry, room: Room, actor: JID, query: etree._E
     values = forms.values(form)
     if values.get("FORM_TYPE", (config.FORM_TYPE,)) != (config.FORM_TYPE,):
         raise StanzaError("bad-request", "a form of another type")
-    await _configure(registry, room, config.parse(room.config, values))
+    changed, affiliations = config.parse(room.config, values), _affiliations(room, values)
+    check_owners(room, affiliations)
+    await set_affiliations(registry.server, room, "", affiliations)
+    await _configure(registry, room, changed)
     return b""
+
+
+def _affiliations(room: Room, values: Mapping[str, tuple[str, ...]]) -> list[AffiliationChange]:
+    """§10.2: the form names all admins and all owners; who is no owner any more becomes an admin."""
+    owners, admins = _jids(room, values, _OWNERS), _jids(room, values, _ADMINS)
+    changes = []
+    for bare in owners | admins | room.affiliations.keys():
+        before = room.affiliations.get(bare, Affiliation.NONE)
+        after = before
+        if bare in owners:
+            after = Affiliation.OWNER
+        elif bare in admins or (before is Affiliation.OWNER and _ADMINS not in values):
+            after = Affiliation.ADMIN
+        elif before >= Affiliation.ADMIN:
+            after = Affiliation.MEMBER if room.config.members_only else Affiliation.NONE
+        if after is not before:
+            changes.append(AffiliationChange(bare, after))
+    return changes
+
+
+def _jids(room: Room, values: Mapping[str, tuple[str, ...]], var: str) -> set[str]:
+    """The bare JIDs of a list; where the form leaves it out, those that there are."""
+    if var not in values:
+        return set(room.with_affiliation(Affiliation.OWNER if var == _OWNERS else Affiliation.ADMIN))
+    try:
+        found = [jids.parse(text.strip()) for text in values[var] if text.strip()]
+    except DomainError as error:
+        raise StanzaError("not-acceptable", f"{var} lists addresses") from error
+    if not all(jid.local for jid in found):
+        raise StanzaError("not-acceptable", f"{var} lists people")
+    return {jid.bare for jid in found}
 
 
 async def _configure(registry: Registry, room: Room, changed: RoomConfig) -> None:
