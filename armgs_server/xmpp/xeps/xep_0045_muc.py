@@ -100,7 +100,7 @@ class Rooms:
         elif stanza.name == "presence":
             xep_0045_presence.turn_away(self.server, to, to.resource, origin)
         elif stanza.name == "iq" and to.resource:
-            xep_0045_queries.relay(self.server, room, stanza, origin, to.resource)
+            await xep_0045_queries.relay(self.server, room, stanza, origin, to.resource)
         elif stanza.name == "iq":
             await xep_0045_queries.answer_room(self, room, stanza, origin)
         else:

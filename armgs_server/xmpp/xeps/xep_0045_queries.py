@@ -19,6 +19,7 @@ from armgs_server.xmpp.xeps import (
     xep_0045_lists,
     xep_0045_owner,
     xep_0045_registration,
+    xep_0054_cards,
     xep_0199_ping,
     xep_0313_mam,
     xep_0425_moderation,
@@ -27,6 +28,7 @@ from armgs_server.xmpp.xeps import (
 from armgs_server.xmpp.xeps.xep_0045_history import send
 from armgs_server.xmpp.xeps.xep_0045_query import Registry, RoomQuery, qualified
 from armgs_server.xmpp.xeps.xep_0045_room import ADMIN, OWNER, Affiliation, Room
+from armgs_server.xmpp.xeps.xep_0054_vcard import card_for
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -122,7 +124,7 @@ _HANDLERS: Final[dict[tuple[str, str, str], Handler]] = {
 # An occupant
 
 
-def relay(server: Server, room: Room | None, stanza: Stanza, origin: JID, nick: str) -> None:
+async def relay(server: Server, room: Room | None, stanza: Stanza, origin: JID, nick: str) -> None:
     """§17.4: an IQ from occupant to occupant; a ping to oneself is answered here (XEP-0410)."""
     seat = room.seats.get(origin.full) if room is not None else None
     if room is None or seat is None:
@@ -135,6 +137,11 @@ def relay(server: Server, room: Room | None, stanza: Stanza, origin: JID, nick: 
     if target is seat.occupant and stanza.type == "get" and stanza.has("ping", xep_0199_ping.NAMESPACE):
         send(server, origin, result(stanza))
         return
+    if stanza.type == "get" and stanza.has("vCard", xep_0054_cards.NAMESPACE):
+        person = await server.person(target.bare) if room.sees_addresses(seat.occupant) else None
+        if person is not None:  # COMPAT Conversations, Gajim: avatars of occupants, which no device answers
+            send(server, origin, result(stanza, await card_for(server, person, origin.bare)))
+            return
     # A question goes to the device that spoke last; an answer to all, of which one has asked.
     seats = [target.seat] if stanza.type in ("get", "set") else list(target.seats.values())
     for each in seats:

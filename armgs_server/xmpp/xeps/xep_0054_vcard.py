@@ -4,8 +4,11 @@ vCard4 there (XEP-0292): setting one changes the others."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lxml import etree
 
+from armgs_server.directory import Principal
 from armgs_server.formats import xmltree
 from armgs_server.storage import documents
 from armgs_server.storage.tx import Tx
@@ -16,6 +19,9 @@ from armgs_server.xmpp.xeps import xep_0292_vcard4, xep_0398_avatars
 from armgs_server.xmpp.xeps.xep_0054_cards import DOCUMENT, NAMESPACE, card_of
 from armgs_server.xmpp.xeps.xep_0060_notify import Event, notify
 from armgs_server.xmpp.xeps.xep_0163_pep import nodes_of
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
 
 FEATURES: tuple[str, ...] = (NAMESPACE,)
 ACCOUNT_FEATURES: tuple[str, ...] = (NAMESPACE,)
@@ -30,8 +36,13 @@ async def handle_get(query: Query) -> bytes:
     asker = query.session
     if asker.is_outside and not await roster.sees(query.server, person, asker.account.bare):
         raise StanzaError("service-unavailable")  # the directory is not for everybody elsewhere
-    card = await card_of(query.server, person)
-    photo = await xep_0398_avatars.photo(nodes_of(query.server, person), query.session.account.bare)
+    return await card_for(query.server, person, asker.account.bare)
+
+
+async def card_for(server: Server, person: Principal, bare: str) -> bytes:
+    """The card as somebody sees it, with the avatar if that may be seen."""
+    card = await card_of(server, person)
+    photo = await xep_0398_avatars.photo(nodes_of(server, person), bare)
     return card if photo is None else _with_photo(card, photo)
 
 
