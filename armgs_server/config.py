@@ -170,6 +170,13 @@ class SecuritySettings:
     token_rotation: float = setting(
         86400.0, doc="At a log-in with a token older than this, the program is given a new one.", minimum=0
     )
+    change_password: bool = setting(True, doc="People may change their own passwords in a chat program.")
+    invitations: int = setting(
+        20, doc="Invitations of one person that nobody has accepted yet (XEP-0401).", minimum=1
+    )
+    invitation_lifetime: float = setting(
+        7 * 86400.0, doc="For how long an invitation can be accepted.", minimum=60
+    )
     verified_passwords: int = setting(
         20000,
         doc="People whose right and wrong passwords are remembered (keyed hashes, in memory only).",
@@ -286,6 +293,7 @@ class ImapSettings:
     literal_size: int = setting(64 * KIB, doc="Largest literal that is not a message.", minimum=4096)
     message_size: int = setting(50 * MIB, doc="Largest message APPEND takes (APPENDLIMIT).", minimum=64 * KIB)
     idle_timeout: float = setting(1800.0, doc="A silent client is logged out (RFC 9051 §5.4).", minimum=60)
+    recent: bool = setting(True, doc="Keep \\Recent for clients of IMAP4rev1: a small write when mail is told.")
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
 
 
@@ -296,6 +304,12 @@ class XmppSettings:
     stanza_size: int = setting(256 * KIB, doc="Largest stanza of a logged-in client.", minimum=10000)
     stanza_size_before_login: int = setting(
         16 * KIB, doc="Largest element before log-in (RFC 6120 §13.12).", minimum=10000
+    )
+    client_byte_rate: int = setting(
+        4 * MIB, doc="Bytes a second of one client; one that sends more is slowed down.", minimum=64 * KIB
+    )
+    client_stanza_rate: int = setting(
+        1000, doc="Stanzas a second of one client; one that sends more is slowed down.", minimum=10
     )
     resume_time: float = setting(
         600.0, doc="A dropped stream can be resumed for this time (XEP-0198).", minimum=0
@@ -399,6 +413,12 @@ class XmppSettings:
     )
     room_occupants: int = setting(1000, doc="Occupants of one room.", minimum=2)
     room_history: int = setting(50, doc="Messages shown to who enters a room.", minimum=0)
+    contacts: tuple[str, ...] = setting(
+        (),
+        doc="Whom to write to about this server (XEP-0157), told to everybody who asks:\n"
+        '"abuse mailto:abuse@example.org"; also admin, feedback, sales, security, status, support.',
+        restart=True,
+    )
     search_results: int = setting(
         100, doc="People told in one answer of a search (XEP-0055).", minimum=1, maximum=1000
     )

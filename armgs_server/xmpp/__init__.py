@@ -3,9 +3,9 @@
 and, in `federation/`, with other servers (XEP-0178, 0185, 0220, 0288) and components (XEP-0114);
 RFC 7395 (WebSocket), XEP-0124 and XEP-0206 (BOSH), XEP-0368 (direct TLS, port 443).
 
-XEP-0012, 0030, 0045, 0049, 0054, 0059, 0060, 0092, 0115, 0153, 0160, 0163, 0191, 0198, 0199, 0202, 0203,
-0280, 0292, 0313, 0334, 0352, 0359, 0363, 0398, 0402, 0440, 0441, 0472: one file each in `xeps/`, larger ones
-several.
+XEP-0012, 0030, 0045, 0049, 0050, 0054, 0055, 0059, 0060, 0092, 0115, 0122, 0133, 0153, 0157, 0160, 0163,
+0191, 0198, 0199, 0202, 0203, 0280, 0292, 0313, 0334, 0352, 0359, 0363, 0398, 0402, 0440, 0441, 0472: one
+file each in `xeps/`, larger ones several.
 
 Invariants:
 - A stanza stays the bytes it came as; forwarding is a new start tag and the raw rest.
@@ -19,7 +19,7 @@ from __future__ import annotations
 from armgs_server.config import Config
 from armgs_server.service import Core, Service
 from armgs_server.xmpp.service import XmppService
-from armgs_server.xmpp.xeps import xep_0215_services
+from armgs_server.xmpp.xeps import xep_0157_contacts, xep_0215_services
 
 
 def service(core: Core) -> Service:
@@ -28,5 +28,6 @@ def service(core: Core) -> Service:
 
 
 def check(config: Config) -> None:
-    """Settings whose form only this package knows: services for calls. Invalid."""
+    """Settings whose form only this package knows: contacts, services for calls. Invalid."""
+    xep_0157_contacts.check(config)
     xep_0215_services.check(config)

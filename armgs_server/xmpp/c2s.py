@@ -16,6 +16,7 @@ from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security
 from armgs_server.xmpp import iq_routing, lifecycle, presence, router
 from armgs_server.xmpp.faults import Fault
+from armgs_server.xmpp.federation.pace import Pace
 from armgs_server.xmpp.inline import acknowledge
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.negotiation import Negotiation
@@ -40,6 +41,7 @@ class ClientStream:
         "_is_final",
         "_is_over",
         "_negotiation",
+        "_pace",
         "_server",
         "_session",
         "_stream",
@@ -49,6 +51,8 @@ class ClientStream:
         self._server = server
         self._stream = stream
         self._negotiation = Negotiation(server, stream, tls)
+        settings = server.config.xmpp
+        self._pace = Pace(settings.client_byte_rate, settings.client_stanza_rate)
         self._session: Session | None = None
         self._is_over = False
         self._is_final = False  # ended by word, so it cannot be resumed
@@ -58,8 +62,10 @@ class ClientStream:
         """Serves the connection to its end."""
         try:
             while not self._is_over:
-                await self._handle_events(await self._receive())
+                events = await self._receive()
+                await self._handle_events(events)
                 await self._stream.drain()
+                await self._keep_pace(events)
         except StreamError as error:
             self._fail(error)
         except TimeoutError:
@@ -95,6 +101,14 @@ class ClientStream:
             ping = element("ping", {"xmlns": "urn:xmpp:ping"})
             attributes = {"type": "get", "id": secrets.token_hex(4), "from": session.jid.domain}
             session.send(element("iq", {**attributes, "to": session.jid.full}, ping))
+
+    async def _keep_pace(self, events: list[Event]) -> None:
+        """A client that sends more than it may is not read for a while: TCP slows it down at its source."""
+        stanzas = [event for event in events if isinstance(event, Stanza)]
+        size = sum(len(stanza.raw) for stanza in stanzas)
+        delay = self._pace.take(size, len(stanzas), asyncio.get_running_loop().time())
+        if delay > 0:
+            await asyncio.sleep(delay)
 
     async def _handle_events(self, events: list[Event]) -> None:
         session = self._session

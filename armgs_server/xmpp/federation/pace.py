@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a remote domain may talk, over all its streams to this process: two leaky buckets, pure.
+"""How fast a remote domain may talk, over all its streams to this process, or a client over its one: two
+leaky buckets, pure.
 
-`take` never refuses: it tells for how long the streams of that domain are not to be read. So a flood is
+`take` never refuses: it tells for how long the streams are not to be read. So a flood is
 slowed down at its source by TCP, and nothing of it is lost or answered with errors.
 """
 
@@ -11,7 +12,7 @@ _BURST = 5.0  # seconds' worth that may come at once after a silence
 
 
 class Pace:
-    """One remote domain; `now` is any clock in seconds that never goes back."""
+    """One remote domain or client; `now` is any clock in seconds that never goes back."""
 
     __slots__ = ("_byte_rate", "_bytes_until", "_stanza_rate", "_stanzas_until")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from armgs_server.xmpp.iq import SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
-from armgs_server.xmpp.xeps import xep_0050_commands, xep_0050_table, xep_0115_caps
+from armgs_server.xmpp.xeps import xep_0050_commands, xep_0050_table, xep_0115_caps, xep_0157_contacts
 
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
@@ -35,7 +35,8 @@ async def handle_server_info(query: Query) -> bytes:
         return info(identities, features, node)
     if node and node != xep_0115_caps.node_with_hash(query.server, query.to.domain):
         raise StanzaError("item-not-found")
-    return info(xep_0115_caps.IDENTITIES, query.server.features, node)
+    contacts = xep_0157_contacts.form(query.server.config)
+    return info(xep_0115_caps.IDENTITIES, query.server.features, node, contacts)
 
 
 async def handle_server_items(query: Query) -> bytes:

@@ -8,6 +8,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from armgs_server.xmpp.stanza import element
+from armgs_server.xmpp.xeps import xep_0157_contacts
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -29,10 +30,12 @@ def node_with_hash(server: Server, domain: str) -> str:
     return f"{_node(domain)}#{_hash(server)}"
 
 
-def verification_string(identities: tuple[tuple[str, str, str], ...], features: tuple[str, ...]) -> str:
-    """§5.1, for an entity without forms and with identities in no language."""
+def verification_string(
+    identities: tuple[tuple[str, str, str], ...], features: tuple[str, ...], form: list[str]
+) -> str:
+    """§5.1, for an entity with identities in no language, and at most one form."""
     parts = sorted(f"{category}/{type_}//{name}" for category, type_, name in identities)
-    return digest(parts + sorted(set(features)))
+    return digest(parts + sorted(set(features)) + form)
 
 
 def digest(parts: list[str]) -> str:
@@ -47,5 +50,6 @@ def _node(domain: str) -> str:
 
 def _hash(server: Server) -> str:
     if not server.caps_hash:
-        server.caps_hash = verification_string(IDENTITIES, server.features)
+        form = xep_0157_contacts.parts(server.config)
+        server.caps_hash = verification_string(IDENTITIES, server.features, form)
     return server.caps_hash
