@@ -67,17 +67,22 @@ async def provision(tx: Tx, owner: int, quota: int = 0) -> None:
     await create(tx, owner, quota)
     for role, name in MAILBOXES:
         await collections.create(tx, owner, "mail", name, role=role, subscribed=1)
-    await provision_calendar(tx, owner)
+    await collections.create(tx, owner, "calendar", "default", role="default")
     await collections.create(tx, owner, "tasks", "tasks", role="default")
     await collections.create(tx, owner, "addressbook", "contacts", role="default")
     await collections.create(tx, owner, "files", "", role="root")
     await collections.create(tx, owner, "roster", "")
     await collections.create(tx, owner, "chat", "")
+    await _provision_scheduling(tx, owner)
 
 
 async def provision_calendar(tx: Tx, owner: int) -> None:
     """The default calendar and where scheduling messages come in and go out; rooms have no more."""
     await collections.create(tx, owner, "calendar", "default", role="default")
+    await _provision_scheduling(tx, owner)
+
+
+async def _provision_scheduling(tx: Tx, owner: int) -> None:
     await collections.create(tx, owner, "schedule-inbox", "inbox", role="default")
     await collections.create(tx, owner, "schedule-outbox", "outbox", role="default")
 
