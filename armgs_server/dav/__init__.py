@@ -23,7 +23,7 @@ from armgs_server.dav import (
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.features import Feature, Kind, Shape, build_tables
-from armgs_server.dav.methods import METHODS, report
+from armgs_server.dav.methods import METHODS, post, report
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
 from armgs_server.net.http import Handler
@@ -57,6 +57,7 @@ FEATURES: tuple[Feature, ...] = (
     WEBDAV,
     acl.FEATURE,
     EXTENDED_MKCOL,
+    post.FEATURE,
     quota.FEATURE,
     sync.FEATURE,
     principals.FEATURE,

@@ -51,14 +51,26 @@ class Call:
         """The Depth header."""
         return parse_depth(self.header("depth"), default)
 
+    @property
+    def preferences(self) -> dict[str, str]:
+        """The Prefer header (RFC 7240)."""
+        header = self.header("prefer")
+        return parse_prefer(header) if header else {}
+
+    def note_applied(self, preference: str) -> None:
+        """Says in the answer that a preference was followed (RFC 7240 §3)."""
+        applied = [value for name, value in self.headers if name == "Preference-Applied"]
+        kept = [field for field in self.headers if field[0] not in ("Preference-Applied", "Vary")]
+        said = ", ".join([*applied, preference])
+        self.headers[:] = [*kept, ("Preference-Applied", said), ("Vary", "Brief,Prefer")]
+
     def view(self, asked: PropFind) -> View:
         """The view for properties asked for in the body; minimal where the client prefers it."""
-        preferences = parse_prefer(self.header("prefer"))
         # RFC 8144 §2.1; COMPAT: Brief is what Apple and Microsoft clients send for the same.
         brief = (self.header("brief") or "").strip().lower() == "t"
-        minimal = preferences.get("return") == "minimal" or brief
+        minimal = brief or self.preferences.get("return") == "minimal"
         if minimal:
-            self.headers += [("Preference-Applied", "return=minimal"), ("Vary", "Brief,Prefer")]
+            self.note_applied("return=minimal")
         return View(self.engine, self.person, asked, minimal=minimal)
 
     def require(self, resource: Resource, right: Rights) -> CollectionResource:

@@ -198,7 +198,7 @@ def build_tables(features: Iterable[Feature]) -> Tables:
     tables = Tables(
         compliance=tuple(dict.fromkeys(token for feature in features for token in feature.compliance)),
         properties=_unique((prop.name, prop) for feature in features for prop in feature.properties),
-        methods=_unique((method.name, method) for feature in features for method in feature.methods),
+        methods=_merge(method for feature in features for method in feature.methods),
         reports=_unique((report.name, report) for feature in features for report in feature.reports),
         kinds=_unique((kind.name, kind) for feature in features for kind in feature.kinds),
     )
@@ -207,6 +207,24 @@ def build_tables(features: Iterable[Feature]) -> Tables:
         for shape in Shape
     }
     return Tables(tables.compliance, tables.properties, tables.methods, tables.reports, tables.kinds, allow)
+
+
+def _merge(methods: Iterable[Method]) -> dict[str, Method]:
+    """One entry for a name; a method may mean different things on different shapes (POST)."""
+    table: dict[str, Method] = {}
+    for method in methods:
+        other = table.get(method.name)
+        table[method.name] = method if other is None else _either(other, method)
+    return table
+
+
+def _either(first: Method, second: Method) -> Method:
+    assert not first.on & second.on, first.name
+
+    async def handle(call: Call) -> Response:
+        return await (first if call.resource.shape in first.on else second).handle(call)
+
+    return Method(first.name, first.on | second.on, handle)
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

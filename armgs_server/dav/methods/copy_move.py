@@ -8,6 +8,7 @@ collection is checked and indexed like one that was PUT.
 from dataclasses import dataclass
 from typing import Any
 
+from armgs_server.dav import representation
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Put, Shape
@@ -91,6 +92,16 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
     held, existed = await call.engine.store.write(work)
     if held:
         return locked_below(held)
+    return await _answer(call, target, existed=existed)
+
+
+async def _answer(call: Call, target: Destination, *, existed: bool) -> Response:
+    if representation.is_preferred(call):
+        made = await call.engine.resource(
+            call.person, target.place, await call.engine.store.read(lambda tx: walk(tx, target.place))
+        )
+        if isinstance(made, MemberResource):
+            return await representation.written(call, made.parent, made.item, created=not existed)
     return Response(204 if existed else 201)
 
 

@@ -31,17 +31,22 @@ async def handle_propfind(call: Call) -> Response:
         call.require(call.resource, Rights.READ)
     if depth == "0" or isinstance(call.resource, MemberResource):
         return multistatus(await view.responses([call.resource]), headers=call.headers)
+    is_rootless = "depth-noroot" in call.preferences
+    if is_rootless:
+        call.note_applied("depth-noroot")
     tree = [call.resource] if depth == "1" else await folder_tree(call, call.resource)
-    return stream_texts(_texts(call, view, tree, depth), headers=call.headers)
+    return stream_texts(_texts(call, view, tree, depth, is_rootless=is_rootless), headers=call.headers)
 
 
 async def _texts(
-    call: Call, view: View, tree: Sequence[Resource], depth: str
+    call: Call, view: View, tree: Sequence[Resource], depth: str, *, is_rootless: bool
 ) -> AsyncIterator[Sequence[str]]:
     """The folders, each with its members; of Depth 1 also the folders in the only one."""
     for resource in tree:
         below = await child_folders(call, resource) if depth == "1" else []
-        yield await view.responses([resource, *below])
+        # RFC 8144 §4: the client has the root's properties already.
+        itself = [] if is_rootless and resource is tree[0] else [resource]
+        yield await view.responses([*itself, *below])
         if isinstance(resource, CollectionResource):
             async for page in member_texts(view, resource):
                 yield page

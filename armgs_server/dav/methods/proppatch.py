@@ -48,6 +48,9 @@ async def handle_proppatch(call: Call) -> Response:
             await collections.update(tx, collection, data=now)
 
     await call.engine.store.write(work)
+    if call.preferences.get("return") == "minimal":  # RFC 8144 §2.2
+        call.note_applied("return=minimal")
+        return Response(204, call.headers)
     return _answer(resource.href, changes, failures)
 
 

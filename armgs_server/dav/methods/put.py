@@ -8,6 +8,7 @@ breaks off on the way leaves the old bytes as they were.
 import mimetypes
 from typing import Any
 
+from armgs_server.dav import representation
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Effects, Kind, Method, Put, Shape
@@ -31,7 +32,14 @@ from armgs_server.storage.tx import Tx
 
 
 async def handle_put(call: Call) -> Response:
-    """201 for a new member, 204 for new bytes of one that was there."""
+    """201 for a new member, 204 for new bytes of one that was there; 200 with them where preferred."""
+    try:
+        return await _put(call)
+    except DavError as error:
+        return await representation.refused(call, error)
+
+
+async def _put(call: Call) -> Response:
     if call.header("content-range") is not None:
         raise DavError(400, "PUT of a part is not supported.")  # RFC 9110 §14.4
     parent, name = target_of(call, call.resource)
@@ -57,9 +65,13 @@ async def handle_put(call: Call) -> Response:
         return item, found.item is None
 
     item, created = await (call.engine.store.write if effects is None else effects.write)(work)
-    # RFC 4791 §5.3.4: no entity tag where the client's bytes are not what is stored.
-    headers = [("ETag", item.etag)] if item.blob == ref.hash else []
-    return Response(201 if created else 204, headers if effects is None else headers + effects.headers)
+    if representation.is_preferred(call):
+        response = await representation.written(call, parent, item, created=created)
+    else:
+        # RFC 4791 §5.3.4: no entity tag where the client's bytes are not what is stored.
+        response = Response(201 if created else 204, [("ETag", item.etag)] if item.blob == ref.hash else [])
+    response.headers += effects.headers if effects is not None else []
+    return response
 
 
 def target_of(call: Call, resource: Any) -> tuple[CollectionResource, str]:
