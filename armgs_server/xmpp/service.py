@@ -13,6 +13,7 @@ from armgs_server.service import Core
 from armgs_server.storage import push
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp import lifecycle, websocket, xeps
+from armgs_server.xmpp.archive_upkeep import ArchiveUpkeep
 from armgs_server.xmpp.c2s import ClientStream
 from armgs_server.xmpp.federation.abroad import Abroad
 from armgs_server.xmpp.federation.listeners import listeners
@@ -60,6 +61,7 @@ class XmppService:
         self.server.archive_preferences = Remembered(
             core.store, xep_0441_preferences.TOPIC, xep_0441_preferences.load
         )
+        self.archives = ArchiveUpkeep(self.server)
         self.server.pushes = Remembered(core.store, xep_0357_push.TOPIC, push.of)
         bus = core.store.bus
         if isinstance(bus, RemoteBus):
@@ -113,6 +115,7 @@ class XmppService:
         await self._handover.take_orphans()
         self._movements.start()
         self.missed.start()
+        self.archives.start()
         bus = self.server.store.bus
         self._unsubscribe = [
             bus.subscribe(TOPIC_KICK, lambda data: lifecycle.kick(self.server, int(data))),
@@ -125,6 +128,7 @@ class XmppService:
             unsubscribe()
         self._movements.stop()
         await self.missed.stop()
+        await self.archives.stop()
         await lifecycle.stop(self.server)
         self.server.archive_preferences.close()
         self.server.pushes.close()
