@@ -192,8 +192,8 @@ class Processes:
         frame = Frame(self.name, kind, to, origin, argument, data, self._server.next_number())
         if process != self.name:
             self._bus.publish_elsewhere(f"xmpp-process:{process}", frame.encode())
-        elif not self._server.transit.keep(frame, is_broadcast=False, has_receivers=False):
-            self._server.heard[kind](frame)
+        else:
+            self._take(frame)
 
     def announce_gone(self, jid: JID) -> None:
         """Tells every process of a session that ended together with its own."""
@@ -202,9 +202,13 @@ class Processes:
 
     def on_frame(self, message: bytes) -> None:
         """Something another process says to this one, or to all."""
-        frame, server = frames.decode(message), self._server
-        if frame.process == self.name:
-            return
+        frame = frames.decode(message)
+        if frame.process != self.name:
+            self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        """A frame for this process; what is for a session that has left since the choice goes after it."""
+        server = self._server
         account = server.accounts.get(frame.to.partition("/")[0])
         has_receivers = account is not None and bool(account.receivers())
         if server.transit.keep(frame, is_broadcast=False, has_receivers=has_receivers):
