@@ -64,7 +64,24 @@ async def check_object(put: Put) -> Checked:
     if found.kind not in components_of(put.collection.collection):
         raise DavError(403, condition=caldav("supported-calendar-component"))
     await uid_conflicts.check_before(put, found.uid, calindex.name_of_holder, UID_CONFLICT)
+    if put.call.request.method in ("COPY", "MOVE") and organizer(found) is not None:
+        await _check_transfer(put, found.uid)
     return Checked(await _aside(put.data, calindex.entry, found), put.collection.href, found)
+
+
+async def _check_transfer(put: Put, uid: str) -> None:
+    """RFC 6638 §3.2.4.1: a scheduling object moves within its home, and is copied nowhere in it."""
+    resource, target = put.call.resource, put.collection.collection
+    assert isinstance(resource, MemberResource)
+    owner = target.owner
+    if put.call.request.method == "MOVE" and resource.item.keywords and owner != resource.item.owner:
+        raise DavError(403, "An invitation stays in the calendars of its owner.")
+    present = await put.call.engine.store.read(lambda tx: scheduling.find(tx, owner, uid))
+    key = (resource.item.collection, resource.item.uid)
+    same_home = owner == resource.item.owner
+    others = [item for item, _ in present if not same_home or (item.collection, item.uid) != key]
+    if others or (present and put.call.request.method == "COPY"):
+        raise DavError(403, condition=caldav("unique-scheduling-object-resource"))
 
 
 async def _aside(data: bytes, work: Callable[[P], T], argument: P) -> T:
