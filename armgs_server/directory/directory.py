@@ -15,6 +15,7 @@ from armgs_server.directory import lookup, people, structure
 from armgs_server.directory.access import Access
 from armgs_server.directory.auth import Auth
 from armgs_server.directory.finder import Finder
+from armgs_server.directory.invitations import Invitations
 from armgs_server.directory.model import Principal, check_address
 from armgs_server.directory.people import Change
 from armgs_server.storage import Store
@@ -33,6 +34,7 @@ class Directory(Finder):
         super().__init__(store, config)
         self.access = Access(store, self.groups_of, config.security.directory_cache)
         self.auth = Auth(self)
+        self.invitations = Invitations(self)
         if isinstance(store.bus, RemoteBus):
             store.bus.on_gap(self._on_gap)
 

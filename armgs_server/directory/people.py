@@ -222,6 +222,7 @@ async def refresh_cards(tx: Tx, inside: Principal, after: int, limit: int) -> in
 _REFERENCES = (
     ("credential", "principal"),
     ("device", "principal"),
+    ("invitation", "inviter"),
     ("token", "principal"),
     ("alias", "principal"),
     ("member", "principal"),

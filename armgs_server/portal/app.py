@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from armgs_server.config import Config
+from armgs_server.directory.invitations import Invitations
 from armgs_server.errors import DomainError, Invalid, NotFound
 from armgs_server.formats import addresses
 from armgs_server.net.http import Handler, Request, Response
@@ -26,17 +27,20 @@ _SECURITY_HEADERS = [
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _ANYONE = ("Access-Control-Allow-Origin", "*")  # XEP-0156 §3.3: web clients read it from elsewhere
 
+_INVITE = "/invite/"
+
 
 class Portal:
     """The portal's routes; it has no listeners and nothing running."""
 
     listeners: Sequence[Listener] = ()
 
-    def __init__(self, config: Config, *, has_tls: bool) -> None:
+    def __init__(self, config: Config, *, has_tls: bool, invitations: Invitations) -> None:
         self._config = config
         self._has_tls = has_tls
         self._endpoints = find_endpoints(config, has_tls=has_tls)
         self._pages = pages.Pages(self._endpoints, config.server.domains, has_ca=self._ca() is not None)
+        self._invitations = invitations
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
 
     @property
@@ -44,6 +48,7 @@ class Portal:
         return (
             ("/", self._read_only(self._start)),
             (webchat.PREFIX, self._read_only(self._chat.answer, self._chat.headers())),
+            (_INVITE, self._read_only(self._invitation)),
             ("/style.css", self._read_only(self._style)),
             ("/ca.crt", self._read_only(self._certificate)),
             ("/apple.mobileconfig", self._read_only(self._apple)),
@@ -85,6 +90,15 @@ class Portal:
             raise NotFound()
         address = self._address(request, required=False)
         return self._html(request, 200, self._pages.start(request, address, has_chat=self._chat.is_there))
+
+    async def _invitation(self, request: Request) -> Response:
+        """XEP-0401 §4.2: who invites to what; the same answer to every token that is not good."""
+        token = request.path.removeprefix(_INVITE)
+        found = await self._invitations.find(token)
+        if found is None:
+            raise NotFound(pages.text_of(request, "invite_gone"))
+        invitation, inviter = found
+        return self._html(request, 200, self._pages.invitation(request, token, invitation, inviter))
 
     async def _style(self, request: Request) -> Response:
         return Response(

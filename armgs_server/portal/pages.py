@@ -2,6 +2,7 @@
 """The pages for people, in Russian and English, rendered on the server."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
@@ -9,6 +10,8 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from armgs_server.directory import Principal
+from armgs_server.directory.invitations import Invitation
 from armgs_server.net.http import Request
 from armgs_server.portal.endpoints import Endpoints
 from armgs_server.portal.texts import TEXTS
@@ -31,6 +34,7 @@ class Pages:
         self.style = (_FOLDER / "style.css").read_bytes()
         self._start = environment.get_template("start.html")
         self._chat = environment.get_template("chat.html")
+        self._invitation = environment.get_template("invite.html")
         self._error = environment.get_template("error.html")
         self._endpoints = endpoints
         self._domains = domains
@@ -63,6 +67,24 @@ class Pages:
         language = language_of(request)
         return self._chat.render(texts=TEXTS[language], language=language).encode()
 
+    def invitation(self, request: Request, token: str, invitation: Invitation, inviter: Principal) -> bytes:
+        """Who invites, and the link that a chat program opens (XEP-0379 §3.3)."""
+        language = language_of(request)
+        texts = TEXTS[language]
+        links = invitation_links(token, invitation, inviter)
+        expires = datetime.fromtimestamp(invitation.expires // 1_000_000, UTC)
+        page = self._invitation.render(
+            texts=texts,
+            language=language,
+            languages=sorted(TEXTS),
+            inviter=inviter,
+            domain=invitation.domain,
+            links=links,
+            expires=f"{expires:%d.%m.%Y %H:%M} UTC" if language == "ru" else f"{expires:%Y-%m-%d %H:%M} UTC",
+            code=_code(links[0], texts["invite_code"]),
+        )
+        return page.encode()
+
     def error(self, request: Request, text: str) -> bytes:
         """Says what is wrong."""
         language = language_of(request)
@@ -89,6 +111,20 @@ def language_of(request: Request) -> str:
 def text_of(request: Request, name: str) -> str:
     """One text in the language of the request."""
     return TEXTS[language_of(request)][name]
+
+
+def invitation_links(token: str, invitation: Invitation, inviter: Principal) -> list[str]:
+    """Links of XEP-0445 §2 and XEP-0379 §3.2; the first is the one to show as a code."""
+    account = (
+        f"{quote(invitation.local, safe='')}@{invitation.domain}" if invitation.local else invitation.domain
+    )
+    contact = f"xmpp:{quote(inviter.address, safe='@')}?roster;preauth={token}"
+    if not invitation.domain:
+        return [contact]
+    register = f"xmpp:{account}?register;preauth={token}"
+    if invitation.local or not invitation.is_contact:
+        return [register]
+    return [f"{contact};ibr=y", register]
 
 
 def _quality(parameter: str) -> float:

@@ -401,6 +401,16 @@ CREATE TABLE room_seen (
 ) WITHOUT ROWID;
 CREATE INDEX room_seen_room ON room_seen (room);
 
+-- Mail with a calendar part from elsewhere, until the calendars have looked at it (storage.invitations).
+CREATE TABLE invitation (
+  owner INTEGER NOT NULL,
+  id    INTEGER NOT NULL,
+  blob  BLOB    NOT NULL,
+  due   INTEGER NOT NULL,                       -- taken by lease: not before this
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX invitation_due ON invitation (due);
+
 -- Mail on its way to other domains: one row for each recipient.
 CREATE TABLE queue (
   owner        INTEGER NOT NULL,                -- who sent it; 0 = the server
@@ -481,6 +491,19 @@ CREATE TABLE token (
   count     INTEGER NOT NULL,                   -- the highest that was used with it
   PRIMARY KEY (principal, device, slot)
 ) WITHOUT ROWID;
+
+-- XEP-0401: who may become a contact unasked, or register an account (XEP-0445), once.
+CREATE TABLE invitation (
+  token      TEXT    NOT NULL PRIMARY KEY,      -- keyed hash of what was handed out
+  inviter    INTEGER NOT NULL,
+  domain     TEXT    NOT NULL,                  -- of the account; '' = no account, a contact alone
+  local      TEXT    NOT NULL,                  -- its name; '' = whoever is invited chooses
+  is_contact INTEGER NOT NULL,                  -- 1 = account and inviter become each other's contacts
+  created    INTEGER NOT NULL,
+  expires    INTEGER NOT NULL
+);
+CREATE INDEX invitation_inviter ON invitation (inviter, expires);
+CREATE INDEX invitation_local ON invitation (domain, local) WHERE local <> '';
 
 -- Who may do what on a collection and below it. rights: bits of directory.access.Rights.
 CREATE TABLE grant_ (

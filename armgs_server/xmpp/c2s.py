@@ -169,7 +169,7 @@ class ClientStream:
                 else:
                     self._handle_nonza(self._session, event)
             case StreamHeader():
-                self._negotiation.open(event)
+                await self._negotiation.open(event)
             case StreamEnd():
                 self._end(event)
             case Fault(condition, text):

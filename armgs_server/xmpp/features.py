@@ -19,8 +19,15 @@ CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
 # RFC 6121 §1.4: the session request of its predecessor is a no-op that old clients insist on.
 _SESSION_FEATURE = element("session", {"xmlns": roster_iq.SESSION}, element("optional"))
 
+# XEP-0445 §3, XEP-0077 §8.
+_REGISTER = element("register", {"xmlns": "urn:xmpp:ibr-token:0"}) + element(
+    "register", {"xmlns": "http://jabber.org/features/iq-register"}
+)
 
-def before_login(server: Server, stream: Transport, authentication: Authentication, tls: Security) -> bytes:
+
+def before_login(
+    server: Server, stream: Transport, authentication: Authentication, tls: Security, *, registers: bool
+) -> bytes:
     """RFC 6120 §5.4.1 and §6.4.1."""
     offered = b""
     if tls == "starttls" and not stream.is_tls:
@@ -35,6 +42,8 @@ def before_login(server: Server, stream: Transport, authentication: Authenticati
         if kinds:
             each = b"".join(element("channel-binding", {"type": kind}) for kind in kinds)
             offered += element("sasl-channel-binding", {"xmlns": CHANNEL_BINDING}, each)
+        if registers:
+            offered += _REGISTER
     return element("stream:features", {}, offered)
 
 

@@ -19,6 +19,7 @@ from armgs_server.xmpp.authentication import MAX_ATTEMPTS, Authentication
 from armgs_server.xmpp.extensible import Extensible, LoggedIn
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.protocol import StreamHeader
+from armgs_server.xmpp.registration import Registration, is_about
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import (
@@ -52,6 +53,8 @@ class Negotiation:
         "_from",
         "_has_header",
         "_has_password",
+        "_registers",
+        "_registration",
         "_server",
         "_stream",
         "_tls",
@@ -66,6 +69,8 @@ class Negotiation:
         self._tls = tls
         self._authentication: Authentication | None = None
         self._extensible: Extensible | None = None  # while an XEP-0388 log-in is under way
+        self._registers = False  # accounts of this domain are made by invitation
+        self._registration: Registration | None = None
         self._device = ""
         self._has_password = False
         self._domain = ""
@@ -75,7 +80,7 @@ class Negotiation:
         self.lang = ""
         self.must_restart = False
 
-    def open(self, header: StreamHeader) -> None:
+    async def open(self, header: StreamHeader) -> None:
         """RFC 6120 §4.7: answers the header, then says what can be negotiated."""
         server, stream = self._server, self._stream
         self.lang, self._from = header.lang, header.from_
@@ -96,7 +101,11 @@ class Negotiation:
         if self._authentication is None:
             self._authentication = Authentication(server, stream, self._domain)
         stream.conceal(bool(self._authentication.mechanisms))
-        stream.write(features.before_login(server, stream, self._authentication, self._tls))
+        self._registers = bool(await server.directory.invitations.policy(self._domain))
+        offered = features.before_login(
+            server, stream, self._authentication, self._tls, registers=self._registers
+        )
+        stream.write(offered)
 
     def fail(self, error: StreamError) -> None:
         """RFC 6120 §4.9.1.2: even an error before our header is told inside a stream."""
@@ -120,6 +129,8 @@ class Negotiation:
                 return await self._resume(self.principal, nonza)
             case (sm.NAMESPACE, "enable"):
                 self._stream.write(sm.failed("unexpected-request"))  # XEP-0198 §3: only after binding
+            case (namespace, "iq") if namespace == CLIENT and self.principal is None and is_about(nonza):
+                await self._register(nonza)
             case (namespace, "iq") if namespace == CLIENT and self.principal is not None:
                 return await self._bind(self.principal, nonza)
             case (namespace, _) if namespace == CLIENT:
@@ -149,6 +160,17 @@ class Negotiation:
         await self._stream.start_tls()
         self._authentication = None
         self._restart()
+
+    async def _register(self, iq: Stanza) -> None:
+        """XEP-0445; where nobody may be invited to an account, as if it did not exist."""
+        attempt = self._authentication
+        if attempt is None or not attempt.mechanisms or not self._registers:
+            raise StreamError("not-authorized")
+        if self._registration is None:
+            self._registration = Registration(self._server, self._stream, self._domain)
+        self._stream.write(await self._registration.answer(iq))
+        if self._registration.failures >= MAX_ATTEMPTS:
+            raise StreamError("policy-violation", "too many attempts")
 
     async def _authenticate(self, nonza: Stanza) -> None:
         """RFC 6120 §6.4."""

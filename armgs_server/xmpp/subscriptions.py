@@ -7,7 +7,7 @@ the presence that follows from the change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Principal
@@ -22,6 +22,7 @@ from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, element, head
 from armgs_server.xmpp.subscription_states import Outcome, inbound, outbound
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load
+from armgs_server.xmpp.xeps.xep_0379_preauth import token_of
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -60,7 +61,14 @@ async def handle_subscription(server: Server, session: Session, stanza: Stanza, 
         if blocked and is_blocked(blocked, session.jid):
             person = None
     data = stanza.forward(account.bare, to.bare)
-    change = await server.store.write(lambda tx: _change(tx, account, person, to.bare, kind, data))
+    token = token_of(stanza) if kind == "subscribe" and person is not None else ""
+
+    async def work(tx: Tx) -> _Change:
+        if token and person is not None:
+            await _approve(server, tx, person, account.bare, token)
+        return await _change(tx, account, person, to.bare, kind, data)
+
+    change = await server.store.write(work)
     if change.pushes_mine:
         await roster.push(server, account.bare, to.bare)
     if person is None or change.theirs is None:
@@ -72,6 +80,13 @@ async def handle_subscription(server: Server, session: Session, stanza: Stanza, 
     await _exchange(server, session.jid.to_bare(), to, kind, change)
     if change.is_answered:
         _answer(server, account.bare, to)
+
+
+async def _approve(server: Server, tx: Tx, person: Principal, contact: str, token: str) -> None:
+    """XEP-0379 §3.5: who comes with a token of the person's is approved beforehand (RFC 6121 §3.4)."""
+    if await server.directory.invitations.accept_contact(tx, token, person.id):
+        before = await storage.get(tx, person.id, contact) or RosterItem(contact)
+        await roster.keep(tx, person.id, before, replace(before, approved=True))
 
 
 def _answer(server: Server, bare: str, contact: JID) -> None:

@@ -11,6 +11,7 @@ from armgs_server.xmpp.xeps import (
     xep_0133_announce,
     xep_0133_counts,
     xep_0133_people,
+    xep_0401_invitations,
 )
 from armgs_server.xmpp.xeps.xep_0050_commands import FEATURES, NAMESPACE, Command, run
 
@@ -19,6 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     *xep_0133_people.COMMANDS,
     *xep_0133_counts.COMMANDS,
     *xep_0133_announce.COMMANDS,
+    *xep_0401_invitations.COMMANDS,
 )
 _BY_NODE = {(command.at, command.node): command for command in COMMANDS}
 
