@@ -24,6 +24,9 @@ ALPN = {
     "xmpp": ("xmpp-client",),
     "xmpp-server": ("xmpp-server",),
 }
+# Services whose connections last. A session ticket (RFC 8446 §4.6.1) spares the next connection half of its
+# handshake, but OpenSSL keeps two sessions for it, 17 KB, as long as this one lasts.
+LASTING = frozenset({"imap", "xmpp"})
 
 
 class TlsContext:
@@ -31,9 +34,11 @@ class TlsContext:
 
     __slots__ = ("context", "server_end_point")
 
-    def __init__(self, alpn: tuple[str, ...]) -> None:
+    def __init__(self, service: str) -> None:
         self.context = new_context()
-        self.context.set_alpn_protocols(list(alpn))
+        self.context.set_alpn_protocols(list(ALPN[service]))
+        if service in LASTING:
+            self.context.num_tickets = 0
         self.server_end_point = b""
 
     def load(self, certificate: Path, key: Path) -> None:
@@ -46,7 +51,7 @@ class TlsContexts:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         _check(certificate, key)
-        self._by_service = {service: TlsContext(alpn) for service, alpn in ALPN.items()}
+        self._by_service = {service: TlsContext(service) for service in ALPN}
         self.to_servers = _server_to_server_context()
         self._load(certificate, key)
 
