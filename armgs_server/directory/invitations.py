@@ -102,14 +102,14 @@ class Invitations:
         limit = self._settings.invitations
 
         async def work(tx: Tx) -> None:
-            await tx.execute("DELETE FROM invitation WHERE inviter = ? AND expires <= ?", inviter.id, now)
-            count = await tx.value("SELECT COUNT(*) FROM invitation WHERE inviter = ?", inviter.id)
+            await tx.execute("DELETE FROM invite WHERE inviter = ? AND expires <= ?", inviter.id, now)
+            count = await tx.value("SELECT COUNT(*) FROM invite WHERE inviter = ?", inviter.id)
             if count >= limit:
                 raise OverQuota(f"{limit} invitations are open")
             if local:
                 await _check_free(tx, domain, local)
             await tx.execute(
-                f"INSERT INTO invitation (token, created, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO invite (token, created, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 self._hash(token),
                 now,
                 inviter.id,
@@ -160,7 +160,7 @@ class Invitations:
         quota = self._directory.config.limits.quota
 
         async def work(tx: Tx) -> Principal:
-            if not await tx.execute("DELETE FROM invitation WHERE token = ?", hashed):
+            if not await tx.execute("DELETE FROM invite WHERE token = ?", hashed):
                 raise NotFound("the invitation is not good any more")
             await _check_free(tx, invitation.domain, name)
             person = await people.create(
@@ -184,7 +184,7 @@ class Invitations:
         """XEP-0379 §3.5: uses up the token, if it is one of that inviter; in a transaction."""
         return bool(
             await tx.execute(
-                "DELETE FROM invitation WHERE token = ? AND inviter = ? AND expires > ? AND is_contact = 1"
+                "DELETE FROM invite WHERE token = ? AND inviter = ? AND expires > ? AND is_contact = 1"
                 " AND local = ''",
                 self._hash(token),
                 inviter,
@@ -198,7 +198,7 @@ class Invitations:
 
 
 async def _load(tx: Tx, hashed: str, now: int) -> Invitation | None:
-    row = await tx.row(f"SELECT {_COLUMNS} FROM invitation WHERE token = ? AND expires > ?", hashed, now)
+    row = await tx.row(f"SELECT {_COLUMNS} FROM invite WHERE token = ? AND expires > ?", hashed, now)
     if row is None:
         return None
     inviter, domain, local, is_contact, expires = row
@@ -208,7 +208,7 @@ async def _load(tx: Tx, hashed: str, now: int) -> Invitation | None:
 async def _check_free(tx: Tx, domain: str, local: str) -> None:
     """XEP-0401 §7.2: a name in an open invitation is reserved, and one that is somebody's is taken."""
     reserved = await tx.value(
-        "SELECT 1 FROM invitation WHERE domain = ? AND local = ? AND expires > ?", domain, local, clock.now()
+        "SELECT 1 FROM invite WHERE domain = ? AND local = ? AND expires > ?", domain, local, clock.now()
     )
     address = f"{local}@{domain}"
     taken = reserved or await tx.value(

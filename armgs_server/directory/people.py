@@ -222,7 +222,7 @@ async def refresh_cards(tx: Tx, inside: Principal, after: int, limit: int) -> in
 _REFERENCES = (
     ("credential", "principal"),
     ("device", "principal"),
-    ("invitation", "inviter"),
+    ("invite", "inviter"),
     ("token", "principal"),
     ("alias", "principal"),
     ("member", "principal"),

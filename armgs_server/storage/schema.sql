@@ -493,7 +493,7 @@ CREATE TABLE token (
 ) WITHOUT ROWID;
 
 -- XEP-0401: who may become a contact unasked, or register an account (XEP-0445), once.
-CREATE TABLE invitation (
+CREATE TABLE invite (
   token      TEXT    NOT NULL PRIMARY KEY,      -- keyed hash of what was handed out
   inviter    INTEGER NOT NULL,
   domain     TEXT    NOT NULL,                  -- of the account; '' = no account, a contact alone
@@ -502,8 +502,8 @@ CREATE TABLE invitation (
   created    INTEGER NOT NULL,
   expires    INTEGER NOT NULL
 );
-CREATE INDEX invitation_inviter ON invitation (inviter, expires);
-CREATE INDEX invitation_local ON invitation (domain, local) WHERE local <> '';
+CREATE INDEX invite_inviter ON invite (inviter, expires);
+CREATE INDEX invite_local ON invite (domain, local) WHERE local <> '';
 
 -- Who may do what on a collection and below it. rights: bits of directory.access.Rights.
 CREATE TABLE grant_ (
