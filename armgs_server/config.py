@@ -293,7 +293,9 @@ class ImapSettings:
     literal_size: int = setting(64 * KIB, doc="Largest literal that is not a message.", minimum=4096)
     message_size: int = setting(50 * MIB, doc="Largest message APPEND takes (APPENDLIMIT).", minimum=64 * KIB)
     idle_timeout: float = setting(1800.0, doc="A silent client is logged out (RFC 9051 §5.4).", minimum=60)
-    recent: bool = setting(True, doc="Keep \\Recent for clients of IMAP4rev1: a small write when mail is told.")
+    recent: bool = setting(
+        True, doc="Keep \\Recent for clients of IMAP4rev1: a small write when mail is told."
+    )
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
 
 
@@ -539,6 +541,7 @@ class DavSettings:
     sync_collections: int = setting(
         1000, doc="Largest tree of folders that one synchronisation follows.", minimum=1
     )
+    search_results: int = setting(1000, doc="Most resources a SEARCH answers with (RFC 5323).", minimum=1)
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
     listing_cache: int = setting(
         16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True

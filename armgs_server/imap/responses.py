@@ -25,6 +25,8 @@ SYSTEM_FLAGS: tuple[tuple[int, bytes], ...] = (
     (8, rb"\Deleted"),
     (16, rb"\Draft"),
 )
+# Shown, never kept: \Recent is of a session (RFC 3501 §2.3.2).
+RECENT = 1 << 16
 FLAG_BITS: Mapping[bytes, int] = {name.lower(): bit for bit, name in SYSTEM_FLAGS}
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _ASTRING_CHAR = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]+")
@@ -97,6 +99,8 @@ def astring(value: bytes) -> bytes:
 def flag_list(flags: int, keywords: str) -> bytes:
     """flag-list = "(" [flag *(SP flag)] ")" """
     names = [name for bit, name in SYSTEM_FLAGS if flags & bit]
+    if flags & RECENT:
+        names.append(rb"\Recent")
     if keywords:
         names.append(keywords.encode("ascii", "replace"))
     return b"(%b)" % b" ".join(names)

@@ -26,7 +26,7 @@ from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import encode_mailbox
 from armgs_server.imap.namespaces import Place, locate
 from armgs_server.imap.protocol import ImapProtocol
-from armgs_server.imap.responses import ImapError, astring, bad, from_domain, no, status
+from armgs_server.imap.responses import ImapError, astring, bad, defined_flags, from_domain, no, status
 from armgs_server.imap.updates import Updates
 from armgs_server.imap.view import View
 from armgs_server.net.stream import Stream
@@ -306,6 +306,12 @@ class Session:
         if self.read_only:
             raise no("the mailbox is open read-only", "READ-ONLY")
         return self.selected()
+
+    def tell_keywords(self, keywords: Iterable[str]) -> None:
+        """RFC 3501 §7.2.6: no keyword goes out before FLAGS has named it."""
+        _, view = self.selected()
+        if view.learn(keywords):
+            self.write(b"* FLAGS (%b)\r\n" % defined_flags(view.keywords.values()))
 
     def enter(self, collection: Collection, view: View, *, read_only: bool) -> None:
         """Selects a mailbox and begins to hear of its changes."""

@@ -15,7 +15,7 @@ from armgs_server import log
 from armgs_server.errors import DomainError
 from armgs_server.imap.responses import defined_flags, flag_list, number_set
 from armgs_server.imap.view import View
-from armgs_server.storage import mail_query
+from armgs_server.storage import mail_query, recent
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.mail_query import MailChanges
 
@@ -105,8 +105,28 @@ class Updates:
         if changes is None:  # RFC 2180 §3.3: the mailbox was deleted under the client
             session.bye("the selected mailbox was deleted")
             return
+        if changes.rows:
+            await claim_recent(session, collection, view, changes.rows[-1][0])
         session.writelines(serialise_updates(view, changes, may_expunge=may_expunge, enabled=session.enabled))
         self.stale = self.stale or bool(view.gone)
+
+
+async def claim_recent(session: Session, collection: Collection, view: View, last: int) -> None:
+    r"""RFC 3501 §2.3.2: messages up to `last` that nobody has been told of are \Recent here, and, unless the
+    mailbox is open read-only, nowhere else. A claim that cannot be written is left to the next session."""
+    if not session.settings.recent or view.recents is None or (view.uids and last <= view.uids[-1]):
+        return
+    store, key = session.core.store, (collection.owner, collection.id)
+    first = await store.read(lambda tx: recent.boundary(tx, *key))
+    if first > last:
+        return
+    if not session.read_only:
+        try:
+            first = await store.write(lambda tx: recent.claim(tx, *key, last + 1))
+        except DomainError as error:
+            _log.warning("cannot claim recent messages", error=error.text, connection=session.stream.id)
+            return
+    view.add_recents(first, last + 1)
 
 
 def serialise_updates(
@@ -129,12 +149,13 @@ def serialise_updates(
         lines.append(b"* FLAGS (%b)\r\n" % defined_flags(view.keywords.values()))
     last = view.uids[-1] if view.uids else 0
     if view.grow(row[0] for row in changes.rows if row[0] > last):
-        lines.append(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))
+        lines.append(view.exists())
     for uid, flags, keywords, modseq in changes.rows:
         if uid > last or modseq in view.own or not (number := view.number(uid)):
             continue
         ending = b" MODSEQ (%d))\r\n" % modseq if modseqs else b")\r\n"
-        lines.append(b"* %d FETCH (UID %d FLAGS %b%b" % (number, uid, flag_list(flags, keywords), ending))
+        shown = flag_list(view.shown_flags(uid, flags), keywords)
+        lines.append(b"* %d FETCH (UID %d FLAGS %b%b" % (number, uid, shown, ending))
     view.modseq = changes.modseq
     view.own.clear()
     return lines

@@ -13,13 +13,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from armgs_server.imap.grammar import STAR, SequenceSet
-from armgs_server.imap.responses import bad
+from armgs_server.imap.responses import RECENT, bad
 
 
 class View:
     """One selected mailbox as one client knows it; `modseq` is what it has been told."""
 
-    __slots__ = ("gone", "keywords", "modseq", "own", "saved", "uids")
+    __slots__ = ("gone", "keywords", "modseq", "own", "recents", "saved", "uids")
 
     def __init__(self, uids: Iterable[int], modseq: int, keywords: Iterable[str] = ()) -> None:
         self.uids = array("I", uids)
@@ -28,6 +28,8 @@ class View:
         self.own: set[int] = set()  # modseqs of changes that this session has answered itself
         self.saved: Sequence[int] = ()  # the uids of "$" (RFC 5182)
         self.keywords = {keyword.lower(): keyword for keyword in keywords}  # those told in FLAGS
+        # uids [first, end) that are \Recent here (RFC 3501 §2.3.2); None for a client that knows no such flag
+        self.recents: list[tuple[int, int]] | None = []
 
     def __len__(self) -> int:
         return len(self.uids)
@@ -79,6 +81,31 @@ class View:
         for first, end in runs:
             result += self.uids[first:end]
         return result
+
+    def is_recent(self, uid: int) -> bool:
+        """Whether this session was the first to be told of a message."""
+        return any(first <= uid < end for first, end in self.recents or ())
+
+    def shown_flags(self, uid: int, flags: int) -> int:
+        """Its flags as this session has them."""
+        return flags | RECENT if self.recents and self.is_recent(uid) else flags
+
+    def exists(self) -> bytes:
+        """EXISTS, and RECENT where the client knows it."""
+        if self.recents is None:
+            return b"* %d EXISTS\r\n" % len(self.uids)
+        recent = sum(
+            bisect_left(self.uids, end) - bisect_left(self.uids, first) for first, end in self.recents
+        )
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), recent)
+
+    def add_recents(self, first: int, end: int) -> None:
+        """These uids are told to this session first."""
+        if self.recents is None or first >= end:
+            return
+        if self.recents and self.recents[-1][1] == first:
+            first = self.recents.pop()[0]
+        self.recents.append((first, end))
 
     def grow(self, uids: Iterable[int]) -> int:
         """Takes up new messages, those behind the last one; how many."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from armgs_server.errors import NotFound
-from armgs_server.storage import accounts, blobs, items
+from armgs_server.storage import accounts, blobs, clock, items
 from armgs_server.storage.collections import INDEX_COLUMNS, INDEX_TABLES, Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -61,6 +61,7 @@ async def _arrive(
     if row is None:
         raise NotFound()
     uid, modseq = row[0] - len(source), row[1]
+    arrived = clock.now()
     made: list[Item] = []
     for place, item in enumerate(source):
         name = item.name if names is None else names[place]
@@ -74,7 +75,7 @@ async def _arrive(
             item.content_type,
             modseq,
             item.created,
-            item.modified,
+            arrived if target.kind == "mail" else item.modified,  # RFC 8514: when it came here
             item.flags,
             item.keywords,
         )

@@ -33,14 +33,14 @@ _IN = State.AUTHENTICATED | State.SELECTED
 _ANY = _NEW | _IN
 
 COMMANDS: Mapping[str, Spec] = {
-    "CAPABILITY": Spec(basic.handle_capability, _ANY, ("IMAP4rev1", "LITERAL+")),
+    "CAPABILITY": Spec(basic.handle_capability, _ANY, ("IMAP4rev1", "IMAP4rev2", "LITERAL+")),
     "NOOP": Spec(basic.handle_noop, _ANY),
     "LOGOUT": Spec(basic.handle_logout, _ANY),
     "ID": Spec(basic.handle_id, _ANY, ("ID",)),
     "STARTTLS": Spec(login.handle_starttls, _NEW),
     "AUTHENTICATE": Spec(login.handle_authenticate, _NEW, ("SASL-IR",)),
     "LOGIN": Spec(login.handle_login, _NEW),
-    "ENABLE": Spec(basic.handle_enable, _IN, ("ENABLE",)),
+    "ENABLE": Spec(basic.handle_enable, _IN, ("ENABLE", "UTF8=ACCEPT")),
     "SELECT": Spec(select.handle_select, _IN, ("CONDSTORE", "QRESYNC")),
     "EXAMINE": Spec(select.handle_examine, _IN),
     "CREATE": Spec(mailboxes.handle_create, _IN, ("CREATE-SPECIAL-USE",)),

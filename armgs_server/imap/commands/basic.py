@@ -13,8 +13,8 @@ from armgs_server.imap.responses import bad, status
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
-# What ENABLE can switch on.
-ENABLEABLE = ("CONDSTORE", "QRESYNC")
+# What ENABLE can switch on, as it is spelled.
+ENABLEABLE = {name.upper(): name for name in ("CONDSTORE", "QRESYNC", "IMAP4rev2", "UTF8=ACCEPT")}
 # RFC 2971 §3.3: at most 30 pairs.
 MAX_ID_FIELDS = 30
 
@@ -77,5 +77,8 @@ async def handle_enable(session: Session, cursor: Cursor) -> Ok:
     session.enabled.update(enabled)
     if "QRESYNC" in enabled:
         session.enabled.add("CONDSTORE")  # RFC 7162 §3.2.3
-    session.write(" ".join(["* ENABLED", *enabled]).encode("ascii") + b"\r\n")
+    if "IMAP4REV2" in enabled and session.view is not None:
+        session.view.recents = None  # RFC 9051 knows no \Recent
+    shown = " ".join(["* ENABLED", *(ENABLEABLE[name] for name in enabled)])
+    session.write(shown.encode("ascii") + b"\r\n")
     return Ok("ENABLE completed")

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
+from armgs_server.directory.access import EVERYTHING
 from armgs_server.imap.command import Ok
+from armgs_server.imap.flag_rights import permitted
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.responses import number_set, status
+from armgs_server.imap.responses import no, number_set, status
 from armgs_server.storage import collections, items, transfer
+from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -44,15 +47,22 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
         origin, Rights.READ | (Rights.DELETE_ITEMS | Rights.EXPUNGE if is_move else Rights(0))
     )
     target = await session.mailbox(name, Rights.INSERT, missing="TRYCREATE")
+    held = await session.rights(target)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
 
     # RFC 3501 §6.4.7: all or nothing, so one transaction whatever the number.
     async def work(tx: Tx) -> tuple[Sequence[int], Sequence[int]]:
         into = await collections.get(tx, target.owner, target.id)
         source = await items.by_uids(tx, origin.owner, origin.id, uids)
-        arrived = await (
-            transfer.move(tx, source, origin, into) if is_move else transfer.copy(tx, source, into)
-        )
+        if len(source) < len(uids) and not by_uid:  # RFC 2180 §4.4.1
+            raise no("some of the messages were expunged", "EXPUNGEISSUED")
+        if is_move and held == EVERYTHING:
+            arrived = await transfer.move(tx, source, origin, into)
+        else:
+            shown = [_with_flags(item, *permitted(held, item.flags, item.keywords)) for item in source]
+            arrived = await transfer.copy(tx, shown, into)
+            if is_move:
+                await items.remove(tx, origin, uids)
         return [item.uid for item in source], [item.uid for item in arrived]
 
     source_uids, target_uids = await session.core.store.write(work)
@@ -65,3 +75,7 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
         session.write(status(b"*", b"OK", "moved", code))
         return Ok("MOVE completed")
     return Ok("COPY completed", code)
+
+
+def _with_flags(item: Item, flags: int, keywords: str) -> Item:
+    return item._replace(flags=flags, keywords=keywords)

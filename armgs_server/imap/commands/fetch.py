@@ -56,23 +56,29 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         session.enabled.add("CONDSTORE")
     # RFC 7162 §3.2.4: with QRESYNC every FETCH response has the UID.
     with_uid = by_uid or "QRESYNC" in session.enabled
-    plan = Plan.make(items, with_uid=with_uid, with_modseq=bool(changed_since))
+    plan = Plan.make(items, view, with_uid=with_uid, with_modseq=bool(changed_since))
     # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
     marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.rights(collection)
     runs = view.runs(wanted, by_uid=by_uid)
     if vanished:
         await write_vanished(session, changed_since, wanted)
+    missing = sum(end - first for first, end in runs)
     for selection in slices(view, runs, plan.slice_size, changed_since):
         if marks:
             await _mark_seen(session, selection, view)
         rows = await _rows(session, plan, selection, marked=marks)
+        missing -= len(rows)
+        if plan.keywords_at:
+            session.tell_keywords({row[plan.keywords_at] for row in rows})
         if plan.sections:
             await _write_bodies(session, plan, rows)
         else:
             session.write(b"".join(_answers(plan, view, rows)))
         await session.stream.drain()
         await asyncio.sleep(0)
-    return Ok("FETCH completed")
+    # RFC 2180 §4.1.3: what was expunged meanwhile is left out; RFC 5530 §3 says so.
+    is_short = missing and not changed_since and not by_uid
+    return Ok("FETCH completed", "EXPUNGEISSUED" if is_short else "")
 
 
 def _modifiers(cursor: Cursor) -> tuple[int, bool]:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from armgs_server.imap.commands.object_ids import email_id, thread_id
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import astring, bad, flag_list, internal_date
+from armgs_server.imap.view import View
 from armgs_server.storage.mail_query import HEADER
 from armgs_server.storage.tx import Row
 
@@ -197,6 +198,7 @@ class Plan:
     sections: tuple[Section, ...]
     sets_seen: bool
     header_only: bool
+    keywords_at: int  # their place in the row, 0 where they are not asked for
 
     @property
     def slice_size(self) -> int:
@@ -208,7 +210,7 @@ class Plan:
         return self.template % tuple([value(row) for value in self.values])
 
     @classmethod
-    def make(cls, items: Items, *, with_uid: bool, with_modseq: bool) -> Plan:
+    def make(cls, items: Items, view: View, *, with_uid: bool, with_modseq: bool) -> Plan:
         """`with_uid`: RFC 3501 §6.4.8, UID is in every answer of UID FETCH."""
         sets_seen = any(not section.peek for section in items.sections)
         names = list(items.names)
@@ -228,7 +230,10 @@ class Plan:
                 continue
             wanted, pattern, convert = _COLUMNS[name]
             template.append(f"{name} {pattern}")
-            values.append(_value(convert, 1 + len(columns), wanted.count(",") + 1))
+            if name == "FLAGS" and view.recents:
+                values.append(_flags_with_recent(view, 1 + len(columns)))
+            else:
+                values.append(_value(convert, 1 + len(columns), wanted.count(",") + 1))
             columns += wanted.split(", ")
         header_only = bool(items.sections) and all(section.is_header_only for section in items.sections)
         if items.sections:
@@ -241,7 +246,12 @@ class Plan:
             items.sections,
             sets_seen,
             header_only,
+            1 + columns.index("i.keywords") if "FLAGS" in names else 0,
         )
+
+
+def _flags_with_recent(view: View, at: int) -> Value:
+    return lambda row: flag_list(view.shown_flags(row[0], row[at]), row[at + 1])
 
 
 def _value(convert: Callable[..., bytes] | None, at: int, count: int) -> Value:

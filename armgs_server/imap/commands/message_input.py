@@ -17,12 +17,13 @@ from armgs_server.formats.mime import MessageIndex
 from armgs_server.imap import protocol as framing
 from armgs_server.imap.commands.store import join_keywords
 from armgs_server.imap.commands.url_content import copy_url
+from armgs_server.imap.flag_rights import permitted
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, no
 from armgs_server.storage import mail
 from armgs_server.storage.blobs import BlobRef, BlobWriter
 from armgs_server.storage.collections import Collection
-from armgs_server.storage.items import Flags, Item
+from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -181,16 +182,5 @@ class MessageInput:
         self._size = event.size
         if event.size is None:
             session.message = None  # nothing of the command is still on its way
-        self._cursor = Cursor((event.rest.rstrip(b" "),), utf8=session.utf8)
-
-
-def permitted(rights: Rights, flags: int, keywords: str) -> tuple[int, str]:
-    """RFC 4314 §4: flags that the person may not set are left out, silently."""
-    if Rights.SEEN not in rights:
-        flags &= ~Flags.SEEN
-    if Rights.DELETE_ITEMS not in rights:
-        flags &= ~Flags.DELETED
-    if Rights.WRITE not in rights:
-        flags &= Flags.SEEN | Flags.DELETED
-        keywords = ""
-    return int(flags), keywords
+        rest = event.rest.rstrip(b" ") if event.size is None else event.rest
+        self._cursor = Cursor((rest,), utf8=session.utf8)

@@ -64,7 +64,9 @@ async def write_changes(session: Session, known: Known) -> None:
     for uid, flags, keywords, modseq in changes.rows if changes is not None else ():
         if known.uids.has(uid) and (number := view.number(uid)):
             line = b"* %d FETCH (UID %d FLAGS %b MODSEQ (%d))\r\n"
-            session.write(line % (number, uid, flag_list(flags, keywords), modseq))
+            session.tell_keywords([keywords])
+            shown = flag_list(view.shown_flags(uid, flags), keywords)
+            session.write(line % (number, uid, shown, modseq))
 
 
 async def write_vanished(session: Session, since: int, uids: SequenceSet) -> None:

@@ -58,6 +58,8 @@ async def _search(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         if cursor.astring().decode("latin-1").upper() not in CHARSETS:
             raise no("charset not known", "BADCHARSET (US-ASCII UTF-8)")
         cursor.space()
+    if options is None and session.is_rev2:  # RFC 9051 §7.3.4: there is no SEARCH response
+        options = {"ALL"}
     _, view = session.selected()
     query = parse_query(cursor, view, clock.now())
     cursor.end()

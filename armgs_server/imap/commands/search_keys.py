@@ -20,7 +20,6 @@ from armgs_server.imap.commands.search_query import (
     every,
     intersect,
     negated,
-    never,
 )
 from armgs_server.imap.grammar import Cursor, SequenceSet
 from armgs_server.imap.responses import bad, no
@@ -113,10 +112,10 @@ class _Parser:
 
     def simple(self, name: str) -> Key:
         """Every key without keys within."""
-        if name in ("ALL", "OLD"):  # no message is \Recent here
+        if name == "ALL":
             return Key(always)
-        if name in ("NEW", "RECENT"):
-            return Key(never)
+        if name in ("NEW", "OLD", "RECENT"):
+            return self.recent(name)
         if name in _FLAGS or name.removeprefix("UN") in _FLAGS:
             return self.flag(_FLAGS[name.removeprefix("UN")], wanted=name in _FLAGS)
         self.cursor.space()
@@ -134,6 +133,16 @@ class _Parser:
             return self.cursor.astring().decode("utf-8").casefold()
         except UnicodeDecodeError:
             raise no("search text is UTF-8 here", "BADCHARSET (US-ASCII UTF-8)") from None
+
+    def recent(self, name: str) -> Key:
+        """RFC 3501 §6.4.4: OLD is NOT RECENT, NEW is RECENT UNSEEN."""
+        is_recent = self.view.is_recent
+        if name == "OLD":
+            return Key(lambda row, _: not is_recent(row[0]))
+        if name == "RECENT":
+            return Key(lambda row, _: is_recent(row[0]))
+        place = self.query.column("i.flags")
+        return Key(lambda row, _: is_recent(row[0]) and not row[place] & Flags.SEEN)
 
     def flag(self, bit: Flags, *, wanted: bool) -> Key:
         place = self.query.column("i.flags")

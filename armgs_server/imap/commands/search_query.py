@@ -105,7 +105,3 @@ def negated(key: Match) -> Match:
 
 def always(row: Row, content: Content | None) -> bool:
     return True
-
-
-def never(row: Row, content: Content | None) -> bool:
-    return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
+from armgs_server.errors import Denied
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor, SequenceSet
-from armgs_server.imap.responses import bad, defined_flags, flag_list, no, number_set
+from armgs_server.imap.responses import bad, flag_list, no, number_set
 from armgs_server.storage import item_flags, mail_query
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
@@ -35,11 +36,13 @@ class Change:
     flags: int
     keywords: Sequence[str]
     unchanged_since: int | None
+    spared: int = 0  # flags that the person may not change
 
     def apply(self, flags: int, keywords: str) -> tuple[int, str]:
         """The flags after it; keywords compare without case (RFC 3501 §9: flag-keyword is an atom)."""
         if self.sign == "":
-            return self.flags, join_keywords(self.keywords)
+            kept = keywords if self.spared & Flags.FLAGGED else join_keywords(self.keywords)
+            return self.flags | (flags & self.spared), kept
         if self.sign == "+":
             return flags | self.flags, join_keywords([*keywords.split(), *self.keywords])
         gone = {keyword.lower() for keyword in self.keywords}
@@ -72,9 +75,10 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     collection, view = session.writable()
     if change.unchanged_since is not None:
         session.enabled.add("CONDSTORE")
-    await session.check(collection, _rights(change))
+    change = await _permitted(session, collection, change)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
     refused: list[int] = []
+    missing = len(uids)
     for at in range(0, len(uids), BATCH):
         part = uids[at : at + BATCH]
 
@@ -84,11 +88,13 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         rows, conflicting, modseq = await session.core.store.write(work)
         view.own.add(modseq)
         refused += conflicting
+        missing -= len(rows) + len(conflicting)
         _answer(session, rows, modseq, change, by_uid=by_uid)
         await session.stream.drain()
         await asyncio.sleep(0)
     if not refused:
-        return Ok("STORE completed")
+        # RFC 2180 §4.2: what was expunged meanwhile is left out; RFC 5530 §3 says so.
+        return Ok("STORE completed", "EXPUNGEISSUED" if missing and not by_uid else "")
     numbers = refused if by_uid else [view.number(uid) for uid in refused]
     return Ok("some have changed meanwhile", f"MODIFIED {number_set(numbers).decode('ascii')}")
 
@@ -134,17 +140,25 @@ def _parse(cursor: Cursor) -> tuple[SequenceSet, Change]:
     return wanted, Change(sign, name.endswith("SILENT"), flags, keywords, unchanged_since)
 
 
-def _rights(change: Change) -> Rights:
-    """RFC 4314 §4: s for \\Seen, t for \\Deleted, w for the others."""
-    rights = Rights.LOOKUP
-    flags = change.flags if change.sign else ~0
-    if flags & Flags.SEEN:
-        rights |= Rights.SEEN
-    if flags & Flags.DELETED:
-        rights |= Rights.DELETE_ITEMS
-    if flags & ~(Flags.SEEN | Flags.DELETED) or change.keywords:
-        rights |= Rights.WRITE
-    return rights
+async def _permitted(session: Session, collection: Collection, change: Change) -> Change:
+    """RFC 4314 §4: s for \\Seen, t for \\Deleted, w for the others. With one of them the command does what it
+    may and leaves the rest as it is; with none it is refused."""
+    rights = await session.rights(collection)
+    spared = 0
+    if Rights.SEEN not in rights:
+        spared |= Flags.SEEN
+    if Rights.DELETE_ITEMS not in rights:
+        spared |= Flags.DELETED
+    may_write = Rights.WRITE in rights
+    if not may_write:
+        spared |= ~(Flags.SEEN | Flags.DELETED)
+    if not spared:
+        return change
+    asked = change.flags if change.sign else ~0
+    if not asked & ~spared and not (may_write and change.keywords):
+        raise Denied()
+    keywords = change.keywords if may_write else ()
+    return replace(change, flags=change.flags & ~spared, keywords=keywords, spared=spared)
 
 
 def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, *, by_uid: bool) -> None:
@@ -152,8 +166,7 @@ def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, 
     view = session.selected()[1]
     modseqs = "CONDSTORE" in session.enabled
     lines = []
-    if view.learn(row[2] for row in rows):  # RFC 3501 §7.2.6: no keyword before FLAGS has named it
-        lines.append(b"* FLAGS (%b)\r\n" % defined_flags(view.keywords.values()))
+    session.tell_keywords(row[2] for row in rows)
     for uid, flags, keywords, before, is_changed in rows:
         # RFC 3501 §6.4.6: .SILENT does not keep back what somebody else has changed meanwhile.
         tells_flags = not change.silent or before > view.modseq
@@ -161,7 +174,7 @@ def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, 
             continue
         attributes = [b"UID %d" % uid] if by_uid or modseqs else []
         if tells_flags:
-            attributes.append(b"FLAGS %b" % flag_list(flags, keywords))
+            attributes.append(b"FLAGS %b" % flag_list(view.shown_flags(uid, flags), keywords))
         if modseqs:
             attributes.append(b"MODSEQ (%d)" % (modseq if is_changed else before))
         lines.append(b"* %d FETCH (%b)\r\n" % (view.number(uid), b" ".join(attributes)))
