@@ -26,6 +26,8 @@ async def decide(delivery: Delivery) -> bool:
     if not delivery.targets and not delivery.places:
         if is_stored(stanza):
             delivery.is_offline = True
+        elif stanza.type == "headline":
+            return True  # RFC 6121 §8.5.2.2.1: silently ignored
         elif stanza.has("body"):  # XEP-0334 no-store: it can neither be delivered nor kept
             raise StanzaError("service-unavailable")
     return False
