@@ -23,9 +23,10 @@ from armgs_server.dav import (
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.features import Feature, Kind, Shape, build_tables
-from armgs_server.dav.methods import METHODS, post, report
+from armgs_server.dav.methods import METHODS, post, report, search
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
+from armgs_server.dav.scheduling_imip import Inbound
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener
 from armgs_server.service import Core
@@ -58,6 +59,7 @@ FEATURES: tuple[Feature, ...] = (
     acl.FEATURE,
     EXTENDED_MKCOL,
     post.FEATURE,
+    search.FEATURE,
     quota.FEATURE,
     sync.FEATURE,
     principals.FEATURE,
@@ -69,11 +71,12 @@ FEATURES: tuple[Feature, ...] = (
 
 
 class DavService:
-    """What the daemon runs: HTTP paths, and no background work."""
+    """What the daemon runs: HTTP paths, and what takes invitations out of the mail."""
 
     def __init__(self, core: Core, features: Sequence[Feature] = FEATURES) -> None:
         self.engine = Engine(core, build_tables(features))
         self._app = App(self.engine)
+        self._inbound = Inbound(core)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -91,10 +94,12 @@ class DavService:
         ]
 
     async def start(self) -> None:
-        """Nothing to begin."""
+        """Begins to look for invitations."""
+        await self._inbound.start()
 
     async def stop(self) -> None:
-        """Nothing to end: requests in flight are the HTTP shell's."""
+        """Requests in flight are the HTTP shell's to end."""
+        await self._inbound.stop()
 
 
 def service(core: Core) -> DavService:
