@@ -20,6 +20,7 @@ from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
 from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
+from armgs_server.cli.invitations import invitation
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
@@ -46,6 +47,7 @@ for command in (
     room,
     equipment,
     administrator,
+    invitation,
     import_,
     export,
     backup,
