@@ -19,7 +19,7 @@ from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session, random_resource
 from armgs_server.xmpp.stanza import StanzaError, stream_error
 from armgs_server.xmpp.transport import Transport
-from armgs_server.xmpp.xeps import xep_0160_offline, xep_0191_blocking
+from armgs_server.xmpp.xeps import xep_0160_offline, xep_0191_blocking, xep_0357_push
 from armgs_server.xmpp.xeps.xep_0198_sm import Management
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ async def leave(server: Server, session: Session, stream: Transport, *, is_final
         return
     session.sm.stop()
     wait_for_client(server, session, server.config.xmpp.resume_time)
+    if session.sm.queue:
+        server.spawn(xep_0357_push.asleep(server, session))
 
 
 def wait_for_client(server: Server, session: Session, seconds: float) -> None:

@@ -87,6 +87,8 @@ async def test_a_device_that_is_away_is_woken(world: BotWorld, service: Componen
         await phone.enable_sm()
         ivanov.send(chat(PETROVA, "seen by both"))
         await phone.message("seen by both")
+        phone.send("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+        await phone.settle()
         await phone.disconnect()
         composing = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
         ivanov.send(f"<message type='chat' to='{PETROVA}'>{composing}</message>" + chat(PETROVA, "Вы где?"))
@@ -186,3 +188,20 @@ async def test_disabled_and_malformed(world: BotWorld, service: Component) -> No
         ivanov.send(chat(PETROVA, "two") + chat(SERVICE, "three"))
         message = await service.next()
         assert message is not None and message.tag == f"{COMPONENT}message"
+
+
+async def test_what_was_not_acknowledged_is_told_when_the_stream_ends(
+    world: BotWorld, service: Component
+) -> None:
+    async with await log_in(world, IVANOV, "desk") as ivanov:
+        phone = await log_in(world, PETROVA, "phone")
+        await phone.iq(enable(), "set")
+        await phone.enable_sm()
+        ivanov.send(chat(PETROVA, "into the void"))
+        await phone.message("into the void")
+        await phone.disconnect()
+        assert fields(await published(service)) == {
+            "message-count": "1",
+            "last-message-sender": f"{IVANOV}/desk",
+            "last-message-body": "into the void",
+        }

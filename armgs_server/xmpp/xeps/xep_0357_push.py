@@ -165,6 +165,24 @@ async def wake(server: Server, person: Principal, notice: Notice) -> None:
         _send(server, registration.service, _publish(server, person, registration, notice, count))
 
 
+async def asleep(server: Server, session: Session) -> None:
+    """A session has lost its stream: what its client has not acknowledged, it may never have seen."""
+    account = session.account
+    registrations = [
+        each for each in await server.pushes.get(account.owner) if each.resource == session.jid.resource
+    ]
+    if not registrations or session.sm is None or session.stream is not None:
+        return
+    messages = [parse_stanza(data) for data in session.sm.queue if data.startswith(b"<message")]
+    notices = [notice_of(message, jids.parse(message.from_)) for message in messages]
+    told = [notice for notice in notices if notice is not None]
+    if told:
+        notice = next((each for each in told if each.is_call), told[-1])
+        for each in registrations:
+            data = _publish(server, account.principal, each, notice, len(messages))
+            _send(server, each.service, data)
+
+
 def on_frame(server: Server, frame: Frame) -> None:
     """Another process has found that the session is here."""
     session = server.session(jids.parse(frame.to))
