@@ -15,7 +15,6 @@ from armgs_server.dav.scheduling_rooms import decide, numbers
 from armgs_server.dav.scheduling_users import Users
 from armgs_server.directory.model import Principal
 from armgs_server.formats import imip, itip_attendee
-from armgs_server.formats.addresses import to_ascii
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.itip import Message, data_of, organizer, parameter, replaced, with_line, without
 from armgs_server.formats.itip import attendee as attendee_of
@@ -153,6 +152,25 @@ class Delivery:
             await self.refresh(tx, message.recipient, changed, but=message.sender)
         return DELIVERED
 
+    async def take(self, tx: Tx, principal: Principal, message: Message) -> None:
+        """A REQUEST or CANCEL from elsewhere into the object of somebody here, unless it is out of date."""
+        told = self._object(message)
+        copy = await self._desk.copy(tx, principal.id, told.uid)
+        if copy is not None and not self._is_from(copy.object, message.sender):
+            return
+        if itip_attendee.is_stale(copy.object if copy is not None else None, told):
+            return
+        if message.method == "CANCEL":
+            if copy is None:
+                return
+            made = itip_attendee.apply_cancel(copy.object, told)
+        else:
+            if all(attendee_of(part, principal.address, self._users.who) is None for part in told.members):
+                return
+            made = itip_attendee.apply_request(copy.object if copy is not None else None, told, whole=False)
+        await self._keep(tx, principal, copy, made, tag=True)
+        await self._desk.notify(tx, principal.id, self._text(message))
+
     async def refresh(self, tx: Tx, key: str, found: CalendarObject, *, but: str) -> None:
         """Shows the other attendees what somebody has answered; not in meetings of hundreds."""
         invited = Invited(found, key, self._users.who)
@@ -217,7 +235,7 @@ class Delivery:
         await queue.enqueue(
             tx,
             self._desk.store.blobs.small(text),
-            [Destination(message.recipient, to_ascii(domain), {"skip": 0, "size": len(text)})],
+            [Destination(message.recipient, domain, {"skip": 0, "size": len(text)})],
             owner=author.id,
             sender=author.address,
             now=clock.now(),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from armgs_server.directory import Directory
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Invalid
-from armgs_server.formats.addresses import parse
+from armgs_server.formats.addresses import normalise_domain, parse
 from armgs_server.formats.icalendar import CalendarObject
 from armgs_server.formats.itip import plain
 
@@ -84,4 +84,4 @@ class Users:
             address = parse(key)
         except Invalid:
             return ""
-        return "" if self._directory.is_local(address.domain) else address.domain
+        return "" if self._directory.is_local(address.domain) else normalise_domain(address.domain)

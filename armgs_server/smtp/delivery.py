@@ -20,7 +20,7 @@ from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
 from armgs_server.smtp.policy import Recipient
-from armgs_server.storage import accounts, clock, collections, fanout, mail, queue
+from armgs_server.storage import accounts, clock, collections, fanout, invitations, mail, queue
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.queue import Destination
@@ -132,6 +132,7 @@ class Delivery:
             for owner, _ in each.copy.mailboxes:
                 if await append(tx, owner, each.ref, each.index, now):
                     taken = True
+                    await _note_invitation(tx, envelope, each, [owner])
                 else:
                     full.append(owner)
         if taken:
@@ -156,6 +157,7 @@ class Delivery:
                     await mail.append(tx, targets[0], each.ref, each.index, created=now)
                 else:
                     await fanout.append_all(tx, targets, each.ref, each.index, created=now)
+                await _note_invitation(tx, envelope, each, [target.owner for target in targets])
             if each.copy.destinations:
                 await self._enqueue(tx, envelope, each, now, ())
 
@@ -186,6 +188,12 @@ class Delivery:
             if inbox is not None:
                 self._inboxes.put(owner, inbox)
         return inbox
+
+
+async def _note_invitation(tx: Tx, envelope: Envelope, stored: Stored, owners: Sequence[int]) -> None:
+    """RFC 6047: the calendars look at what comes from elsewhere; people here they have invited themselves."""
+    if not envelope.author and stored.index is not None and invitations.is_one(stored.index):
+        await invitations.add(tx, owners, stored.ref)
 
 
 async def append(tx: Tx, owner: int, ref: BlobRef, index: MessageIndex | None, now: int) -> bool:

@@ -40,6 +40,7 @@ SELECT create_distributed_table('pubsub_affiliation', 'owner', colocate_with => 
 SELECT create_distributed_table('pubsub_subscription', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('pubsub_redirect', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('affiliation', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('invitation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('queue', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('grant_', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('blob', 'hash', colocate_with => 'none');
