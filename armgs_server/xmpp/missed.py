@@ -73,16 +73,20 @@ class Missed:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self._try_note()
 
     # Who has seen what
 
     async def _note_always(self) -> None:
         while True:
             await asyncio.sleep(NOTING)
-            try:
-                await self.note()
-            except DomainError as error:
-                _log.warning("who is in which room was not noted", error=error)
+            await self._try_note()
+
+    async def _try_note(self) -> None:
+        try:
+            await self.note()
+        except DomainError as error:
+            _log.warning("who is in which room was not noted", error=error)
 
     async def note(self) -> None:
         """Notes what the people in the rooms of this process have seen, and those who have just left."""

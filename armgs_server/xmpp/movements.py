@@ -48,6 +48,7 @@ class Movements:
             self._unsubscribe()
 
     def _on_change(self, data: bytes) -> None:
+        self._server.offered.clear()
         if not self._server.accounts:
             return
         if not self._changed:

@@ -79,7 +79,8 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     contacts = await roster.contacts(server, session.account)
     _broadcast(server, session, contacts.subscribers, tail)
     if is_initial:
-        if session.account.principal.unit:
+        person = session.account.principal
+        if person.unit and person.id not in server.offered:
             server.spawn(xep_0402_unit_rooms.offer(server, session.account))
         await _show_others(server, session)
         for request in contacts.pending:  # RFC 6121 §3.1.3: at each log-in until it is answered

@@ -72,6 +72,7 @@ class Server:
         self.hosts: dict[str, Host] = {}
         self.resumable: dict[str, Session] = {}  # by XEP-0198 id
         self.colleagues: dict[tuple[int, int, bool], Colleagues] = {}  # by department, unit, head
+        self.offered: set[int] = set()  # people whose bookmarks have the rooms of their unit
         self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
         self.process = secrets.token_hex(4)
         self.is_stopping = False

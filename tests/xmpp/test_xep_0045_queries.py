@@ -65,9 +65,12 @@ async def test_a_room_tells_what_it_is(log_in: LogIn) -> None:
     assert error_of(await petrova.iq(node.replace("x-roomuser-item", "x"), to=ROOM)) == "item-not-found"
 
 
-async def test_occupants_are_shown_to_occupants(log_in: LogIn) -> None:
+async def test_occupants_are_shown_to_who_may_enter(log_in: LogIn) -> None:
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
     await create(ivanov, "ivanov")
+    for client in (ivanov, petrova):
+        assert await items(client, ROOM) == [f"{ROOM}/ivanov"]
+    await configure(ivanov, publicroom="0")
     assert await items(ivanov, ROOM) == [f"{ROOM}/ivanov"]
     assert await items(petrova, ROOM) == []
     assert error_of(await petrova.iq(ITEMS, to=f"nowhere@{SERVICE}")) == "item-not-found"

@@ -126,10 +126,14 @@ def _subject(room: Room) -> str:
 
 
 async def handle_items(query: RoomQuery) -> bytes:
-    """§6.5: occupants are shown to occupants."""
-    inner = b""
-    if query.origin.full in query.room.seats:
-        inner = b"".join(
-            element("item", {"jid": occupant.address.full}) for occupant in query.room.occupants.values()
-        )
+    """§6.5: occupants are shown to occupants, and where anybody may enter and look, to anybody."""
+    room, config = query.room, query.room.config
+    is_open = config.is_public and not config.members_only and not config.has_password
+    may_look = is_open and room.affiliation(query.origin) is not Affiliation.OUTCAST
+    is_in = query.origin.full in room.seats
+    inner = b"".join(
+        element("item", {"jid": occupant.address.full})
+        for occupant in room.occupants.values()
+        if is_in or (may_look and room.shows(occupant.role))
+    )
     return element("query", {"xmlns": xep_0030_disco.ITEMS}, inner)

@@ -34,6 +34,7 @@ async def offer(server: Server, account: Account) -> None:
     person = account.principal
     offered = await server.store.read(lambda tx: _offered(tx, person.id))
     wanted = await _wanted(server, account)
+    server.offered.add(person.id)
     if wanted.keys() == offered:
         return
     nodes = nodes_of(server, person)
