@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """CardDAV (RFC 6352): address books, addressbook-query and -multiget, what is checked at PUT.
 
-Cards are stored as they came, vCard 3.0 and 4.0 alike. The department's book is one more collection of the
-person's home, read-only by the rights it has.
+Cards are stored as they came, vCard 3.0 and 4.0 alike, and given in the other version to who asks for it.
+The department's book is one more collection of the person's home, read-only by the rights it has.
 """
 
 import asyncio
+import functools
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +26,8 @@ from armgs_server.dav.resources import CollectionResource, MemberResource
 from armgs_server.dav.xml import Element, text_of
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
-from armgs_server.formats.vcard import Card, check
+from armgs_server.formats.vcard import VERSIONS, Card, check
+from armgs_server.formats.vcard_convert import convert
 from armgs_server.net.http import Response
 from armgs_server.storage import cards, members
 from armgs_server.storage.collections import Collection
@@ -32,6 +36,7 @@ from armgs_server.storage.tx import Tx
 
 UID_CONFLICT = carddav("no-uid-conflict")
 TYPES = ("text/vcard", "text/x-vcard", "text/directory", "text/plain")
+_ACCEPTED = re.compile(r'text/vcard\s*;\s*(?:charset="?[\w-]+"?\s*;\s*)?version="?([\d.]+)"?', re.IGNORECASE)
 # Cards parsed between two pauses: about two milliseconds.
 SCAN_SLICE = 50
 
@@ -68,6 +73,21 @@ async def index_card(tx: Tx, collection: Collection, item: Item, checked: Any) -
         holder_name=cards.name_of_holder,
         condition=UID_CONFLICT,
     )
+
+
+def represent(accept: str) -> Callable[[bytes], tuple[bytes, str]] | None:
+    """§5.1.1: the version named by the first vCard of an Accept header, where it names one."""
+    match = _ACCEPTED.search(accept) if "version" in accept else None
+    if match is None or match[1] not in VERSIONS:
+        return None
+    return functools.partial(_in_version, version=match[1])
+
+
+def _in_version(data: bytes, *, version: str) -> tuple[bytes, str]:
+    try:
+        return convert(data, version), f"text/vcard; charset=utf-8; version={version}"
+    except Invalid as error:
+        raise DavError(406, str(error), condition=carddav("supported-address-data-conversion")) from error
 
 
 async def handle_addressbook_query(call: Call, root: Element) -> Response:
@@ -148,6 +168,7 @@ ADDRESSBOOK = Kind(
     too_large=carddav("max-resource-size"),
     check=check_card,
     index=index_card,
+    represent=represent,
 )
 FEATURE = Feature(
     compliance=("addressbook",),

@@ -17,10 +17,11 @@ from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element
 from armgs_server.errors import Invalid
 from armgs_server.formats.contentline import scan, serialise
+from armgs_server.formats.vcard import VERSIONS
+from armgs_server.formats.vcard_convert import convert
 
 # §10.4.2 leaves it to the client to ask for what every vCard must have; those that forget get it anyway.
 ALWAYS = frozenset(("BEGIN", "VERSION", "UID", "END"))
-VERSIONS = ("3.0", "4.0")
 
 
 def carddav(local: str) -> str:
@@ -33,9 +34,13 @@ ADDRESS_DATA = carddav("address-data")
 
 @dataclass(frozen=True, slots=True)
 class DataRequest:
-    """The properties to give: name -> whether without its value; None = the card as it is."""
+    """The properties to give: name -> whether without its value; None = the card as it is.
+
+    `version` is the one to give it in, '' = whichever it is stored in.
+    """
 
     props: dict[str, bool] | None
+    version: str = ""
 
 
 def parse_data_request(element: Element | None) -> DataRequest:
@@ -47,10 +52,13 @@ def parse_data_request(element: Element | None) -> DataRequest:
         "text/directory",
     ) or element.get("version", "3.0") not in (*VERSIONS, "*"):
         raise DavError(403, condition=carddav("supported-address-data"))
+    # COMPAT: §10.4 makes 3.0 the default; clients that say nothing take what they have stored.
+    version = element.get("version", "*").replace("*", "")
     props = element.findall(carddav("prop"))
     if not props or element.find(carddav("allprop")) is not None:
-        return DataRequest(None)
-    return DataRequest({prop.get("name", "").upper(): prop.get("novalue", "no") == "yes" for prop in props})
+        return DataRequest(None, version)
+    chosen = {prop.get("name", "").upper(): prop.get("novalue", "no") == "yes" for prop in props}
+    return DataRequest(chosen, version)
 
 
 def select(data: bytes, props: dict[str, bool]) -> bytes:
@@ -71,14 +79,14 @@ async def _prepare_data(view: View, resources: Sequence[Resource]) -> None:
 
 
 def _address_data(view: View, resource: MemberResource) -> str | None:
-    data, props = resource.data, view.cache[ADDRESS_DATA].props
+    data, asked = resource.data, view.cache[ADDRESS_DATA]
     if data is None:
         return None
-    if props is not None:
-        try:
-            data = select(data, props)
-        except Invalid:
-            data = resource.data  # stored by an older version: given whole
+    try:
+        data = convert(data, asked.version) if asked.version else data
+        data = select(data, asked.props) if asked.props is not None else data
+    except Invalid:
+        data = resource.data  # stored by an older version: given whole
     return f"<CR:address-data>{escape_data(data or b'')}</CR:address-data>"
 
 

@@ -132,6 +132,8 @@ class Effects(Protocol):
         ...
 
 
+# An Accept header to what makes another representation of the bytes and its type; None: as they are.
+Represent: TypeAlias = "Callable[[str], Callable[[bytes], tuple[bytes, str]] | None]"
 Check: TypeAlias = "Callable[[Put], Awaitable[Any]]"
 PutEffects: TypeAlias = "Callable[[Put, Any], Awaitable[Effects | None]]"
 RemovalEffects: TypeAlias = "Callable[[Call, CollectionResource, Item | None], Awaitable[Effects | None]]"
@@ -159,6 +161,7 @@ class Kind:
     too_large: str = ""  # the condition violated above the limit, where a specification names one
     check: Check | None = None
     index: Index | None = None
+    represent: Represent | None = None
     put_effects: PutEffects | None = None
     removal_effects: RemovalEffects | None = None
     provisioned: bool = False  # every home has its one; clients make none

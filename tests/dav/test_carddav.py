@@ -8,7 +8,7 @@ import pytest
 from armgs_server.directory import Rights
 from armgs_server.storage import collections
 from tests.dav.calendars import BOOK, DECLARED, VCF, card, put
-from tests.dav.client import Client
+from tests.dav.client import NAMESPACES, Client
 from tests.dav.conftest import IVANOV, PETROVA, ROOM, SIDOROV, Site
 
 HOME = f"/dav/addressbooks/{IVANOV}/"
@@ -234,3 +234,22 @@ async def test_options_and_properties(site: Site) -> None:
     assert answer.find("//CR:address-data-type/@version") == ["3.0", "4.0"]
     assert "i;unicode-casemap" in answer.texts("//CR:supported-collation")
     assert answer.find("//D:resourcetype/CR:addressbook")
+
+
+async def test_the_other_version_for_who_asks(both_sites: Site) -> None:
+    client = both_sites.ivanov
+    await fill(client)
+    plain = await client.request("GET", f"{BOOK}anna.vcf", headers={"Accept": "text/vcard, */*"})
+    assert plain.body == CARDS["anna"]
+    four = await client.request("GET", f"{BOOK}anna.vcf", headers={"Accept": "text/vcard; version=4.0"})
+    assert four.body.startswith(b"BEGIN:VCARD\r\nVERSION:4.0\r\n") and b"EMAIL;TYPE=work:" in four.body
+    assert four.headers["content-type"] == "text/vcard; charset=utf-8; version=4.0"
+    assert (four.headers["etag"], four.headers["vary"]) == (f"W/{plain.headers['etag']}", "Accept")
+    ask = f'<CR:address-data content-type="text/vcard" version="{{}}" xmlns:CR="{NAMESPACES["CR"]}"/>'
+    for version, missing in (("3.0", "4.0"), ("4.0", "3.0")):
+        found = await client.request("REPORT", BOOK, query("", ask.format(version)), {"Depth": "1"})
+        texts = found.texts("//CR:address-data")
+        assert len(texts) == 4 and all(f"VERSION:{version}" in text for text in texts)
+        assert not any(f"VERSION:{missing}" in text for text in texts)
+    refused = await client.request("REPORT", BOOK, query("", ask.format("2.1")), {"Depth": "1"})
+    assert (refused.status, refused.condition) == (403, "supported-address-data")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GET and HEAD (RFC 9110 §9.3.1, §14): the bytes of a member as they came; ranges and conditions."""
 
+from collections.abc import Callable
+
 from armgs_server.dav.call import Call
 from armgs_server.dav.conditions import evaluate_preconditions, parse_http_date
 from armgs_server.dav.errors import DavError
@@ -32,6 +34,10 @@ async def handle_get(call: Call) -> Response:
         raise DavError(412, "A condition of the request does not hold.")
     if outcome == "not modified":
         return Response(304, fields)
+    accept, represent = call.header("accept"), resource.parent.kind.represent
+    other = represent(accept) if represent is not None and accept is not None else None
+    if other is not None:
+        return await _converted(call, item, other)
     fields += [
         ("Content-Type", item.content_type or resource.parent.kind.content_type),
         ("Accept-Ranges", "bytes"),
@@ -50,6 +56,21 @@ async def handle_get(call: Call) -> Response:
         body = await call.engine.store.blobs.read(item.blob, start, None if whole else end)
         return Response(status, fields, body)
     return Response(status, fields, call.engine.store.blobs.stream(item.blob, start, end), length=end - start)
+
+
+async def _converted(call: Call, item: Item, convert: Callable[[bytes], tuple[bytes, str]]) -> Response:
+    """Another representation, made for this answer: its entity tag is weak, there are no ranges of it."""
+    data, content_type = convert(await call.engine.store.blobs.read(item.blob))
+    fields = [
+        ("ETag", f"W/{item.etag}"),
+        ("Last-Modified", http_date(item.modified)),
+        ("Content-Type", content_type),
+        ("Vary", "Accept"),
+        ("Cache-Control", "private, no-cache"),
+        *SAFETY,
+    ]
+    is_head = call.request.method == "HEAD"
+    return Response(200, fields, b"" if is_head else data, length=len(data) if is_head else None)
 
 
 def _parse_range(call: Call, item: Item) -> tuple[int, int] | None:
