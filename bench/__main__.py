@@ -23,6 +23,7 @@ DRIVERS = (
     "smtp",
     "imap",
     "xmpp",
+    "sasl2",
     "messenger",
     "dav_files",
     "dav_calendar",

@@ -4,7 +4,7 @@
 OpenSSL's own function is called, in the very library that `_ssl` is linked with, on the connection that
 `_ssl` holds. Where that pointer lies is not promised by Python, so it is proven at the start, in a child
 process: the two ends of a connection in memory must export the same. A wrong pointer ends the child, and
-tls-exporter is not offered then. Decision 35 has the reasons.
+tls-exporter is not offered then. Decision 36 has the reasons.
 
 What must always hold: without `prepare` having proven it, nothing here touches a pointer. The module needs
 the standard library alone, because the child runs it as a file.
