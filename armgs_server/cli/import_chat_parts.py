@@ -60,7 +60,7 @@ async def _scram(workplace: Workplace, person: Principal, element: etree._Elemen
 
     async def work(tx: Tx) -> bool:
         rows = await tx.rows("SELECT kind, value FROM credential WHERE principal = ?", person.id)
-        known = dict(rows)
+        known: dict[str, str] = dict(rows)
         if kind in known or not known.get(ARGON2, "scram").startswith("scram"):
             return False
         made = [Credential(kind, "", keys)]

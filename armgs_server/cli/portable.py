@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
@@ -103,15 +103,15 @@ class _Reader:
             level += 1
             path.append(element)
             if len(path) > xmltree.MAX_DEPTH:
-                raise Invalid(f"{file}: nested too deep", element.sourceline or 0)
+                raise Invalid(f"{file}: nested too deep", _line(element))
             if element.tag != _NAMES.get(level, element.tag) and element.tag != _INCLUDE:
                 if level <= _HOST or len(path) == 1:
-                    raise Invalid(f"{file}: {element.tag} has no place here", element.sourceline or 0)
+                    raise Invalid(f"{file}: {element.tag} has no place here", _line(element))
             elif level == _HOST and element.tag == _NAMES[_HOST]:
                 host = element.get("jid") or ""
             elif level == _USER and element.tag == _NAMES[_USER]:
                 name, password = element.get("name") or "", element.get("password") or ""
-                yield PortableUser(file, element.sourceline or 0, host, name, password)
+                yield PortableUser(file, _line(element), host, name, password)
 
     def _end(
         self,
@@ -123,7 +123,7 @@ class _Reader:
         depth: int,
     ) -> Iterator[Piece]:
         """An element is complete: told where it is a piece, and forgotten with all before it."""
-        line = element.sourceline or 0
+        line = _line(element)
         if element.tag == _INCLUDE and level <= _PART:
             yield from self.read(self._included_file(element, file, depth), level, host, depth + 1)
         elif level == _MESSAGE and path[-1].tag in (ARCHIVE, OFFLINE):
@@ -132,13 +132,13 @@ class _Reader:
             yield PortablePart(file, line, element)
         elif level > _PART:
             return  # goes with the part it is in
-        element.clear(keep_tail=False)
+        element.clear()
         while path and element.getprevious() is not None:
             del path[-1][0]
 
     def _included_file(self, element: etree._Element, file: Path, depth: int) -> Path:
         """§5: a relative URI, without `parse` or `xpointer`."""
-        line, href = element.sourceline or 0, element.get("href") or ""
+        line, href = _line(element), element.get("href") or ""
         url = urlsplit(href)
         if not url.path or url.scheme or url.netloc or element.get("parse", "xml") != "xml":
             raise Invalid(f"{file}: an include of {href!r} cannot be followed", line)
@@ -151,6 +151,10 @@ class _Reader:
         return found
 
 
+def _line(element: etree._Element) -> int:
+    return cast("int | None", element.sourceline) or 0
+
+
 def _check_beginning(root: etree._Element, file: Path) -> None:
     if root.getroottree().docinfo.internalDTD is not None:
         raise Invalid(f"{file}: a DTD is not allowed", 1)
@@ -160,7 +164,8 @@ def plain(element: etree._Element) -> bytes:
     """The element as bytes, its own name without a prefix: stanzas are forwarded by their beginning."""
     if element.prefix:
         name = etree.QName(element)
-        plainly = etree.Element(name, nsmap={None: name.namespace or ""})
+        default = cast("dict[str, str]", {None: name.namespace or ""})
+        plainly = etree.Element(name, nsmap=default)
         plainly.attrib.update(element.attrib)
         plainly.text = element.text
         plainly.extend(list(element))

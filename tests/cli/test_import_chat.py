@@ -164,7 +164,7 @@ def test_the_password_is_the_one_from_before(armgs: Armgs, file: Path) -> None:
         rows = await workplace.store.read(
             lambda tx: tx.rows("SELECT kind, value FROM credential WHERE principal = ?", person.id)
         )
-        kinds = dict(rows)
+        kinds: dict[str, str] = dict(rows)
         assert set(kinds) == {"argon2", "scram-sha-1", "scram-sha-256"}
         assert kinds["argon2"].startswith("$argon2id$")  # from the first use on
         await auth.login("imap", "192.0.2.1", True, OLGA, "olgas-password")
