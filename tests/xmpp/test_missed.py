@@ -26,8 +26,8 @@ MDS = "urn:xmpp:mds:displayed:0"
 
 @pytest.fixture
 async def world(tmp_path: Path, store_url: str) -> AsyncIterator[World]:
-    # Whatever was said longer ago than a thousandth of a second is told.
-    settings = {"xmpp": {"digest_after": 0.0000002, "language": "en"}}
+    # Whatever was said microseconds ago is told.
+    settings = {"xmpp": {"digest_after": 1e-9, "language": "en"}}
     async with World(tmp_path, store_url=store_url, settings=settings) as world:
         yield world
 
