@@ -27,6 +27,7 @@ from armgs_server.xmpp.xeps import (
     xep_0359_stanza_ids,
 )
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
+from armgs_server.xmpp.xeps.xep_0313_rules import is_stored
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -204,7 +205,7 @@ async def deliver(delivery: Delivery) -> bool:
     if delivery.targets and not is_taken:
         await archiving.keep_late(delivery, data)
     if delivery.places and server.processes is not None:
-        keep = "keep" if delivery.archived and len(delivery.places) == 1 else ""
+        keep = "keep" if len(delivery.places) == 1 and is_stored(delivery.stanza) else ""
         for place in delivery.places:
             server.processes.post(place, frame.MESSAGE, delivery.address, data, argument=keep)
     elif delivery.targets and not delivery.is_exact:

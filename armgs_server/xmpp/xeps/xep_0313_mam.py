@@ -35,7 +35,7 @@ FEATURES = ()
 ACCOUNT_FEATURES = (NAMESPACE, EXTENDED, xep_0431_search.NAMESPACE)
 DATA = "jabber:x:data"
 _MAX_IDS = 250
-_COUNTED = 1000  # results of no more than this are counted
+_COUNTED = 300  # results of no more than this are counted
 _FIELDS = (
     ("with", "jid-single"),
     ("start", "text-single"),
@@ -68,7 +68,7 @@ async def answer(
     page_request = rsm.parse_set(query, server.config.xmpp.archive_page, by_index=True)
     whole = selection(query, room="" if parse(to).bare == by else by)
     if whole.terms is not None:
-        await xep_0431_search.prepare(server, owner)
+        await xep_0431_search.prepare(server, owner, whole.terms)
     found = await _find(server, owner, whole, page_request)
     messages = list(found.page.messages)
     index = found.index

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from armgs_server.storage import archive_search
+from armgs_server.storage import archive_search, fulltext
+from armgs_server.storage.fulltext import Term
 from armgs_server.xmpp.stanza import StanzaError
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ FIELD: Final = f"{{{NAMESPACE}}}fulltext"
 _SLICES: Final = 100  # of messages, while somebody waits
 
 
-async def prepare(server: Server, owner: int) -> None:
-    """Indexes what has come since; StanzaError where that is more than somebody can wait for."""
+async def prepare(server: Server, owner: int, terms: tuple[Term, ...]) -> None:
+    """Indexes what has come since; StanzaError where the answer would be more than one can wait for."""
+    if await server.store.read(lambda tx: fulltext.are_too_many(tx, owner, fulltext.CHAT, terms)):
+        raise StanzaError("not-acceptable", "too many words begin so")
     if not await archive_search.catch_up(server.store, owner, _SLICES):
         raise StanzaError("resource-constraint", "the archive is being indexed, ask again in a moment")
