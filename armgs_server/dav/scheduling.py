@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CalDAV scheduling (RFC 6638): inbox and outbox, and the properties that tell of them.
 
-What a write brings about is in `scheduling_implicit`; `calendar-availability` is RFC 7953 §6.
+What a write brings about is in `scheduling_implicit`; `calendar-availability` is RFC 7953 §7.2.4.
 """
 
 from collections.abc import Sequence

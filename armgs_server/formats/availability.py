@@ -77,7 +77,7 @@ def _spans(
             found = CalendarObject(calendar, "VEVENT", uid, members)
             instances = expand(found, start, end, limit=MAX_INSTANCES).instances
             opened += [(instance.starts, instance.ends) for instance in instances]
-    except Malformed as error:
+    except (Malformed, ValueError) as error:  # a rule that is none is a ValueError
         raise Invalid(str(error)) from error
     return (low, high), opened
 

@@ -29,10 +29,11 @@ from armgs_server.formats.itip import (
     without,
 )
 from armgs_server.formats.itip_instance import derive, exclude, exclusions
-from armgs_server.formats.recurrence import bounds
-from armgs_server.formats.recurrence_rule import parse as parse_rule
+from armgs_server.formats.recurrence import DAY, bounds, expand
 
 Places = tuple[int, ...]  # the members of an object that somebody is invited to
+COMPARED = 3660 * DAY  # how far two rules are followed to see which times are new
+MAX_COMPARED = 2000
 # What stays of a cancelled member (RFC 5546 §3.2.5).
 _CANCELLED = frozenset(
     ("UID", "DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "ORGANIZER", "SUMMARY", "SEQUENCE",
@@ -177,7 +178,7 @@ def rescheduled(old: CalendarObject, new: CalendarObject, organizer: str, who: W
             reset = _span(old, previous) != _span(new, member)
         else:
             usual = derive(old, moment) if moment is not None else None
-            reset = usual is not None and _length(old, usual) != _length(new, member)
+            reset = usual is not None and _span(old, usual) != _span(new, member)
         members.append(_reset(member, organizer, who) if reset else member)
     return replaced(new, members) if members != new.members else new
 
@@ -197,18 +198,13 @@ def _is_moved(old: CalendarObject, new: CalendarObject) -> bool:
 
 
 def _is_shortened(old: CalendarObject, new: CalendarObject) -> bool:
-    """Whether a rule only ends earlier."""
-    assert old.master is not None and new.master is not None  # asked by the caller
-    rules = []
-    for found in (old.master, new.master):
-        line = found.first("RRULE")
-        if line is None:
-            return False
-        parse_rule(line[2])
-        parts = {part.partition("=")[0].upper(): part for part in line[2].upper().split(";") if part}
-        rules.append({name: part for name, part in parts.items() if name not in ("UNTIL", "COUNT")})
-    before, after = bounds(old)[1], bounds(new)[1]
-    return rules[0] == rules[1] and after is not None and (before is None or after <= before)
+    """Whether a rule gives no time that the one before did not, as far as they are compared."""
+    first = bounds(old)[0] or 0
+    before, after = (
+        {instance.starts for instance in expand(found, first, first + COMPARED, limit=MAX_COMPARED).instances}
+        for found in (old, new)
+    )
+    return after <= before
 
 
 def _span(found: CalendarObject, component: Component) -> tuple[object, ...]:
@@ -217,10 +213,6 @@ def _span(found: CalendarObject, component: Component) -> tuple[object, ...]:
         line = component.first(name)
         moments.append(None if line is None else (found.moment(line).micros, found.moment(line).is_date))
     return (*moments, component.value("DURATION"))
-
-
-def _length(found: CalendarObject, component: Component) -> tuple[object, ...]:
-    return _span(found, component)
 
 
 def _reset(member: Component, organizer: str, who: Who) -> Component:

@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ class Site:
 
 
 @asynccontextmanager
-async def run_site(url: str, path: Path, **settings: int) -> AsyncIterator[Site]:
+async def run_site(url: str, path: Path, **settings: Any) -> AsyncIterator[Site]:
     """A site of its own; `settings` are those of [dav], and `quota`."""
     quota = settings.pop("quota", 0)
     config = Config(
