@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from armgs_server.net.stream import Security
 from armgs_server.xmpp import roster_iq
 from armgs_server.xmpp.authentication import SASL, Authentication
@@ -29,16 +31,28 @@ def before_login(
     server: Server, stream: Transport, authentication: Authentication, tls: Security, *, registers: bool
 ) -> bytes:
     """RFC 6120 §5.4.1 and §6.4.1."""
+    kinds = authentication.channel_bindings
+    tokens = server.directory.auth.tokens.mechanisms(kinds)
+    needs_tls = tls == "starttls" and not stream.is_tls
+    return _before_login(needs_tls, authentication.mechanisms, kinds, tokens, registers)
+
+
+@lru_cache(maxsize=64)
+def _before_login(
+    needs_tls: bool,
+    mechanisms: tuple[str, ...],
+    kinds: tuple[str, ...],
+    tokens: tuple[str, ...],
+    registers: bool,
+) -> bytes:
     offered = b""
-    if tls == "starttls" and not stream.is_tls:
-        required = b"" if authentication.mechanisms else element("required")
+    if needs_tls:
+        required = b"" if mechanisms else element("required")
         offered += element("starttls", {"xmlns": TLS}, required)
-    if authentication.mechanisms:
-        names = b"".join(text_element("mechanism", name) for name in authentication.mechanisms)
+    if mechanisms:
+        names = b"".join(text_element("mechanism", name) for name in mechanisms)
         offered += element("mechanisms", {"xmlns": SASL}, names)
-        kinds = authentication.channel_bindings
-        tokens = server.directory.auth.tokens.mechanisms(kinds)
-        offered += sasl2.feature(authentication.mechanisms, tokens)
+        offered += sasl2.feature(mechanisms, tokens)
         if kinds:
             each = b"".join(element("channel-binding", {"type": kind}) for kind in kinds)
             offered += element("sasl-channel-binding", {"xmlns": CHANNEL_BINDING}, each)
