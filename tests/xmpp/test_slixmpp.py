@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import HOSTNAME, IVANOV, PASSWORD, PETROVA, World
+from tests.world import HOSTNAME, IVANOV, PASSWORD, PETROVA, SIDOROV, World
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -22,6 +22,7 @@ PLUGINS = (
     "xep_0045",
     "xep_0054",
     "xep_0059",
+    "xep_0077",
     "xep_0092",
     "xep_0191",
     "xep_0198",
@@ -30,6 +31,10 @@ PLUGINS = (
     "xep_0280",
     "xep_0313",
     "xep_0352",
+    "xep_0359",
+    "xep_0421",
+    "xep_0424",
+    "xep_0425",
 )
 Connect = Callable[..., Awaitable[Any]]
 
@@ -122,6 +127,33 @@ async def test_rooms(connect: Connect) -> None:
     await asyncio.sleep(0)
     ivanov.send_message(room, "всем", mtype="groupchat")
     assert (await heard)["from"].resource == "Иванов"
+
+
+async def test_moderation_and_members(connect: Connect) -> None:
+    ivanov, petrova = await connect(IVANOV), await connect(PETROVA)
+    room = slixmpp.JID("otdel@conference.digital.example")
+    rooms = ivanov.plugin["xep_0045"]
+    await rooms.join_muc_wait(room, "Иванов", timeout=TIMEOUT)
+    form = await rooms.get_room_config(room)
+    form["type"] = "submit"
+    form.set_values({"muc#roomconfig_membersonly": True, "muc#roomconfig_roomadmins": [PETROVA]})
+    await rooms.set_room_config(room, form)
+    await petrova.plugin["xep_0045"].join_muc_wait(room, "Петрова", timeout=TIMEOUT)
+    heard = asyncio.ensure_future(event(petrova, "groupchat_message"))
+    await asyncio.sleep(0)
+    ivanov.send_message(room, "лишнее", mtype="groupchat")
+    message = await heard
+    told = asyncio.ensure_future(event(ivanov, "moderated_message"))
+    await asyncio.sleep(0)
+    await petrova.plugin["xep_0425"].moderate(room, message["stanza_id"]["id"], "не сюда")
+    retract = (await told)["retract"]
+    assert retract["id"] == message["stanza_id"]["id"]
+    assert retract["moderated"]["by"] == f"{room}/Петрова"
+    results = await ivanov.plugin["xep_0313"].retrieve(jid=room)
+    bodies = [each["mam_result"]["forwarded"]["stanza"]["body"] for each in results["mam"]["results"]]
+    assert "лишнее" not in bodies
+    await rooms.set_affiliation(room, "member", jid=slixmpp.JID(SIDOROV), reason="гость")
+    assert SIDOROV in await rooms.get_affiliation_list(room, "member")
 
 
 async def test_resumption_after_a_lost_connection(connect: Connect) -> None:

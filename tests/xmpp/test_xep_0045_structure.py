@@ -6,11 +6,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from armgs_server.directory import Directory
 from armgs_server.directory.people import Change
+from armgs_server.storage import Store
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import Client, error_of, find
 from tests.xmpp.conftest import LogIn
 from tests.xmpp.rooms import MUC, administer, codes, enter, entry, item, say
+from tests.xmpp.workers import SETTINGS, Workers
 
 CONFERENCE = "conference.digital.example"
 DESTROY = f"<query xmlns='{MUC}#owner'><destroy/></query>"
@@ -195,3 +198,31 @@ async def test_who_does_not_want_bookmarks_gets_none(log_in: LogIn, world: World
         while len(await bookmarked(petrova)) != 3:
             await asyncio.sleep(0.05)
     assert await bookmarked(ivanov) == []
+
+
+async def test_a_move_is_felt_in_every_worker(tmp_path: Path) -> None:
+    async with World(tmp_path, process=True, settings=SETTINGS) as world, Workers(world) as workers:
+        store = await Store.open("sqlite", world.config.data_dir, visiting=True)
+        directory = await Directory.open(store, world.config)
+        try:
+            person = await directory.by_address(IVANOV)
+            assert person is not None
+            unit = await directory.create_unit(person.department, "Accounting")
+            for address in (IVANOV, PETROVA):
+                found = await directory.by_address(address)
+                assert found is not None
+                await directory.update(found.id, Change(unit=unit.id))
+            here, there = workers.pids
+            ivanov, petrova = await workers.log_in(here, IVANOV), await workers.log_in(there, PETROVA)
+            await petrova.iq(ROSTER)
+            room = f"unit-{unit.id}@{CONFERENCE}"
+            await enter(ivanov, "ivanov", room=room)
+            assert item(await enter(petrova, "petrova", room=room))["affiliation"] == "member"
+            await directory.update(person.id, Change(unit=0))
+            assert codes(await ivanov.presence_of(f"{room}/ivanov", "unavailable")) == [110, 321]
+            assert codes(await petrova.presence_of(f"{room}/ivanov", "unavailable")) == [321]
+            push = await petrova.receive("c:iq", lambda stanza: stanza.get("type") == "set")
+            assert find(push, "roster:query/roster:item").get("jid") == IVANOV
+        finally:
+            await directory.close()
+            await store.close()
