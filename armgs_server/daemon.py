@@ -23,7 +23,8 @@ from armgs_server.capacity import worker_count
 from armgs_server.config import COMPONENT_PORT, Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Unusable
-from armgs_server.maintenance import Maintenance
+from armgs_server.maintenance import Maintenance, jobs
+from armgs_server.memory import Trimmer
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https, where_permitted
 from armgs_server.net.server import Server
@@ -172,6 +173,7 @@ class Daemon:
         self._store: Store | None = None
         self._directory: Directory | None = None
         self._maintenance: Maintenance | None = None
+        self._trimmer = Trimmer()
         self._server: Server | None = None
         self._services: list[Service] = []
         self._sockets: dict[int, list[socket.socket]] = {}
@@ -188,8 +190,9 @@ class Daemon:
         self._store = await open_store(config, bus=self._bus)
         self._directory = await Directory.open(self._store, config)
         self._store.watch()
-        self._maintenance = Maintenance(self._store)
+        self._maintenance = Maintenance(self._store, jobs(config))
         self._maintenance.start()
+        self._trimmer.start()
         core = self.core
         self._server = Server(config, self._tls)
         services: list[Service] = [
@@ -251,6 +254,7 @@ class Daemon:
             await self._server.stop(grace)
         for sock in (sock for sockets in self._sockets.values() for sock in sockets):
             sock.close()
+        self._trimmer.stop()
         if self._maintenance is not None:
             await self._maintenance.stop()
         if self._directory is not None:
