@@ -130,7 +130,7 @@ async def are_too_many(tx: Tx, owner: int, scope: int, terms: Iterable[Term]) ->
         if term.is_prefix:
             condition_, values = _condition_of(owner, scope, term)
             some = f"SELECT id FROM fulltext WHERE {condition_} LIMIT ?"
-            if await tx.value(f"SELECT COUNT(*) FROM ({some}) AS some", *values, MAX_ROWS + 1) > MAX_ROWS:
+            if await tx.value(f"SELECT COUNT(*) FROM ({some}) AS found", *values, MAX_ROWS + 1) > MAX_ROWS:
                 return True
     return False
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from armgs_server.storage import Store, archive, archive_search, clock, fulltext
 from armgs_server.storage.archive import ArchiveQuery, Entry
 from armgs_server.storage.fulltext import Term
-from armgs_server.storage.tx import Tx
 
 PEER = "petrova@digital.example"
 
@@ -125,19 +124,26 @@ async def test_what_comes_later_is_found_and_what_is_gone_is_not(store: Store) -
     assert await store.read(lambda tx: tx.value("SELECT COUNT(*) FROM fulltext")) == 0
 
 
-async def test_slices_and_the_job_that_goes_through_all_archives(store: Store) -> None:
-    ids = await say(store, *(f"слово {n}" for n in range(archive_search.SLICE + 5)))
-    assert not await archive_search.catch_up(store, 1, 1)
-
-    async def add_principal(tx: Tx) -> None:
-        await tx.execute(
-            "INSERT INTO principal (id, kind, address, name, department, unit, post, head, disabled, data)"
-            " VALUES (1, 'person', 'ivanov@digital.example', '', 0, 0, '', 0, 0, '{}')"
-        )
-
-    await store.write(add_principal)
-    assert await archive_search.extend(store) == 5
+async def test_an_archive_is_kept_up_with_once_it_has_been_searched(store: Store) -> None:
+    first = await say(store, *(f"слово {n}" for n in range(archive_search.SLICE + 5)))
+    await say(store, "слово", owner=2)
+    await store.write(lambda tx: archive.expire(tx, 2, 1_000_000, 10))
     assert await archive_search.extend(store) == 0
-    assert await search(store, "слово", limit=1000) == ids
-    await store.write(lambda tx: fulltext.put(tx, 1, fulltext.CHAT, [(ids[0], "слово")]))
-    assert await search(store, f"слово {archive_search.SLICE + 4}") == ids[-1:]
+    assert not await archive_search.catch_up(store, 1, 1)
+    assert await archive_search.extend(store) == 5
+    second = await say(store, *(["слово"] * (archive_search.SLICE + 1)))
+    assert await archive_search.extend(store) == archive_search.SLICE + 1
+    assert await archive_search.extend(store) == 0
+    assert await search(store, "слово", limit=1000) == first + second
+    await store.write(lambda tx: fulltext.put(tx, 1, fulltext.CHAT, [(first[0], "слово")]))
+    assert await search(store, f"слово {archive_search.SLICE + 4}") == first[-1:]
+
+
+async def test_the_beginning_of_too_many_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fulltext, "MAX_ROWS", 2)
+    await say(store, "один", "одна", "одно", "одной", "другое")
+    assert await search(store, "друг*")
+    for text, are_too_many in (("од*", True), ("друг* одн*", True), ("друг*", False), ("одно", False)):
+        terms = fulltext.parse_query(text)
+        found = await store.read(lambda tx, terms=terms: fulltext.are_too_many(tx, 1, fulltext.CHAT, terms))  # type: ignore[misc]
+        assert found is are_too_many, text

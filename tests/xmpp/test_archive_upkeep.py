@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from armgs_server.directory import Change
-from armgs_server.storage import archive, clock, fulltext
+from armgs_server.storage import archive, archive_search, clock, fulltext
 from armgs_server.xmpp.archive_upkeep import SLICE, ArchiveUpkeep, days_of
 from armgs_server.xmpp.service import XmppService
 from tests.world import IVANOV, SIDOROV, World
@@ -47,14 +47,17 @@ async def test_each_department_keeps_chat_as_long_as_it_must(tmp_path: Path, day
         finance = await world.directory.by_address("finance.example")
         assert finance is not None
         await world.directory.update(finance.id, Change(data={"archive_days": 10}))
-        assert await upkeep(world).index() == 6
+        assert await upkeep(world).index() == 0  # nobody has searched yet
+        assert await archive_search.catch_up(world.store, sidorov, 1)
+        await fill(world, SIDOROV, [2])
+        assert await upkeep(world).index() == 2  # it goes back to the one with the older date
         assert await upkeep(world).expire() == (3 if days else 2)
-        assert (await left(world, ivanov), await left(world, sidorov)) == (2 if days else 3, 1)
+        assert (await left(world, ivanov), await left(world, sidorov)) == (2 if days else 3, 2)
         condition, values = fulltext.condition("id", sidorov, fulltext.CHAT, fulltext.parse_query("день"))
         found = await world.store.read(
             lambda tx: tx.rows(f"SELECT id FROM archive WHERE {condition}", *values)
         )
-        assert len(found) == 1
+        assert len(found) == 2
         assert (await upkeep(world).index(), await upkeep(world).expire()) == (0, 0)
 
 

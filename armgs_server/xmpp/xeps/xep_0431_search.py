@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "urn:xmpp:fulltext:0"
 FIELD: Final = f"{{{NAMESPACE}}}fulltext"
 _SLICES: Final = 100  # of messages, while somebody waits
+_ALL: Final = 1_000_000
 
 
 async def prepare(server: Server, owner: int, terms: tuple[Term, ...]) -> None:
@@ -26,4 +27,9 @@ async def prepare(server: Server, owner: int, terms: tuple[Term, ...]) -> None:
     if await server.store.read(lambda tx: fulltext.are_too_many(tx, owner, fulltext.CHAT, terms)):
         raise StanzaError("not-acceptable", "too many words begin so")
     if not await archive_search.catch_up(server.store, owner, _SLICES):
+        server.spawn(_go_on(server, owner))  # for when it is asked again
         raise StanzaError("resource-constraint", "the archive is being indexed, ask again in a moment")
+
+
+async def _go_on(server: Server, owner: int) -> None:
+    await archive_search.catch_up(server.store, owner, _ALL)
