@@ -63,14 +63,14 @@ class Invitations:
 
     async def policy(self, domain: str) -> str:
         """Who invites to accounts of that domain: one of POLICIES, or "" for nobody."""
-        department = await self._directory.by_address(domain)
+        department = await self._department(domain)
         found = department.data.get(KEY, "") if department is not None else ""
         return found if found in POLICIES else ""
 
     async def set_policy(self, domain: str, policy: str) -> None:
         """Who invites to accounts of the department of that domain from now on."""
-        department = await self._directory.by_address(domain)
-        if department is None or department.kind != "department":
+        department = await self._department(domain)
+        if department is None:
             raise NotFound(f"{domain} is not a domain of this server")
         if policy and policy not in POLICIES:
             raise Invalid(f"{policy} is none of {', '.join(POLICIES)}")
@@ -191,6 +191,10 @@ class Invitations:
                 clock.now(),
             )
         )
+
+    async def _department(self, domain: str) -> Principal | None:
+        number = self._directory.domains.get(domain)
+        return await self._directory.by_id(number) if number is not None else None
 
     def _hash(self, token: str) -> str:
         text = token.encode("utf-8", "surrogatepass")

@@ -79,7 +79,8 @@ def test_a_wrong_pointer_ends_the_child_alone(certificates: Path) -> None:
     text = Path(exporter.__file__).read_text().replace("_POINTER = object.__basicsize__", "_POINTER = 0")
     broken = certificates / "broken.py"
     broken.write_text(text)
-    command = [sys.executable, "-I", str(broken), certificates / "server.crt", certificates / "server.key"]
+    names = [str(certificates / name) for name in ("server.crt", "server.key")]
+    command = [sys.executable, "-I", str(broken), *names]
     assert subprocess.run(command, timeout=TIMEOUT, capture_output=True, check=False).returncode != 0
 
 
