@@ -104,7 +104,7 @@ async def test_requests_that_wait_are_asked_for(log_in: LogIn) -> None:
     assert second.get("status") == "completed"
     assert values(await request_of(ivanov))["subscriber_jid"] == [PETROVA]
     other = command.replace(GET_PENDING, "urn:other")
-    assert refused(await ivanov.iq(other, "set", SERVICE))[1] == "feature-not-implemented"
+    assert refused(await ivanov.iq(other, "set", SERVICE))[1] == "item-not-found"
     items = (
         "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>"
     )

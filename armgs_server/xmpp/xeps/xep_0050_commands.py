@@ -17,7 +17,7 @@ from lxml import etree
 
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock
-from armgs_server.xmpp.iq import At, Query
+from armgs_server.xmpp.iq import Query
 from armgs_server.xmpp.stanza import XML_LANG, StanzaError, element, text_element
 from armgs_server.xmpp.xeps import xep_0004_forms as forms
 
@@ -72,16 +72,18 @@ class Done:
     notes: tuple[tuple[Literal["info", "warn", "error"], str], ...] = ()
 
 
+# Whose commands: the server's, the asker's own account's, or those of pubsub.DOMAIN.
+Place = Literal["server", "account", "pubsub"]
 Stage: TypeAlias = "Callable[[Call], Awaitable[Ask | Done]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command at the server or at the asker's own account; `name` is (Russian, English)."""
+    """One command at one place; `name` is (Russian, English)."""
 
     node: str
     name: tuple[str, str]
-    at: At
+    at: Place
     first: Stage
     is_allowed: Callable[[Query], Awaitable[bool]]
 
@@ -147,7 +149,9 @@ async def run(query: Query, command: Command, runs: Runs) -> bytes:
             raise _bad_request("bad-action", "a command begins with execute")
         session_id = secrets.token_urlsafe(12)
         going = Run(command.node, 0)
-        step = await command.first(Call(query, {}, going.state))
+        given = forms.find(query.payload)
+        values = forms.values(given) if given is not None and given.get("type") == "submit" else {}
+        step = await command.first(Call(query, values, going.state))
     else:
         found = runs.take(jid, session_id)
         if found is None:

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from armgs_server.xmpp.iq import SERVER, At, Query, Route
+from armgs_server.xmpp.iq import ACCOUNT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.xeps import (
     xep_0004_forms,
+    xep_0060_pending,
     xep_0133_accounts,
     xep_0133_announce,
     xep_0133_counts,
     xep_0133_people,
     xep_0401_invitations,
 )
-from armgs_server.xmpp.xeps.xep_0050_commands import FEATURES, NAMESPACE, Command, run
+from armgs_server.xmpp.xeps.xep_0050_commands import FEATURES, NAMESPACE, Command, Place, run
 
 COMMANDS: tuple[Command, ...] = (
     *xep_0133_accounts.COMMANDS,
@@ -21,21 +22,22 @@ COMMANDS: tuple[Command, ...] = (
     *xep_0133_counts.COMMANDS,
     *xep_0133_announce.COMMANDS,
     *xep_0401_invitations.COMMANDS,
+    *xep_0060_pending.COMMANDS,
 )
 _BY_NODE = {(command.at, command.node): command for command in COMMANDS}
 
 
-async def allowed(query: Query, at: At) -> list[Command]:
+async def allowed(query: Query, at: Place) -> list[Command]:
     """The commands that the asker may run: nobody is told of others (§2.2)."""
     return [command for command in COMMANDS if command.at == at and await command.is_allowed(query)]
 
 
-def find(at: At, node: str) -> Command | None:
+def find(at: Place, node: str) -> Command | None:
     """The command with that node."""
     return _BY_NODE.get((at, node))
 
 
-async def items(query: Query, at: At) -> bytes:
+async def items(query: Query, at: Place) -> bytes:
     """The inside of disco#items of the node of all commands (§2.2)."""
     return b"".join(
         element("item", {"jid": query.to.bare, "node": each.node, "name": each.title(query)})
@@ -52,10 +54,15 @@ async def info(query: Query, command: Command) -> tuple[tuple[tuple[str, str, st
 
 
 async def handle_server(query: Query) -> bytes:
-    return await _handle(query, "server")
+    return await answer(query, "server")
 
 
-async def _handle(query: Query, at: At) -> bytes:
+async def handle_account(query: Query) -> bytes:
+    return await answer(query, "account")
+
+
+async def answer(query: Query, at: Place) -> bytes:
+    """§3: the answering `<command/>`."""
     command = find(at, query.payload.get("node") or "")
     if command is None:
         raise StanzaError("item-not-found")
@@ -64,4 +71,7 @@ async def _handle(query: Query, at: At) -> bytes:
     return await run(query, command, query.server.runs)
 
 
-ROUTES = (Route("set", NAMESPACE, "command", SERVER, handle_server),)
+ROUTES = (
+    Route("set", NAMESPACE, "command", SERVER, handle_server),
+    Route("set", NAMESPACE, "command", ACCOUNT, handle_account),
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XEP-0060 §8.6, §8.7: subscriptions that an owner approves; §12.14: telling of changed subscriptions."""
+"""XEP-0060 §8.6: subscriptions that an owner approves; §12.14: telling of changed subscriptions."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from armgs_server.storage import clock, pubsub_members
 from armgs_server.storage.pubsub_members import Subscription
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
-from armgs_server.xmpp.stanza import Stanza, StanzaError, element, text_element
+from armgs_server.xmpp.stanza import Stanza, element, text_element
 from armgs_server.xmpp.xeps import xep_0004_forms as forms
 from armgs_server.xmpp.xeps import xep_0060_access as access
 from armgs_server.xmpp.xeps import xep_0060_notify as notifications
 from armgs_server.xmpp.xeps.xep_0004_forms import Field
 from armgs_server.xmpp.xeps.xep_0060_config import SERVICE_DEFAULTS, NodeConfig
-from armgs_server.xmpp.xeps.xep_0060_nodes import EVENT, NAMESPACE, Nodes, Request, unsupported
+from armgs_server.xmpp.xeps.xep_0060_nodes import EVENT, NAMESPACE, Nodes
 
 FORM_TYPE = f"{NAMESPACE}#subscribe_authorization"
-COMMANDS = "http://jabber.org/protocol/commands"  # XEP-0050
-GET_PENDING = f"{NAMESPACE}#get-pending"
 
 
 async def ask_owners(nodes: Nodes, pending: Subscription) -> None:
     """§8.6: the form goes to every owner of the node."""
     owners = await nodes.server.store.read(lambda tx: access.owners(tx, nodes, pending.node))
     for owner in owners:
-        await _ask(nodes, owner, pending)
+        await ask(nodes, owner, pending)
 
 
-async def _ask(nodes: Nodes, owner: str, pending: Subscription) -> None:
+async def ask(nodes: Nodes, owner: str, pending: Subscription) -> None:
+    """§8.6: the form goes to one owner."""
     fields = (
         Field("pubsub#subid", "hidden", "", (pending.subid,)),
         Field("pubsub#node", "text-single", "Node", (pending.node,)),
@@ -116,49 +115,3 @@ def _state(subscription: Subscription) -> bytes:
         "subscription": subscription.state,
     }
     return element("subscription", attributes)
-
-
-async def handle_command(request: Request, command: etree._Element) -> bytes:
-    """§8.7: which nodes have requests that wait; with a node, the requests are sent once more."""
-    nodes, bare = request.nodes, request.origin.bare
-    if command.get("node") != GET_PENDING:
-        raise unsupported("get-pending") if command.get("node") else StanzaError("bad-request")
-    attributes = {
-        "xmlns": COMMANDS,
-        "node": GET_PENDING,
-        "sessionid": command.get("sessionid") or secrets.token_hex(8),
-    }
-    if command.get("action") == "cancel":
-        return element("command", attributes | {"status": "canceled"})
-    form = forms.find(command)
-    chosen = forms.values(form).get("pubsub#node", ()) if form is not None else ()
-    if chosen:
-        request.after.append(await _ask_again(request, chosen[0]))
-        return element("command", attributes | {"status": "completed"})
-
-    async def work(tx: Tx) -> list[str]:
-        pending = await pubsub_members.pending_nodes(tx, nodes.owner)
-        return [node for node in pending if bare in await access.owners(tx, nodes, node)]
-
-    options = tuple(("", node) for node in await nodes.server.store.read(work))
-    field = Field("pubsub#node", "list-single", "Node", (), options)
-    actions = element("actions", {"execute": "complete"}, element("complete"))
-    inner = actions + forms.form(FORM_TYPE, [field])
-    return element("command", attributes | {"status": "executing"}, inner)
-
-
-async def _ask_again(request: Request, node: str) -> notifications.Later:
-    nodes, bare = request.nodes, request.origin.bare
-
-    async def work(tx: Tx) -> list[Subscription]:
-        await access.require_owner(tx, nodes, node, request.origin)
-        everybody = await pubsub_members.subscriptions(tx, nodes.owner, node, clock.now())
-        return [each for each in everybody if each.state == "pending"]
-
-    pending = await nodes.server.store.read(work)
-
-    async def ask() -> None:
-        for each in pending:
-            await _ask(nodes, bare, each)
-
-    return ask

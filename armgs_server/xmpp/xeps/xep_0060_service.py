@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING
 
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp import router
+from armgs_server.xmpp.federation.outsider import Outsider
+from armgs_server.xmpp.iq import Query
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import Stanza, StanzaError, element, result
-from armgs_server.xmpp.xeps import xep_0030_disco, xep_0060_approval, xep_0060_disco, xep_0060_requests
-from armgs_server.xmpp.xeps.xep_0060_approval import COMMANDS, GET_PENDING
+from armgs_server.xmpp.xeps import (
+    xep_0030_disco,
+    xep_0050_table,
+    xep_0060_approval,
+    xep_0060_disco,
+    xep_0060_requests,
+)
+from armgs_server.xmpp.xeps.xep_0050_commands import NAMESPACE as COMMANDS
 from armgs_server.xmpp.xeps.xep_0060_nodes import NAMESPACE, OWNER, Nodes, Request
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 LABEL = "pubsub"
-_COMMAND_NAME = "Pending subscription requests"
 
 
 class PubsubHost:
@@ -59,38 +66,42 @@ class PubsubHost:
         if len(stanza.marks) != 1:
             raise StanzaError("bad-request", "an IQ has one child element")
         name = stanza.marks[0][0]
-        request = Request(nodes, origin, stanza.payload())
+        session = self._server.session(origin) or Outsider(self._server, origin)
+        query = Query(self._server, session, stanza, jids.parse(stanza.to))
+        request = Request(nodes, origin, query.payload)
         if name in (f"{NAMESPACE} pubsub", f"{OWNER} pubsub"):
             inner = await xep_0060_requests.answer(request, stanza.type)
         elif name == f"{xep_0030_disco.INFO} query" and stanza.type == "get":
-            inner = await self._info(request)
+            inner = await self._info(request, query)
         elif name == f"{xep_0030_disco.ITEMS} query" and stanza.type == "get":
-            inner = await self._items(request)
+            inner = await self._items(request, query)
         elif name == f"{COMMANDS} command" and stanza.type == "set":
-            inner = await xep_0060_approval.handle_command(request, request.payload)
+            inner = await xep_0050_table.answer(query, "pubsub")
         else:
             raise StanzaError("service-unavailable")
         self._server.send(origin, result(stanza, inner))
         for action in request.after:
             await action()
+        for followup in query.followups:
+            followup()
 
-    async def _info(self, request: Request) -> bytes:
+    async def _info(self, request: Request, query: Query) -> bytes:
         """§5.1, §5.3"""
         node = request.payload.get("node") or ""
-        if node == GET_PENDING:
-            identities = [("automation", "command-node", _COMMAND_NAME)]
-            return xep_0030_disco.info(identities, [COMMANDS, "jabber:x:data"], node)
+        command = xep_0050_table.find("pubsub", node)
+        if command is not None:
+            identities, features = await xep_0050_table.info(query, command)
+            return xep_0030_disco.info(identities, features, node)
         if node:
             return await xep_0060_disco.node_info(request.nodes, node, request.origin)
         return xep_0030_disco.info([("pubsub", "service", self.name)], xep_0060_disco.SERVICE_FEATURES)
 
-    async def _items(self, request: Request) -> bytes:
+    async def _items(self, request: Request, query: Query) -> bytes:
         """§5.2, §5.5; XEP-0050 §2.2: the list of commands."""
         if request.payload.get("node") != COMMANDS:
             return await xep_0060_disco.items(request.nodes, request.payload, request.origin)
-        attributes = {"jid": request.nodes.address, "node": GET_PENDING, "name": _COMMAND_NAME}
-        inner = element("item", attributes)
-        return element("query", {"xmlns": xep_0030_disco.ITEMS, "node": COMMANDS}, inner)
+        commands = await xep_0050_table.items(query, "pubsub")
+        return element("query", {"xmlns": xep_0030_disco.ITEMS, "node": COMMANDS}, commands)
 
     async def _route(self, stanza: Stanza, origin: JID) -> None:
         await router.message_from_host(self._server, stanza, origin)

@@ -6,23 +6,27 @@ from __future__ import annotations
 from armgs_server.xmpp import roster
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
-from armgs_server.xmpp.xeps import xep_0060_disco
+from armgs_server.xmpp.xeps import xep_0050_table, xep_0060_disco
 from armgs_server.xmpp.xeps.xep_0030_disco import INFO, ITEMS, info
-from armgs_server.xmpp.xeps.xep_0060_approval import COMMANDS, GET_PENDING
+from armgs_server.xmpp.xeps.xep_0050_commands import NAMESPACE as COMMANDS
 from armgs_server.xmpp.xeps.xep_0163_pep import request_of
 
 _IDENTITIES = (("account", "registered", ""), ("pubsub", "pep", ""))
 
 
 async def handle_account_info(query: Query) -> bytes:
+    command = xep_0050_table.find("account", query.payload.get("node") or "")
+    if command is not None:
+        identities, features = await xep_0050_table.info(query, command)
+        return info(identities, features, command.node)
     return await _info(query)
 
 
 async def handle_account_items(query: Query) -> bytes:
     """XEP-0060 §5.2: the nodes, or a node's items."""
     if query.payload.get("node") == COMMANDS:
-        command = element("item", {"jid": query.to.bare, "node": GET_PENDING, "name": "Pending requests"})
-        return element("query", {"xmlns": ITEMS, "node": COMMANDS}, command)
+        commands = await xep_0050_table.items(query, "account")
+        return element("query", {"xmlns": ITEMS, "node": COMMANDS}, commands)
     return await _items(query)
 
 

@@ -16,14 +16,12 @@ from armgs_server.xmpp.iq import ACCOUNT, CONTACT, Query, Route
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.stanza import StanzaError
 from armgs_server.xmpp.xeps import (
-    xep_0060_approval,
     xep_0060_disco,
     xep_0060_requests,
     xep_0292_vcard4,
     xep_0398_avatars,
     xep_0402_bookmarks,
 )
-from armgs_server.xmpp.xeps.xep_0060_approval import COMMANDS
 from armgs_server.xmpp.xeps.xep_0060_nodes import NAMESPACE, OWNER, Derived, Nodes, Reaction, Request
 
 ACCOUNT_FEATURES = (
@@ -71,19 +69,9 @@ async def _answer(query: Query, type: str) -> bytes:
     return inner
 
 
-async def handle_command(query: Query) -> bytes:
-    """XEP-0060 §8.7"""
-    request = await request_of(query)
-    inner = await xep_0060_approval.handle_command(request, query.payload)
-    for action in request.after:
-        await action()
-    return inner
-
-
 ROUTES: tuple[Route, ...] = (
     Route("get", NAMESPACE, "pubsub", ACCOUNT | CONTACT, handle_get, outside=True),
     Route("set", NAMESPACE, "pubsub", ACCOUNT | CONTACT, handle_set),
     Route("get", OWNER, "pubsub", ACCOUNT | CONTACT, handle_get),
     Route("set", OWNER, "pubsub", ACCOUNT | CONTACT, handle_set),
-    Route("set", COMMANDS, "command", ACCOUNT, handle_command),
 )
