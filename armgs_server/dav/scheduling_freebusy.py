@@ -31,7 +31,7 @@ MAX_MEMBERS = 100  # of a group whose times are put together
 async def handle_post(call: Call) -> Response:
     """200 with a schedule-response for each attendee."""
     outbox = call.require(call.resource, Rights.LOOKUP)
-    if Rights.POST not in outbox.rights:  # §6.1.3
+    if Rights.POST not in outbox.rights:  # §6.2.4
         raise DavError(
             403,
             condition="{DAV:}need-privileges",

@@ -126,12 +126,12 @@ class Change:
         new = self.new
         if before == "attendee" and old is not None:
             violated = itip_attendee.check_change(old, new, self.users.who)
-            if violated:  # RFC 6638 §3.2.4.3
+            if violated:  # RFC 6638 §3.2.4.4
                 text = f"{violated} is the organizer's to change."
                 raise DavError(403, text, condition=caldav("allowed-attendee-scheduling-object-change"))
             new = await self._answer(tx, old, new)
         elif before == "organizer" and (after == "attendee" or (not after and organizer(new) is not None)):
-            # RFC 6638 §3.2.4.4
+            # RFC 6638 §3.2.4.3
             raise DavError(403, condition=caldav("allowed-organizer-scheduling-object-change"))
         elif before == "organizer" and not after:
             await self._organise(tx, old, None)
@@ -148,7 +148,7 @@ class Change:
         return ref, entry, tag
 
     async def remove(self, tx: Tx, items: Sequence[Item]) -> None:
-        """Cancels what the owner organised, declines what it was invited to (§3.2.1.3, §3.2.2.3)."""
+        """Cancels what the owner organised, declines what it was invited to (§3.2.1.3, §3.2.2.4)."""
         silent = (self.call.header("schedule-reply") or "").strip().upper() == "F"  # §8.1
         for item in items:
             old = self._present(item)
@@ -230,7 +230,7 @@ class Change:
         return Delivery(self.call.engine.config, self.desk, self.users)
 
     def _check_sender(self) -> None:
-        """§6.1: who writes in somebody's name needs the right to."""
+        """§6.2: who writes in somebody's name needs the right to."""
         if not self.may_send:
             place = f"/dav/calendars/{quote(self.owner.address)}/outbox/"
             raise DavError(

@@ -101,7 +101,7 @@ def reply(
 
 
 def _declined(old: CalendarObject, key: str, who: Who) -> list[Component]:
-    """RFC 6638 §3.2.2.3: who deletes an invitation declines it."""
+    """RFC 6638 §3.2.2.4: who deletes an invitation declines it."""
     parts = []
     for member in old.members:
         is_open = member.value("STATUS") != "CANCELLED" and partstat(member, key, who) != "DECLINED"
