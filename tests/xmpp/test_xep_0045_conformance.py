@@ -6,8 +6,13 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
 from armgs_server.directory.people import Change
+from armgs_server.xmpp.stanza import StanzaError
+from armgs_server.xmpp.xeps import xep_0486_muc_avatars
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
 from tests.xmpp.conftest import LogIn
@@ -252,6 +257,9 @@ async def test_hats_are_worn_where_everybody_is_known(log_in: LogIn, world: Worl
     seen = await ivanov.presence_of(OTHER)
     assert [each.get("title") for each in seen.iter(f"{{{HATS}}}hat")] == ["Accountant", "Accounting"]
     assert len({each.get("uri") for each in seen.iter(f"{{{HATS}}}hat")}) == 2
+    await world.directory.update(person.id, Change(post="Chief accountant"))
+    seen = await ivanov.presence_of(OTHER)
+    assert [each.get("title") for each in seen.iter(f"{{{HATS}}}hat")] == ["Chief accountant", "Accounting"]
     await configure(ivanov, whois="moderators")
     petrova.send(f"<presence to='{OTHER}'><show>away</show></presence>")
     seen = await ivanov.receive("c:presence", lambda stanza: stanza.find("c:show", NAMESPACES) is not None)
@@ -289,3 +297,19 @@ async def test_the_card_of_an_occupant(log_in: LogIn) -> None:
     answer = await ivanov.iq("<vCard xmlns='vcard-temp'/>", to=OTHER)
     assert answer.get("from") == OTHER
     assert find(answer, "vcard:vCard") is not None
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=30)), max_size=8))
+def test_whatever_is_called_a_picture(pictures: list[str | None]) -> None:
+    card = etree.Element("{vcard-temp}vCard")
+    for text_ in pictures:
+        photo = etree.SubElement(card, "{vcard-temp}PHOTO")
+        if text_ is not None and text_.isprintable():
+            etree.SubElement(photo, "{vcard-temp}BINVAL").text = text_
+    try:
+        hashes = xep_0486_muc_avatars.hashes(card)
+    except StanzaError as error:
+        assert error.condition in ("bad-request", "not-acceptable")
+    else:
+        assert all(len(digest) == 40 for digest in hashes)
+        assert len(hashes) <= len(pictures)

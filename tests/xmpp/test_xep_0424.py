@@ -6,6 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from armgs_server.formats.xmltree import quote
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.xeps import xep_0424_retraction
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
 from tests.xmpp.conftest import LogIn
@@ -122,3 +128,23 @@ async def test_it_is_told_that_this_is_done(log_in: LogIn) -> None:
         answer = await ivanov.iq(info, to=to)
         features = [each.get("var") for each in answer.iterfind("disco:query/disco:feature", NAMESPACES)]
         assert feature in features
+
+
+_TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), max_size=40)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["body", "subject", "x", "occupant-id"]), _TEXT), max_size=5), _TEXT
+)
+def test_a_tombstone_says_nothing(children: list[tuple[str, str]], id_: str) -> None:
+    """Whatever the message was: only who, when and that it is gone is left."""
+    inner = "".join(f"<{name} xmlns='urn:x'>secret{quote(text_)}</{name}>secret" for name, text_ in children)
+    message = f"<message xmlns='jabber:client' from='a@b/c' to='d@e' id='{quote(id_)}'>{inner}</message>"
+    data = xep_0424_retraction.tombstone(
+        parse_stanza(message.encode()), xep_0424_retraction.retracted("undo")
+    )
+    assert b"secret" not in data
+    stanza = parse_stanza(data)
+    assert (stanza.from_, stanza.to, stanza.id) == ("a@b/c", "d@e", id_)
+    assert stanza.has("retracted", RETRACT)
+    assert xep_0424_retraction.target_of(stanza) == ""

@@ -205,20 +205,22 @@ class Rooms:
         return seen
 
     def _on_directory(self, data: bytes) -> None:
-        """Somebody has moved, perhaps: rooms of the structure that are in memory follow."""
-        if any(room.place is not None for room in self._rooms.values()):
+        """Somebody has moved, perhaps: rooms that are in memory follow."""
+        if self._rooms:
             if not self._restless:
                 self.server.spawn(self._follow())
             self._restless.add(int(data))
 
     async def _follow(self) -> None:
         await asyncio.sleep(SETTLING)
-        self._restless.clear()
-        for room in tuple(self._rooms.values()):
+        changed, self._restless = self._restless, set()
+        rooms_ = tuple(self._rooms.values())
+        hats = await xep_0317_hats.of_changed(self.server, changed)
+        for room in rooms_:
+            xep_0045_presence.wear(self.server, room, hats)
             if room.place is not None and not room.is_destroyed:
-                xep_0045_admin.follow(
-                    self.server, room, await xep_0045_structure.standing(self.server, room.place)
-                )
+                standing = await xep_0045_structure.standing(self.server, room.place)
+                xep_0045_admin.follow(self.server, room, standing)
 
     async def keep(self, room: Room) -> None:
         """Unlocks a new room: from now on it is in the store."""

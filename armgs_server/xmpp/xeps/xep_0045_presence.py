@@ -7,7 +7,7 @@ for the occupant itself) and joined with each recipient's `to`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -135,6 +135,15 @@ def change_role(server: Server, room: Room, occupant: Occupant, role: Role, chan
                 send(server, seat.jid, b"".join((_start(occupant), seat.to, tail)))
     occupant.role = role
     broadcast(server, room, occupant, change)
+
+
+def wear(server: Server, room: Room, hats: Mapping[str, bytes]) -> None:
+    """XEP-0317 §3.2: people, by bare JID, have another post or unit: the room sees it."""
+    for occupant in tuple(room.occupants.values()) if hats else ():
+        now = hats.get(occupant.bare.full, occupant.hats)
+        if now != occupant.hats:
+            occupant.hats = now
+            broadcast(server, room, occupant)
 
 
 def show(server: Server, room: Room, seat: Seat) -> None:

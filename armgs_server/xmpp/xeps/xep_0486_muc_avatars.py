@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final
@@ -40,7 +39,7 @@ async def handle_set(query: RoomQuery) -> bytes:
         raise StanzaError("forbidden", "only owners set the picture")
     if room.is_locked:
         raise StanzaError("not-allowed", "the room is being set up")
-    config = dataclasses.replace(room.config, avatars=_hashes(query.payload))
+    config = dataclasses.replace(room.config, avatars=hashes(query.payload))
     card = xmltree.serialise(query.payload)
 
     async def work(tx: Tx) -> None:
@@ -56,13 +55,13 @@ async def handle_set(query: RoomQuery) -> bytes:
     return b""
 
 
-def _hashes(card: etree._Element) -> tuple[str, ...]:
+def hashes(card: etree._Element) -> tuple[str, ...]:
     """XEP-0153 §3.2: SHA-1 of the picture itself."""
     pictures = [each.findtext(f"{{{NAMESPACE}}}BINVAL") for each in card.findall(f"{{{NAMESPACE}}}PHOTO")]
     if len(pictures) > PICTURES:
         raise StanzaError("not-acceptable", f"a card has at most {PICTURES} pictures")
     try:
         data = [base64.b64decode("".join(text.split()), validate=True) for text in pictures if text]
-    except binascii.Error as error:
+    except ValueError as error:
         raise StanzaError("bad-request", "BINVAL is not base64") from error
     return tuple(hashlib.sha1(each, usedforsecurity=False).hexdigest() for each in data)
