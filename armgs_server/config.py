@@ -542,6 +542,9 @@ class DavSettings:
         1000, doc="Largest tree of folders that one synchronisation follows.", minimum=1
     )
     search_results: int = setting(1000, doc="Most resources a SEARCH answers with (RFC 5323).", minimum=1)
+    trash_days: int = setting(
+        30, doc="Deleted files are kept in .trash so long, counted in the quota; 0: they are gone.", minimum=0
+    )
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
     listing_cache: int = setting(
         16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from armgs_server import log
+from armgs_server.config import Config
 from armgs_server.errors import DomainError
-from armgs_server.storage import Store, calindex_window, clock, leases, locks
+from armgs_server.storage import Store, calindex_window, clock, leases, locks, trash
 from armgs_server.storage.leases import Lease
 
 LEASE = "maintenance"
@@ -51,6 +52,17 @@ JOBS: tuple[Job, ...] = (
     Job("remove expired locks", 3600, remove_expired_locks),
     Job("extend calendars", 86400, extend_calendars),
 )
+
+
+def jobs(config: Config) -> tuple[Job, ...]:
+    """All of them, as the configuration has it each time."""
+
+    async def empty_trash(store: Store) -> int:
+        """Deleted files whose time is over; how many days' folders."""
+        days = config.dav.trash_days
+        return await store.write(lambda tx: trash.expire(tx, days)) if days else 0
+
+    return (*JOBS, Job("empty trash", 3600, empty_trash))
 
 
 class Maintenance:

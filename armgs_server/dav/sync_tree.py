@@ -6,6 +6,7 @@ Every collection has its own modseq, so the token lists them all and a tree of m
 since is told whole: whoever asks knows nothing of what is in it under its present URL.
 """
 
+import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from armgs_server.dav.resources import CollectionResource, Resource, member
 from armgs_server.dav.sync_tokens import sync_token
 from armgs_server.storage import changes
 from armgs_server.storage.changes import Changes
+from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Standing
 
 PAGE = 1000  # changes read at once
@@ -49,7 +51,11 @@ class TreeAnswer:
         self._is_cut = False
 
     async def check(self) -> None:
-        """403 for a tree that is too large; to be asked before anything is sent."""
+        """403 for a tree that is too large; to be asked before anything is sent.
+
+        Also where a folder has taken the URL of another since: what was in that one is not known any more,
+        so the client must begin anew.
+        """
         limit = self._call.engine.config.dav.sync_collections
         tree, position = [self._top], 0
         while position < len(tree):
@@ -57,6 +63,21 @@ class TreeAnswer:
                 raise DavError(403, condition=dav("sync-traversal-supported"))
             tree += await _children(self._call, tree[position])
             position += 1
+        if await self._is_replaced({each.collection.id: each.collection for each in tree}):
+            raise DavError(403, condition=dav("valid-sync-token"))
+
+    async def _is_replaced(self, tree: Mapping[int, Collection]) -> bool:
+        """Whether a folder the client knows has gone from its place and another has taken its URL."""
+        owner, known = self._top.collection.owner, dict(self._known)
+        is_gone = any(
+            number not in tree
+            or tree[number].changed > known.get(tree[number].parent, self._waiting[0].since)
+            for number in known
+        )
+        known[self._top.collection.id] = self._waiting[0].since
+        present = {number: since for number, since in known.items() if number in tree}
+        work = functools.partial(changes.any_replaced, owner=owner, since=present)
+        return is_gone and await self._call.engine.store.read(work)
 
     async def slices(self) -> AsyncIterator[Sequence[Resource]]:
         """The members that are there, parents before children."""

@@ -7,7 +7,7 @@ The bus carries only hints; whoever hears one asks here. A page never ends withi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from armgs_server.storage import collections, items
@@ -63,6 +63,22 @@ async def changes(tx: Tx, owner: int, collection: int, since: int, limit: int = 
         upto,
         bound is not None,
     )
+
+
+async def any_replaced(tx: Tx, owner: int, since: Mapping[int, int]) -> bool:
+    """Whether below any of these collections, since its modseq, a child has taken another one's name."""
+    for collection, modseq in since.items():
+        if modseq and await tx.row(
+            "SELECT 1 FROM tombstone JOIN collection ON collection.owner = tombstone.owner"
+            " AND collection.parent = tombstone.collection AND collection.name = tombstone.name"
+            " WHERE tombstone.owner = ? AND tombstone.collection = ? AND tombstone.modseq > ?"
+            " AND tombstone.uid = 0 AND tombstone.name <> '' LIMIT 1",
+            owner,
+            collection,
+            modseq,
+        ):
+            return True
+    return False
 
 
 async def _bound(tx: Tx, owner: int, collection: int, since: int, limit: int) -> int | None:

@@ -109,6 +109,12 @@ async def run_site(url: str, path: Path, **settings: Any) -> AsyncIterator[Site]
             await store.close()
 
 
+def without_trash(site: Site) -> Site:
+    """The same site, where what is deleted is gone at once."""
+    object.__setattr__(site.core.config.dav, "trash_days", 0)  # as a reload does
+    return site
+
+
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with run_site("sqlite", tmp_path) as site:

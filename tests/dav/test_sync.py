@@ -9,7 +9,7 @@ from armgs_server.dav.sync_tree import PAGE
 from armgs_server.storage import collections, items
 from armgs_server.storage.tx import Tx
 from tests.dav.client import Answer, Client
-from tests.dav.conftest import FILES, IVANOV, PETROVA, Site
+from tests.dav.conftest import FILES, IVANOV, PETROVA, Site, without_trash
 
 
 async def sync(
@@ -37,6 +37,7 @@ def changed(answer: Answer) -> list[str]:
 
 
 async def test_a_second_device_follows(both_sites: Site) -> None:
+    without_trash(both_sites)
     laptop, phone = both_sites.ivanov, both_sites.ivanov
     await laptop.request("PUT", f"{FILES}/a", b"1")
     await laptop.request("PUT", f"{FILES}/b", b"1")
@@ -61,6 +62,7 @@ async def test_a_second_device_follows(both_sites: Site) -> None:
 
 
 async def test_pages(both_sites: Site) -> None:
+    without_trash(both_sites)
     laptop, phone = both_sites.ivanov, both_sites.ivanov
     for number in range(7):
         await laptop.request("PUT", f"{FILES}/{number}", b"x")

@@ -32,6 +32,9 @@ class Device:
     async def follow(self, limit: int = 0) -> None:
         for _ in range(200):
             answer = await sync(self.client, self.token, limit)
+            if answer.status == 403 and answer.condition == "valid-sync-token" and self.token:
+                self.token, self.known = "", {}  # a folder has taken the place of another
+                continue
             assert answer.status == 207
             is_cut = False
             for response in answer.find("/D:multistatus/D:response"):

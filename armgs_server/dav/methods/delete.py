@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DELETE (RFC 4918 §9.6): a member, or a collection with everything below it; all or nothing."""
+"""DELETE (RFC 4918 §9.6): a member, or a collection with everything below it; all or nothing.
+
+Files go to `.trash` (storage/trash.py) and can be moved back from there; in the trash they are removed.
+"""
 
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
@@ -9,7 +12,7 @@ from armgs_server.dav.multistatus import multistatus, status_response
 from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk_to_write
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
-from armgs_server.storage import items, trees
+from armgs_server.storage import items, trash, trees
 from armgs_server.storage.locks import Lock
 from armgs_server.storage.tx import Tx
 
@@ -32,7 +35,7 @@ async def handle_delete(call: Call) -> Response:
         if not held:
             if effects is not None:
                 await effects.before_removal(tx, found.chain[-1], found.item)
-            await remove(tx, found)
+            await (throw_away if is_kept(call, found) else remove)(tx, found)
         return held
 
     held = await (call.engine.store.write if effects is None else effects.write)(work)
@@ -73,6 +76,24 @@ def check_still(found: Found, resource: object) -> None:
         is_same = is_same and found.item is None
     if not is_same:
         raise DavError(404)
+
+
+def is_kept(call: Call, found: Found) -> bool:
+    """Whether what is deleted goes to the trash: files do, unless they lie in it or it is switched off."""
+    collection = found.chain[-1]
+    if collection.kind != trash.KIND or not call.engine.config.dav.trash_days:
+        return False
+    if len(found.chain) == 1:  # a file in the root; one that has the trash's name leaves it no room
+        return found.item is not None and found.item.name != trash.NAME
+    return not trash.is_inside(found.chain)
+
+
+async def throw_away(tx: Tx, found: Found) -> None:
+    """Moves what was found to its owner's trash."""
+    if found.item is not None:
+        await trash.throw_item(tx, found.chain[-1], found.item)
+    else:
+        await trash.throw_tree(tx, found.chain[-1])
 
 
 async def remove(tx: Tx, found: Found) -> None:

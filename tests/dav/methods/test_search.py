@@ -69,7 +69,7 @@ async def test_who_may_not_look_finds_nothing(site: Site) -> None:
 
 
 async def test_many_results(tmp_path: Path) -> None:
-    async with run_site("sqlite", tmp_path, search_results=300) as site:
+    async with run_site("sqlite", tmp_path, search_results=300, trash_days=0) as site:
         client = site.ivanov
         for number in range(301):
             await client.request("PUT", f"{FILES}/{number:03}", "")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was deleted from an owner's files: kept in `.trash` at their root, a folder for each day.
+
+It is an ordinary folder: listed, counted in the quota, restored from by moving, emptied by deleting. What
+is deleted inside it is gone. A day's folder is removed when it is older than the days it is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from armgs_server.storage import clock, collections, items, locks, transfer, trees
+from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
+from armgs_server.storage.tx import Tx
+
+NAME = ".trash"
+KIND = "files"
+MAX_NAME = 255  # octets, as everywhere in DAV
+BATCH = 100
+
+
+def is_inside(chain: tuple[Collection, ...]) -> bool:
+    """Whether a collection, the last of its chain, is the trash or lies in it."""
+    return len(chain) > 1 and chain[1].name == NAME
+
+
+async def throw_item(tx: Tx, source: Collection, item: Item) -> None:
+    """A file into today's folder; its properties go along, its locks do not."""
+    day = await _today(tx, source.owner)
+    name = await _free_name(tx, day, item.name or "")
+    await transfer.move(tx, [item], source, day, [name])
+
+
+async def throw_tree(tx: Tx, source: Collection) -> None:
+    """A folder with everything in it."""
+    day = await _today(tx, source.owner)
+    name = await _free_name(tx, day, source.name)
+    for lock in await locks.below(tx, source.owner, source.id):
+        await locks.release(tx, lock)
+    await locks.remove(tx, source.owner, source.id, [0])
+    await trees.rename(tx, source, parent=day.id, name=name)
+
+
+async def expire(tx: Tx, days: int, limit: int = BATCH) -> int:
+    """Removes folders of days that are over; how many, at most `limit`."""
+    last = _day(clock.now() - days * clock.DAY)
+    rows = await tx.rows(
+        "SELECT child.owner, child.id FROM collection AS trash JOIN collection AS root"
+        " ON root.owner = trash.owner AND root.id = trash.parent AND root.parent = 0"
+        " JOIN collection AS child ON child.owner = trash.owner AND child.parent = trash.id"
+        " WHERE trash.kind = ? AND trash.name = ? AND child.name < ? AND child.name LIKE '____-__-__'"
+        " ORDER BY child.owner, child.id LIMIT ?",
+        KIND,
+        NAME,
+        last,
+        limit,
+    )
+    for owner, number in rows:
+        await trees.delete(tx, await collections.get(tx, owner, number))
+    return len(rows)
+
+
+async def _today(tx: Tx, owner: int) -> Collection:
+    root = await collections.find(tx, owner, KIND, "")
+    assert root is not None, "what is thrown away lies below the root"
+    bin_ = await collections.find(tx, owner, KIND, NAME, root.id)
+    if bin_ is None:
+        bin_ = await collections.create(tx, owner, KIND, NAME, parent=root.id)
+    name = _day(clock.now())
+    day = await collections.find(tx, owner, KIND, name, bin_.id)
+    return day or await collections.create(tx, owner, KIND, name, parent=bin_.id)
+
+
+def _day(moment: int) -> str:
+    return datetime.fromtimestamp(moment // clock.SECOND, UTC).strftime("%Y-%m-%d")
+
+
+async def _free_name(tx: Tx, day: Collection, name: str) -> str:
+    """The name, or with a number before its ending where another of that name was deleted today."""
+    stem, dot, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    number = 1
+    wanted = name
+    while await _is_taken(tx, day, wanted):
+        number += 1
+        tail = f" ({number}){dot}{ending}"
+        wanted = stem.encode()[: MAX_NAME - len(tail.encode())].decode(errors="ignore") + tail
+    return wanted
+
+
+async def _is_taken(tx: Tx, day: Collection, name: str) -> bool:
+    if await items.by_name(tx, day.owner, day.id, name) is not None:
+        return True
+    return await collections.find(tx, day.owner, day.kind, name, day.id) is not None
