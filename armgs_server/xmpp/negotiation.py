@@ -7,6 +7,7 @@ was agreed before is forgotten but for the principal; the protocol trace shows n
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 from armgs_server.directory import Principal
@@ -215,7 +216,6 @@ class Negotiation:
         server, stream, request = self._server, self._stream, done.request
         self.principal, self._authentication = done.principal, None
         self._device, self._has_password = done.device, done.has_password
-        stream.conceal(False)
         stream.allow(server.config.xmpp.stanza_size)
         outcome = await inline.perform(
             server, done.principal, stream, self.lang, request.resumption, request.binding, done.device
@@ -224,6 +224,8 @@ class Negotiation:
         token = b"" if done.given is None else fast.token(done.given)
         identifier = done.principal.address if session is None else session.jid.full
         stream.write(sasl2.success(done.data, identifier, outcome.inner + token))
+        # What is written goes out, and into the trace, later in this turn of the loop: the token unseen.
+        asyncio.get_running_loop().call_soon(stream.conceal, False)
         if session is None:
             stream.write(features.after_login(server, self._domain))
             return None
