@@ -86,6 +86,21 @@ async def test_count_and_index_and_pages_by_index(log_in: LogIn) -> None:
     assert await bodies(ivanov, rsm("<index>9</index>")) == []
 
 
+async def test_both_engines_answer_alike(tmp_path: Path, store_url: str) -> None:
+    async with World(tmp_path, store_url=store_url) as world, Client(world, IVANOV) as ivanov:
+        await ivanov.log_in()
+        await said(ivanov, *(chat(PETROVA, f"приказ {n}") for n in range(5)), chat(SIDOROV, "приказы 5"))
+        assert await bodies(ivanov, rsm("<max>2</max><before/>"), fulltext="приказом") == [
+            "приказ 4",
+            "приказы 5",
+        ]
+        _, fin = await archived(ivanov, rsm("<max>2</max><index>2</index>"), fulltext="при*")
+        assert find(fin, "rsm:set/rsm:first").get("index") == "2"
+        assert (text(fin, "rsm:set/rsm:count"), fin.get("complete")) == ("6", None)
+        assert await bodies(ivanov, **{"with": f"{SIDOROV}/desk"}) == []
+        assert await bodies(ivanov, **{"with": SIDOROV}) == ["приказы 5"]
+
+
 @pytest.mark.parametrize(
     ("inner", "fields", "condition"),
     [
