@@ -12,6 +12,7 @@ from armgs_server.config import Config
 from armgs_server.dav import (
     acl,
     caldav,
+    calendar_proxy,
     carddav,
     principal_reports,
     principals,
@@ -66,6 +67,7 @@ FEATURES: tuple[Feature, ...] = (
     principal_reports.FEATURE,
     caldav.FEATURE,
     scheduling.FEATURE,
+    calendar_proxy.FEATURE,
     carddav.FEATURE,
 )
 

@@ -15,6 +15,7 @@ from armgs_server.dav import caldav_properties, uid_conflicts
 from armgs_server.dav.caldav_freebusy import handle_free_busy_query
 from armgs_server.dav.caldav_properties import caldav, components_of
 from armgs_server.dav.caldav_query import handle_calendar_query
+from armgs_server.dav.calendar_proxy import grant_made
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Kind, Method, Put, Report, Shape
@@ -175,6 +176,7 @@ def _kind(name: str) -> Kind:
         too_large=caldav("max-resource-size"),
         check=check_object,
         index=index_object,
+        made=grant_made,
         put_effects=put_effects,
         removal_effects=removal_effects,
     )

@@ -24,6 +24,7 @@ from armgs_server.dav.resources import (
     HomeResource,
     Place,
     PrincipalResource,
+    ProxyResource,
     Resource,
     UnmappedResource,
     member,
@@ -52,7 +53,8 @@ FOLDERS: dict[tuple[str, ...], str] = {
     **{("dav", "principals", name): name for name in PRINCIPAL_FOLDERS.values()},
     **{("dav", name): name for name in (*HOMES, FILES)},
 }
-Fixed = FolderResource | PrincipalResource | HomeResource
+Fixed = FolderResource | PrincipalResource | ProxyResource | HomeResource
+PROXIES = {"calendar-proxy-read": "read", "calendar-proxy-write": "write"}
 
 
 class Engine:
@@ -81,6 +83,9 @@ class Engine:
         area, names = segments[1], segments[2:]
         if area == "principals" and len(names) == 2:
             return await self._principal(names[0], names[1])
+        if area == "principals" and len(names) == 3 and names[2] in PROXIES:
+            above = await self._principal(names[0], names[1])
+            return ProxyResource(Shape.PROXY, f"{above.href}{names[2]}/", above.principal, PROXIES[names[2]])
         if area == FILES:
             return await self._files_place(person, names)
         if area not in HOMES:
@@ -146,6 +151,8 @@ class Engine:
         if home.principal.id != person.id:
             return found
         for kind in kinds:
+            if kind.provisioned:
+                continue  # somebody else's inbox and outbox are in that person's home
             for collection in await self.directory.access.shared_with(person, kind.name):
                 await self._append(person, found, home, collection, await self._alias(person, collection))
         return found

@@ -34,6 +34,7 @@ class Shape(Flag):
 
     ROOT = auto()  # /, /dav/ and the folders of the URL space that hold no data
     PRINCIPAL = auto()  # /dav/principals/…/ADDRESS/
+    PROXY = auto()  # the delegates of one: /dav/principals/…/ADDRESS/calendar-proxy-write/
     HOME = auto()  # /dav/calendars/ADDRESS/, /dav/addressbooks/ADDRESS/
     FILES = auto()  # a folder of files
     CALENDAR = auto()  # a calendar or a task list
@@ -47,7 +48,7 @@ class Shape(Flag):
 
     COLLECTION = FILES | CALENDAR | ADDRESSBOOK | INBOX | OUTBOX
     MEMBER = FILE | EVENT | CARD
-    FOLDER = ROOT | PRINCIPAL | HOME | COLLECTION
+    FOLDER = ROOT | PRINCIPAL | PROXY | HOME | COLLECTION
     ANY = FOLDER | MEMBER
 
 
@@ -162,6 +163,7 @@ class Kind:
     check: Check | None = None
     index: Index | None = None
     represent: Represent | None = None
+    made: Callable[[Tx, Collection], Awaitable[None]] | None = None  # in the transaction of MKCOL
     put_effects: PutEffects | None = None
     removal_effects: RemovalEffects | None = None
     provisioned: bool = False  # every home has its one; clients make none

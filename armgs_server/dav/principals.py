@@ -5,12 +5,14 @@ Everybody who is logged in may see every principal that is in use.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from armgs_server.dav.features import Feature, Property, Shape
 from armgs_server.dav.names import CALENDARSERVER, dav, escape
-from armgs_server.dav.resources import PrincipalResource, Resource, principal_href
+from armgs_server.dav.resources import PrincipalResource, ProxyResource, Resource, principal_href
 from armgs_server.dav.view import View
 from armgs_server.directory.model import Principal
+from armgs_server.storage import scheduling
 
 ALTERNATES = dav("alternate-URI-set")
 MEMBERS = dav("group-member-set")
@@ -28,7 +30,7 @@ def _hrefs(principals: Iterable[Principal]) -> str:
     return "".join(f"<D:href>{url}</D:href>" for url in urls)
 
 
-def _principal_url(view: View, resource: PrincipalResource) -> str:
+def _principal_url(view: View, resource: Resource) -> str:
     return f"<D:principal-URL><D:href>{resource.href}</D:href></D:principal-URL>"
 
 
@@ -56,15 +58,23 @@ def _email_addresses(view: View, resource: PrincipalResource) -> str:
 
 
 async def _prepare_members(view: View, resources: Sequence[Resource]) -> None:
-    known: dict[int, str] = view.cache.setdefault(MEMBERS, {})
+    known: dict[str, str] = view.cache.setdefault(MEMBERS, {})
     for resource in resources:
         if isinstance(resource, PrincipalResource) and resource.principal.kind == "group":
             members = await view.engine.directory.direct_members(resource.principal)
-            known[resource.principal.id] = _hrefs(each for each in members if not each.disabled)
+            known[resource.href] = _hrefs(each for each in members if not each.disabled)
+        elif isinstance(resource, ProxyResource):
+            owner = resource.principal.id
+            outbox = await view.engine.store.read(partial(scheduling.outbox, owner=owner))
+            ids = scheduling.proxies(outbox, resource.mode)
+            delegates = [await view.engine.directory.by_id(each) for each in ids]
+            known[resource.href] = _hrefs(
+                each for each in delegates if each is not None and not each.disabled
+            )
 
 
-def _members(view: View, resource: PrincipalResource) -> str:
-    return f"<D:group-member-set>{view.cache[MEMBERS].get(resource.principal.id, '')}</D:group-member-set>"
+def _members(view: View, resource: PrincipalResource | ProxyResource) -> str:
+    return f"<D:group-member-set>{view.cache[MEMBERS].get(resource.href, '')}</D:group-member-set>"
 
 
 async def _prepare_membership(view: View, resources: Sequence[Resource]) -> None:
@@ -85,9 +95,9 @@ def _membership(view: View, resource: PrincipalResource) -> str:
 _ANY = Shape.ANY
 FEATURE = Feature(
     properties=(
-        Property(dav("principal-URL"), Shape.PRINCIPAL, _principal_url),
+        Property(dav("principal-URL"), Shape.PRINCIPAL | Shape.PROXY, _principal_url),
         Property(ALTERNATES, Shape.PRINCIPAL, _alternate_uris, prepare=_prepare_alternate_uris),
-        Property(MEMBERS, Shape.PRINCIPAL, _members, prepare=_prepare_members),
+        Property(MEMBERS, Shape.PRINCIPAL | Shape.PROXY, _members, prepare=_prepare_members),
         Property(MEMBERSHIP, Shape.PRINCIPAL, _membership, prepare=_prepare_membership),
         Property(EMAILS, Shape.PRINCIPAL, _email_addresses),
         Property(dav("current-user-principal"), _ANY, _current_user_principal),

@@ -20,6 +20,7 @@ from armgs_server.dav.resources import (
     HomeResource,
     MemberResource,
     PrincipalResource,
+    ProxyResource,
     Resource,
 )
 from armgs_server.dav.view import View, key_of
@@ -80,7 +81,7 @@ def display_name(resource: Resource) -> str:
         given = resource.collection.data.get("displayname")
         # The root of files has no name of its own: the owner's address, or "shared".
         return str(given or resource.collection.name or parse_path(resource.href).segments[-1])
-    if isinstance(resource, PrincipalResource | HomeResource):
+    if isinstance(resource, PrincipalResource | HomeResource | ProxyResource):
         return resource.principal.name
     assert isinstance(resource, FolderResource)
     return resource.name
@@ -127,6 +128,9 @@ def _resourcetype(view: View, resource: Resource) -> str:
         return f"<D:resourcetype>{resource.kind.resource_type}</D:resourcetype>"
     if isinstance(resource, PrincipalResource):
         return "<D:resourcetype><D:collection/><D:principal/></D:resourcetype>"
+    if isinstance(resource, ProxyResource):
+        kind = f"<CS:calendar-proxy-{resource.mode}/>"
+        return f"<D:resourcetype><D:collection/><D:principal/>{kind}</D:resourcetype>"
     return "<D:resourcetype><D:collection/></D:resourcetype>"
 
 

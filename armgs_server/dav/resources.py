@@ -50,6 +50,14 @@ class PrincipalResource(Resource):
 
 
 @dataclass(slots=True)
+class ProxyResource(Resource):
+    """A group of a principal's delegates; `mode` is read or write."""
+
+    principal: Principal
+    mode: str
+
+
+@dataclass(slots=True)
 class HomeResource(Resource):
     """Where an owner's calendars or address books are (RFC 4791 §6.2.1)."""
 

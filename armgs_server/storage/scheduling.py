@@ -15,6 +15,8 @@ INBOX = "schedule-inbox"
 OUTBOX = "schedule-outbox"
 # The key, in the data of an inbox, of the calendar that takes invitations: its name.
 DEFAULT = "default-calendar"
+# In the data of an outbox: who acts for its owner, {"read": [principal …], "write": […]}.
+PROXIES = "calendar-proxy"
 
 
 async def tag(tx: Tx, item: Item, value: str) -> Item:
@@ -70,3 +72,14 @@ async def default_calendar(tx: Tx, owner: int, component: str) -> Collection | N
         if calendar is not None:
             return calendar
     return await collections.by_role(tx, owner, "calendar", "default")
+
+
+async def outbox(tx: Tx, owner: int) -> Collection | None:
+    """Where an owner's messages go out."""
+    return await collections.by_role(tx, owner, OUTBOX, "default")
+
+
+def proxies(outbox: Collection | None, mode: str) -> list[int]:
+    """Who acts for the owner of an outbox."""
+    said = outbox.data.get(PROXIES, {}) if outbox is not None else {}
+    return [int(each) for each in said.get(mode, ())]

@@ -85,6 +85,8 @@ async def make(
         parent = found.chain[-1].id if found.chain else 0
         made = await collections.create(tx, place.owner, kind.name, place.names[-1], parent=parent, data=data)
         await properties.change(tx, made.owner, made.id, 0, dead)
+        if kind.made is not None:
+            await kind.made(tx, made)
 
     await call.engine.store.write(work)
     return Response(201, [("Cache-Control", "no-cache")])
