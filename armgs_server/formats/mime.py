@@ -19,6 +19,7 @@ from mmap import mmap
 from typing import NamedTuple, TypeAlias
 
 from armgs_server.formats import envelope as wire
+from armgs_server.formats.mime_address import parse_address_list
 from armgs_server.formats.mime_header import (
     MediaType,
     decode_text,
@@ -26,6 +27,7 @@ from armgs_server.formats.mime_header import (
     parse_fields,
     parse_media_type,
     parse_token,
+    unfold,
 )
 
 Octets: TypeAlias = bytes | mmap
@@ -93,10 +95,10 @@ def index(data: Octets) -> MessageIndex:
         header_size=scan.records[0][1],
         sent=date[0] if date else None,
         subject=_column(fields, b"subject"),
-        sender=_column(fields, b"from"),
-        recipients=_column(fields, b"to"),
-        cc=_column(fields, b"cc"),
-        bcc=_column(fields, b"bcc"),
+        sender=_addresses(fields, b"from"),
+        recipients=_addresses(fields, b"to"),
+        cc=_addresses(fields, b"cc"),
+        bcc=_addresses(fields, b"bcc"),
         message_id=found[0].decode("utf-8", "replace").replace("\0", "") if found else "",
         refs=_references(fields),
     )
@@ -134,6 +136,20 @@ def _column(fields: wire.Fields, name: bytes) -> str:
     if len(value) <= wire.RECURRING:
         return _recurring_text(value)
     return decode_text(value)[:MAX_COLUMN]
+
+
+def _addresses(fields: wire.Fields, name: bytes) -> str:
+    """The field, and behind it those addresses that comments (RFC 5322 §3.2.2) tear apart in it."""
+    text = _column(fields, name)
+    if "(" not in text:
+        return text
+    found = [
+        f"{each.mailbox.decode('utf-8', 'replace')}@{each.host.decode('utf-8', 'replace')}"
+        for each in parse_address_list(unfold(fields[name]))
+        if each.mailbox and each.host
+    ]
+    whole = [text, *(address.replace("\0", "") for address in found if address not in text)]
+    return " ".join(whole)[:MAX_COLUMN]
 
 
 @lru_cache(maxsize=4096)

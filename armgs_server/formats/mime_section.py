@@ -24,6 +24,7 @@ from armgs_server.formats.mime_header import (
 
 # Text of one part that a search looks at; what lies behind is not found.
 MAX_TEXT = 16 * 1024 * 1024
+_LINE_END_SPACES = re.compile(rb"[ \t]+(?=\r?\n|\Z)")
 _TAG = re.compile(r"<[^<>]{0,4096}>")
 
 
@@ -101,7 +102,7 @@ def decoded_body(header: bytes, body: bytes) -> bytes | None:
     if encoding == b"base64":
         return decode_base64(body)
     if encoding == b"quoted-printable":
-        return binascii.a2b_qp(body)
+        return binascii.a2b_qp(_LINE_END_SPACES.sub(b"", body))  # RFC 2045 §6.7 (3)
     return body if encoding in (b"7bit", b"8bit", b"binary") else None
 
 

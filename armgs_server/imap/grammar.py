@@ -13,7 +13,7 @@ from datetime import date
 from typing import NamedTuple, TypeVar
 
 from armgs_server.imap.mailbox_names import decode_mailbox
-from armgs_server.imap.responses import FLAG_BITS, bad
+from armgs_server.imap.responses import FLAG_BITS, ImapError, bad
 
 T = TypeVar("T")
 
@@ -185,7 +185,13 @@ class Cursor:
     def list_mailbox(self) -> str:
         """list-mailbox = 1*list-char / string"""
         found = self.match(_LIST)
-        return decode_mailbox(found[0] if found is not None else self.string(), utf8=self._utf8)
+        name = found[0] if found is not None else self.string()
+        try:
+            return decode_mailbox(name, utf8=self._utf8)
+        except ImapError as error:
+            if error.condition == b"BAD":
+                raise
+            return name.decode("ascii")  # no mailbox has such a name
 
     def number(self) -> int:
         number = int(self._require(_NUMBER, "number")[0])

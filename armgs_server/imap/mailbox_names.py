@@ -38,7 +38,7 @@ def decode_mailbox(name: bytes, *, utf8: bool = False) -> str:
         try:
             text = _SHIFTED.sub(lambda shifted: _unshift(shifted[1]), text)
         except (binascii.Error, UnicodeDecodeError):
-            raise bad("mailbox name is not modified UTF-7") from None
+            raise no("mailbox name is not modified UTF-7", "CANNOT") from None
     return normalise(text)
 
 

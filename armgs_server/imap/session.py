@@ -313,6 +313,13 @@ class Session:
         if view.learn(keywords):
             self.write(b"* FLAGS (%b)\r\n" % defined_flags(view.keywords.values()))
 
+    def enable_condstore(self) -> None:
+        """RFC 7162 §3.1: from now on MODSEQ is told; the first time also where the mailbox stands."""
+        if "CONDSTORE" not in self.enabled:
+            self.enabled.add("CONDSTORE")
+            if self.view is not None:
+                self.write(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % self.view.modseq)
+
     def enter(self, collection: Collection, view: View, *, read_only: bool) -> None:
         """Selects a mailbox and begins to hear of its changes."""
         self.collection, self.view, self.read_only = collection, view, read_only

@@ -39,14 +39,17 @@ class View:
         place = bisect_left(self.uids, uid)
         return place + 1 if place < len(self.uids) and self.uids[place] == uid else 0
 
-    def runs(self, wanted: SequenceSet, *, by_uid: bool) -> list[tuple[int, int]]:
-        """The places [first, end) that a set means, ascending, without overlap."""
+    def runs(
+        self, wanted: SequenceSet, *, by_uid: bool, may_be_beyond: bool = False
+    ) -> list[tuple[int, int]]:
+        """The places [first, end) that a set means, ascending, without overlap. BAD for a number beyond
+        the last one, unless it `may_be_beyond`, as in a search."""
         if wanted.saved:
             ranges = [self._uid_run(uid, uid) for uid in self.saved]
         elif by_uid:
             ranges = [self._uid_run(low, high) for low, high in wanted.ranges]
         else:
-            ranges = [self._number_run(low, high) for low, high in wanted.ranges]
+            ranges = [self._number_run(low, high, may_be_beyond) for low, high in wanted.ranges]
         merged: list[tuple[int, int]] = []
         for first, end in sorted(ranges):
             if first >= end:
@@ -66,13 +69,15 @@ class View:
         low, high = min(low, high), max(low, high)
         return bisect_left(self.uids, low), bisect_right(self.uids, high)
 
-    def _number_run(self, low: int, high: int) -> tuple[int, int]:
+    def _number_run(self, low: int, high: int, may_be_beyond: bool) -> tuple[int, int]:
         count = len(self.uids)
         if not count and STAR in (low, high):
             return 0, 0
         low, high = (count if end == STAR else end for end in (low, high))
         low, high = min(low, high), max(low, high)
         if high > count:
+            if may_be_beyond:
+                return min(low - 1, count), count
             raise bad(f"the mailbox has {count} messages")
         return low - 1, high
 

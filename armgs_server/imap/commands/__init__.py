@@ -23,14 +23,17 @@ from armgs_server.imap.commands import (
     replace,
     search,
     select,
+    sort,
     status,
     store,
 )
+from armgs_server.imap.threads import ALGORITHMS
 
 _NEW = State.NOT_AUTHENTICATED
 _SELECTED = State.SELECTED
 _IN = State.AUTHENTICATED | State.SELECTED
 _ANY = _NEW | _IN
+_SEARCHING = ("ESEARCH", "SEARCHRES", "WITHIN", "PARTIAL", "INPROGRESS")
 
 COMMANDS: Mapping[str, Spec] = {
     "CAPABILITY": Spec(basic.handle_capability, _ANY, ("IMAP4rev1", "IMAP4rev2", "LITERAL+")),
@@ -66,14 +69,21 @@ COMMANDS: Mapping[str, Spec] = {
     "APPEND": Spec(append.handle_append, _IN, ("MULTIAPPEND", "CATENATE")),
     "IDLE": Spec(idle.handle_idle, _IN, ("IDLE",)),
     "GETQUOTA": Spec(quota.handle_getquota, _IN, ("QUOTA", "QUOTA=RES-STORAGE")),
+    "SETQUOTA": Spec(quota.handle_setquota, _IN, ("QUOTASET",)),
     "GETQUOTAROOT": Spec(quota.handle_getquotaroot, _IN),
     "CHECK": Spec(basic.handle_check, _SELECTED),
     "CLOSE": Spec(select.handle_close, _SELECTED),
     "UNSELECT": Spec(select.handle_unselect, _SELECTED, ("UNSELECT",)),
     "EXPUNGE": Spec(expunge.handle_expunge, _SELECTED),
     "UID EXPUNGE": Spec(expunge.handle_uid_expunge, _SELECTED, ("UIDPLUS",)),
-    "SEARCH": Spec(search.handle_search, _SELECTED, ("ESEARCH", "SEARCHRES", "WITHIN"), may_expunge=False),
+    "SEARCH": Spec(search.handle_search, _SELECTED, _SEARCHING, may_expunge=False),
     "UID SEARCH": Spec(search.handle_uid_search, _SELECTED),
+    "SORT": Spec(sort.handle_sort, _SELECTED, ("SORT", "SORT=DISPLAY", "ESORT"), may_expunge=False),
+    "UID SORT": Spec(sort.handle_uid_sort, _SELECTED),
+    "THREAD": Spec(
+        sort.handle_thread, _SELECTED, tuple(f"THREAD={name}" for name in ALGORITHMS), may_expunge=False
+    ),
+    "UID THREAD": Spec(sort.handle_uid_thread, _SELECTED),
     "FETCH": Spec(fetch.handle_fetch, _SELECTED, may_expunge=False),
     "UID FETCH": Spec(fetch.handle_uid_fetch, _SELECTED, ("BINARY", "PREVIEW", "SAVEDATE")),
     "STORE": Spec(store.handle_store, _SELECTED, may_expunge=False),

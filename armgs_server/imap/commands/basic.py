@@ -74,9 +74,9 @@ async def handle_enable(session: Session, cursor: Cursor) -> Ok:
     if not names:
         raise bad("capability expected")
     enabled = [name for name in dict.fromkeys(names) if name in ENABLEABLE and name not in session.enabled]
+    if "QRESYNC" in enabled or "CONDSTORE" in enabled:
+        session.enable_condstore()  # RFC 7162 §3.2.3
     session.enabled.update(enabled)
-    if "QRESYNC" in enabled:
-        session.enabled.add("CONDSTORE")  # RFC 7162 §3.2.3
     if "IMAP4REV2" in enabled and session.view is not None:
         session.view.recents = None  # RFC 9051 knows no \Recent
     shown = " ".join(["* ENABLED", *(ENABLEABLE[name] for name in enabled)])

@@ -16,7 +16,8 @@ from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.fetch_body import inline_message, write_message
 from armgs_server.imap.commands.fetch_items import SLICE, Plan, parse_items
 from armgs_server.imap.commands.qresync import write_vanished
-from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.commands.search_return import Partial, parse_partial
+from armgs_server.imap.grammar import Cursor, SequenceSet
 from armgs_server.imap.responses import bad
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query
@@ -44,22 +45,25 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     wanted = cursor.sequence_set()
     cursor.space()
     items = parse_items(cursor)
-    changed_since, vanished = 0, False
+    changed_since, vanished, partial = 0, False, None
     if not cursor.is_at_end():
         cursor.space()
-        changed_since, vanished = _modifiers(cursor)
+        changed_since, vanished, partial = _modifiers(cursor)
     cursor.end()
     if vanished and not (by_uid and changed_since and "QRESYNC" in session.enabled):
         raise bad("VANISHED is for UID FETCH with CHANGEDSINCE, where QRESYNC is enabled")
     collection, view = session.selected()
     if changed_since or items.has_modseq:
-        session.enabled.add("CONDSTORE")
+        session.enable_condstore()
     # RFC 7162 §3.2.4: with QRESYNC every FETCH response has the UID.
     with_uid = by_uid or "QRESYNC" in session.enabled
     plan = Plan.make(items, view, with_uid=with_uid, with_modseq=bool(changed_since))
     # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
     marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.rights(collection)
     runs = view.runs(wanted, by_uid=by_uid)
+    if partial is not None:  # RFC 9394 §3.3
+        chosen = partial.of(view.uids_of(runs))
+        runs = view.runs(SequenceSet(tuple((uid, uid) for uid in chosen)), by_uid=True)
     if vanished:
         await write_vanished(session, changed_since, wanted)
     missing = sum(end - first for first, end in runs)
@@ -81,15 +85,19 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     return Ok("FETCH completed", "EXPUNGEISSUED" if is_short else "")
 
 
-def _modifiers(cursor: Cursor) -> tuple[int, bool]:
-    """fetch-modifiers: CHANGEDSINCE (RFC 7162 §3.1.4.1) and VANISHED (§3.2.6)."""
+def _modifiers(cursor: Cursor) -> tuple[int, bool, Partial | None]:
+    """fetch-modifiers: CHANGEDSINCE (RFC 7162 §3.1.4.1), VANISHED (§3.2.6) and PARTIAL (RFC 9394 §3.3)."""
     since, vanished = 0, False
+    partial: Partial | None = None
 
     def modifier() -> None:
-        nonlocal since, vanished
+        nonlocal since, vanished, partial
         name = cursor.atom()
         if name == "VANISHED":
             vanished = True
+        elif name == "PARTIAL":
+            cursor.space()
+            partial = parse_partial(cursor)
         elif name == "CHANGEDSINCE":
             cursor.space()
             since = cursor.mod_sequence()
@@ -99,7 +107,7 @@ def _modifiers(cursor: Cursor) -> tuple[int, bool]:
             raise bad(f"no such modifier: {name}")
 
     cursor.parenthesised(modifier)
-    return since, vanished
+    return since, vanished, partial
 
 
 def slices(

@@ -5,14 +5,14 @@ LIST-METADATA (RFC 9590)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
 from armgs_server.directory.access import serialise_rights
 from armgs_server.imap.command import Ok
-from armgs_server.imap.commands.list_entries import Entry, read_entries
+from armgs_server.imap.commands.list_entries import Entry, levels_above, read_entries
 from armgs_server.imap.commands.metadata import entry_name, mailbox_entries, metadata_line
 from armgs_server.imap.commands.status import count, status_items, status_line
 from armgs_server.imap.grammar import Cursor
@@ -62,9 +62,12 @@ async def handle_list(session: Session, cursor: Cursor) -> Ok:
         return Ok("LIST completed")
     wanted = request.wanted
     found = await read_entries(session)
+    matching = {entry.name for entry in found if any(_matches(pattern, entry.name) for pattern in wanted)}
+    informed = _parents_of_unmatched(found, matching) if request.recursive else frozenset()
     for entry in found:
-        if any(_matches(pattern, entry.name) for pattern in wanted) and _is_chosen(request, entry):
-            session.writelines(await _lines(session, request, entry))
+        has_child_info = entry.name in informed
+        if entry.name in matching and _is_chosen(request, entry, has_child_info=has_child_info):
+            session.writelines(await _lines(session, request, entry, has_child_info=has_child_info))
     if request.only_subscribed and not request.only_special_use:
         for name in await _names_left(session, found, wanted):
             session.write(b'* LIST (\\NonExistent \\Subscribed) "/" %b\r\n' % session.name(name))
@@ -79,14 +82,19 @@ async def _names_left(session: Session, found: Sequence[Entry], wanted: Sequence
     return [name for name in names if name not in there and any(is_match(each, name) for each in wanted)]
 
 
-def _is_chosen(request: Request, entry: Entry) -> bool:
+def _parents_of_unmatched(found: Iterable[Entry], matching: Set[str]) -> frozenset[str]:
+    """RFC 5258 §3.1: who has something subscribed below that the patterns do not match themselves."""
+    parents: set[str] = set()
+    for entry in found:
+        if entry.is_subscribed and entry.name not in matching:
+            parents.update(levels_above(entry.name))
+    return frozenset(parents)
+
+
+def _is_chosen(request: Request, entry: Entry, *, has_child_info: bool) -> bool:
     if request.only_special_use and _use(entry) is None:
         return False
-    return not request.only_subscribed or entry.is_subscribed or _has_child_info(request, entry)
-
-
-def _has_child_info(request: Request, entry: Entry) -> bool:
-    return request.recursive and entry.subscribed_below
+    return not request.only_subscribed or entry.is_subscribed or has_child_info
 
 
 def _use(entry: Entry) -> str | None:
@@ -96,7 +104,7 @@ def _use(entry: Entry) -> str | None:
     return _ATTRIBUTES.get(entry.collection.role)
 
 
-async def _lines(session: Session, request: Request, entry: Entry) -> list[bytes]:
+async def _lines(session: Session, request: Request, entry: Entry, *, has_child_info: bool) -> list[bytes]:
     attributes = ["\\HasChildren" if entry.has_children else "\\HasNoChildren"]
     if not entry.is_selectable:  # RFC 9051 §7.3.1: rev1 knows no \NonExistent without LIST-EXTENDED
         attributes.insert(0, "\\NonExistent" if session.is_rev2 else "\\Noselect")
@@ -105,7 +113,7 @@ async def _lines(session: Session, request: Request, entry: Entry) -> list[bytes
     if entry.is_subscribed and (request.show_subscribed or request.only_subscribed):
         attributes.append("\\Subscribed")
     name = session.name(entry.name)
-    ending = b' ("CHILDINFO" ("SUBSCRIBED"))\r\n' if _has_child_info(request, entry) else b"\r\n"
+    ending = b' ("CHILDINFO" ("SUBSCRIBED"))\r\n' if has_child_info else b"\r\n"
     lines = [b'* LIST (%b) "/" %b%b' % (" ".join(attributes).encode("ascii"), name, ending)]
     collection = entry.collection
     if collection is None or not entry.is_selectable:

@@ -57,7 +57,7 @@ def entries(mailboxes: Mapping[str, Collection], subscribed: Iterable[str]) -> l
     parents: set[str] = set()
     below: set[str] = set()
     for name in mailboxes:
-        for above in _levels_above(name):
+        for above in levels_above(name):
             parents.add(above)
             names.setdefault(above, None)
             if name in chosen:
@@ -70,7 +70,8 @@ def entries(mailboxes: Mapping[str, Collection], subscribed: Iterable[str]) -> l
     return found
 
 
-def _levels_above(name: str) -> Iterable[str]:
+def levels_above(name: str) -> Iterable[str]:
+    """The names that a name is below, the nearest first."""
     while DELIMITER in name:
         name = name.rpartition(DELIMITER)[0]
         yield name

@@ -46,7 +46,7 @@ def entry_name(cursor: Cursor) -> str:
     """entry = astring ; slash-separated path to entry, in lower case"""
     name = cursor.astring().decode("latin-1").lower()
     if not _ENTRY.fullmatch(name) or len(name) > MAX_NAME:
-        raise bad("entries are named /private/… or /shared/…")
+        raise bad("entries are named /private/NAME or /shared/NAME")
     return name
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from armgs_server.formats.mime_header import parse_date
+from armgs_server.imap.commands.object_ids import email_id, thread_id
 from armgs_server.imap.commands.search_content import Content
 from armgs_server.imap.commands.search_query import (
     Key,
@@ -119,6 +120,8 @@ class _Parser:
         if name in _FLAGS or name.removeprefix("UN") in _FLAGS:
             return self.flag(_FLAGS[name.removeprefix("UN")], wanted=name in _FLAGS)
         self.cursor.space()
+        if name in ("EMAILID", "THREADID"):
+            return self.object_id(name)
         if name in _COLUMNS:
             return self.column_text(_COLUMNS[name], self.text())
         if name == "UID":
@@ -144,13 +147,22 @@ class _Parser:
         place = self.query.column("i.flags")
         return Key(lambda row, _: is_recent(row[0]) and not row[place] & Flags.SEEN)
 
+    def object_id(self, name: str) -> Key:
+        """EMAILID, THREADID (RFC 8474 §7)."""
+        wanted = self.cursor.astring()
+        if name == "EMAILID":
+            place = self.query.column("i.blob")
+            return Key(lambda row, _: email_id(row[place]) == wanted)
+        own, refs = self.query.column("m.message_id"), self.query.column("m.refs")
+        return Key(lambda row, _: thread_id(row[own], row[refs]) == wanted)
+
     def flag(self, bit: Flags, *, wanted: bool) -> Key:
         place = self.query.column("i.flags")
         where = f"(i.flags & {int(bit)}) {'<>' if wanted else '='} 0"
         return Key(lambda row, _: bool(row[place] & bit) is wanted, where)
 
     def message_set(self, wanted: SequenceSet, *, by_uid: bool) -> Key:
-        runs = self.view.runs(wanted, by_uid=by_uid)
+        runs = self.view.runs(wanted, by_uid=by_uid, may_be_beyond=True)
         uids = self.view.uids
         starts = [uids[first] for first, _ in runs]
         ends = [uids[end - 1] for _, end in runs]

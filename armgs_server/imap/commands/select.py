@@ -53,7 +53,7 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
     if was_selected and (session.is_rev2 or "QRESYNC" in session.enabled):
         session.write(b"* OK [CLOSED] the mailbox before is closed\r\n")  # RFC 9051 §7.1, RFC 7162 §3.2.11
     if known:
-        session.enabled.add("CONDSTORE")
+        session.enable_condstore()
     found = await session.mailbox(name, Rights.READ)
 
     async def work(tx: Tx) -> tuple[Collection, int | None, list[str]]:

@@ -39,7 +39,7 @@ async def handle_status(session: Session, cursor: Cursor) -> Ok:
     wanted = status_items(cursor)
     cursor.end()
     if "HIGHESTMODSEQ" in wanted:
-        session.enabled.add("CONDSTORE")  # RFC 7162 §3.1
+        session.enable_condstore()  # RFC 7162 §3.1
     found = await session.mailbox(name, Rights.READ)
     counts = await count(session, found, wanted)
     session.write(status_line(session.name(name), found, wanted, counts))

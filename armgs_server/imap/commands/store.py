@@ -74,7 +74,7 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     wanted, change = _parse(cursor)
     collection, view = session.writable()
     if change.unchanged_since is not None:
-        session.enabled.add("CONDSTORE")
+        session.enable_condstore()
     change = await _permitted(session, collection, change)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
     refused: list[int] = []

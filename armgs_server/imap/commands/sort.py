@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SORT, THREAD and their UID forms: RFC 5256, SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 §3).
+
+A search first; then the columns of what was found are read, page by page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from armgs_server.formats.base_subject import base_subject, casemap
+from armgs_server.formats.mime_address import parse_address_list
+from armgs_server.imap import threads
+from armgs_server.imap.command import Ok
+from armgs_server.imap.commands.search import check_charset, refuse_update, shown
+from armgs_server.imap.commands.search_find import Finder, Found
+from armgs_server.imap.commands.search_keys import parse_query
+from armgs_server.imap.commands.search_return import esearch, parse_return, saved
+from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.responses import bad
+from armgs_server.imap.threads import Message
+from armgs_server.storage import clock, mail_query
+from armgs_server.storage.mail_query import Selection
+from armgs_server.storage.tx import Row
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+PAGE = 500
+# Criteria of one SORT.
+MAX_CRITERIA = 20
+
+Key: TypeAlias = Callable[[Any], Any]
+
+
+def _subject(text: str) -> str:
+    return casemap(base_subject(text)[0])
+
+
+def _mailbox(text: str) -> str:
+    """The local part of the first address (RFC 5256 §3: addr-mailbox)."""
+    found = parse_address_list(text.encode("utf-8"))
+    return casemap((found[0].mailbox or b"").decode("utf-8", "replace")) if found else ""
+
+
+def _display(text: str) -> str:
+    """The name of the first address, or the address (RFC 5957 §2)."""
+    found = parse_address_list(text.encode("utf-8"))
+    if not found:
+        return ""
+    name, _, mailbox, host = found[0]
+    return casemap((name or b"@".join((mailbox or b"", host or b""))).decode("utf-8", "replace"))
+
+
+# sort-key (RFC 5256 §5): the column, and what of it is compared.
+CRITERIA: Mapping[str, tuple[str, Key | None]] = {
+    "ARRIVAL": ("i.created", None),
+    "CC": ("m.cc", _mailbox),
+    "DATE": ("m.sent", None),
+    "DISPLAYFROM": ("m.sender", _display),
+    "DISPLAYTO": ("m.recipients", _display),
+    "FROM": ("m.sender", _mailbox),
+    "SIZE": ("i.size", None),
+    "SUBJECT": ("m.subject", _subject),
+    "TO": ("m.recipients", _mailbox),
+}
+
+
+async def handle_sort(session: Session, cursor: Cursor) -> Ok:
+    return await _sort(session, cursor, by_uid=False)
+
+
+async def handle_uid_sort(session: Session, cursor: Cursor) -> Ok:
+    return await _sort(session, cursor, by_uid=True)
+
+
+async def handle_thread(session: Session, cursor: Cursor) -> Ok:
+    return await _thread(session, cursor, by_uid=False)
+
+
+async def handle_uid_thread(session: Session, cursor: Cursor) -> Ok:
+    return await _thread(session, cursor, by_uid=True)
+
+
+async def _sort(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
+    """sort = ["UID" SP] "SORT" [SP return] SP sort-criteria SP search-criteria"""
+    cursor.space()
+    wanted = parse_return(cursor)
+    criteria = cursor.parenthesised(lambda: _criterion(cursor))
+    if not 1 <= len(criteria) <= MAX_CRITERIA:
+        raise bad("sort key expected")
+    found = await _found(session, cursor)
+    ordered = await _sorted(session, found, criteria)
+    view = session.selected()[1]
+    results = shown(view, ordered, by_uid=by_uid)
+    if wanted is None:
+        session.write(b" ".join([b"* SORT", *(b"%d" % number for number in results.numbers)]) + b"\r\n")
+        return Ok("SORT completed")
+    if "SAVE" in wanted.options:
+        view.saved = saved(ordered.uids, wanted)
+    refuse_update(session, wanted)
+    if not wanted.is_quiet:
+        session.write(esearch(session.tag, results, wanted, by_uid=by_uid))
+    return Ok("SORT completed")
+
+
+def _criterion(cursor: Cursor) -> tuple[str, bool]:
+    """sort-criterion = ["REVERSE" SP] sort-key"""
+    name = cursor.atom()
+    reverse = name == "REVERSE"
+    if reverse:
+        cursor.space()
+        name = cursor.atom()
+    if name not in CRITERIA:
+        raise bad(f"no such sort key: {name}")
+    return name, reverse
+
+
+async def _found(session: Session, cursor: Cursor) -> Found:
+    """search-criteria = charset 1*(SP search-key)"""
+    cursor.space()
+    check_charset(cursor.astring())
+    cursor.space()
+    collection, view = session.selected()
+    query = parse_query(cursor, view, clock.now())
+    cursor.end()
+    if query.has_modseq:
+        session.enable_condstore()
+    return await Finder(session, collection, view, query).find()
+
+
+async def _columns(session: Session, uids: Sequence[int], columns: str) -> list[Row]:
+    collection, _ = session.selected()
+    rows: list[Row] = []
+    for at in range(0, len(uids), PAGE):
+        part = uids[at : at + PAGE]
+        chosen = Selection(part[0], part[-1], part)
+        rows += await session.core.store.read(
+            lambda tx, chosen=chosen: mail_query.select(  # type: ignore[misc]
+                tx, collection.owner, collection.id, columns, chosen, limit=PAGE
+            )
+        )
+        await asyncio.sleep(0)
+    return rows
+
+
+async def _sorted(session: Session, found: Found, criteria: Sequence[tuple[str, bool]]) -> Found:
+    """From the last criterion to the first, each sort keeping the order of what is equal; messages that are
+    equal in all stay in the order of the mailbox (RFC 5256 §3)."""
+    columns = list(dict.fromkeys(CRITERIA[name][0] for name, _ in criteria))
+    rows = await _columns(session, found.uids, ", ".join(columns))
+    for name, reverse in reversed(criteria):
+        column, key = CRITERIA[name]
+        place = 1 + columns.index(column)
+        if key is None:
+            rows.sort(key=lambda row, place=place: row[place], reverse=reverse)  # type: ignore[misc]
+        else:
+            made = {text: key(text) for text in {row[place] for row in rows}}
+            rows.sort(
+                key=lambda row, made=made, place=place: made[row[place]],  # type: ignore[misc]
+                reverse=reverse,
+            )
+    modseqs = dict(zip(found.uids, found.modseqs, strict=True)) if found.modseqs else {}
+    return Found([row[0] for row in rows], [modseqs[row[0]] for row in rows] if modseqs else ())
+
+
+async def _thread(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
+    """thread = ["UID" SP] "THREAD" SP thread-alg SP search-criteria"""
+    cursor.space()
+    name = cursor.atom()
+    algorithm = threads.ALGORITHMS.get(name)
+    if algorithm is None:
+        raise bad(f"no such algorithm: {name}")
+    found = await _found(session, cursor)
+    view = session.selected()[1]
+    rows = await _columns(session, found.uids, "m.sent, m.subject, m.message_id, m.refs")
+    messages = [
+        Message(uid if by_uid else view.number(uid), sent, subject, message_id, refs.split())
+        for uid, sent, subject, message_id, refs in rows
+    ]
+    shown_threads = await asyncio.to_thread(lambda: threads.serialise(algorithm(messages)))
+    session.write(b"* THREAD %b\r\n" % shown_threads if shown_threads else b"* THREAD\r\n")
+    return Ok("THREAD completed")
