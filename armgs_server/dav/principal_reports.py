@@ -125,10 +125,11 @@ async def handle_principal_match(call: Call, root: Element) -> Response:
     named = root.find(dav("principal-property"))
     if root.find(dav("self")) is None and (named is None or len(named) != 1):
         raise DavError(400, "DAV:self or DAV:principal-property with one property expected.")
+    below: list[Resource] = []
     if named is None:
-        below = [as_resource(each) for url, each in urls.items() if url.startswith(call.resource.href)]
+        below += [as_resource(each) for url, each in urls.items() if url.startswith(call.resource.href)]
     else:
-        below = [each async for each in _naming(call, name_of(named[0]), urls)]
+        below += [each async for each in _naming(call, name_of(named[0]), urls)]
     return multistatus(await call.view(_asked(root)).responses(below), headers=call.headers)
 
 

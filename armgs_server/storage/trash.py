@@ -33,7 +33,10 @@ async def throw_item(tx: Tx, source: Collection, item: Item) -> None:
 
 
 async def throw_tree(tx: Tx, source: Collection) -> None:
-    """A folder with everything in it."""
+    """A folder with everything in it; one that is empty is not worth keeping."""
+    if not source.items and not await collections.children(tx, source.owner, source.id, source.kind):
+        await trees.delete(tx, source)
+        return
     day = await _today(tx, source.owner)
     name = await _free_name(tx, day, source.name)
     for lock in await locks.below(tx, source.owner, source.id):

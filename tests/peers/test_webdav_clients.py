@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ async def test_rclone_copies_a_tree_there_and_back(
     expected["moved/b/c/deep.bin"] = TREE["a/b/c/deep.bin"]
     assert harvest(tmp_path / "back") == expected
     await rclone(world, tmp_path, IVANOV, "purge", ":webdav:work")
-    assert await rclone(world, tmp_path, IVANOV, "lsf", ":webdav:") == "moved/\n"
+    assert await rclone(world, tmp_path, IVANOV, "lsf", ":webdav:") == ".trash/\nmoved/\n"
     # Somebody else sees nothing of it.
     assert await rclone(world, tmp_path, PETROVA, "lsf", ":webdav:") == ""
 
@@ -136,7 +137,8 @@ async def test_cadaver_works_on_files_and_locks(
     assert output.count("succeeded") >= 9, output
     assert "Value of author is: Ivanov" in output
     assert (tmp_path / "down.txt").read_bytes() == "первый\n".encode()
-    assert await names_on_server(world) == ["folder/", "folder/up.txt"]
+    trash = f".trash/{datetime.now(UTC):%Y-%m-%d}/"
+    assert await names_on_server(world) == [".trash/", trash, f"{trash}moved.txt", "folder/", "folder/up.txt"]
 
 
 async def names_on_server(world: World) -> list[str]:
