@@ -4,8 +4,8 @@ and, in `federation/`, with other servers (XEP-0178, 0185, 0220, 0288) and compo
 RFC 7395 (WebSocket), XEP-0124 and XEP-0206 (BOSH), XEP-0368 (direct TLS, port 443).
 
 XEP-0012, 0030, 0045, 0049, 0050, 0054, 0055, 0059, 0060, 0092, 0115, 0122, 0133, 0153, 0157, 0160, 0163,
-0191, 0198, 0199, 0202, 0203, 0280, 0292, 0313, 0334, 0352, 0359, 0363, 0398, 0402, 0440, 0441, 0472: one
-file each in `xeps/`, larger ones several.
+0191, 0198, 0199, 0202, 0203, 0215, 0280, 0292, 0313, 0334, 0352, 0357, 0359, 0363, 0398, 0402, 0431, 0440,
+0441, 0472: one file each in `xeps/`, larger ones several.
 
 Invariants:
 - A stanza stays the bytes it came as; forwarding is a new start tag and the raw rest.
