@@ -4,8 +4,8 @@
 Who is in a room sees it: each process notes that now and then, and when somebody leaves. One process, the one
 that holds the lease, looks through the rooms for what was said longer ago than `[xmpp] digest_after` and not
 seen by those who belong there (members and above, or the people of the unit), and puts one mail a person into
-the inbox. What a client has marked as displayed elsewhere (XEP-0490) counts as seen. `chat_digest` false in
-the directory's data of a person or a department turns the mails off.
+the inbox. What a client has marked as displayed elsewhere (XEP-0490) counts as seen. Who does not want such
+mails says so (room_wishes).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from armgs_server.storage.archive import ArchiveQuery
 from armgs_server.storage.leases import Lease
 from armgs_server.storage.rooms import RoomRecord
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp import missed_mail
+from armgs_server.xmpp import missed_mail, room_wishes
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.missed_mail import Line, Unread
 from armgs_server.xmpp.protocol import parse_stanza
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.xeps.xep_0045_muc import Rooms
 
 LEASE: Final = "room-digests"
-KEY: Final = "chat_digest"
 NOTING: Final = 300.0  # seconds between notes of who is where
 INTERVAL: Final = 1800.0  # seconds between looks at what was missed
 WINDOW: Final = 7 * 24 * 3600 * clock.SECOND  # nobody is told of what is older
@@ -131,7 +130,9 @@ class Missed:
         count = 0
         for person_id, unread in found.items():
             person = await self._server.directory.by_id(person_id)
-            if person is not None and await self._is_wanted(person):
+            if person is not None and await room_wishes.is_wanted(
+                self._server.directory, person, room_wishes.DIGEST
+            ):
                 count += await self._send(person, unread)
         return count
 
@@ -187,11 +188,6 @@ class Missed:
         if place is not None:
             name = await xep_0045_structure.name_of(self._server, place)
         return Unread(room, record.address, name, count, lines, page.messages[-1].id)
-
-    async def _is_wanted(self, person: Principal) -> bool:
-        department = await self._server.directory.by_id(person.department)
-        policies = (person.data, department.data if department is not None else {})
-        return all(each.get(KEY) is not False for each in policies)
 
     async def _send(self, person: Principal, unread: Sequence[Unread]) -> int:
         store = self._server.store

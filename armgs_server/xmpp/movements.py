@@ -62,7 +62,7 @@ class Movements:
         server = self._server
         for account in tuple(server.accounts.values()):
             old = account.principal
-            if old.id in changed:
+            if not changed.isdisjoint((old.id, old.department)):
                 found = await server.directory.by_id(old.id)
                 if found is None or found.disabled:
                     continue  # the topic `kick` ends those sessions

@@ -2,8 +2,8 @@
 """XEP-0402: the rooms of a person's unit among the person's bookmarks, so that every client joins them.
 
 A bookmark is offered once: who removes it, or takes `autojoin` away, is not offered it again; who leaves the
-unit loses it. What was offered is kept in a document. `[xmpp] unit_rooms`, and `unit_rooms` false in the
-directory's data of a person or a department, turn this off.
+unit loses it. What was offered is kept in a document. `[xmpp] unit_rooms` turns this off, and so do people
+and departments for themselves (room_wishes).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from armgs_server.storage import documents, pubsub
 from armgs_server.storage.tx import Tx
+from armgs_server.xmpp import room_wishes
 from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.stanza import element
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 DOCUMENT: Final = "rooms of the unit"
-KEY: Final = "unit_rooms"
 _NODE: Final = xep_0402_bookmarks.NATIVE
 
 
@@ -67,10 +67,9 @@ async def _offered(tx: Tx, owner: int) -> set[str]:
 async def _wanted(server: Server, account: Account) -> dict[str, str]:
     """Address and name of each room; none for who is in no unit, or does not want them."""
     person = account.principal
-    department = await server.directory.by_id(person.department)
-    policies = (person.data, department.data if department is not None else {})
-    is_off = server.config.xmpp.unit_rooms != "bookmarked" or any(each.get(KEY) is False for each in policies)
-    if is_off or not person.unit:
+    if not person.unit or server.config.xmpp.unit_rooms != "bookmarked":
+        return {}
+    if not await room_wishes.is_wanted(server.directory, person, room_wishes.BOOKMARKS):
         return {}
     found = {}
     for address in xep_0045_structure.rooms_of(person):
