@@ -299,6 +299,21 @@ async def test_the_card_of_an_occupant(log_in: LogIn) -> None:
     assert find(answer, "vcard:vCard") is not None
 
 
+async def test_group_calls_pass(log_in: LogIn) -> None:
+    """XEP-0272 §4: what clients say of a call in their presence is theirs, and reaches everybody."""
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    await create(ivanov, "ivanov")
+    await enter(petrova, "petrova")
+    muji = "<muji xmlns='urn:xmpp:jingle:muji:0'><preparing/></muji>"
+    petrova.send(f"<presence to='{OTHER}'>{muji}</presence>")
+    await ivanov.receive(
+        "c:presence",
+        lambda stanza: (
+            stanza.find("{urn:xmpp:jingle:muji:0}muji/{urn:xmpp:jingle:muji:0}preparing") is not None
+        ),
+    )
+
+
 @given(st.lists(st.one_of(st.none(), st.text(max_size=30)), max_size=8))
 def test_whatever_is_called_a_picture(pictures: list[str | None]) -> None:
     card = etree.Element("{vcard-temp}vCard")

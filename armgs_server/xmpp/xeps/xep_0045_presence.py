@@ -59,7 +59,7 @@ NOTHING = Change()
 
 
 def payload(stanza: Stanza) -> bytes:
-    """What of a client's presence is shown to the room."""
+    """What of a client's presence is shown to the room; group calls (XEP-0272 §4) are in it."""
     if len(stanza.raw) > PRESENCE_LIMIT:
         raise StanzaError("policy-violation", "the presence is too large for a room")
     if any(mark[0] in _FORGED for mark in stanza.marks):
