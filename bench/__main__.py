@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -40,20 +41,23 @@ ROOT = Path(__file__).parent.parent
 def run(driver: str, engine: str) -> list[Row] | None:
     """The rows of one driver, or None when it failed (its errors have gone to standard error)."""
     print(f"running {driver} on {engine} …", file=sys.stderr, flush=True)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", f"bench.{driver}", "--json", "--store", engine],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT,
-            check=True,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        print(f"{driver}: {error}", file=sys.stderr)
+    command = [sys.executable, "-m", f"bench.{driver}", "--json", "--store", engine]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT)
+        except BaseException as error:  # Ctrl-C among them: the driver ends its servers first
+            process.terminate()
+            process.communicate()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            print(f"{driver}: not done after {TIMEOUT:.0f} s", file=sys.stderr)
+            return None
+    if process.returncode:
+        print(f"{driver}: ended with {process.returncode}", file=sys.stderr)
         return None
-    return [Row(**row) for row in json.loads(done.stdout)]
+    return [Row(**row) for row in json.loads(output)]
 
 
 def main() -> int:
@@ -68,6 +72,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such driver: {', '.join(sorted(unknown))}")
     drivers = arguments.drivers or DRIVERS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     used = dict.fromkeys((engines.SQLITE, arguments.store))
     results = {engine: {driver: run(driver, engine) for driver in drivers} for engine in used}
     rows = {

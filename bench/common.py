@@ -9,6 +9,7 @@ Nothing but the figures goes to standard output: what a driver prints goes to st
 
 import argparse
 import asyncio
+import ctypes
 import os
 import signal
 import socket
@@ -36,6 +37,7 @@ HOST = "127.0.0.1"
 DOMAIN = "digital.example"
 PASSWORD = "bench-password"
 START_TIMEOUT = 60.0
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 # Benchmarks log in often and hash once: a cheap hash keeps the preparation short, and is not measured.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "server": {"domains": (DOMAIN,), "hostname": "localhost", "listen": (HOST,), "workers": 1},
@@ -198,9 +200,20 @@ def parse_arguments() -> argparse.Namespace:
 def main(measure: Callable[[], Coroutine[Any, Any, list[Row]]]) -> None:
     """Runs one driver and prints its rows."""
     arguments = parse_arguments()
-    with only_figures(), engines.running(arguments.store):
+    with driving(arguments.store):
         rows = asyncio.run(measure())
     print_rows(rows, as_json=arguments.json)
+
+
+@contextmanager
+def driving(engine: str) -> Iterator[None]:
+    """While a driver measures: stores are of that engine; SIGTERM ends what it has started, like Ctrl-C."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with only_figures(), engines.running(engine):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @contextmanager
@@ -271,6 +284,7 @@ async def start(directory: Path, config_file: Path) -> asyncio.subprocess.Proces
             "serve",
             str(directory),
             env={**os.environ, "NOTIFY_SOCKET": str(path)},
+            preexec_fn=_end_with_driver,
         )
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(START_TIMEOUT):
@@ -278,6 +292,11 @@ async def start(directory: Path, config_file: Path) -> asyncio.subprocess.Proces
                 if process.returncode is not None:
                     raise RuntimeError("the daemon did not start")
     return process
+
+
+def _end_with_driver() -> None:
+    """In the child: SIGTERM when the driver is gone, though it had no time to say so."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_offset() -> int:

@@ -23,8 +23,8 @@ from bench.common import (
     BenchServer,
     Row,
     configure,
+    driving,
     end,
-    only_figures,
     parse_arguments,
     percentile,
     populate,
@@ -120,6 +120,6 @@ async def measured(
 
 if __name__ == "__main__":
     arguments = parse_arguments()
-    with only_figures(), engines.running(engines.POSTGRESQL):
+    with driving(engines.POSTGRESQL):
         rows = uvloop.run(measure())
     print_rows(rows, as_json=arguments.json)

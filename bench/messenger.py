@@ -20,7 +20,7 @@ import uvloop
 
 from bench import chat, chat_load, chat_peers, engines, population
 from bench.chat_peers import Missing, Target
-from bench.common import DOMAIN, Row, only_figures, parse_arguments, percentile, server
+from bench.common import DOMAIN, Row, driving, parse_arguments, percentile, server
 from bench.idle import FILES, allow_files
 from bench.report import print_rows
 
@@ -30,8 +30,8 @@ TALKERS = 200
 WARMING = 400
 MESSAGES = 6000
 LOGINS = 300
-IDLE = 800
-SILENCE = 8.0
+IDLE = 1000
+SILENCE = 12.0
 PAGES = 300
 ROOM_MESSAGES = 30
 _PAGE = (
@@ -103,23 +103,19 @@ async def logins(target: Target, name: str, tls: ssl.SSLContext | None) -> Row:
     return await counted(target, name, "log-in", LOGINS, [operation] * 10)
 
 
-async def idle(target: Target, tls: ssl.SSLContext) -> list[Row]:
-    """Memory of each session when all have been silent for a while; those in clear text stay meanwhile."""
-    kept = await chat.log_in(USERS[-20:-10], target.port)  # what the first bring into memory is not theirs
-    kept += await chat.log_in(USERS[-10:], target.tls_port, tls=tls)
-    rows = []
-    for name, port, context, users in (
-        ("idle session", target.port, None, USERS[:IDLE]),
-        ("idle session, TLS", target.tls_port, tls, USERS[IDLE : 2 * IDLE]),
-    ):
-        await asyncio.sleep(SILENCE)
-        before = target.memory()
-        kept += await chat.log_in(users, port, tls=context)
-        await asyncio.sleep(SILENCE)
-        memory = (target.memory() - before) / IDLE
-        rows.append(Row(f"{target.name}: {name}", "session", memory=memory))
+async def idle(target: Target, name: str, port: int, tls: ssl.SSLContext | None) -> Row:
+    """Memory of each session when all have been silent for a while, in a server that had none before.
+
+    After others they would live in what those have left behind, and seem to take less.
+    """
+    kept = await chat.log_in(USERS[-10:], port, tls=tls)  # what the first bring into memory is not theirs
+    await asyncio.sleep(SILENCE)
+    before = target.memory()
+    kept += await chat.log_in(USERS[:IDLE], port, tls=tls)
+    await asyncio.sleep(SILENCE)
+    memory = (target.memory() - before) / IDLE
     await leave(kept)
-    return rows
+    return Row(f"{target.name}: {name}", "session", memory=memory)
 
 
 async def messages(target: Target) -> Row:
@@ -247,11 +243,16 @@ async def settled(target: Target) -> None:
             return
 
 
-async def rows_of(server: AbstractAsyncContextManager[Target]) -> list[Row]:
-    """All rows of one server."""
-    async with server as target:
+async def rows_of(server: Callable[[int], AbstractAsyncContextManager[Target]]) -> list[Row]:
+    """All rows of one server, started anew for the memory of idle sessions in clear text and under TLS."""
+    rows = []
+    async with server(PEOPLE) as target:
+        rows.append(await idle(target, "idle session", target.port, None))
+    async with server(PEOPLE) as target:
         tls = ssl.create_default_context(cafile=str(target.certificates / "ca.crt"))
-        rows = await idle(target, tls)
+        rows.append(await idle(target, "idle session, TLS", target.tls_port, tls))
+    async with server(PEOPLE) as target:
+        tls = ssl.create_default_context(cafile=str(target.certificates / "ca.crt"))
         for row in (
             logins(target, "log-in", None),
             logins(target, "log-in, TLS", tls),
@@ -268,12 +269,12 @@ async def rows_of(server: AbstractAsyncContextManager[Target]) -> list[Row]:
 async def measure() -> list[Row]:
     """Ours, then each peer that can be had."""
     allow_files(2 * PEOPLE + FILES)
-    rows = await rows_of(ours(PEOPLE))
+    rows = await rows_of(ours)
     if not engines.beside_peers():
         return rows
     for peer in (chat_peers.prosody, chat_peers.ejabberd):
         try:
-            rows += await rows_of(peer(PEOPLE))
+            rows += await rows_of(peer)
         except Missing as error:
             print(error, file=sys.stderr)
             rows.append(Row(f"{peer.__name__}: not installed", "-"))
@@ -282,6 +283,6 @@ async def measure() -> list[Row]:
 
 if __name__ == "__main__":
     arguments = parse_arguments()
-    with only_figures(), engines.running(arguments.store):
+    with driving(arguments.store):
         found = uvloop.run(measure())
     print_rows(found, as_json=arguments.json)
