@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+
+from armgs_server.imap.events import Command, Event, Fault, Line, MessageData, MessageEnd, MessageStart
 
 # tag = 1*<any ASTRING-CHAR except "+">
 _TAG = re.compile(rb"([!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,64}) ")
@@ -32,59 +32,6 @@ _MESSAGE_NAME = re.compile(_TAG.pattern + rb"(?:APPEND|(?:UID +)?REPLACE) ", re.
 _LITERAL_SIZE = 20  # octets of the longest, with the CR behind it
 # Literals in one command: each costs a round trip or a list entry.
 MAX_LITERALS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A complete command: `parts` alternate text and literals, `position` is behind the name."""
-
-    tag: bytes
-    name: str
-    parts: tuple[bytes, ...]
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class MessageStart:
-    """`size` octets of message are announced; answer with accept_message or refuse_message."""
-
-    command: Command
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class MessageData:
-    """A piece of the accepted message."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class MessageEnd:
-    """The literal is complete, and what follows it on the line. `size`: of the next one, to be answered like
-    the first; None where the command ends here."""
-
-    rest: bytes
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line that is no command, as asked for by expect_line."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Input that is no command; it has been consumed. Without a tag the answer is untagged."""
-
-    tag: bytes
-    text: str
-    code: str = ""
-
-
-Event: TypeAlias = Command | MessageStart | MessageData | MessageEnd | Line | Fault
 
 
 class _Mode(Enum):
@@ -137,6 +84,12 @@ class ImapProtocol:
                     return
                 continue
             yield event
+
+    def take_input(self) -> bytes:
+        """What waits, which is not what it seems: the connection is compressed from here on (RFC 4978)."""
+        data = bytes(self._buffer)
+        self.receive_eof()
+        return data
 
     @property
     def has_input(self) -> bool:

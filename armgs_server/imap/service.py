@@ -46,11 +46,7 @@ class ImapService:
             await session.run()
         finally:
             self._sessions.discard(session)
-            if session.principal is not None:
-                sessions = self._people[session.principal.id]
-                sessions.discard(session)
-                if not sessions:
-                    del self._people[session.principal.id]
+            self.logged_out(session)
 
     @property
     def session_count(self) -> int:
@@ -61,6 +57,15 @@ class ImapService:
         """The session now belongs to a person."""
         assert session.principal is not None
         self._people.setdefault(session.principal.id, set()).add(session)
+
+    def logged_out(self, session: Session) -> None:
+        """The session belongs to nobody any more."""
+        if session.principal is None:
+            return
+        sessions = self._people[session.principal.id]
+        sessions.discard(session)
+        if not sessions:
+            del self._people[session.principal.id]
 
     def _on_kick(self, principal: bytes) -> None:
         for session in tuple(self._people.get(int(principal), ())):

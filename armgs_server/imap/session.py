@@ -15,29 +15,25 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from armgs_server import log
-from armgs_server.directory import Principal, Rights
-from armgs_server.directory.access import EVERYTHING, NOTHING
-from armgs_server.directory.administrators import is_administrator
-from armgs_server.errors import Denied, DomainError, NotFound
-from armgs_server.imap import protocol as framing
+from armgs_server.directory import Principal
+from armgs_server.errors import DomainError
+from armgs_server.imap import events as framing
 from armgs_server.imap.command import Ok, Spec, State
 from armgs_server.imap.commands import COMMANDS
+from armgs_server.imap.commands.compress import Deflate
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import encode_mailbox
-from armgs_server.imap.namespaces import Place, locate
 from armgs_server.imap.protocol import ImapProtocol
+from armgs_server.imap.reach import Reach
 from armgs_server.imap.responses import ImapError, astring, bad, defined_flags, from_domain, no, status
 from armgs_server.imap.updates import Updates
 from armgs_server.imap.view import View
 from armgs_server.net.stream import Stream
 from armgs_server.service import Core
-from armgs_server.storage import collections, mailboxes
 from armgs_server.storage.collections import Collection
 
 if TYPE_CHECKING:
     from armgs_server.imap.service import ImapService
-
-KIND = "mail"
 
 _log = log.get("imap")
 
@@ -60,7 +56,9 @@ class Session:
         self.is_ended = False
         self.message: framing.MessageStart | None = None  # of the APPEND being handled
         self.updates = Updates(self)
+        self.reach = Reach(self)
         self.tag = b"*"  # of the command being handled
+        self.deflate: Deflate | None = None  # where the connection is compressed
         self._errors = 0
         self._login_deadline = asyncio.get_running_loop().time() + self.core.config.security.login_timeout
 
@@ -74,10 +72,12 @@ class Session:
                 await self._handle(await self.next_event(self._patience()))
         except TimeoutError:
             self.bye("silent for too long")
+        except ImapError as error:
+            self.bye(error.text)  # outside a command: what came was no deflate stream
         except EOFError:
             pass  # the client has hung up, with or without LOGOUT
-        except OSError:
-            raise  # the connection is gone
+        except OSError:  # the connection is gone
+            raise
         except Exception:
             self.bye("internal error")
             raise  # the server logs it
@@ -98,24 +98,35 @@ class Session:
         self.stream.close()
 
     def write(self, data: bytes) -> None:
+        if self.deflate is not None and data:
+            data = self.deflate.compress(data)
         self.stream.write(data)
 
     def writelines(self, lines: Iterable[bytes]) -> None:
-        self.stream.writelines(lines)
+        if self.deflate is not None:
+            self.write(b"".join(lines))
+        else:
+            self.stream.writelines(lines)
 
     async def next_event(self, timeout: float) -> framing.Event:
         """The next thing the client says. EOFError when it has hung up, TimeoutError when it is silent."""
         while True:
             event = next(self.protocol.events(), None)
-            self.stream.writelines(self.protocol.data_to_send())
+            self.writelines(self.protocol.data_to_send())
             if event is not None:
                 return event
+            if self.deflate is not None and (data := self.deflate.take()):
+                self.protocol.receive_data(data)
+                continue
             await self.stream.drain()
             data = await self.stream.read(timeout)
             if not data:
                 self.protocol.receive_eof()
                 raise EOFError
-            self.protocol.receive_data(data)
+            if self.deflate is not None:
+                self.deflate.feed(data)
+            else:
+                self.protocol.receive_data(data)
 
     async def next_line(self, prompt: bytes, timeout: float) -> bytes:
         """Sends a continuation request and waits for the line it asks for."""
@@ -172,10 +183,8 @@ class Session:
             if self._errors >= self.settings.errors:
                 self.bye("too many errors")
 
-    # Capabilities (RFC 3501 §6.1.1): computed from the table.
-
     def capabilities(self) -> str:
-        """capability-data for the state the connection is in."""
+        """capability-data for the state the connection is in, from the table (RFC 3501 §6.1.1)."""
         names = dict.fromkeys(
             name for spec in COMMANDS.values() if self._offers(spec) for name in spec.capabilities
         )
@@ -213,6 +222,15 @@ class Session:
         self.stream.trace("=", f"authenticated {principal.address}")
         return Ok("logged in", f"CAPABILITY {self.capabilities()}")
 
+    async def unauthenticated(self) -> None:
+        """RFC 8437: the connection is as it was before the log-in, but for TLS and compression."""
+        await self.leave()
+        self.service.logged_out(self)
+        self.principal = None
+        self.enabled.clear()
+        self.state = State.NOT_AUTHENTICATED
+        self._login_deadline = asyncio.get_running_loop().time() + self.core.config.security.login_timeout
+
     @property
     def person(self) -> Principal:
         """Who is logged in."""
@@ -241,60 +259,7 @@ class Session:
             return b'"%b"' % escaped.encode("utf-8")
         return astring(mailbox.encode("ascii") if self.utf8 else encode_mailbox(mailbox))
 
-    # Mailboxes.
-
-    async def check(self, collection: Collection, rights: Rights) -> None:
-        """NotFound without LOOKUP, Denied without one of the others."""
-        held = await self.rights(collection)
-        if Rights.LOOKUP not in held:
-            raise NotFound()
-        if rights not in held:
-            raise Denied()
-
-    async def rights(self, collection: Collection) -> Rights:
-        """The one place where IMAP asks what the person may do."""
-        if collection.owner == self.owner:
-            return EVERYTHING
-        held = await self.core.directory.access.rights(self.person, collection)
-        return held if held == EVERYTHING else held | await self._as_administrator(collection.owner)
-
-    async def account_rights(self, owner: int) -> Rights:
-        """What the person may do at the top of an owner's tree."""
-        held = await self.core.directory.access.account_rights(self.person, owner)
-        return held if held == EVERYTHING else held | await self._as_administrator(owner)
-
-    async def _as_administrator(self, owner: int) -> Rights:
-        """Who administers a department may do everything with what belongs to no person."""
-        directory = self.core.directory
-        principal = await directory.by_id(owner)
-        if principal is None or principal.kind == "person":
-            return NOTHING
-        administers = await is_administrator(directory, self.person, principal.department)
-        return EVERYTHING if administers else NOTHING
-
-    async def place(self, name: str, missing: str = "NONEXISTENT") -> Place:
-        """Whose mailbox a name means. NO with the code `missing` where there is nobody of that address."""
-        place = await locate(self.core.directory, self.person, name)
-        if place is None:
-            raise no("no such mailbox", missing)
-        return place
-
-    async def mailbox(
-        self, name: str, rights: Rights, missing: str = "NONEXISTENT", *, may_be_empty_name: bool = False
-    ) -> Collection:
-        """The mailbox of a name, with rights on it. NO with the code `missing` where there is none, or only
-        a name without a mailbox (unless `may_be_empty_name`)."""
-        place = await self.place(name, missing)
-        found = await self.core.store.read(
-            lambda tx: collections.by_path(tx, place.owner.id, KIND, place.path)
-        )
-        if found is None or (mailboxes.is_empty_name(found) and not may_be_empty_name):
-            raise no("no such mailbox", missing)
-        try:
-            await self.check(found, rights)
-        except NotFound:
-            raise no("no such mailbox", missing) from None
-        return found
+    # The selected mailbox.
 
     def selected(self) -> tuple[Collection, View]:
         """The selected mailbox; commands that need one are allowed in that state only."""

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armgs_server.imap.protocol import (
-    Command,
-    Event,
-    Fault,
-    ImapProtocol,
-    Line,
-    MessageData,
-    MessageEnd,
-    MessageStart,
-)
+from armgs_server.imap.events import Command, Event, Fault, Line, MessageData, MessageEnd, MessageStart
+from armgs_server.imap.protocol import ImapProtocol
 from tests.feed import feed
 
 LINES, LITERALS = 100, 50

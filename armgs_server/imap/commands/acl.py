@@ -109,8 +109,8 @@ async def handle_myrights(session: Session, cursor: Cursor) -> Ok:
     cursor.space()
     name = cursor.mailbox()
     cursor.end()
-    mailbox = await session.mailbox(name, Rights.LOOKUP, may_be_empty_name=True)
-    rights = await session.rights(mailbox)
+    mailbox = await session.reach.find(name, Rights.LOOKUP, may_be_empty_name=True)
+    rights = await session.reach.rights(mailbox)
     session.write(b"* MYRIGHTS %b %b\r\n" % (session.name(name), shown(rights)))
     return Ok("MYRIGHTS completed")
 
@@ -118,7 +118,7 @@ async def handle_myrights(session: Session, cursor: Cursor) -> Ok:
 async def _administered(session: Session, cursor: Cursor) -> tuple[str, Collection]:
     cursor.space()
     name = cursor.mailbox()
-    return name, await session.mailbox(name, Rights.LOOKUP | Rights.ADMIN, may_be_empty_name=True)
+    return name, await session.reach.find(name, Rights.LOOKUP | Rights.ADMIN, may_be_empty_name=True)
 
 
 def _identifier(cursor: Cursor) -> str:
@@ -145,7 +145,7 @@ async def _grantee(session: Session, mailbox: Collection, identifier: str) -> in
 async def _grant(session: Session, mailbox: Collection, grantee: int, rights: Rights) -> None:
     """Once more with the right that it takes, which may be gone since the look at it."""
     access = session.core.directory.access
-    if Rights.ADMIN not in await session.rights(mailbox):
+    if Rights.ADMIN not in await session.reach.rights(mailbox):
         raise Denied()
 
     async def work(tx: Tx) -> None:

@@ -43,11 +43,11 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
     name = cursor.mailbox()
     cursor.end()
     origin, view = session.writable() if is_move else session.selected()
-    await session.check(
+    await session.reach.check(
         origin, Rights.READ | (Rights.DELETE_ITEMS | Rights.EXPUNGE if is_move else Rights(0))
     )
-    target = await session.mailbox(name, Rights.INSERT, missing="TRYCREATE")
-    held = await session.rights(target)
+    target = await session.reach.find(name, Rights.INSERT, missing="TRYCREATE")
+    held = await session.reach.rights(target)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
 
     # RFC 3501 §6.4.7: all or nothing, so one transaction whatever the number.

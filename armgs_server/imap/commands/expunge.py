@@ -34,7 +34,7 @@ async def handle_uid_expunge(session: Session, cursor: Cursor) -> Ok:
 
 async def _expunge(session: Session, uids: Iterable[int] | None) -> Ok:
     collection, _ = session.writable()
-    await session.check(collection, Rights.EXPUNGE)
+    await session.reach.check(collection, Rights.EXPUNGE)
     return Ok("EXPUNGE completed", await expunge_deleted(session, uids))
 
 

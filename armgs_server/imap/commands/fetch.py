@@ -59,7 +59,7 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     with_uid = by_uid or "QRESYNC" in session.enabled
     plan = Plan.make(items, view, with_uid=with_uid, with_modseq=bool(changed_since))
     # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
-    marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.rights(collection)
+    marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.reach.rights(collection)
     runs = view.runs(wanted, by_uid=by_uid)
     if partial is not None:  # RFC 9394 §3.3
         chosen = partial.of(view.uids_of(runs))

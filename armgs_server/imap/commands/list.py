@@ -118,7 +118,7 @@ async def _lines(session: Session, request: Request, entry: Entry, *, has_child_
     collection = entry.collection
     if collection is None or not entry.is_selectable:
         return lines
-    rights = await session.rights(collection)
+    rights = await session.reach.rights(collection)
     if request.show_status and Rights.READ in rights:
         counts = await count(session, collection, request.show_status)
         lines.append(status_line(name, collection, request.show_status, counts))

@@ -102,6 +102,6 @@ async def _of_others(session: Session) -> dict[str, Collection]:
             continue
         prefix = prefix_of(principal)
         for name, each in _named(await store.read(lambda tx, of=owner: collections.all_of(tx, of, KIND))):  # type: ignore[misc]
-            if Rights.LOOKUP in await session.rights(each):
+            if Rights.LOOKUP in await session.reach.rights(each):
                 found[prefix + name] = each
     return found

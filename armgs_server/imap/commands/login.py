@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""STARTTLS, AUTHENTICATE, LOGIN: RFC 3501 §6.2, SASL-IR (RFC 4959), codes of RFC 5530."""
+"""STARTTLS, AUTHENTICATE, LOGIN: RFC 3501 §6.2, SASL-IR (RFC 4959), codes of RFC 5530, UNAUTHENTICATE
+(RFC 8437)."""
 
 from __future__ import annotations
 
@@ -38,6 +39,13 @@ async def handle_starttls(session: Session, cursor: Cursor) -> None:
         return
     session.write(status(session.tag, b"OK", "begin TLS negotiation now"))
     await session.stream.start_tls()
+
+
+async def handle_unauthenticate(session: Session, cursor: Cursor) -> Ok:
+    """RFC 8437 §2"""
+    cursor.end()
+    await session.unauthenticated()
+    return Ok("logged out", f"CAPABILITY {session.capabilities()}")
 
 
 async def handle_login(session: Session, cursor: Cursor) -> Ok:

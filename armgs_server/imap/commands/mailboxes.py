@@ -39,7 +39,7 @@ async def handle_create(session: Session, cursor: Cursor) -> Ok:
         cursor.space()
         role = _use(cursor)
     cursor.end()
-    place = await session.place(name.removesuffix(DELIMITER), "CANNOT")
+    place = await session.reach.place(name.removesuffix(DELIMITER), "CANNOT")
     path = segments(DELIMITER.join(place.path))
     if place.prefix and role:
         raise no("special uses are of the person's own mailboxes", "USEATTR")
@@ -96,8 +96,8 @@ async def _check_above(session: Session, place: Place, path: Sequence[str]) -> N
 
     above = await session.core.store.read(work)
     if above is not None:
-        await session.check(above, Rights.CREATE)
-    elif Rights.CREATE not in await session.account_rights(place.owner.id):
+        await session.reach.check(above, Rights.CREATE)
+    elif Rights.CREATE not in await session.reach.account_rights(place.owner.id):
         raise Denied()
 
 
@@ -132,7 +132,7 @@ async def handle_delete(session: Session, cursor: Cursor) -> Ok:
     cursor.end()
     if name == INBOX:
         raise no("INBOX cannot be deleted", "CANNOT")
-    found = await session.mailbox(name, Rights.DELETE_COLLECTION, may_be_empty_name=True)
+    found = await session.reach.find(name, Rights.DELETE_COLLECTION, may_be_empty_name=True)
     if found.role == "inbox":
         raise no("INBOX cannot be deleted", "CANNOT")
     if session.collection is not None and _key(session.collection) == _key(found):
@@ -162,9 +162,9 @@ async def handle_rename(session: Session, cursor: Cursor) -> Ok:
     cursor.space()
     new = cursor.mailbox()
     cursor.end()
-    place = await session.place(new.removesuffix(DELIMITER), "CANNOT")
+    place = await session.reach.place(new.removesuffix(DELIMITER), "CANNOT")
     path = segments(DELIMITER.join(place.path))
-    found = await session.mailbox(old, Rights.DELETE_COLLECTION, may_be_empty_name=True)
+    found = await session.reach.find(old, Rights.DELETE_COLLECTION, may_be_empty_name=True)
     owner = place.owner.id
     if found.owner != owner:
         raise no("a mailbox stays with its owner", "CANNOT")
@@ -216,7 +216,7 @@ async def _subscribe(session: Session, cursor: Cursor, subscribed: int) -> Ok:
     done = Ok("SUBSCRIBE completed" if subscribed else "UNSUBSCRIBE completed")
     if not subscribed and await session.core.store.write(lambda tx: subscriptions.discard(tx, person, name)):
         return done
-    found = await session.mailbox(name, Rights.LOOKUP, may_be_empty_name=True)
+    found = await session.reach.find(name, Rights.LOOKUP, may_be_empty_name=True)
 
     async def work(tx: Tx) -> None:
         try:

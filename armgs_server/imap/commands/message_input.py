@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Rights
 from armgs_server.errors import TooLarge
 from armgs_server.formats.mime import MessageIndex
-from armgs_server.imap import protocol as framing
+from armgs_server.imap import events as framing
 from armgs_server.imap.commands.store import join_keywords
 from armgs_server.imap.commands.url_content import copy_url
 from armgs_server.imap.flag_rights import permitted
@@ -79,8 +79,8 @@ class MessageInput:
             if collection is None:
                 self._check_syntax()
                 # TRYCREATE: the client may make the mailbox and try again (RFC 3501 §6.3.11)
-                collection = await self._session.mailbox(name, rights, missing="TRYCREATE")
-                held = await self._session.rights(collection)
+                collection = await self._session.reach.find(name, rights, missing="TRYCREATE")
+                held = await self._session.reach.rights(collection)
             if len(found) == limit:
                 raise no(f"more than {limit} messages in one command", "LIMIT")
             ref = await self._message()

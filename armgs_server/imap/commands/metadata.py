@@ -99,8 +99,8 @@ async def _place(session: Session, name: str) -> tuple[Place, Rights]:
     """RFC 5464 §4.2: with LOOKUP and one of the rights to the messages."""
     if not name:
         return Place(session.owner, 0), Rights.READ
-    found = await session.mailbox(name, Rights.LOOKUP, may_be_empty_name=True)
-    rights = await session.rights(found)
+    found = await session.reach.find(name, Rights.LOOKUP, may_be_empty_name=True)
+    rights = await session.reach.rights(found)
     if not rights & (Rights.READ | Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.POST):
         raise Denied()
     return Place(found.owner, found.id), rights
@@ -108,7 +108,7 @@ async def _place(session: Session, name: str) -> tuple[Place, Rights]:
 
 async def mailbox_entries(session: Session, collection: Collection, wanted: Sequence[str]) -> Values:
     """For LIST (RFC 9590): nothing where the person may see the mailbox's name only."""
-    if Rights.READ not in await session.rights(collection):
+    if Rights.READ not in await session.reach.rights(collection):
         return {}
     return await _read(session, Place(collection.owner, collection.id), wanted, 0)
 

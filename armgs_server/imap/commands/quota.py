@@ -38,7 +38,7 @@ async def handle_getquotaroot(session: Session, cursor: Cursor) -> Ok:
     cursor.space()
     name = cursor.mailbox()
     cursor.end()
-    found = await session.mailbox(name, Rights.READ)
+    found = await session.reach.find(name, Rights.READ)
     owner = await session.core.directory.by_id(found.owner)
     if owner is None:
         raise no("no such mailbox", "NONEXISTENT")

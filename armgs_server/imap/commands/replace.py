@@ -31,7 +31,7 @@ async def _replace(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     cursor.space()
     name = cursor.mailbox()
     origin, view = session.writable()
-    await session.check(origin, Rights.DELETE_ITEMS | Rights.EXPUNGE)
+    await session.reach.check(origin, Rights.DELETE_ITEMS | Rights.EXPUNGE)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
     if len(uids) != 1:  # RFC 8508 §3.3
         raise no("no such message", "NONEXISTENT")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from armgs_server.formats.base_subject import casemap
 from armgs_server.formats.mime import Part, unpack
 from armgs_server.formats.mime_header import decode_text, iterate_fields
 from armgs_server.formats.mime_section import MAX_TEXT, decoded_text, header_text, text_parts
@@ -29,14 +30,14 @@ class Content:
         """Whether a field of that name has the text; every field of the name counts, "" means it is there."""
         wanted = name.lower().encode("utf-8")
         return any(
-            needle in decode_text(value).casefold()
+            needle in casemap(decode_text(value))
             for found, value in iterate_fields(self.header)
             if found.lower() == wanted
         )
 
     def text_has(self, needle: str) -> bool:
         """Header or body."""
-        return needle in self.body or needle in header_text(self.header).casefold()
+        return needle in self.body or needle in casemap(header_text(self.header))
 
 
 async def read_content(blobs: Blobs, row: Row, needs_body: bool) -> Content:
@@ -58,4 +59,4 @@ async def read_content(blobs: Blobs, row: Row, needs_body: bool) -> Content:
 
 
 def _folded(octets: bytes, part: Part) -> str:
-    return decoded_text(octets, part).casefold()
+    return casemap(decoded_text(octets, part))

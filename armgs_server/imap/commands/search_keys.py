@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from armgs_server.formats.base_subject import casemap
 from armgs_server.formats.mime_header import parse_date
 from armgs_server.imap.commands.object_ids import email_id, thread_id
 from armgs_server.imap.commands.search_content import Content
@@ -133,7 +134,7 @@ class _Parser:
 
     def text(self) -> str:
         try:
-            return self.cursor.astring().decode("utf-8").casefold()
+            return casemap(self.cursor.astring().decode("utf-8"))
         except UnicodeDecodeError:
             raise no("search text is UTF-8 here", "BADCHARSET (US-ASCII UTF-8)") from None
 
@@ -175,7 +176,7 @@ class _Parser:
 
     def column_text(self, column: str, needle: str) -> Key:
         place = self.query.column(column)
-        return Key(lambda row, _: needle in row[place].casefold())
+        return Key(lambda row, _: needle in casemap(row[place]))
 
     def word_key(self, name: str) -> Key | None:
         """KEYWORD, UNKEYWORD."""

@@ -54,7 +54,7 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
         session.write(b"* OK [CLOSED] the mailbox before is closed\r\n")  # RFC 9051 §7.1, RFC 7162 §3.2.11
     if known:
         session.enable_condstore()
-    found = await session.mailbox(name, Rights.READ)
+    found = await session.reach.find(name, Rights.READ)
 
     async def work(tx: Tx) -> tuple[Collection, int | None, list[str]]:
         collection = await collections.get(tx, found.owner, found.id)
@@ -68,7 +68,7 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
     uids = await _uids(session, collection)
     view = View((), collection.modseq, keywords)
     view.recents = None if session.is_rev2 else []
-    rights = await session.rights(collection)
+    rights = await session.reach.rights(collection)
     session.enter(collection, view, read_only=read_only or not rights & _CHANGING)
     if uids:
         await claim_recent(session, collection, view, uids[-1])
@@ -122,7 +122,7 @@ async def handle_close(session: Session, cursor: Cursor) -> Ok:
     code = ""
     if not session.read_only:
         collection, _ = session.selected()
-        rights = await session.rights(collection)
+        rights = await session.reach.rights(collection)
         if Rights.EXPUNGE in rights:
             code = await expunge_deleted(session, None)
     await session.leave()

@@ -40,7 +40,7 @@ async def handle_status(session: Session, cursor: Cursor) -> Ok:
     cursor.end()
     if "HIGHESTMODSEQ" in wanted:
         session.enable_condstore()  # RFC 7162 §3.1
-    found = await session.mailbox(name, Rights.READ)
+    found = await session.reach.find(name, Rights.READ)
     counts = await count(session, found, wanted)
     session.write(status_line(session.name(name), found, wanted, counts))
     return Ok("STATUS completed")

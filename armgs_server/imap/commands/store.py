@@ -143,7 +143,7 @@ def _parse(cursor: Cursor) -> tuple[SequenceSet, Change]:
 async def _permitted(session: Session, collection: Collection, change: Change) -> Change:
     """RFC 4314 §4: s for \\Seen, t for \\Deleted, w for the others. With one of them the command does what it
     may and leaves the rest as it is; with none it is refused."""
-    rights = await session.rights(collection)
+    rights = await session.reach.rights(collection)
     spared = 0
     if Rights.SEEN not in rights:
         spared |= Flags.SEEN

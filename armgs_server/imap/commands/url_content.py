@@ -40,7 +40,7 @@ async def copy_url(session: Session, url: bytes, writer: BlobWriter) -> None:
 async def _copy(
     session: Session, url: MessageUrl, section: Section, writer: BlobWriter, refusal: ImapError
 ) -> None:
-    collection = await session.mailbox(url.mailbox, Rights.READ)
+    collection = await session.reach.find(url.mailbox, Rights.READ)
     if url.uid_validity and url.uid_validity != collection.uid_validity:
         raise refusal
     rows = await session.core.store.read(
