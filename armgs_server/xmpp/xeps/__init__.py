@@ -30,6 +30,7 @@ from armgs_server.xmpp.xeps import (
     xep_0313_mam,
     xep_0357_push,
     xep_0359_stanza_ids,
+    xep_0377_reporting,
     xep_0424_retraction,
     xep_0441_preferences,
     xep_0494_access,
@@ -53,6 +54,7 @@ SERVER_FEATURES = (
     *xep_0215_services.FEATURES,
     *xep_0280_carbons.FEATURES,
     *xep_0359_stanza_ids.FEATURES,
+    *xep_0377_reporting.FEATURES,
     *xep_0424_retraction.FEATURES,
 )
 ACCOUNT_FEATURES = (

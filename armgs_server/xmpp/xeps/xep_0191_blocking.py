@@ -13,6 +13,7 @@ from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
 from armgs_server.xmpp.jid import JID, is_among, parse
 from armgs_server.xmpp.stanza import StanzaError, element, head
+from armgs_server.xmpp.xeps import xep_0377_reporting
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -49,6 +50,7 @@ async def handle_block(query: Query) -> bytes:
     jids = _jids(query)
     if not jids:
         raise StanzaError("bad-request", "whom to block?")  # §3.3
+    xep_0377_reporting.check(query)
     owner = query.owner
 
     async def work(tx: Tx) -> frozenset[str]:
@@ -64,6 +66,7 @@ async def handle_block(query: Query) -> bytes:
     # §3.3: the blocked contact sees the person go offline, while that can still be sent.
     await _tell(query.server, account, jids, is_available=False)
     account.blocked = blocked
+    xep_0377_reporting.journal(query)
     query.after(lambda: _push_everywhere(query.server, account, "block", jids))
     return b""
 
