@@ -5,8 +5,9 @@ Rendering two thousand files is the hot path: each function gives its element as
 from a day that is kept and a time of day.
 """
 
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from time import gmtime, strftime
 from typing import Any
@@ -26,6 +27,7 @@ from armgs_server.dav.resources import (
 from armgs_server.dav.view import View, key_of
 from armgs_server.dav.xml import Element, text_of
 from armgs_server.directory.access import Rights
+from armgs_server.directory.model import Principal
 from armgs_server.storage import locks
 from armgs_server.storage.clock import SECOND, now
 from armgs_server.storage.locks import Lock
@@ -37,6 +39,14 @@ _SECONDS = [f"{second:02}" for second in range(60)]
 LOCKS = dav("lockdiscovery")
 RESOURCE_IDS = uuid.UUID("0f5bb3c8-8a37-5d6d-9f6c-2f4f0d7f8a11")
 MAX_DISPLAY_NAME = 1000
+STANDARD_ROLES = ("default", "directory")
+NAMES_RU = {
+    ("calendar", "default"): "Календарь",
+    ("tasks", "tasks"): "Задачи",
+    ("addressbook", "contacts"): "Контакты",
+    ("addressbook", "directory"): "Справочник",
+}
+_CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
 _SUPPORTED_LOCK = "<D:supportedlock>" + "".join(
     f"<D:lockentry><D:lockscope><D:{scope}/></D:lockscope>"
@@ -95,7 +105,22 @@ def _creationdate(view: View, resource: Any) -> str:
 
 
 def _displayname(view: View, resource: Resource) -> str:
-    return f"<D:displayname>{escape(display_name(resource))}</D:displayname>"
+    return f"<D:displayname>{escape(standard_name(view.person, resource))}</D:displayname>"
+
+
+def standard_name(person: Principal, resource: Resource) -> str:
+    """The name in the reader's language of a standard collection that nobody has given another."""
+    if isinstance(resource, CollectionResource) and "displayname" not in resource.collection.data:
+        collection = resource.collection
+        if collection.role in STANDARD_ROLES and is_russian(person):
+            return NAMES_RU.get((collection.kind, collection.name)) or display_name(resource)
+    return display_name(resource)
+
+
+def is_russian(person: Principal) -> bool:
+    """What the person's entry says of the language; without that, how the name is written."""
+    given = person.data.get("language")
+    return str(given).startswith("ru") if given else _CYRILLIC.search(person.name) is not None
 
 
 def _change_displayname(data: dict[str, Any], element: Element | None) -> None:
@@ -162,16 +187,22 @@ def _lockdiscovery(view: View, resource: Any) -> str:
         return "<D:lockdiscovery/>"
     chain = [each.id for each in parent.chain]
     uid = resource.item.uid if isinstance(resource, MemberResource) else 0
-    return lockdiscovery([lock for lock in present if lock.covers(chain, uid)], view.person.id)
+    may_unlock = Rights.ADMIN in parent.rights
+
+    def is_shown(lock: Lock) -> bool:
+        return may_unlock or lock.principal == view.person.id
+
+    return lockdiscovery([lock for lock in present if lock.covers(chain, uid)], is_shown)
 
 
-def lockdiscovery(present: Sequence[Lock], person: int) -> str:
-    """RFC 4918 §15.8. The token is shown to who took the lock alone; it would be of no use to others."""
-    return f"<D:lockdiscovery>{''.join(_activelock(lock, person) for lock in present)}</D:lockdiscovery>"
+def lockdiscovery(present: Sequence[Lock], is_shown: Callable[[Lock], bool]) -> str:
+    """RFC 4918 §15.8. The token is shown to who took the lock or may remove it; it is of no use to others."""
+    entries = "".join(_activelock(lock, has_token=is_shown(lock)) for lock in present)
+    return f"<D:lockdiscovery>{entries}</D:lockdiscovery>"
 
 
-def _activelock(lock: Lock, person: int) -> str:
-    token = f"<D:locktoken><D:href>{lock.token}</D:href></D:locktoken>" if lock.principal == person else ""
+def _activelock(lock: Lock, *, has_token: bool) -> str:
+    token = f"<D:locktoken><D:href>{lock.token}</D:href></D:locktoken>" if has_token else ""
     seconds = max(1, -(-(lock.expires - now()) // SECOND))
     return (
         "<D:activelock><D:locktype><D:write/></D:locktype>"

@@ -12,11 +12,12 @@ from armgs_server.dav.headers import parse_lock_token, parse_timeout
 from armgs_server.dav.methods.delete import check_still
 from armgs_server.dav.methods.put import check_unmoved, target_of
 from armgs_server.dav.multistatus import document
-from armgs_server.dav.names import dav
+from armgs_server.dav.names import dav, escape
 from armgs_server.dav.properties import lockdiscovery
 from armgs_server.dav.resources import CollectionResource, MemberResource, UnmappedResource, walk_to_write
 from armgs_server.dav.xml import LockInfo, parse_lockinfo
 from armgs_server.directory.access import Rights
+from armgs_server.directory.administrators import is_administrator
 from armgs_server.net.http import Response
 from armgs_server.storage import items, locks
 from armgs_server.storage.clock import SECOND, now
@@ -76,7 +77,7 @@ async def _take(call: Call, wanted: LockInfo, *, deep: bool, expires: int) -> Re
             wanted.scope,
             int(deep and item is None),
             call.person.id,
-            wanted.holder,
+            wanted.holder or f"<D:owner>{escape(call.person.name)}</D:owner>",  # so that others see who it is
             expires,
             resource.href,
         )
@@ -117,11 +118,12 @@ async def _refresh(call: Call, expires: int) -> Response:
 
 
 async def handle_unlock(call: Call) -> Response:
-    """204; whoever took the lock may release it, and who administers the collection."""
+    """204; for who took the lock, and who has DAV:unlock: the collection's or department's administrator."""
     resource, place = call.resource, call.place
     assert place is not None and isinstance(resource, MemberResource | CollectionResource)
     token = parse_lock_token(call.header("lock-token"))
     parent = call.require(resource, Rights.READ)
+    may_unlock = Rights.ADMIN in parent.rights or await _administers_owner(call, parent)
 
     async def work(tx: Tx) -> None:
         found = await walk_to_write(tx, place)
@@ -130,12 +132,21 @@ async def handle_unlock(call: Call) -> Response:
         lock = next((each for each in present if each.token == token), None)
         if lock is None:
             raise DavError(409, condition=dav("lock-token-matches-request-uri"))  # §9.11.1
-        if lock.principal != call.person.id and Rights.ADMIN not in parent.rights:
+        if lock.principal != call.person.id and not may_unlock:
             raise DavError(403, "The lock belongs to somebody else.")
         await locks.release(tx, lock)
 
     await call.engine.store.write(work)
     return Response(204)
+
+
+async def _administers_owner(call: Call, parent: CollectionResource) -> bool:
+    directory = call.engine.directory
+    owner = await directory.by_id(parent.collection.owner)
+    if owner is None:
+        return False
+    department = owner.id if owner.kind == "department" else owner.department
+    return await is_administrator(directory, call.person, department)
 
 
 def _conflict(conflicts: Sequence[Lock]) -> DavError:
@@ -147,7 +158,9 @@ def _conflict(conflicts: Sequence[Lock]) -> DavError:
 def _answer(
     call: Call, held: Sequence[Lock], status: int, headers: Sequence[tuple[str, str]] = ()
 ) -> Response:
-    return document("D:prop", lockdiscovery(held, call.person.id), status, headers)
+    return document(
+        "D:prop", lockdiscovery(held, lambda lock: lock.principal == call.person.id), status, headers
+    )
 
 
 METHODS = (

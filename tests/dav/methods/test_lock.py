@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 
+from armgs_server.directory.administrators import set_administrators
 from armgs_server.storage import clock
 from tests.dav.client import Client
-from tests.dav.conftest import FILES, PETROVA, Site
+from tests.dav.conftest import FILES, IVANOV, PETROVA, Site
 
 SHARED = "/dav/files/shared"
 BODY = (
@@ -189,3 +190,46 @@ async def test_depth_1_and_bad_bodies(site: Site) -> None:
     assert (await ivanov.request("LOCK", f"{FILES}/a", body, {"Depth": "1"})).status == 400
     assert (await ivanov.request("LOCK", f"{FILES}/a", "<lockinfo/>")).status == 400
     assert (await ivanov.request("LOCK", "/dav/", body)).status == 405
+
+
+DISCOVER = '<propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>'
+
+
+async def test_an_administrator_of_the_department_may_unlock(site: Site) -> None:
+    ivanov, petrova = site.ivanov, site.petrova
+    await ivanov.request("PUT", f"{SHARED}/a", b"1")
+    token = await take(petrova, f"{SHARED}/a")
+    unlock = {"Lock-Token": f"<{token}>"}
+    assert (await ivanov.request("UNLOCK", f"{SHARED}/a", headers=unlock)).status == 403
+    directory, person = site.core.directory, site.people[IVANOV]
+    department = await directory.by_id(person.department)
+    assert department is not None
+    await set_administrators(directory, department, [person.id])
+    assert (await ivanov.request("UNLOCK", f"{SHARED}/a", headers=unlock)).status == 204
+    assert (await ivanov.request("PUT", f"{SHARED}/a", b"2")).status == 204
+
+
+async def test_the_owner_of_a_folder_sees_the_token_of_a_guest_and_may_unlock(site: Site) -> None:
+    ivanov, petrova = site.ivanov, site.petrova
+    await ivanov.request("MKCOL", f"{FILES}/d/")
+    await ivanov.request("PUT", f"{FILES}/d/a", b"1")
+    ace = (
+        f"<ace><principal><href>/dav/principals/people/{PETROVA}/</href></principal><grant>"
+        "<privilege><read/></privilege><privilege><write/></privilege></grant></ace>"
+    )
+    assert (await ivanov.request("ACL", f"{FILES}/d/", f'<acl xmlns="DAV:">{ace}</acl>')).status == 200
+    token = await take(petrova, f"{FILES}/d/a")
+    seen = await ivanov.request("PROPFIND", f"{FILES}/d/a", DISCOVER, {"Depth": "0"})
+    assert seen.texts("//D:locktoken/D:href") == [token]
+    assert (
+        await ivanov.request("UNLOCK", f"{FILES}/d/a", headers={"Lock-Token": f"<{token}>"})
+    ).status == 204
+
+
+async def test_a_lock_without_an_owner_says_who_took_it(site: Site) -> None:
+    ivanov, petrova = site.ivanov, site.petrova
+    await ivanov.request("PUT", f"{SHARED}/a", b"1")
+    body = BODY.format(scope="exclusive").replace("<D:owner>Иванов &amp; Ко</D:owner>", "")
+    assert (await petrova.request("LOCK", f"{SHARED}/a", body, {"Depth": "0"})).status == 200
+    seen = await ivanov.request("PROPFIND", f"{SHARED}/a", DISCOVER, {"Depth": "0"})
+    assert seen.texts("//D:activelock/D:owner") == ["Петрова Анна"]
