@@ -534,6 +534,9 @@ class DavSettings:
     attendee_refresh: int = setting(
         50, doc="Attendees of a meeting up to which each sees the answers of the others.", minimum=0
     )
+    inbox_items: int = setting(
+        1000, doc="Scheduling messages kept in an inbox; the oldest go first.", minimum=1
+    )
     imip: bool = setting(True, doc="Invite people of other servers by mail.")
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)

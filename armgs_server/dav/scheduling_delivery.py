@@ -67,8 +67,7 @@ class Delivery:
             return await self._ask_room(tx, principal, copy, message, told)
         if message.method == "CANCEL":
             if copy is not None:
-                cancelled = itip_attendee.apply_cancel(copy.object, told)
-                await self._keep(tx, principal, copy, cancelled, tag=True)
+                await self._keep(tx, principal, copy, self._cancelled(copy, told), tag=True)
         else:
             made, is_new = self._merge(copy, told)
             if await self._keep(tx, principal, copy, made, tag=is_new) is False:
@@ -87,6 +86,12 @@ class Delivery:
             is_new = not itip_attendee.is_same(copy.object, made, self._users.who)
             known = self._merged[key] = made, is_new
         return known
+
+    def _cancelled(self, copy: Copy, told: CalendarObject) -> CalendarObject:
+        key = copy.item.blob, id(told)
+        if key not in self._merged:
+            self._merged[key] = itip_attendee.apply_cancel(copy.object, told), True
+        return self._merged[key][0]
 
     async def _keep(
         self, tx: Tx, principal: Principal, copy: Copy | None, made: CalendarObject, *, tag: bool

@@ -50,7 +50,9 @@ class Desk:
 
     store: Store
     owners: set[int]
+    inbox_items: int
     blobs: dict[bytes, bytes] = field(default_factory=dict)
+    _sent: set[bytes] = field(default_factory=set)
     _objects: dict[bytes, CalendarObject] = field(default_factory=dict)
     _entries: dict[int, tuple[CalendarObject, BlobRef, Entry]] = field(default_factory=dict)
 
@@ -69,8 +71,16 @@ class Desk:
         raise Temporary("The calendars change too fast.")
 
     async def _hold(self, tx: Tx, work: Callable[[Tx], Awaitable[T]]) -> T:
+        self._sent.clear()
         await accounts.hold(tx, self.owners)
         return await work(tx)
+
+    def _once(self, ref: BlobRef) -> BlobRef:
+        """The bytes themselves go to the database once in a transaction, however many people get them."""
+        if ref.hash in self._sent:
+            return BlobRef(ref.hash, ref.size, None)
+        self._sent.add(ref.hash)
+        return ref
 
     async def copy(self, tx: Tx, owner: int, ical_uid: str) -> Copy | None:
         """The owner's object with a UID."""
@@ -96,7 +106,8 @@ class Desk:
 
         None where the owner has no calendar for it. OverQuota.
         """
-        ref, entry = self.entry(changed, declined)
+        whole, entry = self.entry(changed, declined)
+        ref = self._once(whole)
         value = ref.hash.hex()[:32]
         if copy is not None:
             item = await items.replace(tx, copy.item, ref, CONTENT_TYPE)
@@ -128,6 +139,9 @@ class Desk:
         """Puts a scheduling message into the owner's inbox (RFC 6638 §4)."""
         inbox = await collections.by_role(tx, owner, scheduling.INBOX, "default")
         if inbox is not None:
-            ref = self.store.blobs.small(message)
+            if inbox.items >= self.inbox_items:  # clients that never look into it leave everything there
+                oldest = await items.scan(tx, owner, inbox.id, limit=inbox.items - self.inbox_items + 1)
+                await items.remove(tx, inbox, [item.uid for item in oldest])
+            ref = self._once(self.store.blobs.small(message))
             name = f"{clock.unique_id():x}.ics"
             await items.add(tx, inbox, ref, name=name, content_type=CONTENT_TYPE)

@@ -101,7 +101,7 @@ class Inbound:
         if line is None or users.principal(sender) is not None:
             return
         host = users.who(line[2])
-        desk = Desk(store, {owner.id})
+        desk = Desk(store, {owner.id}, self._core.config.dav.inbox_items)
         calendar = found.calendar
         lines = [*calendar.properties, ("METHOD", "", incoming.method)]
         message = Message(

@@ -61,7 +61,7 @@ class Change:
     ) -> Change:
         """Learns who is concerned: by the new object and by those that are there now."""
         engine = call.engine
-        desk = Desk(engine.store, {owner.id})
+        desk = Desk(engine.store, {owner.id}, engine.config.dav.inbox_items)
         made = cls(call, owner, new, body, desk, Users(engine.directory), await _may_send(call, owner))
         await made.users.learn_principal(owner)
         for item in present:

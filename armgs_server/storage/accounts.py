@@ -123,8 +123,8 @@ async def hold(tx: Tx, owners: Iterable[int]) -> None:
 
     On SQLite writers take turns anyway; on PostgreSQL this locks the rows, in one order for all.
     """
-    for owner in sorted(set(owners)):
-        await tx.execute("UPDATE account SET items = items WHERE owner = ?", owner)
+    rows = [(owner,) for owner in sorted(set(owners))]
+    await tx.executemany("UPDATE account SET items = items WHERE owner = ?", rows)
 
 
 async def delete(tx: Tx, owner: int) -> None:

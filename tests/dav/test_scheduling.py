@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from armgs_server.directory.people import Change
 from armgs_server.formats import imip
 from armgs_server.storage import clock, queue
 from tests.dav.calendars import DECLARED, ICS, calendar, component
 from tests.dav.client import Answer, Client
-from tests.dav.conftest import IVANOV, PETROVA, ROOM, SIDOROV, Site
+from tests.dav.conftest import IVANOV, PETROVA, ROOM, SIDOROV, Site, run_site
 
 
 def home(address: str) -> str:
@@ -390,3 +391,28 @@ async def test_a_task_is_assigned_and_done(site: Site) -> None:
     await put(site.petrova, theirs, done.encode(), 204)
     (mine,) = await objects(site.ivanov, home(IVANOV) + "tasks/")
     assert "PARTSTAT=COMPLETED" in attendee(mine, PETROVA) and "PERCENT-COMPLETE:100" in mine
+
+
+async def test_an_inbox_holds_so_many_messages(tmp_path: Path) -> None:
+    async with run_site("sqlite", tmp_path, inbox_items=3) as site:
+        for number in range(5):
+            uid = f"m{number}"
+            await put(site.ivanov, home(IVANOV) + f"default/{uid}.ics", calendar(meeting(uid=uid)))
+        kept = await objects(site.petrova, home(PETROVA) + "inbox/")
+        assert [line(text, "UID:") for text in kept] == ["UID:m2", "UID:m3", "UID:m4"]
+
+
+async def test_invitations_of_hundreds_share_their_bytes(both_sites: Site) -> None:
+    people = [f"p{number}@digital.example" for number in range(60)]
+    for address in people:
+        await both_sites.core.directory.create_person(address, address)
+    lines = [f"ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{address}" for address in people]
+    await put(both_sites.ivanov, home(IVANOV) + "default/m1.ics", calendar(meeting(*lines)))
+    (held,) = await objects(both_sites.ivanov, home(IVANOV) + "default/")
+    assert held.count("SCHEDULE-STATUS=1.2") == 60
+    owners = await both_sites.store.read(
+        lambda tx: tx.rows(
+            "SELECT blob, COUNT(*) FROM item WHERE content_type LIKE 'text/calendar%' GROUP BY blob"
+        )
+    )
+    assert sorted(count for _, count in owners) == [1, 60, 60]  # the host's, the messages, the copies
