@@ -117,7 +117,7 @@ async def leave(server: Server, session: Session, stream: Transport, *, is_final
         return
     session.sm.stop()
     wait_for_client(server, session, server.config.xmpp.resume_time)
-    if session.sm.queue:
+    if session.sm.queue and not server.is_stopping:
         server.spawn(xep_0357_push.asleep(server, session))
 
 
