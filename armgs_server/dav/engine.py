@@ -6,7 +6,8 @@
     /dav/files/ADDRESS/…               /dav/files/shared/…  (the folder of the person's department)
 
 A home also shows what others share with its owner: the department's address book as `directory`, any
-other collection as `NAME_shared_by_ADDRESS`. Everything that the person may not look up is not found.
+other collection as `NAME_shared_by_ADDRESS`; folders of files lie beside the own files under such a name.
+Everything that the person may not look up is not found.
 """
 
 from collections.abc import Hashable, Sequence
@@ -190,8 +191,25 @@ class Engine:
         return owner
 
     async def _files_place(self, person: Principal, names: tuple[str, ...]) -> Place:
+        if SHARED_BY in names[0]:
+            shared = (await self._shared_folders(person)).get(names[0])
+            if shared is None:
+                raise NotFound()
+            base = join(("dav", FILES, names[0]), slash=True)
+            return Place(shared.owner, self.kinds_of(FILES), base, names[1:], number=shared.id)
         owner = person.department if names[0] == SHARED else (await self._owner(names[0])).id
         return Place(owner, self.kinds_of(FILES), join(("dav", FILES, names[0]), slash=True), names[1:])
+
+    async def _shared_folders(self, person: Principal) -> dict[str, Collection]:
+        """Folders inside others' files that the person may see, by their names beside the own files."""
+        found: dict[str, Collection] = {}
+        for folder in await self.directory.access.shared_with(person, FILES):
+            name = await self._alias(person, folder) if folder.parent else ""
+            if name in found:  # two of one name by one owner
+                name = name.replace(SHARED_BY, f" ({folder.id}){SHARED_BY}", 1)
+            if name:
+                found[name] = folder
+        return found
 
     async def _home_place(self, owner: Principal, area: str, base: str, names: tuple[str, ...]) -> Place:
         kinds = self.kinds_of(area)
@@ -223,7 +241,8 @@ class Engine:
         if folder.name in HOMES:
             below = [(*path, person.address)]
         elif folder.name == FILES:
-            below = [(*path, person.address), (*path, SHARED)]
+            shared = [(*path, name) for name in await self._shared_folders(person)]
+            below = [(*path, person.address), (*path, SHARED), *shared]
         elif folder.name == "people":
             below = [(*path, person.address)]
         else:

@@ -100,7 +100,8 @@ class Place:
     """An owner, the kinds that lie under this part of the URL space, and the names below.
 
     `base` is the href of what `names` starts from. The first name may be an alias for what somebody
-    else owns: for the collection with that `role`, or for the one named `alias`.
+    else owns: for the collection with that `role`, or for the one named `alias`. `number` is a folder
+    inside somebody else's files from which `names` start.
     """
 
     owner: int
@@ -109,6 +110,7 @@ class Place:
     names: tuple[str, ...]
     role: str = ""
     alias: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,14 @@ async def walk_to_write(tx: Tx, place: Place, *others: Place) -> Found:
 
 async def walk(tx: Tx, place: Place) -> Found:
     """Follows the names of a place."""
-    top, names = await _top(tx, place)
-    if top is None:
-        return Found((), None, place.names)
-    chain = [top]
+    if place.number:
+        shared = await collections.get(tx, place.owner, place.number)
+        chain, names = (await collections.ancestors(tx, shared))[::-1], place.names
+    else:
+        top, names = await _top(tx, place)
+        if top is None:
+            return Found((), None, place.names)
+        chain = [top]
     nested = any(kind.nested for kind in place.kinds)
     while names:
         below = chain[-1]

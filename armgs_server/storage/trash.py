@@ -3,6 +3,7 @@
 
 It is an ordinary folder: listed, counted in the quota, restored from by moving, emptied by deleting. What
 is deleted inside it is gone. A day's folder is removed when it is older than the days it is kept.
+A folder that comes here is shared with nobody any more.
 """
 
 from __future__ import annotations
@@ -42,7 +43,16 @@ async def throw_tree(tx: Tx, source: Collection) -> None:
     for lock in await locks.below(tx, source.owner, source.id):
         await locks.release(tx, lock)
     await locks.remove(tx, source.owner, source.id, [0])
+    await _unshare(tx, source)
     await trees.rename(tx, source, parent=day.id, name=name)
+
+
+async def _unshare(tx: Tx, source: Collection) -> None:
+    """What is thrown away is its owner's alone, as if it were gone."""
+    for child in await collections.children(tx, source.owner, source.id, source.kind):
+        await _unshare(tx, child)
+    if await tx.execute("DELETE FROM grant_ WHERE owner = ? AND collection = ?", source.owner, source.id):
+        tx.publish("grants", b"%d" % source.owner)
 
 
 async def expire(tx: Tx, days: int, limit: int = BATCH) -> int:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from armgs_server.dav.resources import UnmappedResource
 from armgs_server.directory.access import Rights
 from armgs_server.errors import NotFound
 from armgs_server.storage import collections
-from tests.dav.conftest import IVANOV, PETROVA, ROOM, SIDOROV, Site
+from tests.dav.conftest import FILES, IVANOV, PETROVA, ROOM, SIDOROV, Site
 
 
 async def hrefs(site: Site, path: str, user: str = IVANOV) -> list[str]:
@@ -102,3 +104,44 @@ async def test_what_is_missing_in_the_own_home_may_be_made(site: Site) -> None:
     assert isinstance(resource, UnmappedResource) and resource.parent is not None
     resource = await engine.locate(person, ("dav", "calendars", IVANOV, "new", "x.ics"))
     assert isinstance(resource, UnmappedResource) and resource.parent is None
+
+
+LOCK = '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>'
+
+
+async def test_a_folder_that_is_shared_lies_beside_the_own_files(both_sites: Site) -> None:
+    ivanov, petrova = both_sites.ivanov, both_sites.petrova
+    for path in ("a/", "a/план/", "a/план/b/", "план/"):
+        assert (await ivanov.request("MKCOL", f"{FILES}/{quote(path)}")).status == 201
+    ace = (
+        f"<ace><principal><href>/dav/principals/people/{PETROVA}/</href></principal><grant>"
+        "<privilege><read/></privilege><privilege><write/></privilege></grant></ace>"
+    )
+    for path in ("a/план/", "план/"):
+        answer = await ivanov.request("ACL", f"{FILES}/{quote(path)}", f'<acl xmlns="DAV:">{ace}</acl>')
+        assert answer.status == 200
+    listed = await petrova.request("PROPFIND", "/dav/files/", headers={"Depth": "1"})
+    shared = [href for href in listed.hrefs if "_shared_by_" in href]
+    assert len(shared) == 2 and all(quote("план") in href for href in shared)
+    first = f"/dav/files/{quote('план')}_shared_by_{IVANOV}/"
+    assert first in shared
+    assert (await petrova.request("PUT", f"{first}b/new", b"hers")).status == 201
+    assert (await ivanov.request("GET", f"{FILES}/{quote('a/план/b/new')}")).body == b"hers"
+    below = await petrova.request("PROPFIND", first, headers={"Depth": "infinity"})
+    assert below.hrefs == [first, f"{first}b/", f"{first}b/new"]
+    # A lock above the shared part covers it, too.
+    token = (await ivanov.request("LOCK", f"{FILES}/a/", LOCK, {"Depth": "infinity"})).headers["lock-token"]
+    assert (await petrova.request("PUT", f"{first}b/new", b"again")).status == 423
+    assert (await ivanov.request("UNLOCK", f"{FILES}/a/", headers={"Lock-Token": token})).status == 204
+    assert (await petrova.request("DELETE", f"{first}b/new")).status == 204
+    assert (
+        b"new" in (await ivanov.request("PROPFIND", f"{FILES}/.trash/", headers={"Depth": "infinity"})).body
+    )
+    assert (await both_sites.sidorov.request("PROPFIND", first)).status == 404
+    # What its owner deletes is shared no longer.
+    for path in (f"{FILES}/a/", f"{FILES}/{quote('план')}/"):
+        await ivanov.request("PUT", f"{path}kept", b"1")
+        assert (await ivanov.request("DELETE", path)).status == 204
+    listed = await petrova.request("PROPFIND", "/dav/files/", headers={"Depth": "1"})
+    assert not [href for href in listed.hrefs if "_shared_by_" in href]
+    assert (await petrova.request("PROPFIND", first)).status == 404
