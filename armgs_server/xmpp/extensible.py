@@ -81,7 +81,10 @@ class Extensible:
         tokens = self._server.directory.auth.tokens
         offered = tokens.mechanisms(self._attempt.channel_bindings)
         wants = request.wants if request.wants in offered else ""
-        given = await tokens.note(person, request.agent, app_password, wants)
+        try:
+            given = await tokens.note(person, request.agent, app_password, wants)
+        except Temporary as error:
+            return Failure("temporary-auth-failure", error.text)
         device = tokens.device_id(person.id, request.agent)
         return LoggedIn(person, data, given, device, not app_password, request)
 

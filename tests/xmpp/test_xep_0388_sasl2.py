@@ -371,6 +371,21 @@ def test_a_count_is_a_number_or_refused(count: str) -> None:
         assert use is not None and use.count == int(printable)
 
 
+@given(
+    st.binary(max_size=60), st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N")), max_size=60)
+)
+def test_initial_responses(data: bytes, other: str) -> None:
+    encoded = base64.b64encode(data).decode()
+    whole = parse_stanza(authenticate("PLAIN", data, agent=None).encode())
+    assert encoded in whole.raw.decode() and sasl2.parse(whole).initial == data
+    try:
+        decoded = sasl2.decode(f" {other}\n")
+    except Invalid:
+        assert other
+    else:
+        assert base64.b64encode(decoded).decode() == other
+
+
 @given(st.text(max_size=2000), st.just("") | st.text(alphabet="0123456789abcdef", min_size=24, max_size=24))
 def test_every_tag_makes_a_resource(tag: str, device: str) -> None:
     resource = bind2.resource(tag, device)

@@ -8,7 +8,8 @@ from xml.etree.ElementTree import Element
 
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
-from tests.xmpp.sasl2_client import BIND, LAPTOP, Modern, condition
+from tests.xmpp.sasl2_client import BIND, LAPTOP, WANTS_TOKEN, Modern, condition, hashed, plain
+from tests.xmpp.workers import SETTINGS, Workers
 
 LIST = "<list xmlns='urn:xmpp:cam:0'/>"
 
@@ -125,3 +126,27 @@ async def test_forgotten_after_a_long_time(tmp_path: Path) -> None:
         assert await world.store.read(lambda tx: tx.value("SELECT COUNT(*) FROM device")) == 1
         await phone.close()
         await laptop.close()
+
+
+async def test_on_two_workers(tmp_path: Path) -> None:
+    """A device is one device, and is shut out, whichever worker it is connected to."""
+    async with World(tmp_path, process=True, settings=SETTINGS) as world, Workers(world) as workers:
+        here, there = workers.pids
+        phone, laptop = Modern(world, IVANOV), Modern(world, IVANOV, LAPTOP)
+        first = await workers.connected(here, IVANOV)
+        await phone.ask(first, "PLAIN", plain(IVANOV), BIND + WANTS_TOKEN)
+        second = await workers.connected(there, IVANOV)
+        use = "<fast xmlns='urn:xmpp:fast:0'/>"
+        await phone.ask(second, phone.mechanism, hashed(IVANOV, phone.token), use + BIND)
+        assert second.full == first.full
+        await first.receive("stream:error")  # its place was taken, in another process
+        mine = await workers.connected(here, IVANOV)
+        await laptop.ask(mine, "PLAIN", plain(IVANOV), BIND)
+        listed = find(await mine.iq(LIST), "cam:clients")
+        assert [each.get("connected") for each in listed] == ["true", "true"]
+        thief = next(each for each in listed if "fast" in methods(each))
+        await mine.iq(revoke(thief.get("id", "")), "set")
+        await second.receive("stream:error")
+        again = await workers.connected(there, IVANOV)
+        answer = await phone.ask(again, phone.mechanism, hashed(IVANOV, phone.token), use)
+        assert condition(answer) == "not-authorized"
