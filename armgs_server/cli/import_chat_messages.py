@@ -24,6 +24,7 @@ from armgs_server.xmpp.xeps.xep_0060_fields import parse_time
 
 _CLIENT, _DELAY = "{jabber:client}", "{urn:xmpp:delay}delay"
 _MESSAGE = f"{_CLIENT}message"
+_MESSAGES = frozenset({_MESSAGE, f"{{{portable.PIE}}}message"})
 _MILLISECOND = 1000  # exact enough in files, so two of one moment are moved apart
 _PAGE = 1000
 
@@ -74,7 +75,7 @@ class Messages:
 
     def _read(self, message: etree._Element | None, delay: etree._Element | None, sent: int = 0) -> _Message:
         """`sent` is the time of a message that says none."""
-        if message is None or message.tag != _MESSAGE:
+        if message is None or message.tag not in _MESSAGES:
             raise Invalid("no message")
         if delay is None and not sent:
             raise Invalid("a message without its time")

@@ -249,6 +249,7 @@ PARTS: dict[str, Handler] = {
     f"{_SCRAM}scram-credentials": _scram,
     f"{_ROSTER}query": _contacts,
     "{jabber:client}presence": _request,
+    f"{{{portable.PIE}}}presence": _request,
     "{vcard-temp}vCard": _vcard,
     "{jabber:iq:private}query": _private,
     f"{_PRIVACY}query": _privacy,

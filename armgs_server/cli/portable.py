@@ -17,6 +17,7 @@ from lxml import etree
 
 from armgs_server.errors import Invalid, NotFound
 from armgs_server.formats import xmltree
+from armgs_server.xmpp.stanza import CLIENT
 
 PIE = "urn:xmpp:pie:0"
 ARCHIVE = f"{{{PIE}#mam}}archive"
@@ -161,13 +162,19 @@ def _check_beginning(root: etree._Element, file: Path) -> None:
 
 
 def plain(element: etree._Element) -> bytes:
-    """The element as bytes, its own name without a prefix: stanzas are forwarded by their beginning."""
+    """The element as bytes, its own name without a prefix: stanzas are forwarded by their beginning.
+
+    COMPAT prosody: its stanzas have lost their namespace, and stand in that of the file.
+    """
+    name = etree.QName(element)
     if element.prefix:
-        name = etree.QName(element)
         default = cast("dict[str, str]", {None: name.namespace or ""})
         plainly = etree.Element(name, nsmap=default)
         plainly.attrib.update(element.attrib)
         plainly.text = element.text
         plainly.extend(list(element))
         element = plainly
-    return xmltree.serialise(element)
+    data = xmltree.serialise(element)
+    if name.namespace == PIE:
+        data = data.replace(f'xmlns="{PIE}"'.encode(), f'xmlns="{CLIENT}"'.encode(), 1)
+    return data

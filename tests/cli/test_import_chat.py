@@ -7,6 +7,8 @@ import base64
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from armgs_server.cli import portable
 from armgs_server.cli.portable import PortablePart, PortableUser
@@ -317,3 +319,43 @@ def test_a_prefix_is_taken_off(tmp_path: Path) -> None:
     (presence,) = written
     assert presence.startswith(b'<presence xmlns="jabber:client" type="subscribe">x<')
     assert presence.endswith(b"</presence>")
+
+
+def test_stanzas_in_the_namespace_of_the_file(armgs: Armgs, tmp_path: Path) -> None:
+    """As prosody writes them."""
+    file = tmp_path / "a.xml"
+    file.write_text(
+        "<server-data xmlns='urn:xmpp:pie:0'><host jid='digital.example'><user name='ivanov'>"
+        "<presence type='subscribe' from='romeo@montague.example'/><offline-messages>"
+        "<message type='chat' from='friend@other.example'><body>xmlns=\"urn:xmpp:pie:0\"</body></message>"
+        "</offline-messages></user></host></server-data>"
+    )
+    assert armgs("import", "chat", file, "--json").json["accepted"] == 2
+
+    async def look(workplace: Workplace) -> None:
+        owner = (await workplace.principal(IVANOV)).id
+
+        async def work(tx: Tx) -> None:
+            (asked,) = await roster.load(tx, owner)
+            assert asked.pending is not None
+            assert asked.pending.startswith(b'<presence xmlns="jabber:client" type="subscribe"')
+            (waiting,) = await offline.waiting(tx, owner)
+            assert waiting.stanza.startswith(b'<message xmlns="jabber:client" type="chat"')
+            assert b'<body>xmlns="urn:xmpp:pie:0"</body>' in waiting.stanza
+
+        await workplace.store.read(work)
+
+    armgs.work(look)
+
+
+@given(st.binary(max_size=300) | st.text(alphabet="<>/ &;'=abuserhostdata-:", max_size=200).map(str.encode))
+def test_any_file_is_pieces_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    file = tmp_path_factory.mktemp("any") / "a.xml"
+    beginning = b"<server-data xmlns='urn:xmpp:pie:0'><host jid='a'><user name='b'>"
+    for content in (data, beginning + data, beginning + data + b"</user></host></server-data>"):
+        file.write_bytes(content)
+        try:
+            found = pieces(file)
+        except Invalid:
+            continue
+        assert found == [] or found[0] == "b@a"
