@@ -170,10 +170,8 @@ class Processes:
 
     async def holder(self, to: JID) -> SessionRow | None:
         """The session with that full JID in another process."""
-        for row in await self.sessions_of([to.bare]):
-            if row.resource == to.resource:
-                return row
-        return None
+        rows = await self.sessions_of([to.bare])
+        return next((row for row in rows if row.resource == to.resource), None)
 
     async def available(self, addresses: Collection[str]) -> list[SessionRow]:
         """Those that sent initial presence."""
