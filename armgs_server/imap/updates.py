@@ -150,6 +150,8 @@ def serialise_updates(
     last = view.uids[-1] if view.uids else 0
     if view.grow(row[0] for row in changes.rows if row[0] > last):
         lines.append(view.exists())
+    elif recent_line := view.recent():
+        lines.append(recent_line)
     for uid, flags, keywords, modseq in changes.rows:
         if uid > last or modseq in view.own or not (number := view.number(uid)):
             continue

@@ -19,7 +19,7 @@ from armgs_server.imap.responses import RECENT, bad
 class View:
     """One selected mailbox as one client knows it; `modseq` is what it has been told."""
 
-    __slots__ = ("gone", "keywords", "modseq", "own", "recents", "saved", "uids")
+    __slots__ = ("_told_recent", "gone", "keywords", "modseq", "own", "recents", "saved", "uids")
 
     def __init__(self, uids: Iterable[int], modseq: int, keywords: Iterable[str] = ()) -> None:
         self.uids = array("I", uids)
@@ -30,6 +30,7 @@ class View:
         self.keywords = {keyword.lower(): keyword for keyword in keywords}  # those told in FLAGS
         # uids [first, end) that are \Recent here (RFC 3501 §2.3.2); None for a client that knows no such flag
         self.recents: list[tuple[int, int]] | None = []
+        self._told_recent = 0
 
     def __len__(self) -> int:
         return len(self.uids)
@@ -99,10 +100,21 @@ class View:
         """EXISTS, and RECENT where the client knows it."""
         if self.recents is None:
             return b"* %d EXISTS\r\n" % len(self.uids)
-        recent = sum(
-            bisect_left(self.uids, end) - bisect_left(self.uids, first) for first, end in self.recents
+        self._told_recent = self._count_recent()
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), self._told_recent)
+
+    def recent(self) -> bytes:
+        """RECENT, where expunges have made another number of it."""
+        if not self._told_recent or (count := self._count_recent()) == self._told_recent:
+            return b""
+        self._told_recent = count
+        return b"* %d RECENT\r\n" % count
+
+    def _count_recent(self) -> int:
+        places = (
+            (bisect_left(self.uids, first), bisect_left(self.uids, end)) for first, end in self.recents or ()
         )
-        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), recent)
+        return sum(end - first for first, end in places)
 
     def add_recents(self, first: int, end: int) -> None:
         """These uids are told to this session first."""
