@@ -34,6 +34,9 @@ async def bind(
     """A new session; an older one of the same resource is ended (RFC 6120 §7.7.2.2)."""
     if server.is_stopping:
         raise StanzaError("service-unavailable", "the server is being stopped")
+    known = await server.directory.by_id(principal.id)
+    if known is None or known.disabled:  # since it has logged in
+        raise StanzaError("not-allowed", "the account is disabled")
     jid = parse(principal.address).with_resource(resource or random_resource())
     blocked = await xep_0191_blocking.load(server, principal.id)
     # Again and again: another may have come while one was ending. One that is ending already is let be.

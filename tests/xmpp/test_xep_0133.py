@@ -113,6 +113,18 @@ async def test_shut_out_and_let_in(world: World, log_in: LogIn) -> None:
         assert "bad-payload" in conditions(await run(ivanov, node, DOMAIN, accountjids=[IVANOV]))
 
 
+async def test_who_was_shut_out_since_the_log_in_gets_no_session(world: World, log_in: LogIn) -> None:
+    ivanov = await log_in(IVANOV)
+    async with Client(world, PETROVA) as petrova:
+        await petrova.connect()
+        await petrova.open()
+        await petrova.authenticate()
+        await petrova.open()
+        assert is_done(await run(ivanov, "disable-user", DOMAIN, accountjids=[PETROVA]))
+        bound = await petrova.iq("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>", "set")
+        assert error_of(bound) == "not-allowed"
+
+
 async def test_a_password_is_changed_and_never_told(world: World, log_in: LogIn) -> None:
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
     changed = await run(
