@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -16,6 +17,7 @@ from armgs_server.xmpp.xeps import xep_0059_rsm
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
 from tests.xmpp.conftest import LogIn
+from tests.xmpp.test_xep_0114_components import DOMAIN, SETTINGS, BotWorld, connected
 
 BODY = "mam:result/forward:forwarded/c:message/c:body"
 FULLTEXT = "{urn:xmpp:fulltext:0}fulltext"
@@ -367,3 +369,39 @@ def test_numbers_of_a_page_request(value: str, name: str) -> None:
     else:
         assert 0 <= parsed.max <= 50
         assert parsed.index is None or parsed.index >= 0
+
+
+async def test_what_goes_to_others_is_kept_on_our_side(tmp_path: Path) -> None:
+    """Another server's or a component's address: preferences and tombstones hold for the sender's archive."""
+    async with (
+        BotWorld(tmp_path, settings=SETTINGS) as world,
+        AsyncExitStack() as stack,
+        Client(world, IVANOV, "desk") as ivanov,
+    ):
+        component = await connected(world, stack)
+        await ivanov.log_in()
+        await said(
+            ivanov, chat(f"bot@{DOMAIN}/x", "mistake", id_="m1"), chat(f"bot@{DOMAIN}", "kept", id_="m2")
+        )
+        assert await bodies(ivanov, **{"with": f"bot@{DOMAIN}"}) == ["mistake", "kept"]
+        assert await bodies(ivanov, **{"with": f"bot@{DOMAIN}/x"}) == ["mistake"]
+        retract = "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"
+        await said(ivanov, f"<message type='chat' to='bot@{DOMAIN}' id='r1'>{retract}</message>")
+        results, _ = await archived(ivanov)
+        path = "mam:result/forward:forwarded/c:message"
+        first = find(results[0], path)
+        assert (first.get("id"), [child.tag for child in first]) == (
+            "m1",
+            ["{urn:xmpp:message-retract:1}retracted"],
+        )
+        await ivanov.iq(prefs("always", never=f"bot@{DOMAIN}"), "set")
+        await said(ivanov, chat(f"bot@{DOMAIN}", "between us"))
+        assert len((await archived(ivanov))[0]) == 3
+        seen = [await component.next() for _ in range(4)]
+        assert [each.get("id") for each in seen if each is not None] == ["m1", "m2", "r1", None]
+        component.send(
+            f"<message type='chat' from='bot@{DOMAIN}/x' to='{IVANOV}'><body>answer</body></message>"
+        )
+        await ivanov.go_online()
+        await ivanov.message("answer")
+        assert len((await archived(ivanov))[0]) == 3
