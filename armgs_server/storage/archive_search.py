@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from armgs_server.errors import Invalid, TooLarge
 from armgs_server.formats import xmltree
 from armgs_server.storage import fulltext
 from armgs_server.storage.fulltext import CHAT
@@ -37,7 +38,10 @@ def text_of(stanza: bytes) -> str:
     """What a message is found by."""
     if b"<body" not in stanza or any(name in stanza for name in _ENCRYPTED):
         return ""
-    root = xmltree.parse(stanza)
+    try:
+        root = xmltree.parse(stanza)
+    except (Invalid, TooLarge):  # one message that cannot be read must not keep all others from being found
+        return ""
     body = root.findtext(_BODY) or ""
     for fallback in root.iterfind(_FALLBACK):
         part = fallback.find(_FALLBACK_BODY)

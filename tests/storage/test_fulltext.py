@@ -71,6 +71,7 @@ def test_a_long_text_is_found_by_its_beginning() -> None:
     [
         (message("Привет"), "Привет"),
         (b"<message xmlns='jabber:client'/>", ""),
+        (b"<message xmlns='jabber:client'><body>broken</message>", ""),
         (message("This message is encrypted", "<encrypted xmlns='urn:xmpp:omemo:2'/>"), ""),
         (message("/me retracted", "<fallback xmlns='urn:xmpp:fallback:0' for='urn:x'/>"), ""),
         (
