@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 SETTLING: Final = 0.1  # seconds: an import of many people is followed in few steps
+AT_ONCE: Final = 100  # accounts looked at before others have their turn
 
 _Key = tuple[int, int, bool]  # as in Server.colleagues
 
@@ -60,18 +61,33 @@ class Movements:
         await asyncio.sleep(SETTLING)
         changed, self._changed, before = self._changed, set(), self._before
         server = self._server
-        for account in tuple(server.accounts.values()):
+        departments = await self._departments(changed)
+        shown_now: dict[_Key, Colleagues] = {}
+        for number, account in enumerate(tuple(server.accounts.values())):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             old = account.principal
+            if departments is not None and old.department not in departments:
+                continue
             if not changed.isdisjoint((old.id, old.department)):
                 found = await server.directory.by_id(old.id)
                 if found is None or found.disabled:
                     continue  # the topic `kick` ends those sessions
                 account.principal = found
                 await xep_0402_unit_rooms.offer(server, account)
+            person = account.principal
+            key = (person.department, person.unit, person.head)
+            after = shown_now.get(key)
+            if after is None:
+                after = shown_now[key] = await roster.colleagues_of(server, person)
             shown = before.get((old.department, old.unit, old.head))
-            after = await roster.colleagues_of(server, account.principal)
             if shown is not None and shown is not after:
                 await self._tell(account, shown, after)
+
+    async def _departments(self, changed: set[int]) -> set[int] | None:
+        """Where something has changed; None where that cannot be known, as somebody is gone."""
+        found = [await self._server.directory.by_id(each) for each in changed]
+        return None if None in found else {each.department for each in found if each is not None}
 
     async def _tell(self, account: Account, before: Colleagues, after: Colleagues) -> None:
         """What is different for one account."""

@@ -217,6 +217,7 @@ class Rooms:
         rooms_ = tuple(self._rooms.values())
         hats = await xep_0317_hats.of_changed(self.server, changed)
         for room in rooms_:
+            await asyncio.sleep(0)
             xep_0045_presence.wear(self.server, room, hats)
             if room.place is not None and not room.is_destroyed:
                 standing = await xep_0045_structure.standing(self.server, room.place)
@@ -258,8 +259,6 @@ class Rooms:
         await room.check_home(tx)
         await rooms.delete(tx, room.owner)
         await people.delete(tx, room.owner)
-
-    # Stanzas
 
     def _handle_presence(
         self, room: Room | None, stanza: Stanza, origin: JID, nick: str, hats: bytes, *, is_new: bool
