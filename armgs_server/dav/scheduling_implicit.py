@@ -25,7 +25,7 @@ from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.formats import itip_attendee, itip_organizer
 from armgs_server.formats.icalendar import CalendarObject, Component
-from armgs_server.formats.itip import attendee, is_server, organizer, replaced
+from armgs_server.formats.itip import attendee, is_server, organizer, replaced, with_answers
 from armgs_server.storage import collections, scheduling
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.calindex import Entry
@@ -124,6 +124,8 @@ class Change:
         await self._check_unique(tx, item)
         before, after = self.role(old), self.role(self.new)
         new = self.new
+        if old is not None and before and self.call.header("if-schedule-tag-match") is not None:
+            new = with_answers(new, old, self.owner.address, self.users.who)
         if before == "attendee" and old is not None:
             violated = itip_attendee.check_change(old, new, self.users.who)
             if violated:  # RFC 6638 §3.2.4.4
@@ -153,6 +155,8 @@ class Change:
         for item in items:
             old = self._present(item)
             role = self.role(old)
+            if old is not None and len(await scheduling.find(tx, self.owner.id, old.uid)) > 1:
+                continue  # a calendar was copied whole: the other object stays
             if role == "organizer":
                 await self._organise(tx, old, None)
             elif role == "attendee" and old is not None and not silent:

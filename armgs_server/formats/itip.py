@@ -170,6 +170,27 @@ def fingerprint(found: CalendarObject, component: Component, who: Who) -> frozen
     return frozenset(marks)
 
 
+def with_answers(new: CalendarObject, current: CalendarObject, key: str, who: Who) -> CalendarObject:
+    """A client's object with what others have answered since it was read (RFC 6638 §3.2.10)."""
+    known = {identity(current, member): member for member in current.members}
+    members = []
+    for member in new.members:
+        present = known.get(identity(new, member))
+        lines = list(member.properties)
+        for index, line in enumerate(lines):
+            if line[0] == "ATTENDEE" and present is not None and who(line[2]) != key:
+                answered = attendee(present, who(line[2]), who)
+                if answered is not None:
+                    for name in ("PARTSTAT", "SCHEDULE-STATUS"):
+                        line = with_parameter(line, name, parameter(answered, name) or None)
+                    lines[index] = line
+        members.append(Component(member.name, member.begin, lines, member.components))
+    is_same = all(
+        made.properties == member.properties for made, member in zip(members, new.members, strict=True)
+    )
+    return new if is_same else replaced(new, members)
+
+
 def stamped(component: Component, stamp: str) -> Component:
     """With DTSTAMP set to when the message is made (RFC 5545 §3.8.7.2)."""
     return with_line(component, ("DTSTAMP", "", stamp))

@@ -112,12 +112,24 @@ async def test_invitation_answer_change_and_cancellation(both_sites: Site) -> No
     stale = await petrova.request("PUT", theirs, accepted, {**ICS, "If-Schedule-Tag-Match": before})
     assert stale.status == 412
 
+    # An answer came in between: who writes by the schedule tag keeps it (RFC 6638 §3.2.10).
+    read = await ivanov.request("GET", mine)
+    assert "PARTSTAT=NEEDS-ACTION" in attendee(read.body.decode().replace("\r\n ", ""), PETROVA)
+    await put(petrova, theirs, moved.replace("PARTSTAT=NEEDS-ACTION", "PARTSTAT=TENTATIVE").encode(), 204)
+    room = read.body.replace(b"END:VEVENT", b"LOCATION:412\r\nEND:VEVENT")
+    await put(ivanov, mine, room, 204, If_Schedule_Tag_Match=read.headers["schedule-tag"])
+    for each in (
+        (await objects(ivanov, home(IVANOV) + "default/"))[0],
+        (await objects(petrova, home(PETROVA) + "default/"))[0],
+    ):
+        assert "PARTSTAT=TENTATIVE" in attendee(each, PETROVA) and "LOCATION:412" in each
+
     assert (await ivanov.request("DELETE", mine)).status == 204
     (cancelled,) = await objects(petrova, home(PETROVA) + "default/")
     assert "STATUS:CANCELLED" in cancelled
     assert any("METHOD:CANCEL" in text for text in await objects(petrova, home(PETROVA) + "inbox/"))
     assert (await petrova.request("DELETE", theirs)).status == 204  # nobody is told
-    assert len(await names(ivanov, home(IVANOV) + "inbox/")) == 1
+    assert len(await names(ivanov, home(IVANOV) + "inbox/")) == 2
 
 
 async def test_an_attendee_may_answer_and_no_more(site: Site) -> None:
@@ -347,7 +359,8 @@ async def test_availability_and_properties_of_the_inbox(site: Site) -> None:
     await site.ivanov.request(
         "PROPPATCH", inbox, change.format("schedule-default-calendar-URL", href.format("work"))
     )
-    ask = f"<D:propfind {DECLARED}><D:prop><C:schedule-default-calendar-URL/><D:resourcetype/></D:prop></D:propfind>"
+    wanted = "<C:schedule-default-calendar-URL/><D:resourcetype/>"
+    ask = f"<D:propfind {DECLARED}><D:prop>{wanted}</D:prop></D:propfind>"
     seen = await site.ivanov.request("PROPFIND", inbox, ask, {"Depth": "0"})
     assert seen.texts("//C:schedule-default-calendar-URL/D:href") == [home(IVANOV) + "work/"]
     assert len(seen.find("//D:resourcetype/C:schedule-inbox")) == 1
@@ -368,9 +381,10 @@ async def test_one_object_with_a_uid_in_a_home(site: Site) -> None:
     to = {"Destination": f"http://127.0.0.1:{site.port}{home(IVANOV)}work/m1.ics"}
     copied = await site.ivanov.request("COPY", home(IVANOV) + "default/m1.ics", headers=to)
     assert (copied.status, copied.condition) == (403, "unique-scheduling-object-resource")
-    assert (await site.ivanov.request("MOVE", home(IVANOV) + "default/m1.ics", headers=to)).status == 201
+    done = await site.ivanov.request("MOVE", home(IVANOV) + "default/m1.ics", headers=to)
+    assert done.status == 201
     moved = await site.ivanov.request("GET", home(IVANOV) + "work/m1.ics")
-    assert moved.headers["schedule-tag"]
+    assert moved.headers["schedule-tag"] == done.headers["schedule-tag"]
     assert len(await names(site.petrova, home(PETROVA) + "inbox/")) == 1
     assert (await site.ivanov.request("DELETE", home(IVANOV) + "work/")).status == 204
     (copy,) = await objects(site.petrova, home(PETROVA) + "default/")
@@ -416,3 +430,12 @@ async def test_invitations_of_hundreds_share_their_bytes(both_sites: Site) -> No
         )
     )
     assert sorted(count for _, count in owners) == [1, 60, 60]  # the host's, the messages, the copies
+
+
+async def test_a_copy_of_a_whole_calendar_cancels_nothing(site: Site) -> None:
+    await put(site.ivanov, home(IVANOV) + "default/m1.ics", calendar(meeting()))
+    to = {"Destination": f"http://127.0.0.1:{site.port}{home(IVANOV)}copy/"}
+    assert (await site.ivanov.request("COPY", home(IVANOV) + "default/", headers=to)).status == 201
+    assert (await site.ivanov.request("DELETE", home(IVANOV) + "copy/")).status == 204
+    (theirs,) = await objects(site.petrova, home(PETROVA) + "default/")
+    assert "STATUS:CANCELLED" not in theirs

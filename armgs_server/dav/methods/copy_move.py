@@ -50,7 +50,11 @@ async def handle_copy(call: Call) -> Response:
 
 async def handle_move(call: Call) -> Response:
     """The same, and the source is gone."""
-    return await _transfer(call, is_move=True)
+    source = call.resource
+    response = await _transfer(call, is_move=True)
+    if isinstance(source, MemberResource) and source.item.keywords and response.status != 207:
+        response.headers.append(("Schedule-Tag", f'"{source.item.keywords}"'))  # RFC 6638 §3.2.10
+    return response
 
 
 async def _transfer(call: Call, *, is_move: bool) -> Response:
