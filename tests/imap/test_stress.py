@@ -179,8 +179,8 @@ class Model:
         *untagged, tagged = await self.client.command(f"{verb} INBOX")
         assert tagged.startswith(b"OK [READ-WRITE]"), tagged
         for line in untagged:
-            if line.startswith((b"* FLAGS", b"* 0 ")) or _EXISTS.fullmatch(line):
-                self.hear(line, verb, may_expunge=False)
+            if not line.startswith(b"* OK"):
+                self.hear(line, verb, may_expunge=True)
 
 
 class World:
