@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.world import HOSTNAME, IVANOV, PASSWORD, PETROVA, SIDOROV, World
+from tests.xmpp.commands import ADMIN, appoint
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -18,8 +19,11 @@ with warnings.catch_warnings():
 
 TIMEOUT = 15.0
 PLUGINS = (
+    "xep_0004",
+    "xep_0012",
     "xep_0030",
     "xep_0045",
+    "xep_0050",
     "xep_0054",
     "xep_0059",
     "xep_0077",
@@ -193,3 +197,27 @@ async def test_resumption_after_a_restart_of_the_server(connect: Connect, world:
     petrova.send_message(ivanov.boundjid, "да", mtype="chat")
     await answered
     assert begun == []
+
+
+async def test_administration_search_and_last_activity(world: World, connect: Connect) -> None:
+    await appoint(world, IVANOV)
+    ivanov = await connect(IVANOV)
+    domain, commands = slixmpp.JID("digital.example"), ivanov.plugin["xep_0050"]
+    offered = {each[1] for each in (await commands.get_commands(domain))["disco_items"]["items"]}
+    assert f"{ADMIN}#add-user" in offered
+    asked = (await commands.send_command(domain, f"{ADMIN}#add-user"))["command"]
+    form = asked["form"]
+    assert form.get_fields()["accountjid"]["type"] == "jid-single"
+    form["type"] = "submit"
+    person = "smirnova@digital.example"
+    form.set_values({"accountjid": person, "password": PASSWORD, "password-verify": PASSWORD})
+    done = await commands.send_command(
+        domain, f"{ADMIN}#add-user", payload=form, sessionid=asked["sessionid"], action="complete"
+    )
+    assert done["command"]["status"] == "completed"
+    assert await world.directory.by_address(person) is not None
+    last = ivanov.plugin["xep_0012"]
+    uptime = await last.get_last_activity(domain)
+    assert uptime["last_activity"]["seconds"] < 600
+    features = await ivanov.plugin["xep_0030"].get_info(jid="search.digital.example")
+    assert "jabber:iq:search" in features["disco_info"]["features"]
