@@ -548,6 +548,9 @@ class DavSettings:
     trash_days: int = setting(
         30, doc="Deleted files are kept in .trash so long, counted in the quota; 0: they are gone.", minimum=0
     )
+    directory_results: int = setting(
+        100, doc="Most cards that a search in the book of all departments gives.", minimum=1
+    )
     depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
     listing_cache: int = setting(
         16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True

@@ -14,6 +14,7 @@ from armgs_server.dav import (
     caldav,
     calendar_proxy,
     carddav,
+    carddav_gateway,
     principal_reports,
     principals,
     quota,
@@ -24,7 +25,7 @@ from armgs_server.dav import (
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.features import Feature, Kind, Shape, build_tables
-from armgs_server.dav.methods import METHODS, post, report, search
+from armgs_server.dav.methods import METHODS, patch, post, report, search
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
 from armgs_server.dav.scheduling_imip import Inbound
@@ -60,6 +61,7 @@ FEATURES: tuple[Feature, ...] = (
     acl.FEATURE,
     EXTENDED_MKCOL,
     post.FEATURE,
+    patch.FEATURE,
     search.FEATURE,
     quota.FEATURE,
     sync.FEATURE,
@@ -69,6 +71,7 @@ FEATURES: tuple[Feature, ...] = (
     scheduling.FEATURE,
     calendar_proxy.FEATURE,
     carddav.FEATURE,
+    carddav_gateway.FEATURE,
 )
 
 

@@ -94,9 +94,9 @@ async def handle_addressbook_query(call: Call, root: Element) -> Response:
     """§8.6: the cards that a filter selects, at most CR:limit of them."""
     parent = call.require(call.resource, Rights.READ)
     asked = parse_filter(root)
-    limit = _parse_limit(root)
+    limit = parse_limit(root)
     view = call.view(parse_asked(root))
-    uids = await _select(call, parent, asked)
+    uids = await select_cards(call, parent, asked)
     if isinstance(call.resource, MemberResource):
         uids = [uid for uid in uids if uid == call.resource.item.uid]
     tail = ""
@@ -107,7 +107,7 @@ async def handle_addressbook_query(call: Call, root: Element) -> Response:
     return await answer(call, view, parent, uids, tail=lambda: tail)
 
 
-async def _select(call: Call, parent: CollectionResource, asked: CardFilter) -> list[int]:
+async def select_cards(call: Call, parent: CollectionResource, asked: CardFilter) -> list[int]:
     """The uids of the cards that match; only those that the index does not rule out are read."""
     collection = parent.collection
     key = collection.owner, collection.id
@@ -142,7 +142,8 @@ def _is_match(asked: CardFilter, data: bytes) -> bool:
         return False
 
 
-def _parse_limit(root: Element) -> int | None:
+def parse_limit(root: Element) -> int | None:
+    """CR:limit (§10.6), None where there is none."""
     limit = root.find(carddav("limit"))
     results = limit.find(carddav("nresults")) if limit is not None else None
     if results is None:

@@ -44,6 +44,7 @@ HOMES = ("calendars", "addressbooks")
 FILES = "files"
 SHARED = "shared"  # /dav/files/shared/
 SHARED_BY = "_shared_by_"
+GATEWAY = "directory"  # /dav/directory/
 PLANS = 500  # questions of clients whose plan of answering is kept
 # The department's address book in the home of each of its people.
 DEPARTMENT_BOOK = "directory"
@@ -51,6 +52,7 @@ FOLDERS: dict[tuple[str, ...], str] = {
     (): "",
     ("dav",): "dav",
     ("dav", "principals"): "principals",
+    ("dav", GATEWAY): GATEWAY,
     **{("dav", "principals", name): name for name in PRINCIPAL_FOLDERS.values()},
     **{("dav", name): name for name in (*HOMES, FILES)},
 }
@@ -78,7 +80,8 @@ class Engine:
     async def place(self, person: Principal, segments: tuple[str, ...]) -> Place | Fixed:
         """What a path means: a fixed resource, or an owner and names to look for. NotFound."""
         if segments in FOLDERS:
-            return FolderResource(Shape.ROOT, join(segments, slash=True), FOLDERS[segments])
+            shape = Shape.GATEWAY if segments == ("dav", GATEWAY) else Shape.ROOT
+            return FolderResource(shape, join(segments, slash=True), FOLDERS[segments])
         if len(segments) < 3 or segments[0] != "dav":
             raise NotFound()
         area, names = segments[1], segments[2:]

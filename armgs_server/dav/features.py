@@ -33,6 +33,7 @@ class Shape(Flag):
     """What a resource is, as far as methods and properties differ by it."""
 
     ROOT = auto()  # /, /dav/ and the folders of the URL space that hold no data
+    GATEWAY = auto()  # /dav/directory/: searched, never listed
     PRINCIPAL = auto()  # /dav/principals/…/ADDRESS/
     PROXY = auto()  # the delegates of one: /dav/principals/…/ADDRESS/calendar-proxy-write/
     HOME = auto()  # /dav/calendars/ADDRESS/, /dav/addressbooks/ADDRESS/
@@ -48,7 +49,7 @@ class Shape(Flag):
 
     COLLECTION = FILES | CALENDAR | ADDRESSBOOK | INBOX | OUTBOX
     MEMBER = FILE | EVENT | CARD
-    FOLDER = ROOT | PRINCIPAL | PROXY | HOME | COLLECTION
+    FOLDER = ROOT | GATEWAY | PRINCIPAL | PROXY | HOME | COLLECTION
     ANY = FOLDER | MEMBER
 
 
@@ -204,7 +205,7 @@ def build_tables(features: Iterable[Feature]) -> Tables:
         compliance=tuple(dict.fromkeys(token for feature in features for token in feature.compliance)),
         properties=_unique((prop.name, prop) for feature in features for prop in feature.properties),
         methods=_merge(method for feature in features for method in feature.methods),
-        reports=_unique((report.name, report) for feature in features for report in feature.reports),
+        reports=_merge_reports(report for feature in features for report in feature.reports),
         kinds=_unique((kind.name, kind) for feature in features for kind in feature.kinds),
     )
     allow = {
@@ -230,6 +231,24 @@ def _either(first: Method, second: Method) -> Method:
         return await (first if call.resource.shape in first.on else second).handle(call)
 
     return Method(first.name, first.on | second.on, handle)
+
+
+def _merge_reports(reports: Iterable[Report]) -> dict[str, Report]:
+    """The same for reports."""
+    table: dict[str, Report] = {}
+    for report in reports:
+        other = table.get(report.name)
+        table[report.name] = report if other is None else _either_report(other, report)
+    return table
+
+
+def _either_report(first: Report, second: Report) -> Report:
+    assert not first.on & second.on, first.name
+
+    async def handle(call: Call, root: Element) -> Response:
+        return await (first if call.resource.shape in first.on else second).handle(call, root)
+
+    return Report(first.name, first.on | second.on, handle)
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

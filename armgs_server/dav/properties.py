@@ -156,6 +156,8 @@ def _resourcetype(view: View, resource: Resource) -> str:
     if isinstance(resource, ProxyResource):
         kind = f"<CS:calendar-proxy-{resource.mode}/>"
         return f"<D:resourcetype><D:collection/><D:principal/>{kind}</D:resourcetype>"
+    if resource.shape is Shape.GATEWAY:
+        return "<D:resourcetype><D:collection/><CR:addressbook/><CR:directory/></D:resourcetype>"
     return "<D:resourcetype><D:collection/></D:resourcetype>"
 
 

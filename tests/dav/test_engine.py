@@ -23,6 +23,7 @@ async def test_every_parent_of_a_drive_answers(site: Site) -> None:
     assert await hrefs(site, "/dav/") == [
         "/dav/",
         "/dav/principals/",
+        "/dav/directory/",
         "/dav/calendars/",
         "/dav/addressbooks/",
         "/dav/files/",

@@ -16,6 +16,7 @@ def test_allow_is_computed() -> None:
         "GET",
         "HEAD",
         "PUT",
+        "PATCH",
         "DELETE",
         "COPY",
         "MOVE",

@@ -3,6 +3,7 @@
 
 from armgs_server.dav.call import Call
 from armgs_server.dav.features import Method, Shape
+from armgs_server.dav.methods.patch import ACCEPT_PATCH
 from armgs_server.dav.methods.search import GRAMMARS
 from armgs_server.net.http import Response
 
@@ -16,6 +17,7 @@ async def handle_options(call: Call) -> Response:
             ("DAV", ", ".join(tables.compliance)),
             ("Allow", tables.allow[call.resource.shape]),
             *([GRAMMARS] if call.resource.shape in Shape.FOLDER else []),  # RFC 5323 §3.3
+            *([ACCEPT_PATCH] if call.resource.shape is Shape.FILE else []),
             ("MS-Author-Via", "DAV"),
             ("Accept-Ranges", "bytes"),
             ("Cache-Control", "no-cache"),
