@@ -46,7 +46,7 @@ async def test_the_right_goes_with_the_membership(office: Office) -> None:
     await member.ok(f"SELECT {MAILBOX}")
     group, petrova = await office.directory.by_address(POST), await office.directory.by_address(PETROVA)
     assert group is not None and petrova is not None
-    await office.directory.remove_members(group, [petrova])
+    await office.directory.remove_members(group, [petrova.id])
     assert (await member.no(f"STATUS {MAILBOX} (MESSAGES)")).startswith(b"NO [NONEXISTENT]")
     assert await member.ok('LIST "" "Shared/*"') == []
 

@@ -41,7 +41,7 @@ class Found:
 
 
 class Finder:
-    """One search over one mailbox, which need not be the selected one (RFC 7377)."""
+    """One search over one mailbox."""
 
     def __init__(self, session: Session, collection: Collection, view: View, query: Query) -> None:
         self._session = session

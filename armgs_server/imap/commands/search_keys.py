@@ -114,7 +114,7 @@ class _Parser:
 
     def simple(self, name: str) -> Key:
         """Every key without keys within."""
-        if name == "ALL":
+        if name in ("ALL", "SAVEDATESUPPORTED"):  # every mailbox keeps the save date (RFC 8514 §4.3)
             return Key(always)
         if name in ("NEW", "OLD", "RECENT"):
             return self.recent(name)
@@ -212,12 +212,12 @@ class _Parser:
 
     def date_key(self, name: str) -> Key | None:
         """BEFORE, ON, SINCE by INTERNALDATE; SENTBEFORE … by the date as written, without its time."""
-        comparison = name.removeprefix("SENT")
+        comparison = name.removeprefix("SENT").removeprefix("SAVED")
         if comparison not in ("BEFORE", "ON", "SINCE"):
             return None
         day = self.cursor.date()
-        if comparison == name:
-            place = self.query.column("i.created")
+        if not name.startswith("SENT"):  # SAVED…: RFC 8514 §4.3
+            place = self.query.column("i.created" if comparison == name else "i.modified")
             return Key(lambda row, _: _compare(comparison, row[place] // clock.DAY, day))
         place, fallback = self.query.column(_SENT), self.query.column("m.sent")
 

@@ -88,3 +88,5 @@ async def test_a_copy_was_saved_when_it_was_made(client: Client) -> None:
     [answer] = await client.ok("FETCH 1 (INTERNALDATE SAVEDATE)")
     assert b'INTERNALDATE " 1-Feb-2001 00:00:00 +0000"' in answer
     assert re.search(rb'SAVEDATE "[ \d]\d-\w{3}-20[2-9]\d ', answer)
+    assert await client.ok("SEARCH SAVEDSINCE 1-Jan-2020 SAVEDATESUPPORTED") == [b"* SEARCH 1"]
+    assert await client.ok("SEARCH OR SAVEDBEFORE 1-Jan-2020 SAVEDON 1-Feb-2001") == [b"* SEARCH"]
