@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from armgs_server.cli.bookings import rules
 from armgs_server.cli.output import print_record, print_records
 from armgs_server.cli.users import confirm
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
@@ -16,7 +17,7 @@ from armgs_server.directory.model import Kind, Principal
 
 @click.group()
 def room() -> None:
-    """Meeting rooms: add, list, delete."""
+    """Meeting rooms: add, list, rules, delete."""
 
 
 @room.command("add")
@@ -51,6 +52,9 @@ def room_list(config_path: Path | None, as_json: bool) -> None:
     print_records(as_json, "", work_on(config_path, work), ("address", "name", "capacity"))
 
 
+room.add_command(rules)
+
+
 @room.command("delete")
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
@@ -62,7 +66,7 @@ def room_delete(address: str, yes: bool, config_path: Path | None) -> None:
 
 @click.group()
 def equipment() -> None:
-    """Equipment: add, list, delete."""
+    """Equipment: add, list, rules, delete."""
 
 
 @equipment.command("add")
@@ -95,6 +99,9 @@ def equipment_list(config_path: Path | None, as_json: bool) -> None:
         ]
 
     print_records(as_json, "", work_on(config_path, work), ("address", "name"))
+
+
+equipment.add_command(rules)
 
 
 @equipment.command("delete")
