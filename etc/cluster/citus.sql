@@ -7,6 +7,7 @@ SELECT create_reference_table('alias');
 SELECT create_reference_table('member');
 SELECT create_reference_table('credential');
 SELECT create_reference_table('chatroom');
+SELECT create_reference_table('invite');
 SELECT create_reference_table('upload');
 SELECT create_reference_table('meta');
 SELECT create_reference_table('lease');
@@ -43,4 +44,10 @@ SELECT create_distributed_table('affiliation', 'owner', colocate_with => 'accoun
 SELECT create_distributed_table('invitation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('queue', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('grant_', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('recent', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('annotation', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('last_activity', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('room_seen', 'person', colocate_with => 'account');
+SELECT create_distributed_table('device', 'principal', colocate_with => 'account');
+SELECT create_distributed_table('token', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('blob', 'hash', colocate_with => 'none');
