@@ -9,7 +9,7 @@ that comes with it, so nobody is given more than was said.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from armgs_server.dav.names import dav, empty
+from armgs_server.dav.names import CALDAV, dav, empty
 from armgs_server.directory.access import EVERYTHING, NOTHING, Rights
 
 
@@ -60,6 +60,21 @@ WRITE = Privilege(
         Privilege(dav("unbind"), "Remove members", Rights.DELETE_ITEMS, _LOOKUP | _UNBIND),
     ),
 )
+_POST = _LOOKUP | Rights.POST
+SEND = Privilege(  # RFC 6638 §6.2: of an outbox
+    f"{{{CALDAV}}}schedule-send",
+    "Invite and answer in the owner's name",
+    Rights.POST,
+    _POST,
+    parts=tuple(
+        Privilege(f"{{{CALDAV}}}schedule-send-{name}", description, Rights.POST, _POST, is_abstract=True)
+        for name, description in (
+            ("invite", "Invite in the owner's name"),
+            ("reply", "Answer in the owner's name"),
+            ("freebusy", "Ask for free time in the owner's name"),
+        )
+    ),
+)
 _ADMINISTER = _LOOKUP | Rights.ADMIN
 ALL = Privilege(
     dav("all"),
@@ -69,6 +84,7 @@ ALL = Privilege(
     parts=(
         READ,
         WRITE,
+        SEND,
         Privilege(dav("write-acl"), "Change who may do what", Rights.ADMIN, _ADMINISTER),
         Privilege(dav("read-acl"), "Read who may do what", Rights.ADMIN, _ADMINISTER, is_abstract=True),
         Privilege(dav("unlock"), "Remove locks of others", Rights.ADMIN, _ADMINISTER, is_abstract=True),

@@ -79,6 +79,13 @@ async def test_who_may_write_but_not_send(site: Site) -> None:
     refused = await site.petrova.request("PUT", home(IVANOV) + "default/m1.ics", calendar(meeting()), ICS)
     assert (refused.status, refused.condition) == (403, "need-privileges")
     assert len(refused.find("//C:schedule-send")) == 1
+    acl = (
+        f"<D:acl {DECLARED}><D:ace><D:principal><D:href>{principal(PETROVA)}</D:href></D:principal>"
+        "<D:grant><D:privilege><C:schedule-send/></D:privilege></D:grant></D:ace></D:acl>"
+    )
+    assert (await site.ivanov.request("ACL", home(IVANOV) + "outbox/", acl)).status == 200
+    body = calendar(meeting(f"ATTENDEE:mailto:{SIDOROV}"))
+    assert (await site.petrova.request("PUT", home(IVANOV) + "default/m1.ics", body, ICS)).status == 201
 
 
 async def test_only_the_owner_appoints(site: Site) -> None:
