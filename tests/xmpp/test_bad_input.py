@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import pytest
 
@@ -229,13 +230,14 @@ async def test_who_does_not_read_is_cut_off_and_loses_nothing(log_in: LogIn) -> 
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA, "desk")
     await petrova.enable_sm()
     petrova.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    seen: list[Element] = []
     number = 0
     while number < 260:
         for _ in range(20):
             ivanov.send(chat(PETROVA, f"{number} " + "x" * 60_000))
             number += 1
-        await ivanov.settle()
-    await ivanov.presence_of(petrova.full, "unavailable")
+        seen += await ivanov.settle()
+    assert [each.get("from") for each in seen if each.get("type") == "unavailable"] == [petrova.full]
     again = await log_in(PETROVA, "desk")
     for expected in range(number):
         message = await again.receive("c:message")
