@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from armgs_server.imap.commands.object_ids import email_id, thread_id
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.responses import astring, bad, flag_list, internal_date
+from armgs_server.imap.responses import RECENT, astring, bad, flag_list, internal_date
 from armgs_server.imap.view import View
 from armgs_server.storage.mail_query import HEADER
 from armgs_server.storage.tx import Row
@@ -251,6 +251,9 @@ class Plan:
 
 
 def _flags_with_recent(view: View, at: int) -> Value:
+    if view.recents is not None and len(view.recents) == 1:  # after SELECT: as fast as without
+        [(first, end)] = view.recents
+        return lambda row: flag_list(row[at] | RECENT if first <= row[0] < end else row[at], row[at + 1])
     return lambda row: flag_list(view.shown_flags(row[0], row[at]), row[at + 1])
 
 
