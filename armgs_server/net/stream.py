@@ -167,7 +167,7 @@ class Stream(asyncio.Protocol):
         return self._tls is not None and not self.is_tls
 
     def channel_binding(self, kind: str) -> bytes | None:
-        """The channel's binding data for SASL: tls-server-end-point (RFC 5929 §4), tls-exporter (RFC 9266)."""
+        """Binding data for SASL: tls-server-end-point (RFC 5929 §4), tls-exporter (RFC 9266)."""
         if kind == "tls-exporter":
             return exporter.export(self.tls)
         return self._end_point if self.is_tls and kind == "tls-server-end-point" else None

@@ -199,7 +199,7 @@ async def test_devices_are_bounded(tmp_path: Path) -> None:
 
 
 def exported(client: Client) -> bytes:
-    """The client's end of tls-exporter, by the same function: test_exporter compares it with OpenSSL's tool."""
+    """The client's end of tls-exporter, by the same function: test_exporter has OpenSSL's word for it."""
     tls = client.writer.get_extra_info("ssl_object")
     assert isinstance(tls, ssl.SSLObject)
     material = exporter.export(tls)
