@@ -18,7 +18,7 @@ from armgs_server.dav.scheduling_desk import Desk
 from armgs_server.dav.scheduling_users import Users
 from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError, NotFound
-from armgs_server.formats.icalendar import Component
+from armgs_server.formats.icalendar import Component, Malformed
 from armgs_server.formats.imip import Incoming, extract
 from armgs_server.formats.itip import Message, organizer
 from armgs_server.service import Core
@@ -87,7 +87,7 @@ class Inbound:
                 await self._take(owner, incoming)
         except NotFound:
             _log.debug("a scheduling message has gone", owner=waiting.owner)
-        except DomainError as error:
+        except (DomainError, Malformed, ValueError) as error:  # of a mail, or of the objects it would make
             _log.info("a scheduling message is not taken", owner=waiting.owner, error=error)
         await self._core.store.write(lambda tx: invitations.finish(tx, waiting))
 
