@@ -18,8 +18,8 @@ from armgs_server import log
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
 from armgs_server.imap import events as framing
-from armgs_server.imap.command import Ok, Spec, State
-from armgs_server.imap.commands import COMMANDS
+from armgs_server.imap.command import Ok, State
+from armgs_server.imap.commands import COMMANDS, offered
 from armgs_server.imap.commands.compress import Deflate
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import encode_mailbox
@@ -185,9 +185,7 @@ class Session:
 
     def capabilities(self) -> str:
         """capability-data for the state the connection is in, from the table (RFC 3501 §6.1.1)."""
-        names = dict.fromkeys(
-            name for spec in COMMANDS.values() if self._offers(spec) for name in spec.capabilities
-        )
+        names = dict.fromkeys(offered(self.state))
         if self.state is State.NOT_AUTHENTICATED:
             if self.stream.can_start_tls:
                 names["STARTTLS"] = None
@@ -197,9 +195,6 @@ class Session:
         else:
             names[f"APPENDLIMIT={self.settings.message_size}"] = None
         return " ".join(names)
-
-    def _offers(self, spec: Spec) -> bool:
-        return self.state is not State.NOT_AUTHENTICATED or State.NOT_AUTHENTICATED in spec.states
 
     @property
     def may_login(self) -> bool:

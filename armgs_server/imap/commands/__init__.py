@@ -4,6 +4,7 @@ here carries."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from armgs_server.imap.command import Spec, State
@@ -100,3 +101,14 @@ COMMANDS: Mapping[str, Spec] = {
     "MOVE": Spec(copy_move.handle_move, _SELECTED, ("MOVE",)),
     "UID MOVE": Spec(copy_move.handle_uid_move, _SELECTED),
 }
+
+
+@functools.cache
+def offered(state: State) -> tuple[str, ...]:
+    """The capabilities of the commands that a state allows, or, behind the log-in, of all."""
+    return tuple(
+        name
+        for spec in COMMANDS.values()
+        if state is not State.NOT_AUTHENTICATED or State.NOT_AUTHENTICATED in spec.states
+        for name in spec.capabilities
+    )
