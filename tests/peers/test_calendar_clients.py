@@ -222,7 +222,7 @@ def _drive_python_caldav(url: str) -> None:
     with caldav.DAVClient(url, username=IVANOV, password=PASSWORD) as client:
         principal = client.principal()
         names = {each.get_display_name() for each in principal.calendars()}
-        assert {"default", "tasks"} <= names
+        assert {"Календарь", "Задачи"} <= names
         made = principal.make_calendar(
             "Project", cal_id="project", supported_calendar_component_set=["VEVENT"]
         )
