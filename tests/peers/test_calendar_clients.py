@@ -246,7 +246,7 @@ def _drive_python_caldav(url: str) -> None:
         assert (len(list(updated)), len(list(deleted))) == (0, 1)
         busy: Any = made.freebusy_request(start, start + timedelta(days=1))
         assert "FREEBUSY:" not in busy.data
-        tasks = next(each for each in principal.calendars() if each.get_display_name() == "tasks")
+        tasks = next(each for each in principal.calendars() if each.get_display_name() == "Задачи")
         task: Any = tasks.save_todo(summary="Buy paper", due=start)
         assert len(tasks.todos()) == 1
         task.complete()
