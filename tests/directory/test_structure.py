@@ -31,7 +31,11 @@ async def test_a_room_and_a_projector_own_a_calendar(workplace: Workplace) -> No
     projector = await directory.create_equipment("projector@digital.example", "Projector")
     assert (room.kind, room.data["capacity"], projector.kind) == ("room", 8, "equipment")
     for resource in (room, projector):
-        assert await owned(directory, resource.id) == {("calendar", "default")}
+        assert await owned(directory, resource.id) == {
+            ("calendar", "default"),
+            ("schedule-inbox", "inbox"),
+            ("schedule-outbox", "outbox"),
+        }
 
 
 async def test_an_address_is_given_once(workplace: Workplace) -> None:
