@@ -117,6 +117,8 @@ class Chromium:
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         os.write(self._out, json.dumps(message).encode() + b"\0")
         result = await asyncio.wait_for(answer, WAIT)
+        if "navigated" in result.get("error", {}).get("message", ""):
+            raise NavigatedError(method)
         assert "error" not in result, (method, result["error"])
         return dict(result["result"])
 
@@ -133,6 +135,10 @@ class Chromium:
                 self._waiting.pop(message["id"]).set_result(message)
             elif message.get("sessionId") in self._pages:
                 self._pages[message["sessionId"]].note(message["method"], message["params"])
+
+
+class NavigatedError(Exception):
+    """The page went away while it was being asked."""
 
 
 class Page:
@@ -159,12 +165,18 @@ class Page:
         value = None
         try:
             async with asyncio.timeout(WAIT):
-                while not holds(value := await self.run(script)):
+                while not holds(value := await self._look(script)):
                     await asyncio.sleep(0.1)
         except TimeoutError:
             shown = await self.run("document.body.innerText.slice(0, 2000)")
             raise AssertionError(f"{script} stays {value!r}; errors {self.errors}; page:\n{shown}") from None
         return value
+
+    async def _look(self, script: str) -> Any:
+        try:
+            return await self.run(script)
+        except NavigatedError:
+            return None  # the next page will tell
 
     async def type(self, selector: str, text: str) -> None:
         """Types into a field as a person does."""

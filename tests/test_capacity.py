@@ -31,7 +31,9 @@ def test_as_configured_and_else_one_a_core(tmp_path: Path) -> None:
 def test_the_narrowest_group_counts(tmp_path: Path) -> None:
     own = group(tmp_path, "a/b", a__cpu_max="100000 100000", a_b__cpu_max="max 100000")
     assert usable_cores(*own) == 1
-    own = group(tmp_path, "a/b", a__cpu_max="150000 100000", a__memory_max="max", a_b__memory_max="1073741824")
+    own = group(
+        tmp_path, "a/b", a__cpu_max="150000 100000", a__memory_max="max", a_b__memory_max="1073741824"
+    )
     assert usable_cores(*own) == min(CORES, 1)
     assert usable_memory(*own) == 4 * MEMORY_OF_WORKER
     own = group(tmp_path, "a", a__cpu_max="20000 100000")

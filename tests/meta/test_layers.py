@@ -31,10 +31,34 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         for protocol in PROTOCOLS
     },
     **{
-        root: (*_BASE, "capacity", "net", "storage", "directory", "service", "maintenance", "memory", "preflight", "rules", *PROTOCOLS, *ROOTS)
+        root: (
+            *_BASE,
+            "capacity",
+            "net",
+            "storage",
+            "directory",
+            "service",
+            "maintenance",
+            "memory",
+            "preflight",
+            "rules",
+            *PROTOCOLS,
+            *ROOTS,
+        )
         for root in ROOTS
     },
-    "cli": (*_BASE, "capacity", "formats", "net", "storage", "directory", "service", "__version__", *ROOTS, *PROTOCOLS),
+    "cli": (
+        *_BASE,
+        "capacity",
+        "formats",
+        "net",
+        "storage",
+        "directory",
+        "service",
+        "__version__",
+        *ROOTS,
+        *PROTOCOLS,
+    ),
     "__main__": ("cli",),
     "": (),
 }

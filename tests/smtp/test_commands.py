@@ -29,7 +29,7 @@ ALWAYS = {
         (
             "submissions",
             True,
-            {"DSN", "AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN"},
+            {"DSN", "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN"},
         ),
     ],
 )
