@@ -342,14 +342,14 @@ class XmppSettings:
     archive_page: int = setting(250, doc="Largest page of an archive query (XEP-0313).", minimum=10)
     archive_days: int = setting(
         0,
-        doc="Chat is deleted from archives after so many days; 0 keeps it. A department may have a number of\n"
-        "its own, as archive_days in its data.",
+        doc="Chat is deleted from archives after so many days; 0 keeps it. A department may have a number\n"
+        "of its own, as archive_days in its data.",
         minimum=0,
     )
     push_summary: str = setting(
         "sender",
-        doc="What a push service is told of a message (XEP-0357): nothing, how many wait, who wrote the last\n"
-        "one, or what it says, too.",
+        doc="What a push service is told of a message (XEP-0357): nothing, how many wait, who wrote the\n"
+        "last one, or what it says, too.",
         choices=("nothing", "count", "sender", "body"),
     )
     push_services: int = setting(
