@@ -153,3 +153,21 @@ async def test_a_lie_about_capabilities_is_believed_of_the_liar_only(log_in: Log
     await liar.settle()
     await wants(honest, ver="QgayPKawpkPSDYmwT/WM94uAlu0=")  # asked itself, for nothing proved the hash
     await honest.settle()
+
+
+async def test_whom_the_publisher_blocks_hears_nothing(log_in: LogIn) -> None:
+    ivanov, petrova, phone = await log_in(IVANOV), await log_in(PETROVA), await log_in(IVANOV, "phone")
+    for client in (petrova, phone):
+        await wants(client, AVATAR)
+    assert (await ivanov.iq(avatar("a1"), "set")).get("type") == "result"
+    assert await heard(petrova, IVANOV) == ["a1"]
+    blocked = f"<block xmlns='urn:xmpp:blocking'><item jid='{PETROVA}'/></block>"
+    assert (await ivanov.iq(blocked, "set")).get("type") == "result"
+    assert (await ivanov.iq(avatar("a2"), "set")).get("type") == "result"
+    assert await heard(phone, IVANOV) == ["a1"]
+    assert await heard(phone, IVANOV) == ["a2"]
+    again = await log_in(PETROVA, "again")
+    await wants(again, AVATAR, ver="another")
+    for client in (petrova, again):
+        seen = await client.settle()
+        assert not [each for each in seen if each.find(f"{EVENT}event") is not None]

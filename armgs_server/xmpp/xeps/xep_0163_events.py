@@ -18,7 +18,7 @@ from armgs_server.xmpp.account import Account
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import element
-from armgs_server.xmpp.xeps import xep_0060_access, xep_0060_config
+from armgs_server.xmpp.xeps import xep_0060_access, xep_0060_config, xep_0191_blocking
 from armgs_server.xmpp.xeps.xep_0060_nodes import EVENT, Nodes
 from armgs_server.xmpp.xeps.xep_0160_offline import delay
 
@@ -29,9 +29,15 @@ AVATAR = "urn:xmpp:avatar:metadata"  # XEP-0084
 
 
 async def subscribers(server: Server, person: Principal) -> frozenset[str]:
-    """Bare JIDs of those who see the person's presence."""
+    """Bare JIDs of those who see the person's presence; whom the person blocks sees none (XEP-0191 §3.3)."""
     account = server.accounts.get(person.address) or Account(person)
-    return (await roster.contacts(server, account)).subscribers
+    found = (await roster.contacts(server, account)).subscribers
+    blocked = account.blocked
+    if blocked is None:
+        blocked = await xep_0191_blocking.load(server, person.id)
+    if not blocked:
+        return found
+    return frozenset(bare for bare in found if not xep_0191_blocking.is_blocked(blocked, parse(bare)))
 
 
 def notify(nodes: Nodes, node: str, audience: Iterable[str], inner: bytes) -> None:
@@ -102,6 +108,9 @@ async def _is_for(server: Server, publisher: Principal, node: Node, item: Publis
         return False
     if publisher.address == bare:
         return True
+    blocked = await xep_0191_blocking.load(server, publisher.id)
+    if blocked and xep_0191_blocking.is_blocked(blocked, parse(bare)):
+        return False
     nodes = Nodes(server, publisher.id, publisher.address, publisher)
     found = await server.store.read(lambda tx: xep_0060_access.standing(tx, nodes, node.name, bare))
     return found is not None and await xep_0060_access.may_read(nodes, found, bare)
