@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock, parked
-from armgs_server.xmpp import presence
+from armgs_server.xmpp import frame, presence
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.server import LOG, Server
 from armgs_server.xmpp.session import Session, random_resource
@@ -168,11 +168,21 @@ async def end(server: Server, session: Session) -> None:
             await server.processes.remove([session])
         if unacknowledged and not others and not await _has_receivers_elsewhere(server, session):
             await xep_0160_offline.keep(server, session, unacknowledged)
+            await _catch_up(server, session)
     finally:
         try:
             await presence.unavailable(server, session)
         finally:
             server.forget(session)
+
+
+async def _catch_up(server: Server, ended: Session) -> None:
+    """Who came while the messages were being kept has looked for them too early."""
+    server.announce(ended.account.bare, frame.OFFLINE, b"")
+    for receiver in ended.account.receivers():
+        if receiver is not ended and not server.is_stopping:
+            await xep_0160_offline.deliver(server, receiver)
+            return
 
 
 async def _has_receivers_elsewhere(server: Server, session: Session) -> bool:

@@ -109,7 +109,8 @@ class Succession:
 
     async def _on_take(self, data: bytes) -> bytes:
         keys = _keys(data)
-        await self._handover.take(keys)
+        if not self._server.is_stopping:  # else they stay parked: who starts next takes them
+            await self._handover.take(keys)
         for key in keys:
             self._settle(key)
         return b"taken"
