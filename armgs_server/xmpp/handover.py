@@ -19,6 +19,7 @@ from armgs_server.directory import Principal
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock, parked, sessions
 from armgs_server.storage.parked import ParkedSession
+from armgs_server.storage.sessions import SessionPlace
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import frame, lifecycle, snapshot
 from armgs_server.xmpp.jid import JID, parse
@@ -173,37 +174,41 @@ class Handover:
         return self._server.transit.expect(jid, number)
 
     def settle(self, arrival: Arrival) -> None:
-        """What came for a session that did not is handled as if it had never been expected."""
+        """What came for a session that did not goes after it, or is handled as if nobody had expected it."""
         server = self._server
         is_here = arrival.done.is_set()
         server.transit.settle(arrival)
         if not is_here:
             for kept in arrival.frames:
-                if not kept.is_handled:
-                    server.heard[kept.frame.kind](kept.frame)
+                if not kept.is_handled and server.processes is not None:
+                    server.processes.handle(kept.frame)
         account = server.accounts.get(arrival.jid.bare)
         if account is not None:
             server.forget_account(account)
 
-    async def take(self, keys: Sequence[Key]) -> None:
-        """Goes on with those that are still parked."""
+    async def take(self, keys: Sequence[Key]) -> list[tuple[int, SessionPlace]]:
+        """Goes on with those that are still parked; number and place of those that another process has."""
         name = self._server.processes.name if self._server.processes is not None else ""
 
-        async def work(tx: Tx) -> list[tuple[Snapshot, bool]]:
-            taken = []
+        async def work(tx: Tx) -> tuple[list[tuple[Snapshot, bool]], list[tuple[int, SessionPlace]]]:
+            taken, elsewhere = [], []
             for owner, number in keys:
                 found = await parked.take(tx, owner, number)
                 if found is not None:
                     session = snapshot.read(found)
                     is_current = not name or await sessions.adopt(tx, session.row(name))
                     taken.append((session, is_current))
-            return taken
+                elif (place := await sessions.place(tx, owner, number)) is not None:
+                    elsewhere.append((number, place))
+            return taken, elsewhere
 
-        for session, is_current in await self._server.store.write(work):
+        taken, elsewhere = await self._server.store.write(work)
+        for session, is_current in taken:
             principal = await self._server.directory.by_id(session.parked.owner)
             if principal is not None and not principal.disabled:
                 blocked = await xep_0191_blocking.load(self._server, principal.id)
                 self._install(session, principal, blocked, is_current=is_current)
+        return elsewhere
 
     async def take_orphans(self) -> None:
         """Goes on with all that nobody else will take."""
@@ -232,6 +237,7 @@ class Handover:
             return
         account.sessions[resource] = session
         server.resumable[management.id] = session
+        server.transit.arrive(session.jid)
         arrival = server.transit.arrival(session.number)
         if arrival is not None:
             server.transit.settle(arrival)

@@ -82,8 +82,10 @@ async def resume(
     server: Server, principal: Principal, previous: str, h: str, stream: Transport
 ) -> Session | None:
     """XEP-0198 §5: the person's session, with what its client has got acknowledged."""
-    session = await lifecycle.resume(server, principal, previous, stream)
+    session = None if server.is_stopping else await lifecycle.resume(server, principal, previous, stream)
     if session is None or session.sm is None:
+        if server.is_stopping:
+            raise StreamError("system-shutdown")  # it is there for the client at another process
         return None
     try:
         acknowledge(session, h)

@@ -191,7 +191,7 @@ class Processes:
         if process != self.name:
             self._bus.publish_elsewhere(f"xmpp-process:{process}", frame.encode())
         else:
-            self._take(frame)
+            self.handle(frame)
 
     def announce_gone(self, jid: JID) -> None:
         """Tells every process of a session that ended together with its own."""
@@ -202,9 +202,9 @@ class Processes:
         """Something another process says to this one, or to all."""
         frame = frames.decode(message)
         if frame.process != self.name:
-            self._take(frame)
+            self.handle(frame)
 
-    def _take(self, frame: Frame) -> None:
+    def handle(self, frame: Frame) -> None:
         """A frame for this process; what is for a session that has left since the choice goes after it."""
         server = self._server
         account = server.accounts.get(frame.to.partition("/")[0])

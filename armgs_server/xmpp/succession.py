@@ -42,24 +42,32 @@ class Succession:
     # Leaving
 
     async def leave(self) -> None:
-        """Lets go of every session that can be resumed."""
+        """Lets go of every session that can be resumed, also of those that were just coming here."""
         server = self._server
-        leaving = list(server.resumable.values())
+        heirs = await server.processes.others() if server.processes is not None else []
+        await self._silence(list(server.resumable.values()))
+        for prepare in server.before_parking:
+            await prepare()
+        stuck: set[Session] = set()
+        while leaving := [each for each in server.resumable.values() if each not in stuck]:
+            await self._silence(leaving)
+            for start in range(0, len(leaving), PAGE):
+                page = [session for session in leaving[start : start + PAGE] if not session.is_ended]
+                heir = await self._find_heir(heirs, page)
+                keys = await self._handover.park(page, heir)
+                if heir and server.processes is not None:
+                    await server.processes.ask(heir, "take", _lines(keys), PARK_TIMEOUT)
+            stuck.update(leaving)  # those that could not be parked
+            await server.transit.wait(PARK_TIMEOUT)
+        if server.processes is not None:
+            await asyncio.sleep(_LINGER)
+
+    async def _silence(self, leaving: Sequence[Session]) -> None:
+        """From here on nothing is handled for these clients."""
         for session in leaving:
             lifecycle.close(session, "system-shutdown")
             session.stream = None
         await self._finish(leaving)
-        for prepare in server.before_parking:
-            await prepare()
-        heirs = await server.processes.others() if server.processes is not None else []
-        for start in range(0, len(leaving), PAGE):
-            page = [session for session in leaving[start : start + PAGE] if not session.is_ended]
-            heir = await self._find_heir(heirs, page)
-            keys = await self._handover.park(page, heir)
-            if heir and server.processes is not None:
-                await server.processes.ask(heir, "take", _lines(keys), PARK_TIMEOUT)
-        if server.processes is not None:
-            await asyncio.sleep(_LINGER)
 
     async def _finish(self, leaving: Sequence[Session]) -> None:
         """What clients have sent is handled to its end, so that it counts."""
@@ -108,9 +116,11 @@ class Succession:
         return _READY
 
     async def _on_take(self, data: bytes) -> bytes:
-        keys = _keys(data)
-        if not self._server.is_stopping:  # else they stay parked: who starts next takes them
-            await self._handover.take(keys)
+        keys, transit = _keys(data), self._server.transit
+        for number, place in await self._handover.take(keys):
+            arrival = transit.arrival(number)
+            if arrival is not None:  # its client was faster: what still comes here for it goes after it
+                transit.depart(arrival.jid, place.process)
         for key in keys:
             self._settle(key)
         return b"taken"

@@ -78,6 +78,14 @@ class Transit:
         """The session of that number, while it is expected."""
         return self._by_number.get(number)
 
+    async def wait(self, timeout: float) -> None:
+        """Returns when nobody is expected any more, or after that time (seconds)."""
+        coming = [asyncio.ensure_future(each.done.wait()) for each in self._by_number.values()]
+        if coming:
+            _, late = await asyncio.wait(coming, timeout=timeout)
+            for task in late:
+                task.cancel()
+
     def is_expected(self, address: str) -> bool:
         """Whether sessions of the person, or the one with that full JID, are expected."""
         bare, _, resource = address.partition("/")
@@ -110,6 +118,10 @@ class Transit:
         """The session is gone to another process."""
         self._departed[jid.full] = process
         asyncio.get_running_loop().call_later(DEPARTED_FOR, self._forget, jid.full, process)
+
+    def arrive(self, jid: JID) -> None:
+        """The session is here: nothing for it goes on from here, or two processes would send it in circles."""
+        self._departed.pop(jid.full, None)
 
     def heir(self, address: str) -> str:
         """Where the session with that full JID, or one of that bare JID, has gone; '' where none has."""

@@ -50,10 +50,10 @@ async def is_standby(tx: Tx) -> bool:
     return bool(await tx.value("SELECT pg_is_in_recovery()"))
 
 
-async def until(store: Store, on_standby: bool) -> None:
+async def until(store: Store, on_standby: bool, as_of: Collection | None = None) -> None:
     """Waits until reads that may be old are served where they should be."""
     deadline = time.monotonic() + 30
-    while await store.read_aside(is_standby) is not on_standby:
+    while await store.read_aside(is_standby, as_of=as_of) is not on_standby:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
 
@@ -77,6 +77,7 @@ async def test_what_somebody_has_seen_is_never_unseen(store: Store, standby: pos
     async def look(tx: Tx) -> tuple[bool, int]:
         return await is_standby(tx), len(await items.scan(tx, 1, box.id))
 
+    await until(store, on_standby=True, as_of=box)  # it may not have heard of the account yet
     assert await store.read_aside(look, as_of=box) == (True, 0)
     standby.execute("SELECT pg_wal_replay_pause()")
     await store.write(lambda tx: items.add(tx, box, store.blobs.small(b"hello")))

@@ -182,10 +182,12 @@ async def test_published_items_and_last_activity_go_across(workers: Workers) -> 
     assert not [stanza for stanza in await sidorov.settle() if stanza.get("from") == IVANOV]
     # whoever blocks the publisher hears nothing
     await petrova.iq(f"<block xmlns='urn:xmpp:blocking'><item jid='{IVANOV}'/></block>", "set")
+    await desk.presence_of(petrova.full, "unavailable")
     await desk.iq(avatar("a2"), "set")
     assert await heard(phone, IVANOV) == ["a2"]
     assert not [each for each in await petrova.settle() if each.get("type") == "headline"]
     await petrova.iq("<unblock xmlns='urn:xmpp:blocking'/>", "set")
+    await desk.presence_of(petrova.full)
     # XEP-0012: a contact is here, whichever worker it is on
     last = "<query xmlns='jabber:iq:last'/>"
     answer = await desk.iq(last, to=PETROVA)
