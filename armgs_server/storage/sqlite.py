@@ -192,28 +192,30 @@ class SqliteEngine(Engine):
     # The writer thread.
 
     def _write_loop(self) -> None:
-        while True:
-            job = self._queue.get()
-            batch: list[_Job] = []
-            while job is not None:
-                batch.append(job)
-                if len(batch) == BATCH_LIMIT:
-                    break
-                try:
-                    job = self._queue.get_nowait()
-                except Empty:
-                    break
-            if batch:
+        while (job := self._queue.get()) is not None:
+            is_last, batch = False, [job]
+            # The turn first, the batch then: what comes while another process writes is in it.
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                while len(batch) < BATCH_LIMIT and not is_last:
+                    try:
+                        job = self._queue.get_nowait()
+                    except Empty:
+                        break
+                    is_last = job is None
+                    if job is not None:
+                        batch.append(job)
                 self._commit(batch)
-                self._loop.call_soon_threadsafe(self._resolve, batch)
-            if job is None:
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+            self._loop.call_soon_threadsafe(self._resolve, batch)
+            if is_last:
                 return
 
     def _commit(self, batch: list[_Job]) -> None:
         """Runs the batch in one transaction; on return every job has its result or its error."""
         db = self._writer_db
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
             try:
                 db.execute("BEGIN IMMEDIATE")
                 for job in batch:
@@ -223,7 +225,6 @@ class SqliteEngine(Engine):
             finally:
                 if not db.getautocommit():
                     db.execute("ROLLBACK")
-                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
         except Exception as error:
             # Nothing of this batch is on disk: none of it may be acknowledged.
             if not isinstance(error, _StoreFailed):
