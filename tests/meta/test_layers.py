@@ -26,10 +26,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "maintenance": (*_BASE, "formats", "storage", "directory"),
     "preflight": (*_BASE, "formats", "storage", "directory"),
     "service": (*_BASE, "net", "storage", "directory"),
+    "trust": (*_BASE, "formats", "net", "storage", "directory", "service"),
     **{
         protocol: (*_BASE, "formats", "net", "storage", "directory", "service", "__version__")
         for protocol in PROTOCOLS
     },
+    "smtp": (*_BASE, "formats", "net", "storage", "directory", "service", "trust", "__version__"),
     **{
         root: (
             *_BASE,
@@ -42,6 +44,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "memory",
             "preflight",
             "rules",
+            "trust",
             *PROTOCOLS,
             *ROOTS,
         )

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All settings of the daemon, as typed, documented data.
+
+`load(path)` reads `armgs.toml`; `describe(config)` writes the commented sample that is kept as
+`etc/armgs.toml`. Paths are relative to the folder of the configuration file (`Config.path`).
+Sizes are bytes, times are seconds.
+
+A running daemon has one Config. `adopt` puts the values of another reading in place in it, so whoever
+keeps the Config or one of its sections, and reads a setting when it is needed, has the value of today.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from armgs_server import settings
+from armgs_server.config.chat import FederationSettings, XmppSettings
+from armgs_server.config.ground import (
+    LimitSettings,
+    LogSettings,
+    SecuritySettings,
+    ServerSettings,
+    StoreSettings,
+    TlsSettings,
+)
+from armgs_server.config.mail import ImapSettings, SmtpSettings
+from armgs_server.config.web import DavSettings, HttpSettings
+from armgs_server.errors import Invalid
+from armgs_server.settings import describe_section, parse_section, read_toml, unknown_key
+
+__all__ = [
+    "COMPONENT_PORT",
+    "SECTIONS",
+    "Config",
+    "DavSettings",
+    "FederationSettings",
+    "HttpSettings",
+    "ImapSettings",
+    "LimitSettings",
+    "LogSettings",
+    "SecuritySettings",
+    "ServerSettings",
+    "SmtpSettings",
+    "StoreSettings",
+    "TlsSettings",
+    "XmppSettings",
+    "adopt",
+    "describe",
+    "differences",
+    "load",
+    "parse",
+]
+
+COMPONENT_PORT = 5347
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One reading of armgs.toml."""
+
+    directory: Path
+    server: ServerSettings = field(default_factory=ServerSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    imap: ImapSettings = field(default_factory=ImapSettings)
+    xmpp: XmppSettings = field(default_factory=XmppSettings)
+    federation: FederationSettings = field(default_factory=FederationSettings)
+    dav: DavSettings = field(default_factory=DavSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+
+    def path(self, value: str) -> Path:
+        """A path of the configuration, relative to its file."""
+        return self.directory / value
+
+    @property
+    def data_dir(self) -> Path:
+        return self.path(self.server.data_dir)
+
+    def port(self, standard: int) -> int:
+        """The port a service listens on: the standard one plus the offset."""
+        return standard + self.server.port_offset
+
+
+SECTIONS: dict[str, Any] = {
+    each.name: each.type for each in dataclasses.fields(Config) if each.name != "directory"
+}
+
+
+def load(path: Path) -> Config:
+    """Reads and checks the configuration file; Invalid says what is wrong and where."""
+    tables = read_toml(path)
+    try:
+        return parse(tables, path.absolute().parent)
+    except Invalid as error:
+        raise Invalid(f"{path}: {error.text}") from error
+
+
+def parse(tables: Mapping[str, Any], directory: Path) -> Config:
+    """The Config of TOML tables; relative paths in it begin at the directory. Invalid."""
+    for name in tables:
+        if name not in SECTIONS:
+            raise unknown_key(name, list(SECTIONS))
+    sections = {name: parse_section(SECTIONS[name], name, table) for name, table in tables.items()}
+    config = Config(directory=directory, **sections)
+    _check_together(config)
+    return config
+
+
+def differences(config: Config) -> str:
+    """What is not the default, as TOML: `parse` makes the same Config of it."""
+    defaults = Config(config.directory)
+    return "\n".join(
+        settings.differences(name, getattr(config, name), getattr(defaults, name)) for name in SECTIONS
+    )
+
+
+def adopt(live: Config, loaded: Config) -> tuple[list[str], list[str]]:
+    """Puts another reading's values in place in the Config that is used.
+
+    Returns the names of the settings that are changed, and of those that wait for a restart.
+    """
+    changed: list[str] = []
+    waiting: list[str] = []
+    for name in SECTIONS:
+        now, later = settings.adopt(getattr(live, name), getattr(loaded, name), name)
+        changed += now
+        waiting += later
+    return changed, waiting
+
+
+def describe(config: Config) -> str:
+    """The whole configuration as commented TOML."""
+    return _HEAD + "\n".join(describe_section(name, getattr(config, name)) for name in SECTIONS)
+
+
+def _check_together(config: Config) -> None:
+    if not config.server.listen:
+        raise Invalid("server.listen names no address")
+    if config.store.url != "sqlite" and not config.store.url.startswith(("postgresql://", "postgres://")):
+        raise Invalid('store.url must be "sqlite" or begin with postgresql://')
+    for domain in config.server.domains:
+        if domain != domain.lower() or not domain.strip(".") or "@" in domain:
+            raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
+    for name, networks in (
+        ("server.proxy_hosts", config.server.proxy_hosts),
+        ("http.forwarding_hosts", config.http.forwarding_hosts),
+    ):
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise Invalid(f"{name}: {error}") from error
+
+
+_HEAD = """\
+# Settings of armgs_server. Every value below is the default: keep only the lines you change.
+# Written by `armgs config describe`; sizes are bytes, times are seconds.
+
+"""

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of SMTP and IMAP."""
+
+from dataclasses import dataclass
+
+from armgs_server.config.units import KIB, MIB
+from armgs_server.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """Mail in and out."""
+
+    message_size: int = setting(50 * MIB, doc="Largest message taken (SIZE).", minimum=64 * KIB)
+    recipients: int = setting(1000, doc="RCPT commands in one transaction.", minimum=100)
+    line_length: int = setting(2000, doc="Longest command line.", minimum=512)
+    hops: int = setting(
+        100, doc="Received: fields above which a message is in a loop (RFC 5321 §6.3).", minimum=10
+    )
+    command_timeout: float = setting(300.0, doc="Wait for a command (RFC 5321 §4.5.3.2).", minimum=1)
+    data_timeout: float = setting(180.0, doc="Wait for the next bytes of a message.", minimum=1)
+    message_timeout: float = setting(3600.0, doc="A whole message must have come after this.", minimum=1)
+    errors: int = setting(20, doc="Wrong commands before the connection is closed.", minimum=1)
+    relay_host: str = setting("", doc="Host, or host:port, that takes all mail for others; empty: MX.")
+    relay_routes: tuple[str, ...] = setting(
+        (), doc='Domains with a server of their own: "example.org=host:port". They go before relay_host.'
+    )
+    relay_tls: str = setting(
+        "opportunistic",
+        doc="TLS towards other servers; required also checks their certificates.",
+        choices=("opportunistic", "required", "none"),
+    )
+    relay_timeout: float = setting(
+        300.0, doc="Wait for another server's reply (RFC 5321 §4.5.3.2).", minimum=1
+    )
+    dns_servers: tuple[str, ...] = setting((), doc="Name servers for MX look-ups; empty: the system's.")
+    dns_timeout: float = setting(15.0, doc="A look-up has failed after this.", minimum=0.1)
+    queue_lifetime: float = setting(
+        432000.0, doc="Mail that cannot be sent is returned after this.", minimum=60
+    )
+    queue_warning: float = setting(
+        14400.0, doc="The sender is told of a delay after this; 0: never.", minimum=0
+    )
+    queue_first_retry: float = setting(300.0, doc="Wait before the second attempt; doubles after.", minimum=1)
+    queue_longest_retry: float = setting(14400.0, doc="The longest wait between attempts.", minimum=1)
+    queue_parallel: int = setting(20, doc="Messages being sent at the same time.", minimum=1)
+    queue_parallel_per_domain: int = setting(4, doc="The same, to one domain.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    """Mailboxes."""
+
+    line_length: int = setting(64 * KIB, doc="Longest command line without its literals.", minimum=8192)
+    literal_size: int = setting(64 * KIB, doc="Largest literal that is not a message.", minimum=4096)
+    message_size: int = setting(50 * MIB, doc="Largest message APPEND takes (APPENDLIMIT).", minimum=64 * KIB)
+    idle_timeout: float = setting(1800.0, doc="A silent client is logged out (RFC 9051 §5.4).", minimum=60)
+    recent: bool = setting(
+        True, doc="Keep \\Recent for clients of IMAP4rev1: a small write when mail is told."
+    )
+    errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of HTTP and of what is served over it."""
+
+from dataclasses import dataclass
+
+from armgs_server.config.units import GIB, KIB, MIB
+from armgs_server.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class DavSettings:
+    """Files, calendars and contacts."""
+
+    file_size: int = setting(10 * GIB, doc="Largest file.", minimum=KIB)
+    calendar_size: int = setting(MIB, doc="Largest calendar object (max-resource-size).", minimum=KIB)
+    card_size: int = setting(MIB, doc="Largest address object (max-resource-size).", minimum=KIB)
+    request_size: int = setting(MIB, doc="Largest XML request body.", minimum=KIB)
+    instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
+    attendees: int = setting(2000, doc="Most attendees of one calendar object.", minimum=1)
+    attendee_refresh: int = setting(
+        50, doc="Attendees of a meeting up to which each sees the answers of the others.", minimum=0
+    )
+    inbox_items: int = setting(
+        1000, doc="Scheduling messages kept in an inbox; the oldest go first.", minimum=1
+    )
+    imip: bool = setting(True, doc="Invite people of other servers by mail.")
+    lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
+    acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
+    principal_results: int = setting(200, doc="Most principals a search answers with.", minimum=1)
+    sync_collections: int = setting(
+        1000, doc="Largest tree of folders that one synchronisation follows.", minimum=1
+    )
+    search_results: int = setting(1000, doc="Most resources a SEARCH answers with (RFC 5323).", minimum=1)
+    trash_days: int = setting(
+        30, doc="Deleted files are kept in .trash so long, counted in the quota; 0: they are gone.", minimum=0
+    )
+    directory_results: int = setting(
+        100, doc="Most cards that a search in the book of all departments gives.", minimum=1
+    )
+    depth_infinity: int = setting(10000, doc="Most resources a PROPFIND of infinite depth names.", minimum=0)
+    listing_cache: int = setting(
+        16 * MIB, doc="Memory for ready listings of folders.", minimum=0, restart=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The HTTP server under DAV, uploads and the start page."""
+
+    line_length: int = setting(8 * KIB, doc="Longest request line: 414 above it.", minimum=1024)
+    header_size: int = setting(32 * KIB, doc="All header fields together: 431 above it.", minimum=4096)
+    header_count: int = setting(100, doc="Number of header fields: 431 above it.", minimum=10)
+    header_timeout: float = setting(
+        20.0, doc="A request's header must be there after this: 408.", minimum=0.1
+    )
+    body_timeout: float = setting(60.0, doc="Wait for the next bytes of a body: 408.", minimum=0.1)
+    keep_alive: float = setting(120.0, doc="A connection without a request is closed.", minimum=0.1)
+    discard_size: int = setting(
+        64 * MIB, doc="Bytes of an unread body skipped to keep the connection.", minimum=0
+    )
+    linger: float = setting(
+        10.0, doc="After an answer that left the body unread, the time the client has to stop.", minimum=0.1
+    )
+    pipeline: int = setting(16, doc="Requests read ahead on one connection.", minimum=1, maximum=1000)
+    forwarding_hosts: tuple[str, ...] = setting(
+        (),
+        doc="Reverse proxies that speak HTTP to us, as addresses or networks: the client they name in\n"
+        "forwarding_header counts. Nobody else's is believed.",
+    )
+    forwarding_header: str = setting(
+        "x-forwarded-for",
+        doc="The header field they all set: X-Forwarded-For, or Forwarded (RFC 7239).",
+        choices=("x-forwarded-for", "forwarded"),
+    )
