@@ -20,6 +20,7 @@ from armgs_server.storage import mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
+from armgs_server.trust.model import Departure, Seal
 
 # Messages above this are few at a time.
 LARGE = 1024 * 1024
@@ -58,7 +59,9 @@ def is_large(entry: Entry) -> bool:
     return int(entry.data.get("size", 0)) > LARGE
 
 
-async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Mapping[int, Result]:
+async def deliver(
+    core: Core, routing: Routing, entries: Sequence[Entry], seal: Seal | None = None
+) -> Mapping[int, Result]:
     """The result for each row, by its id."""
     first = entries[0]
     try:
@@ -67,7 +70,10 @@ async def deliver(core: Core, routing: Routing, entries: Sequence[Entry]) -> Map
         return {entry.id: Result("5.3.0", "the message is gone") for entry in entries}
     if first.data.get("mailbox") or core.directory.is_local(first.domain):
         return {entry.id: await _deliver_here(core, entry, text) for entry in entries}
-    return await _deliver_elsewhere(core, routing, entries, text[int(first.data.get("skip", 0)) :])
+    text = text[int(first.data.get("skip", 0)) :]
+    if seal is not None:
+        text = await seal(Departure(text, first.sender, first.owner)) + text
+    return await _deliver_elsewhere(core, routing, entries, text)
 
 
 async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: int) -> None:
@@ -76,7 +82,8 @@ async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: in
     recipient = Recipient(entry.recipient, entry.domain, result.owners)
     copy = Copy(tuple((owner, recipient) for owner in result.owners))
     stored = Stored(copy, ref, result.index, int(entry.data.get("skip", 0)))
-    await delivery.place(tx, Envelope(entry.sender, entry.owner), [stored], now, may_wait=True)
+    envelope = Envelope(entry.sender, entry.owner, is_junk=bool(entry.data.get("junk")))
+    await delivery.place(tx, envelope, [stored], now, may_wait=True)
 
 
 async def _deliver_elsewhere(

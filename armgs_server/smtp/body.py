@@ -3,12 +3,16 @@
 
 `inspect` sees the header once, before anything is kept: it answers with the prefixes under which the
 message is kept (one for each copy), or with the reply that refuses it. A refused message is read to its
-end and forgotten; its reply waits until then.
+end and forgotten; its reply waits until then. Where there is a `judge`, it sees the whole message before
+`inspect` does, and may replace the header; a large message is then written once to be judged, and again
+under its prefixes.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from mmap import mmap
 from typing import TypeAlias
 
 from armgs_server import log
@@ -16,11 +20,13 @@ from armgs_server.errors import DomainError
 from armgs_server.formats import mime
 from armgs_server.smtp import replies
 from armgs_server.smtp.replies import Reply
-from armgs_server.storage.blobs import BlobRef, Blobs, BlobWriter
+from armgs_server.storage.blobs import CHUNK, BlobRef, Blobs, BlobWriter
 
 _log = log.get("smtp")
 
 Inspect: TypeAlias = Callable[[bytes], Awaitable[Sequence[bytes] | Reply]]
+# The whole message and where its header ends: the header to keep, or the reply that refuses the message.
+Judge: TypeAlias = Callable[[bytes | mmap, int], Awaitable[bytes | Reply]]
 
 # A header must end within this; what is held in memory before a message goes to the blob store.
 HEADER_LIMIT = mime.MAX_HEADER
@@ -29,10 +35,12 @@ HEADER_LIMIT = mime.MAX_HEADER
 class Body:
     """Takes the text of one message; `finish` gives references to its copies."""
 
-    def __init__(self, blobs: Blobs, limit: int, inspect: Inspect) -> None:
+    def __init__(self, blobs: Blobs, limit: int, inspect: Inspect, judge: Judge | None = None) -> None:
         self._blobs = blobs
         self._limit = limit
         self._inspect = inspect
+        self._judge = judge
+        self._header_size = 0  # of a large message that is yet to be judged
         self._parts: list[bytes] = []
         self._writers: list[BlobWriter] = []
         self._refusal: Reply | None = None
@@ -64,6 +72,8 @@ class Body:
             return await self._keep_small()
         if self._refusal is not None:
             return self._refusal
+        if self._judge is not None:
+            return await self._keep_judged(self._judge, await self._writers[0].finish())
         return [await writer.finish() for writer in self._writers]
 
     def abort(self) -> None:
@@ -79,7 +89,14 @@ class Body:
 
     async def _keep_small(self) -> Sequence[BlobRef] | Reply:
         text = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        prefixes = await self._inspect(text[: mime.header_end(text, 0, len(text))])
+        end = mime.header_end(text, 0, len(text))
+        if self._judge is not None:
+            head = await self._judge(text, end)
+            if isinstance(head, Reply):
+                return head
+            text = head + text[end:]
+            end = len(head)
+        prefixes = await self._inspect(text[:end])
         if isinstance(prefixes, Reply):
             return prefixes
         return [await self._blobs.put(prefix + text) for prefix in prefixes]
@@ -90,12 +107,33 @@ class Body:
         if end == len(text):
             self._refuse(replies.HEADER_TOO_LARGE_552)
             return
-        prefixes = await self._inspect(text[:end])
+        prefixes = await self._inspect(text[:end]) if self._judge is None else (b"",)
         if isinstance(prefixes, Reply):
             self._refuse(prefixes)
             return
+        self._header_size = end
         self._parts.clear()
         for prefix in prefixes:
             writer = self._blobs.writer()
             self._writers.append(writer)
             await writer.write(prefix + text)
+
+    async def _keep_judged(self, judge: Judge, whole: BlobRef) -> Sequence[BlobRef] | Reply:
+        """Nothing refers to `whole` afterwards: it is collected like all that no transaction has named."""
+        text = await asyncio.to_thread(self._blobs.open, whole)
+        try:
+            head = await judge(text, self._header_size)
+            if isinstance(head, Reply):
+                return head
+            prefixes = await self._inspect(head)
+            if isinstance(prefixes, Reply):
+                return prefixes
+            self._writers = [self._blobs.writer() for _ in prefixes]
+            for writer, prefix in zip(self._writers, prefixes, strict=True):
+                await writer.write(prefix + head)
+                for start in range(self._header_size, len(text), CHUNK):
+                    await writer.write(bytes(text[start : start + CHUNK]))
+            return [await writer.finish() for writer in self._writers]
+        finally:
+            if isinstance(text, mmap):
+                text.close()

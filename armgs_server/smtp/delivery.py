@@ -25,6 +25,7 @@ from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.queue import Destination
 from armgs_server.storage.tx import Tx
+from armgs_server.trust.model import Judge, Seal
 
 # INBOXes and full mailboxes remembered; and how long a mailbox that was full is asked about at RCPT.
 REMEMBERED = 20_000
@@ -41,6 +42,7 @@ class Envelope:
     is_8bit: bool = False
     returned: str = ""  # RET of RFC 3461 §4.3: FULL, HDRS or not given
     envelope_id: str = ""  # ENVID of RFC 3461 §4.4
+    is_junk: bool = False  # it goes to the recipients' Junk
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,15 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
 
 
 class Delivery:
-    """Places messages; remembers which collection is whose INBOX, and whose mailbox was full lately."""
+    """Places messages; remembers which collection is whose INBOX, and whose mailbox was full lately.
 
-    def __init__(self, core: Core) -> None:
+    `judge` is asked about messages from outside before they are kept, `seal` about those that leave.
+    """
+
+    def __init__(self, core: Core, judge: Judge | None = None, seal: Seal | None = None) -> None:
         self.core = core
+        self.judge = judge
+        self.seal = seal
         self._inboxes: Cache[int, Collection] = Cache(REMEMBERED)
         self._full: Cache[int, int] = Cache(REMEMBERED)
 
@@ -103,7 +110,9 @@ class Delivery:
     async def deliver(self, envelope: Envelope, stored: Sequence[Stored], now: int) -> frozenset[int]:
         """Durable when it returns: those for whom it waits. OverQuota when nobody can take it; Temporary."""
         owners = {owner for each in stored for owner, _ in each.copy.mailboxes}
-        inboxes = {owner: inbox for owner in owners if (inbox := await self._inbox(owner))}
+        inboxes: dict[int, Collection] = {}
+        if not envelope.is_junk:
+            inboxes = {owner: inbox for owner in owners if (inbox := await self._inbox(owner))}
         if len(inboxes) == len(owners):
             try:
                 await self.core.store.write(lambda tx: self._place_all(tx, envelope, stored, inboxes, now))
@@ -130,7 +139,7 @@ class Delivery:
         taken = may_wait or any(each.copy.destinations for each in stored)
         for each in stored:
             for owner, _ in each.copy.mailboxes:
-                if await append(tx, owner, each.ref, each.index, now):
+                if await append(tx, owner, each.ref, each.index, now, is_junk=envelope.is_junk):
                     taken = True
                     await _note_invitation(tx, envelope, each, [owner])
                 else:
@@ -196,10 +205,14 @@ async def _note_invitation(tx: Tx, envelope: Envelope, stored: Stored, owners: S
         await invitations.add(tx, owners, stored.ref)
 
 
-async def append(tx: Tx, owner: int, ref: BlobRef, index: MessageIndex | None, now: int) -> bool:
-    """Whether the owner's INBOX has taken it: not when the mailbox is full or gone."""
+async def append(
+    tx: Tx, owner: int, ref: BlobRef, index: MessageIndex | None, now: int, *, is_junk: bool = False
+) -> bool:
+    """Whether the owner's INBOX, or Junk, has taken it: not when the mailbox is full or gone."""
     assert index is not None  # made for every copy that has mailboxes
-    inbox = await collections.by_role(tx, owner, "mail", "inbox")
+    inbox = await collections.by_role(tx, owner, "mail", "junk") if is_junk else None
+    if inbox is None:
+        inbox = await collections.by_role(tx, owner, "mail", "inbox")
     if inbox is None:
         return False
     usage = await accounts.usage(tx, owner)
@@ -218,6 +231,8 @@ def _queue_data(envelope: Envelope, stored: Stored, recipient: Recipient, owner:
         data["utf8"] = True
     if envelope.is_8bit:
         data["8bit"] = True
+    if envelope.is_junk:
+        data["junk"] = True
     if envelope.returned:
         data["ret"] = envelope.returned
     if envelope.envelope_id:

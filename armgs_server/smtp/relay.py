@@ -145,7 +145,7 @@ class Relay:
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
-                    return await attempt.deliver(self._core, self._routing, entries)
+                    return await attempt.deliver(self._core, self._routing, entries, self._delivery.seal)
         except (TimeoutError, DomainError) as error:
             _log.warning("attempt failed", domain=domain, error=error)
         except Exception:

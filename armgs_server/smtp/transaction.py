@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from mmap import mmap
 
 from armgs_server import log
 from armgs_server.directory.model import Principal
@@ -16,6 +17,7 @@ from armgs_server.smtp.header import Trace
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.storage import clock, mail
+from armgs_server.trust.model import Arrival, Verdict
 
 _log = log.get("smtp")
 
@@ -45,6 +47,7 @@ class Transaction:
         self._now = 0
         self._trace: Trace | None = None
         self._copies: list[Copy] = []
+        self._verdict = Verdict()
 
     @property
     def has_room_for_list(self) -> bool:
@@ -56,7 +59,8 @@ class Transaction:
         single = self.recipients[0].path if len(self.recipients) == 1 else ""
         hostname = self.core.config.server.hostname
         self._trace = Trace(helo, peer, hostname, protocol, f"{self._id:x}", single)
-        self.body = Body(self.core.store.blobs, self.core.config.smtp.message_size, self._inspect)
+        judge = self._judge if self.author is None and self._delivery.judge is not None else None
+        self.body = Body(self.core.store.blobs, self.core.config.smtp.message_size, self._inspect, judge)
         return self.body
 
     async def finish(self) -> Reply:
@@ -110,7 +114,28 @@ class Transaction:
             self.is_8bit,
             self.returned,
             self.envelope_id,
+            self._verdict.is_junk,
         )
+
+    async def _judge(self, text: bytes | mmap, header_size: int) -> bytes | Reply:
+        """Asks whether mail from outside is wanted; the header under which it is kept, or the refusal."""
+        assert self._trace is not None and self._delivery.judge is not None  # begin() has looked
+        arrival = Arrival(
+            id=f"{self._id:x}",
+            peer=self._trace.peer,
+            helo=self._trace.helo,
+            is_tls=self._trace.protocol.endswith("S"),  # RFC 3848
+            sender=self._sender_text,
+            recipients=tuple(each.path for each in self.recipients),
+            text=text,
+            header_size=header_size,
+        )
+        self._verdict = await self._delivery.judge(arrival)
+        refusal = self._verdict.refusal
+        if refusal is not None:
+            return reply(refusal.code, refusal.status, refusal.text)
+        head = self._verdict.head
+        return bytes(text[:header_size]) if head is None else head
 
     async def _inspect(self, head: bytes) -> Sequence[bytes] | Reply:
         """Looks at the header; the prefixes of the copies, or the reply that refuses the message."""
@@ -135,7 +160,7 @@ class Transaction:
         if not self._copies:
             return replies.LOOP_554
         assert self._trace is not None  # begin() has made it
-        top = header.return_path(self._sender_text) + self._trace.field(moment)
+        top = header.return_path(self._sender_text) + self._verdict.fields + self._trace.field(moment)
         return [top + _list_fields(copy) + added for copy in self._copies]
 
     async def _may_write_as_author(self, head: bytes, author: Principal) -> bool:
