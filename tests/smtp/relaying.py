@@ -64,13 +64,13 @@ async def queued(core: Core) -> list[tuple[str, int, str]]:
     )
 
 
-async def inbox(core: Core, address: str) -> list[bytes]:
+async def inbox(core: Core, address: str, role: str = "inbox") -> list[bytes]:
     person = await core.directory.by_address(address)
     assert person is not None
     owner = person.id
 
     async def work(tx: Tx) -> list[bytes]:
-        collection = await collections.by_role(tx, owner, "mail", "inbox")
+        collection = await collections.by_role(tx, owner, "mail", role)
         assert collection is not None
         return [item.blob for item in await items.scan(tx, owner, collection.id)]
 

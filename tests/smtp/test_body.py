@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,34 @@ async def test_a_disk_that_fails_refuses_for_now(store: Store, monkeypatch: pyte
     monkeypatch.setattr(BlobWriter, "write", fail)
     body = Body(store.blobs, 10_000_000, Inspector())
     assert await feed(body, HEAD + b"x" * 2_000_000) == replies.STORE_FAILED_451
+
+
+@pytest.mark.parametrize("size", [0, 10, HEADER_LIMIT + 1, 2_000_000])
+async def test_a_judged_message_has_the_header_the_judge_gives(store: Store, size: int) -> None:
+    inspect = Inspector()
+    seen: list[tuple[bytes, int]] = []
+
+    async def judge(text: bytes | mmap, header_size: int) -> bytes:
+        seen.append((bytes(text[:]), header_size))
+        return b"Subject: y\r\n\r\n"
+
+    text = HEAD + b"x" * size
+    refs = await feed(Body(store.blobs, 10_000_000, inspect, judge), text)
+    assert not isinstance(refs, Reply)
+    whole = b"Subject: y\r\n\r\n" + b"x" * size
+    assert [await content(store, ref) for ref in refs] == [prefix + whole for prefix in PREFIXES]
+    assert inspect.seen == [b"Subject: y\r\n\r\n"]
+    assert seen == [(text, len(HEAD))]
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+async def test_the_judge_refuses_before_the_header_is_looked_at(store: Store, size: int) -> None:
+    inspect = Inspector()
+
+    async def judge(text: bytes | mmap, header_size: int) -> Reply:
+        return replies.NO_RELAY_550
+
+    assert (
+        await feed(Body(store.blobs, 10_000_000, inspect, judge), HEAD + b"x" * size) == replies.NO_RELAY_550
+    )
+    assert inspect.seen == []

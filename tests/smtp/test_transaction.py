@@ -14,6 +14,7 @@ from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply
 from armgs_server.smtp.transaction import Transaction
 from armgs_server.storage import accounts
+from armgs_server.trust.model import Arrival, Refusal, Verdict
 from tests.smtp.conftest import MakeCore
 from tests.smtp.relaying import inbox
 from tests.world import IVANOV, PETROVA
@@ -72,4 +73,41 @@ async def test_a_full_mailbox_refuses_for_now(make_core: MakeCore) -> None:
     await transaction.begin("client.example", "192.0.2.1", "ESMTP").write(b"Subject: x\r\n\r\n")
     with pytest.raises(OverQuota):
         await transaction.finish()
+    assert await inbox(core, PETROVA) == []
+
+
+async def judged(core: Core, verdict: Verdict, seen: list[Arrival]) -> Reply:
+    async def judge(arrival: Arrival) -> Verdict:
+        seen.append(arrival)
+        return verdict
+
+    transaction = Transaction(Delivery(core, judge), OUTSIDE, None)
+    found = await policy.find_recipient(core, Address(*PETROVA.split("@")), may_relay=False)
+    assert isinstance(found, Recipient)
+    transaction.recipients.append(found)
+    body = transaction.begin("client.example", "192.0.2.1", "ESMTPS")
+    await body.write(b"Subject: x\r\n\r\nbody")
+    return await transaction.finish()
+
+
+async def test_mail_from_outside_is_judged_and_marked(make_core: MakeCore) -> None:
+    core = await make_core()
+    seen: list[Arrival] = []
+    verdict = Verdict(fields=b"Authentication-Results: mx.digital.example; none\r\n", is_junk=True)
+    assert (await judged(core, verdict, seen)).code == 250
+    [arrival] = seen
+    assert (arrival.peer, arrival.helo, arrival.is_tls) == ("192.0.2.1", "client.example", True)
+    assert (arrival.sender, arrival.recipients) == ("x@y.example", (PETROVA,))
+    assert (arrival.text, arrival.header_size) == (b"Subject: x\r\n\r\nbody", 14)
+    assert await inbox(core, PETROVA) == []
+    [message] = await inbox(core, PETROVA, role="junk")
+    assert message.startswith(
+        b"Return-Path: <x@y.example>\r\nAuthentication-Results: mx.digital.example; none\r\nReceived: from "
+    )
+
+
+async def test_mail_that_is_not_wanted_is_refused_as_the_verdict_says(make_core: MakeCore) -> None:
+    core = await make_core()
+    answer = await judged(core, Verdict(refusal=Refusal(550, "5.7.1", "no")), [])
+    assert (answer.code, answer.enhanced, answer.lines) == (550, "5.7.1", ("no",))
     assert await inbox(core, PETROVA) == []
