@@ -27,6 +27,7 @@ from armgs_server.config.ground import (
     TlsSettings,
 )
 from armgs_server.config.mail import ImapSettings, SmtpSettings
+from armgs_server.config.rules import SieveSettings
 from armgs_server.config.web import DavSettings, HttpSettings
 from armgs_server.errors import Invalid
 from armgs_server.settings import describe_section, parse_section, read_toml, unknown_key
@@ -43,6 +44,7 @@ __all__ = [
     "LogSettings",
     "SecuritySettings",
     "ServerSettings",
+    "SieveSettings",
     "SmtpSettings",
     "StoreSettings",
     "TlsSettings",
@@ -70,6 +72,7 @@ class Config:
     limits: LimitSettings = field(default_factory=LimitSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     imap: ImapSettings = field(default_factory=ImapSettings)
+    sieve: SieveSettings = field(default_factory=SieveSettings)
     xmpp: XmppSettings = field(default_factory=XmppSettings)
     federation: FederationSettings = field(default_factory=FederationSettings)
     dav: DavSettings = field(default_factory=DavSettings)
