@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from armgs_server import config as configuration
-from armgs_server import dav, imap, log, portal, preflight, smtp, xmpp
+from armgs_server import dav, imap, log, pop3, portal, preflight, smtp, xmpp
 from armgs_server.capacity import worker_count
 from armgs_server.config import COMPONENT_PORT, Config
 from armgs_server.directory import Directory
@@ -45,6 +45,7 @@ _log = log.get("daemon")
 
 HTTP, HTTPS = 80, 443
 STREAM_PORTS = (25, 465, 587, 143, 993, 5222, 5223)
+POP3_PORTS = (110, 995)  # where POP3 is on
 SERVER_PORTS = (5269, 5270)  # other XMPP servers, where the federation is on
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
@@ -64,7 +65,7 @@ def run(config_path: Path, on_ready: OnReady | None = None) -> int:
     try:
         config = configuration.load(config_path)
         check(config)
-    except Invalid as error:
+    except (Invalid, Unusable) as error:
         print(error.text, file=sys.stderr)
         return 2
     log.setup(config.log.level)
@@ -109,8 +110,9 @@ async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None
 def _optional_ports(config: Config) -> list[int]:
     """The ports that are listened on only where the configuration says so."""
     federation = config.federation
-    servers = SERVER_PORTS if federation.enabled else ()
-    return [*servers, COMPONENT_PORT] if federation.components else list(servers)
+    ports = [*POP3_PORTS] if config.pop3.enabled else []
+    ports += SERVER_PORTS if federation.enabled else ()
+    return [*ports, COMPONENT_PORT] if federation.components else ports
 
 
 async def serve(
@@ -198,6 +200,7 @@ class Daemon:
         services: list[Service] = [
             smtp.service(core),
             imap.service(core),
+            pop3.service(core),
             xmpp.service(core),
             dav.service(core),
             portal.service(core),

@@ -13,7 +13,7 @@ from pathlib import Path
 from armgs_server import config as configuration
 from armgs_server import log, smtp, xmpp
 from armgs_server.config import Config
-from armgs_server.errors import Invalid
+from armgs_server.errors import Invalid, Unusable
 from armgs_server.net.tls import TlsContexts, open_contexts
 
 # Settings whose form only the service knows that uses them: each raises Invalid.
@@ -39,7 +39,7 @@ def take_over(config: Config, path: Path, tls: TlsContexts | None, report: Calla
         check(loaded)
         if tls is not None and loaded.tls.certificate:
             tls.reload(loaded.path(loaded.tls.certificate), loaded.path(loaded.tls.key))
-    except Invalid as error:
+    except (Invalid, Unusable) as error:
         _log.error("reload refused, nothing was changed", error=error)
         return False
     was_secured = bool(config.tls.certificate)

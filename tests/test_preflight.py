@@ -139,6 +139,7 @@ def check_text(text: str, *words: str) -> None:
 Url = Callable[[Engines], str]
 WRONG_DATABASES: dict[str, tuple[Url, tuple[str, ...]]] = {
     "malformed": (lambda e: "postgresql://host:port/armgs", ("[store] url", "malformed")),
+    "another engine": (lambda e: "mysql://armgs@localhost/armgs", ("store.url", "postgresql://")),
     "nobody listens": (
         lambda e: "postgresql://armgs@127.0.0.1:1/armgs",
         ("database armgs at 127.0.0.1:1", "cannot be reached", "Start it"),
@@ -165,7 +166,7 @@ WRONG_DATABASES: dict[str, tuple[Url, tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", WRONG_DATABASES)
 def test_wrong_databases(engines: Engines, tmp_path: Path, case: str) -> None:
     url, words = WRONG_DATABASES[case]
-    refuse = refused_by_serve if case == "wrong password" else refused
+    refuse = refused_by_serve if case in ("wrong password", "another engine") else refused
     refuse(workplace(tmp_path / "place", url(engines)), *words)
     for database in ("empty", "unowned", "standby"):
         assert contents(engines.postgresql, database) == []
@@ -270,5 +271,5 @@ WRONG_BUSES: dict[str, tuple[Callable[[str], str], tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", WRONG_BUSES)
 def test_wrong_buses(engines: Engines, tmp_path: Path, case: str) -> None:
     wrong, words = WRONG_BUSES[case]
-    refuse = refused_by_serve if case == "wrong password" else refused
+    refuse = refused_by_serve if case in ("wrong password", "another engine") else refused
     refuse(workplace(tmp_path / "place", "sqlite", more=f'bus = "{wrong(engines.bus)}"\n'), *words)

@@ -26,10 +26,10 @@ from armgs_server.config.ground import (
     StoreSettings,
     TlsSettings,
 )
-from armgs_server.config.mail import ImapSettings, SmtpSettings
+from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
 from armgs_server.config.rules import SieveSettings
 from armgs_server.config.web import DavSettings, HttpSettings
-from armgs_server.errors import Invalid
+from armgs_server.errors import Invalid, Unusable
 from armgs_server.settings import describe_section, parse_section, read_toml, unknown_key
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "ImapSettings",
     "LimitSettings",
     "LogSettings",
+    "Pop3Settings",
     "SecuritySettings",
     "ServerSettings",
     "SieveSettings",
@@ -72,6 +73,7 @@ class Config:
     limits: LimitSettings = field(default_factory=LimitSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     imap: ImapSettings = field(default_factory=ImapSettings)
+    pop3: Pop3Settings = field(default_factory=Pop3Settings)
     sieve: SieveSettings = field(default_factory=SieveSettings)
     xmpp: XmppSettings = field(default_factory=XmppSettings)
     federation: FederationSettings = field(default_factory=FederationSettings)
@@ -97,16 +99,16 @@ SECTIONS: dict[str, Any] = {
 
 
 def load(path: Path) -> Config:
-    """Reads and checks the configuration file; Invalid says what is wrong and where."""
+    """Reads and checks the configuration file; Invalid and Unusable say what is wrong and where."""
     tables = read_toml(path)
     try:
         return parse(tables, path.absolute().parent)
-    except Invalid as error:
-        raise Invalid(f"{path}: {error.text}") from error
+    except (Invalid, Unusable) as error:
+        raise type(error)(f"{path}: {error.text}") from error
 
 
 def parse(tables: Mapping[str, Any], directory: Path) -> Config:
-    """The Config of TOML tables; relative paths in it begin at the directory. Invalid."""
+    """The Config of TOML tables; relative paths in it begin at the directory. Invalid, Unusable."""
     for name in tables:
         if name not in SECTIONS:
             raise unknown_key(name, list(SECTIONS))
@@ -147,7 +149,7 @@ def _check_together(config: Config) -> None:
     if not config.server.listen:
         raise Invalid("server.listen names no address")
     if config.store.url != "sqlite" and not config.store.url.startswith(("postgresql://", "postgres://")):
-        raise Invalid('store.url must be "sqlite" or begin with postgresql://')
+        raise Unusable('store.url must be "sqlite" or begin with postgresql://: there is no other engine')
     for domain in config.server.domains:
         if domain != domain.lower() or not domain.strip(".") or "@" in domain:
             raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
