@@ -10,12 +10,24 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.errors import DomainError
-from armgs_server.storage import Store, calindex_window, clock, leases, locks, trash
+from armgs_server.storage import (
+    Store,
+    calindex_window,
+    clock,
+    holds,
+    keeping,
+    leases,
+    locks,
+    restored,
+    trash,
+)
 from armgs_server.storage.leases import Lease
+from armgs_server.storage.tx import Work
 
 LEASE = "maintenance"
 
@@ -47,10 +59,41 @@ async def extend_calendars(store: Store) -> int:
     return await calindex_window.extend(store)
 
 
+async def forget_kept(store: Store) -> int:
+    """What was removed and is kept no longer; how many."""
+    return await _all(store, keeping.expire, keeping.BATCH)
+
+
+async def remove_old(store: Store) -> int:
+    """What the rules say is to go after its days; how many."""
+    count = 0
+    for rule in await store.read(holds.all_rules):
+        after = 0
+        while rule.expire:
+            page = await store.read(partial(holds.owners, principal=rule.principal, after=after))
+            if not page:
+                break
+            after = page[-1]
+            for owner in page:
+                count += await _all(store, partial(holds.expire, owner=owner, rule=rule), holds.BATCH)
+    return count
+
+
+async def _all(store: Store, work: Work[int], limit: int) -> int:
+    """Slice by slice, so that nobody waits for the whole."""
+    count, done = 0, limit
+    while done == limit:
+        done = await store.write(work)
+        count += done
+    return count
+
+
 JOBS: tuple[Job, ...] = (
     Job("collect blobs", 3600, collect_blobs),
     Job("remove expired locks", 3600, remove_expired_locks),
     Job("extend calendars", 86400, extend_calendars),
+    Job("forget what was kept", 3600, forget_kept),
+    Job("remove what is old", 3600, remove_old),
 )
 
 
@@ -62,7 +105,12 @@ def jobs(config: Config) -> tuple[Job, ...]:
         days = config.dav.trash_days
         return await store.write(lambda tx: trash.expire(tx, days)) if days else 0
 
-    return (*JOBS, Job("empty trash", 3600, empty_trash))
+    async def empty_restored(store: Store) -> int:
+        """Expunged mail whose time is over; how many messages."""
+        days = config.imap.undelete_days
+        return await _all(store, partial(restored.expire, days=days), restored.BATCH)
+
+    return (*JOBS, Job("empty trash", 3600, empty_trash), Job("empty Restored", 3600, empty_restored))
 
 
 class Maintenance:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of SMTP and IMAP."""
+"""Settings of SMTP, IMAP and POP3."""
 
 from dataclasses import dataclass
 
@@ -58,4 +58,24 @@ class ImapSettings:
     recent: bool = setting(
         True, doc="Keep \\Recent for clients of IMAP4rev1: a small write when mail is told."
     )
+    undelete_days: int = setting(
+        30,
+        doc="Expunged mail can be moved back from Restored so long, beside the quota; 0: it is gone.",
+        minimum=0,
+    )
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Settings:
+    """Inboxes, for devices that speak nothing but POP3."""
+
+    enabled: bool = setting(True, doc="Serve POP3 on ports 110 and 995.", restart=True)
+    line_length: int = setting(512, doc="Longest command line (RFC 2449 §4).", minimum=255)
+    messages: int = setting(
+        200_000, doc="Messages of an inbox that one session sees, the oldest first.", minimum=1
+    )
+    idle_timeout: float = setting(
+        600.0, doc="A silent client is disconnected, and nothing deleted (RFC 1939 §3).", minimum=600
+    )
+    errors: int = setting(20, doc="Wrong commands before the connection is closed.", minimum=1)

@@ -11,13 +11,15 @@ from armgs_server.directory.administrators import is_administrator
 from armgs_server.errors import Denied, NotFound
 from armgs_server.imap.namespaces import Place, locate
 from armgs_server.imap.responses import no
-from armgs_server.storage import collections, mailboxes
+from armgs_server.storage import collections, mailboxes, restored
 from armgs_server.storage.collections import Collection
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
 KIND = "mail"
+# What was expunged is read, taken back by moving it out, or expunged for good; nothing else comes there.
+RESTORED_RIGHTS = Rights.LOOKUP | Rights.READ | Rights.DELETE_ITEMS | Rights.EXPUNGE
 
 
 class Reach:
@@ -38,6 +40,10 @@ class Reach:
 
     async def rights(self, collection: Collection) -> Rights:
         """The one place where IMAP asks what the person may do."""
+        held = await self._granted(collection)
+        return held & RESTORED_RIGHTS if restored.is_inside(collection) else held
+
+    async def _granted(self, collection: Collection) -> Rights:
         if collection.owner == self._session.owner:
             return EVERYTHING
         held = await self._session.core.directory.access.rights(self._session.person, collection)

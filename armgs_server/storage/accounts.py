@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from armgs_server.errors import NotFound, OverQuota
-from armgs_server.storage import collections, invitations, pubsub, queue, trees
+from armgs_server.errors import Conflict, NotFound, OverQuota
+from armgs_server.storage import collections, invitations, keeping, pubsub, queue, trees
 from armgs_server.storage.tx import Tx
 
 # Role and name of a person's mailboxes (RFC 6154 names the roles).
@@ -128,7 +128,9 @@ async def hold(tx: Tx, owners: Iterable[int]) -> None:
 
 
 async def delete(tx: Tx, owner: int) -> None:
-    """The account with everything in it."""
+    """The account with everything in it. Conflict under a legal hold."""
+    if await keeping.is_held(tx, owner):
+        raise Conflict("what belongs to it is under a legal hold")
     for table in _TABLES:
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await pubsub.delete_all(tx, owner)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from armgs_server.storage import archive_search, clock, fulltext
+from armgs_server.storage import archive_search, clock, fulltext, keeping
 from armgs_server.storage.fulltext import CHAT, Term
 from armgs_server.storage.tx import Row, Tx, Value
 
@@ -198,6 +198,7 @@ async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     old = await get(tx, owner, id_)
     if old is None:
         return False
+    await keeping.keep_messages(tx, owner, [(id_, old.peer, "", old.stanza)])
     await fulltext.remove(tx, owner, CHAT, [(id_, archive_search.text_of(old.stanza))])
     await tx.execute("UPDATE archive SET stanza = ? WHERE owner = ? AND id = ?", stanza, owner, id_)
     return True
@@ -207,13 +208,15 @@ async def expire(tx: Tx, owner: int, before: int, limit: int) -> int:
     """Takes out the oldest messages of the time before that moment, at most so many; how many."""
     await fulltext.begin(tx, owner, CHAT)
     rows = await tx.rows(
-        "SELECT id, stanza FROM archive WHERE owner = ? AND id < ? ORDER BY id LIMIT ?",
+        "SELECT id, stanza, peer, stanza_id FROM archive WHERE owner = ? AND id < ? ORDER BY id LIMIT ?",
         owner,
         first_id(before),
         limit,
     )
     if rows:
-        texts = [(id_, archive_search.text_of(bytes(stanza))) for id_, stanza in rows]
+        messages = [(id_, peer, stanza_id, bytes(stanza)) for id_, stanza, peer, stanza_id in rows]
+        await keeping.keep_messages(tx, owner, messages)
+        texts = [(id_, archive_search.text_of(stanza)) for id_, _, _, stanza in messages]
         await fulltext.remove(tx, owner, CHAT, texts)
         await tx.execute("DELETE FROM archive WHERE owner = ? AND id <= ?", owner, rows[-1][0])
     return len(rows)

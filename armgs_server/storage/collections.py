@@ -20,6 +20,8 @@ COLUMNS = (
     "owner, id, parent, kind, name, role, modseq, changed, uid_next, uid_validity,"
     " items, bytes, unseen, subscribed, data"
 )
+# Role of the mailboxes that hold what was removed (storage.restored); no quota counts them.
+RESTORED = "restored"
 # Deeper trees are refused: paths are walked step by step.
 MAX_DEPTH = 64
 # What a kind keeps beside its items; emptied and copied with them.
@@ -63,6 +65,11 @@ class Collection:
     unseen: int
     subscribed: int
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether the account's sums count what is in it."""
+        return self.role != RESTORED
 
 
 def from_row(row: Row) -> Collection:

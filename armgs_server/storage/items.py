@@ -13,7 +13,7 @@ from enum import IntFlag
 from typing import NamedTuple
 
 from armgs_server.errors import NotFound
-from armgs_server.storage import accounts, blobs, clock, collections
+from armgs_server.storage import accounts, blobs, clock, collections, keeping
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import INDEX_TABLES, Collection
 from armgs_server.storage.tx import Tx
@@ -123,6 +123,7 @@ async def insert(tx: Tx, item: Item) -> None:
 async def replace(tx: Tx, item: Item, ref: BlobRef, content_type: str) -> Item:
     """New bytes under the same uid and name. OverQuota; NotFound when it is gone."""
     growth = ref.size - item.size
+    await keeping.keep_version(tx, item.owner, item.collection, item.uid)
     modseq = await tx.value(
         "UPDATE collection SET modseq = modseq + 1, bytes = bytes + ? WHERE owner = ? AND id = ?"
         " RETURNING modseq",
@@ -222,14 +223,19 @@ async def by_uids(tx: Tx, owner: int, collection: int, uids: Sequence[int]) -> l
     return found
 
 
-async def remove(tx: Tx, collection: Collection, uids: Sequence[int]) -> int:
-    """Removes those that are there, with index rows, properties and locks; the modseq after it."""
+async def remove(tx: Tx, collection: Collection, uids: Sequence[int], *, keep_days: int = 0) -> int:
+    """Removes those that are there, with index rows, properties and locks; the modseq after it.
+
+    With `keep_days` an administrator can bring them back for so long (storage.keeping).
+    """
     gone = await by_uids(tx, collection.owner, collection.id, uids)
     if not gone:
         return (await collections.get(tx, collection.owner, collection.id)).modseq
+    await keeping.keep(tx, collection, [item.uid for item in gone], keep_days)
     modseq = await leave(tx, collection, gone)
     await blobs.release(tx, [item.blob for item in gone])
-    await accounts.charge(tx, collection.owner, -len(gone), -sum(item.size for item in gone))
+    if collection.is_charged:
+        await accounts.charge(tx, collection.owner, -len(gone), -sum(item.size for item in gone))
     return modseq
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.storage import item_flags, items
-from armgs_server.storage.collections import Collection
+from armgs_server.storage.collections import RESTORED, Collection
 from armgs_server.storage.items import Flags
 from armgs_server.storage.tx import Row, Tx, Value
 
@@ -192,8 +192,9 @@ async def message_counts(tx: Tx, owner: int) -> tuple[int, int]:
     """Messages of the account over all its mailboxes, and their bytes."""
     row = await tx.row(
         "SELECT COALESCE(SUM(items), 0), COALESCE(SUM(bytes), 0) FROM collection"
-        " WHERE owner = ? AND kind = 'mail'",
+        " WHERE owner = ? AND kind = 'mail' AND role <> ?",
         owner,
+        RESTORED,
     )
     assert row is not None
     return int(row[0]), int(row[1])

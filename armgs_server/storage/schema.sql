@@ -63,6 +63,43 @@ CREATE TABLE tombstone (
   PRIMARY KEY (owner, collection, modseq, uid, name)
 ) WITHOUT ROWID;
 
+-- What was removed and is kept nevertheless (storage.keeping): for an administrator to bring back, by a rule,
+-- or under a hold. Nobody sees it in any client, and no quota counts it.
+CREATE TABLE kept (
+  owner        INTEGER NOT NULL,
+  collection   INTEGER NOT NULL,                -- 0 for chat
+  uid          INTEGER NOT NULL,                -- for chat the archive id
+  modseq       INTEGER NOT NULL,                -- tells versions of one uid; for chat the time of the removal
+  kind         TEXT    NOT NULL,                -- of the collection, or chat
+  path         TEXT    NOT NULL,                -- where it lay, with slashes between; for chat the peer
+  name         TEXT    NOT NULL,                -- '' for mail; for chat the stanza's id
+  blob         BLOB    NOT NULL,
+  size         INTEGER NOT NULL,
+  content_type TEXT    NOT NULL,
+  created      INTEGER NOT NULL,
+  modified     INTEGER NOT NULL,
+  flags        INTEGER NOT NULL,
+  keywords     TEXT    NOT NULL,
+  removed      INTEGER NOT NULL,
+  until        INTEGER NOT NULL,                -- then it goes, unless the owner's things are held
+  PRIMARY KEY (owner, collection, uid, modseq)
+) WITHOUT ROWID;
+CREATE INDEX kept_until ON kept (until);
+-- Legal holds: of what these owners have nothing is ever gone.
+CREATE TABLE hold (
+  owner  INTEGER NOT NULL PRIMARY KEY,
+  since  INTEGER NOT NULL,
+  reason TEXT    NOT NULL
+);
+-- How long things are kept at least, and when they are removed: for one owner, or for all of a department.
+CREATE TABLE retention (
+  principal INTEGER NOT NULL,
+  kind      TEXT    NOT NULL,                   -- of the collections, or chat
+  keep      INTEGER NOT NULL,                   -- days after its last change that a removed thing is kept; 0 = no rule
+  expire    INTEGER NOT NULL,                   -- days after its last change that a thing is removed; 0 = never
+  PRIMARY KEY (principal, kind)
+) WITHOUT ROWID;
+
 -- Bytes, once each: in data, or in the blob engine (a file, an object in S3) under place.
 CREATE TABLE blob (
   hash    BLOB    NOT NULL PRIMARY KEY,
@@ -226,6 +263,42 @@ CREATE TABLE fulltext_end (
   scope INTEGER NOT NULL,
   last  INTEGER NOT NULL,                       -- the greatest id that has been indexed
   PRIMARY KEY (owner, scope)
+) WITHOUT ROWID;
+
+-- Words of mail (storage.mail_words): the mailboxes that are searched, and up to which uid they are indexed.
+CREATE TABLE mail_index (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  last       INTEGER NOT NULL,
+  PRIMARY KEY (owner, collection)
+) WITHOUT ROWID;
+-- A segment: the words of the messages with uids from first to last. kind: storage.mail_words.Kind.
+CREATE TABLE mail_words (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  kind       INTEGER NOT NULL,
+  first      INTEGER NOT NULL,
+  last       INTEGER NOT NULL,
+  messages   INTEGER NOT NULL,
+  partial    BLOB    NOT NULL,                  -- 16-bit offsets of uids whose words are not all here
+  words      BLOB    NOT NULL,                  -- each between two line ends, sorted
+  starts     BLOB    NOT NULL,                  -- 32 bits a word: where it begins in words
+  ends       BLOB    NOT NULL,                  -- 32 bits a word: where its ids end in mail_words_ids
+  PRIMARY KEY (owner, collection, kind, first)
+);
+CREATE TABLE mail_words_ids (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  kind       INTEGER NOT NULL,
+  first      INTEGER NOT NULL,
+  part       INTEGER NOT NULL,
+  data       BLOB    NOT NULL,                  -- 16-bit offsets of uids, word by word
+  PRIMARY KEY (owner, collection, kind, first, part)
+);
+-- Text read out of the attachments of a message, by the hash of the message; deflated UTF-8.
+CREATE TABLE attachment_text (
+  hash BLOB NOT NULL PRIMARY KEY,
+  data BLOB NOT NULL
 ) WITHOUT ROWID;
 
 -- XEP-0357: where notifications for the owner's devices go.

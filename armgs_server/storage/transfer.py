@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from armgs_server.errors import NotFound
-from armgs_server.storage import accounts, blobs, clock, items
+from armgs_server.storage import accounts, blobs, clock, items, keeping
 from armgs_server.storage.collections import INDEX_COLUMNS, INDEX_TABLES, Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -38,8 +38,12 @@ async def move(
         return []
     size = sum(item.size for item in source)
     if target.owner != origin.owner:
-        await accounts.charge(tx, target.owner, len(source), size)
-        await accounts.charge(tx, origin.owner, -len(source), -size)
+        await keeping.keep(tx, origin, [item.uid for item in source])
+    if target.owner != origin.owner or target.is_charged != origin.is_charged:
+        if target.is_charged:
+            await accounts.charge(tx, target.owner, len(source), size)
+        if origin.is_charged:
+            await accounts.charge(tx, origin.owner, -len(source), -size)
     arrived = await _arrive(tx, source, target, names)
     await items.leave(tx, origin, source)
     return arrived

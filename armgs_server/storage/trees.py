@@ -4,12 +4,22 @@
 from __future__ import annotations
 
 from armgs_server.errors import AlreadyExists, Conflict, NotFound
-from armgs_server.storage import clock, collections
+from armgs_server.storage import clock, collections, keeping
 from armgs_server.storage.collections import INDEX_TABLES, Collection
 from armgs_server.storage.tx import Tx
 
 # What every kind keeps of a collection beside its index rows.
-_TABLES = ("item", "tombstone", "lock", "grant_", "recent", "annotation")
+_TABLES = (
+    "item",
+    "tombstone",
+    "lock",
+    "grant_",
+    "recent",
+    "annotation",
+    "mail_index",
+    "mail_words",
+    "mail_words_ids",
+)
 
 
 async def rename(tx: Tx, collection: Collection, *, parent: int, name: str) -> Collection:
@@ -44,18 +54,19 @@ async def rename(tx: Tx, collection: Collection, *, parent: int, name: str) -> C
     return collections.from_row(row)
 
 
-async def delete(tx: Tx, collection: Collection) -> None:
-    """The collection and everything below it."""
+async def delete(tx: Tx, collection: Collection, *, keep_days: int = 0) -> None:
+    """The collection and everything below it. `keep_days`: see items.remove."""
     if collection.parent:
         await collections.bury(tx, collection.owner, collection.parent, [(0, collection.name)])
-    await _delete_tree(tx, collection, 0)
+    await _delete_tree(tx, collection, 0, keep_days)
 
 
-async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
+async def _delete_tree(tx: Tx, collection: Collection, depth: int, keep_days: int) -> None:
     if depth > collections.MAX_DEPTH:
         raise Conflict("nested too deep")
     for child in await collections.children(tx, collection.owner, collection.id, collection.kind):
-        await _delete_tree(tx, child, depth + 1)
+        await _delete_tree(tx, child, depth + 1, keep_days)
+    await keeping.keep(tx, collection, None, keep_days)
     key = (collection.owner, collection.id)
     await tx.execute(
         "UPDATE blob SET refs = refs - gone.number, touched = ? FROM"
@@ -71,10 +82,11 @@ async def _delete_tree(tx: Tx, collection: Collection, depth: int) -> None:
     )
     if gone is None:
         raise NotFound()
-    await tx.execute(
-        "UPDATE account SET items = items - ?, bytes = bytes - ? WHERE owner = ?",
-        gone[0],
-        gone[1],
-        collection.owner,
-    )
+    if collection.is_charged:
+        await tx.execute(
+            "UPDATE account SET items = items - ?, bytes = bytes - ? WHERE owner = ?",
+            gone[0],
+            gone[1],
+            collection.owner,
+        )
     tx.changed(*key, gone[2] + 1)

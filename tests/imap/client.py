@@ -114,7 +114,7 @@ class Office:
             security=SecuritySettings(
                 allow_plaintext=True, argon2_memory=65536, argon2_passes=1, **settings.get("security", {})
             ),
-            imap=ImapSettings(**{"recent": False, **settings.get("imap", {})}),
+            imap=ImapSettings(**{"recent": False, "undelete_days": 0, **settings.get("imap", {})}),
             limits=LimitSettings(**settings.get("limits", {})),
         )
         self.clients: list[Client] = []

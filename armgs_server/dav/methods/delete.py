@@ -35,7 +35,11 @@ async def handle_delete(call: Call) -> Response:
         if not held:
             if effects is not None:
                 await effects.before_removal(tx, found.chain[-1], found.item)
-            await (throw_away if is_kept(call, found) else remove)(tx, found)
+            if is_kept(call, found):
+                await throw_away(tx, found)
+            else:
+                days = 0 if found.chain[-1].kind == trash.KIND else call.engine.config.dav.trash_days
+                await remove(tx, found, days)
         return held
 
     held = await (call.engine.store.write if effects is None else effects.write)(work)
@@ -96,12 +100,12 @@ async def throw_away(tx: Tx, found: Found) -> None:
         await trash.throw_tree(tx, found.chain[-1])
 
 
-async def remove(tx: Tx, found: Found) -> None:
-    """Removes what was found."""
+async def remove(tx: Tx, found: Found, keep_days: int = 0) -> None:
+    """Removes what was found; `armgs undelete` brings it back for so many days."""
     if found.item is not None:
-        await items.remove(tx, found.chain[-1], [found.item.uid])
+        await items.remove(tx, found.chain[-1], [found.item.uid], keep_days=keep_days)
     else:
-        await trees.delete(tx, found.chain[-1])
+        await trees.delete(tx, found.chain[-1], keep_days=keep_days)
 
 
 def locked_below(held: list[Lock]) -> Response:

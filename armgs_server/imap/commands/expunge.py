@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor
-from armgs_server.storage import items, mail_query
+from armgs_server.storage import items, mail_query, restored
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ async def expunge_deleted(session: Session, uids: Iterable[int] | None) -> str:
     known = set(view.uids if uids is None else uids)
     marked = await session.core.store.read(lambda tx: mail_query.deleted(tx, collection.owner, collection.id))
     targets = [uid for uid in marked if uid in known]
+    remove = restored.throw if session.settings.undelete_days else items.remove
     for at in range(0, len(targets), BATCH):
         part = targets[at : at + BATCH]
 
@@ -55,7 +56,7 @@ async def expunge_deleted(session: Session, uids: Iterable[int] | None) -> str:
             rows = await mail_query.flags_of(tx, collection.owner, collection.id, part)
             # once more under the writer's lock: another session may have taken \Deleted away
             still = [uid for uid, flags, _, _ in rows if flags & items.Flags.DELETED]
-            return await items.remove(tx, collection, still) if still else 0
+            return await remove(tx, collection, still) if still else 0
 
         modseq = await session.core.store.write(work) or modseq
     return f"HIGHESTMODSEQ {modseq}" if modseq and "QRESYNC" in session.enabled else ""

@@ -16,7 +16,16 @@ from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX, segments
 from armgs_server.imap.namespaces import OTHER_USERS, SHARED, Place
 from armgs_server.imap.responses import bad, no
-from armgs_server.storage import accounts, collections, items, mailboxes, subscriptions, transfer, trees
+from armgs_server.storage import (
+    accounts,
+    collections,
+    items,
+    mailboxes,
+    restored,
+    subscriptions,
+    transfer,
+    trees,
+)
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -85,6 +94,9 @@ async def _check_above(session: Session, place: Place, path: Sequence[str]) -> N
     if not place.prefix:
         if path[0] in (OTHER_USERS, SHARED):
             raise no("that name is a namespace's", "CANNOT")
+        top = await session.core.store.read(lambda tx: collections.find(tx, place.owner.id, KIND, path[0]))
+        if top is not None and restored.is_inside(top):
+            raise no("what was expunged is kept there", "CANNOT")
         return
 
     async def work(tx: Tx) -> Collection | None:
@@ -142,6 +154,8 @@ async def handle_delete(session: Session, cursor: Cursor) -> Ok:
         mailbox = await collections.get(tx, found.owner, found.id)
         if mailbox.subscribed and found.owner == session.owner:  # RFC 3501 §6.3.6: stays subscribed
             await subscriptions.add(tx, found.owner, name)
+        if session.settings.undelete_days:
+            await restored.throw_all(tx, mailbox)
         try:
             await mailboxes.delete(tx, mailbox)
         except Conflict as error:  # RFC 9051 §6.3.5

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Restored`: where a person finds the mail that was expunged, in any client, and takes it back by moving it.
+
+Below it is a mailbox for each one that lost something, by the same name. They are ordinary mailboxes that
+only this module fills: what comes here keeps its flags, but for \\Deleted, and leaves when it is moved out,
+expunged once more, or when its days are over. No quota counts it; so that nobody keeps a second mailbox
+here, an owner with a quota has at most as much here as the quota allows, and what is beyond is removed.
+Drafts that a client saves over and over are removed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from armgs_server.storage import accounts, clock, collections, items, mailboxes, transfer, trees
+from armgs_server.storage.collections import RESTORED, Collection
+from armgs_server.storage.items import Flags, Item
+from armgs_server.storage.tx import Tx
+
+NAME = "Restored"
+KIND = "mail"
+BATCH = 500
+
+
+def is_inside(collection: Collection) -> bool:
+    """Whether a mailbox is one of those that hold what was expunged."""
+    return collection.role == RESTORED
+
+
+async def throw(tx: Tx, origin: Collection, uids: Sequence[int]) -> int:
+    """Expunges messages of a mailbox into its place here; the mailbox's modseq after it."""
+    source = await items.by_uids(tx, origin.owner, origin.id, uids)
+    gone = [item for item in source if _is_draft(origin, item)]
+    kept = [item for item in source if not _is_draft(origin, item)]
+    if is_inside(origin) or not await _has_room(tx, origin.owner, kept):
+        gone, kept = source, []
+    if kept:
+        place = await _place(tx, origin)
+        shown = [item._replace(flags=item.flags & ~Flags.DELETED) for item in kept]
+        await transfer.move(tx, shown, origin, place)
+    return await items.remove(tx, origin, [item.uid for item in gone])
+
+
+async def throw_all(tx: Tx, origin: Collection) -> None:
+    """Everything that is in a mailbox, which is about to be deleted."""
+    while page := await items.scan(tx, origin.owner, origin.id, limit=BATCH):
+        await throw(tx, origin, [item.uid for item in page])
+
+
+async def mailboxes_of(tx: Tx, owner: int) -> list[tuple[Collection, tuple[str, ...]]]:
+    """The mailboxes here, each with the path of the mailbox that lost what is in it."""
+    found: list[tuple[Collection, tuple[str, ...]]] = []
+    for each in await collections.all_of(tx, owner, KIND):
+        if is_inside(each) and each.parent:
+            chain = await collections.ancestors(tx, each)
+            found.append((each, tuple(above.name for above in reversed(chain[:-1]))))
+    return found
+
+
+async def expire(tx: Tx, days: int, limit: int = BATCH) -> int:
+    """Removes what was expunged longer ago; how many, at most `limit`. Empty mailboxes here go, too."""
+    before = clock.now() - days * clock.DAY
+    rows = await tx.rows(
+        "SELECT c.owner, c.id, i.uid FROM collection c JOIN item i"
+        " ON i.owner = c.owner AND i.collection = c.id"
+        " WHERE c.role = ? AND c.kind = ? AND i.modified < ? ORDER BY c.owner, c.id, i.uid LIMIT ?",
+        RESTORED,
+        KIND,
+        before,
+        limit,
+    )
+    found: dict[tuple[int, int], list[int]] = {}
+    for owner, number, uid in rows:
+        found.setdefault((owner, number), []).append(uid)
+    for (owner, number), uids in found.items():
+        place = await collections.get(tx, owner, number)
+        await items.remove(tx, place, uids)
+        if place.items == len(uids) and not await collections.children(tx, owner, number, KIND):
+            await trees.delete(tx, place)
+            await mailboxes.prune(tx, owner, place.parent)
+    return len(rows)
+
+
+def _is_draft(origin: Collection, item: Item) -> bool:
+    return origin.role == "drafts" and bool(item.flags & Flags.DRAFT)
+
+
+async def _has_room(tx: Tx, owner: int, arriving: Sequence[Item]) -> bool:
+    usage = await accounts.usage(tx, owner)
+    if not usage.quota:
+        return True
+    there = await tx.value(
+        "SELECT COALESCE(SUM(bytes), 0) FROM collection WHERE owner = ? AND kind = ? AND role = ?",
+        owner,
+        KIND,
+        RESTORED,
+    )
+    return int(there) + sum(item.size for item in arriving) <= usage.quota
+
+
+async def _place(tx: Tx, origin: Collection) -> Collection:
+    """The mailbox here that stands for another."""
+    path = [above.name for above in reversed(await collections.ancestors(tx, origin))]
+    place = await _top(tx, origin.owner)
+    for level, name in enumerate(path, 1):
+        below = await collections.find(tx, origin.owner, KIND, name, place.id)
+        place = below or await collections.create(
+            tx,
+            origin.owner,
+            KIND,
+            name,
+            parent=place.id,
+            role=RESTORED,
+            data={mailboxes.MARK: True} if level < len(path) else {},
+            subscribed=int(level == len(path)),
+        )
+    if mailboxes.is_empty_name(place):
+        place = await mailboxes.revive(tx, place, RESTORED, 1)
+    return place
+
+
+async def _top(tx: Tx, owner: int) -> Collection:
+    """`Restored`, a name without a mailbox; another name where the owner has a mailbox of that one."""
+    name, number = NAME, 1
+    while (found := await collections.find(tx, owner, KIND, name)) is not None:
+        if is_inside(found):
+            return found
+        number += 1
+        name = f"{NAME} {number}"
+    return await collections.create(tx, owner, KIND, name, role=RESTORED, data={mailboxes.MARK: True})
