@@ -113,6 +113,7 @@ _BULK = 400
 _HELD = 4096
 _CREDENTIALS = (
     (re.compile(rb"(?i)^(\S+ LOGIN )[^\r\n]*"), rb"\1***"),  # RFC 9051 §6.2.3
+    (re.compile(rb"(?i)^(PASS )[^\r\n]*"), rb"\1***"),  # RFC 1939 §7
     (re.compile(rb"(?i)^((?:\S+ )?AUTH(?:ENTICATE)? [A-Z0-9_-]+ )[^\r\n]+"), rb"\1***"),  # RFC 4954, 9051
     (re.compile(rb"(?i)^((?:proxy-)?authorization:\s*\S+ |cookie:\s*)[^\r\n]*"), rb"\1***"),
     (

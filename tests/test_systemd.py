@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from armgs_server.daemon import HTTP, HTTPS
+from armgs_server.daemon import HTTP, HTTPS, POP3_PORTS, STREAM_PORTS
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
@@ -64,7 +64,8 @@ def test_sandbox_score(units: Path) -> None:
 
 def test_every_port_of_the_daemon_has_a_socket() -> None:
     ports = set(re.findall(r"^ListenStream=(\d+)$", (UNITS / "armgs.socket").read_text(), re.MULTILINE))
-    assert ports == {"25", "465", "587", "143", "993", "5222", "5223", str(HTTP), str(HTTPS)}
+    numbers = (*STREAM_PORTS, *POP3_PORTS, HTTP, HTTPS)
+    assert ports == set(map(str, numbers))
 
 
 def test_service_has_no_capability_and_notifies() -> None:

@@ -40,6 +40,8 @@ PORTS = {
     "submission": 587,
     "imap": 143,
     "imaps": 993,
+    "pop3": 110,
+    "pop3s": 995,
     "xmpp": 5222,
     "xmpps": 5223,
     "xmpp-server": 5269,
@@ -57,6 +59,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "argon2_memory": 65536,
         "argon2_passes": 1,
         "scram_iterations": 4096,
+        "roster_without_unit": True,
     },
     "limits": {"shutdown_timeout": 5.0},
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from armgs_server.config.units import GIB, KIB, MIB
 from armgs_server.settings import setting
 
-SERVICES = ("smtp", "imap", "xmpp", "xmpp-server", "http")  # names of services in settings and journal
+SERVICES = ("smtp", "imap", "pop3", "xmpp", "xmpp-server", "http")  # as settings and journal name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,11 @@ class SecuritySettings:
     )
     roster_limit: int = setting(
         200, doc="Colleagues and heads that a person sees without asking.", minimum=0, maximum=10000
+    )
+    roster_without_unit: bool = setting(
+        False,
+        doc="People directly under a department, in no unit, are contacts of each other as the people of"
+        "\none unit are. For departments that have no units.",
     )
 
 

@@ -36,6 +36,8 @@ _SERVICE_OF = {
     "submissions": "smtp",
     "imap": "imap",
     "imaps": "imap",
+    "pop3": "pop3",
+    "pop3s": "pop3",
     "xmpp": "xmpp",
     "xmpps": "xmpp",
     "xmpp-server": "xmpp-server",

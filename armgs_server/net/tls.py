@@ -20,6 +20,7 @@ from armgs_server.net import exporter
 ALPN = {
     "http": ("http/1.1",),
     "imap": ("imap",),
+    "pop3": ("pop3",),
     "smtp": ("smtp",),
     "xmpp": ("xmpp-client",),
     "xmpp-server": ("xmpp-server",),

@@ -7,7 +7,7 @@ import re
 
 from tests.meta.sources import imports, modules, name_of
 
-PROTOCOLS = ("imap", "smtp", "xmpp", "dav", "portal")
+PROTOCOLS = ("imap", "pop3", "smtp", "xmpp", "dav", "portal")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "reload", "supervisor", "worker", "worker_process")
 _BASE = ("errors", "log", "settings", "config")
@@ -67,7 +67,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 # Bytes in, events out: neither clock nor socket nor chance; these are passed in.
 PURE = re.compile(
-    r"formats\..*|(imap|smtp|xmpp)\.(grammar|protocol|responses|replies|jid|stanza|view)|dav\.filters|directory\.sasl"
+    r"formats\..*|(imap|pop3|smtp|xmpp)\.(grammar|protocol|responses|replies|jid|stanza|view)|dav\.filters|directory\.sasl"
 )
 IMPURE = ("asyncio", "socket", "ssl", "time", "random", "secrets", "os", "subprocess", "threading")
 PURE_MAY_IMPORT = re.compile(r"(errors|formats|net\.protocol|storage\.changes|storage\.items)(\..*)?")
