@@ -8,8 +8,6 @@ A peer whose package cannot be installed raises Missing with the reason.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,15 +18,9 @@ from pathlib import Path
 from armgs_server.directory.scram import make_keys
 from armgs_server.net.certificates import make_certificates
 from bench.common import DOMAIN, HOST, PASSWORD, cpu_of, memory_of
-from tests.debian import install
+from bench.peers import START_TIMEOUT, need, running, tree
 
-START_TIMEOUT = 600.0  # ejabberd hashes two thousand passwords before it is asked anything
-STOP_TIMEOUT = 20.0
 ITERATIONS = 10000  # prosody's own default
-
-
-class Missing(Exception):
-    """The peer cannot be had on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +43,7 @@ class Target:
 @asynccontextmanager
 async def prosody(people: int) -> AsyncIterator[Target]:
     """With files as its store, in one process."""
-    _need("prosody")
+    need("prosody")
     with tempfile.TemporaryDirectory(prefix="bench-prosody-") as name:
         folder = Path(name)
         ports = _prepare(folder)
@@ -62,14 +54,14 @@ async def prosody(people: int) -> AsyncIterator[Target]:
             (accounts / f"user{number}.dat").write_text(account)
         (folder / "prosody.cfg.lua").write_text(_PROSODY % {"folder": folder, "domain": DOMAIN, **ports})
         command = ("prosody", "--config", str(folder / "prosody.cfg.lua"), "--root", "-F")
-        async with _running("prosody", folder, ports, command) as target:
-            yield target
+        async with running(folder, ports["tls_port"], command) as pid:
+            yield _target("prosody", folder, ports, pid)
 
 
 @asynccontextmanager
 async def ejabberd(people: int) -> AsyncIterator[Target]:
     """With Mnesia as its store, in an Erlang node that no other can reach."""
-    _need("ejabberd")
+    need("ejabberd")
     with tempfile.TemporaryDirectory(prefix="bench-ejabberd-") as name:
         folder = Path(name)
         ports = _prepare(folder)
@@ -93,23 +85,11 @@ async def ejabberd(people: int) -> AsyncIterator[Target]:
             "HOME": str(folder),
             "ERL_CRASH_DUMP_SECONDS": "0",
         }
-        async with _running("ejabberd", folder, ports, command, environment) as target:
+        async with running(folder, ports["tls_port"], command, environment) as pid:
             async with asyncio.timeout(START_TIMEOUT):
                 while not (folder / "ready").exists():  # noqa: ASYNC110 - another program's file
                     await asyncio.sleep(0.1)
-            yield target
-
-
-def tree(pid: int) -> list[int]:
-    """A process and all below it."""
-    found = [pid]
-    for each in found:
-        try:
-            children = Path(f"/proc/{each}/task/{each}/children").read_text().split()
-        except FileNotFoundError:
-            continue
-        found += map(int, children)
-    return found
+            yield _target("ejabberd", folder, ports, pid)
 
 
 def _prosody_account() -> str:
@@ -122,12 +102,6 @@ def _prosody_account() -> str:
     )
 
 
-def _need(package: str) -> None:
-    reason = install((package,))
-    if reason:
-        raise Missing(f"{package}: {reason}")
-
-
 def _prepare(folder: Path) -> dict[str, int]:
     """Certificates, and two free ports."""
     make_certificates(folder / "tls", "localhost", [DOMAIN])
@@ -137,49 +111,8 @@ def _prepare(folder: Path) -> dict[str, int]:
         return {"port": plain.getsockname()[1], "tls_port": tls.getsockname()[1]}
 
 
-@asynccontextmanager
-async def _running(
-    name: str,
-    folder: Path,
-    ports: Mapping[str, int],
-    command: tuple[str, ...],
-    environment: Mapping[str, str] = {},
-) -> AsyncIterator[Target]:
-    """The server in a process group of its own, as long as it is needed."""
-    with (folder / "output").open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=folder,
-            env={**os.environ, **environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        async with asyncio.timeout(START_TIMEOUT):
-            while not await _is_listening(ports["tls_port"]):
-                if process.returncode is not None:
-                    raise RuntimeError((folder / "output").read_text(errors="replace")[-2000:])
-                await asyncio.sleep(0.1)
-        yield Target(name, ports["port"], ports["tls_port"], folder / "tls", lambda: tree(process.pid))
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
-            except TimeoutError:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-
-
-async def _is_listening(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(HOST, port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+def _target(name: str, folder: Path, ports: Mapping[str, int], pid: int) -> Target:
+    return Target(name, ports["port"], ports["tls_port"], folder / "tls", lambda: tree(pid))
 
 
 _PROSODY = """

@@ -19,9 +19,10 @@ from itertools import cycle
 import uvloop
 
 from bench import chat, chat_load, chat_peers, engines, population
-from bench.chat_peers import Missing, Target
+from bench.chat_peers import Target
 from bench.common import DOMAIN, Row, driving, parse_arguments, percentile, server
 from bench.idle import FILES, allow_files
+from bench.peers import Missing, tree
 from bench.report import print_rows
 
 PEOPLE = 2000
@@ -55,9 +56,7 @@ async def ours(people: int) -> AsyncIterator[Target]:
     settings = {"server": {"workers": 1}}
     async with server(0, settings=settings, prepare=partial(population.make_strangers, people)) as bench:
         directory = bench.directory / "tls"
-        yield Target(
-            "armgs", bench.port(5222), bench.port(5223), directory, lambda: chat_peers.tree(bench.pid)
-        )
+        yield Target("armgs", bench.port(5222), bench.port(5223), directory, lambda: tree(bench.pid))
 
 
 async def counted(

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers of others, run by a bench as long as it needs them: installing, starting, their CPU, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bench.common import HOST, cpu_of
+from tests.debian import install
+
+START_TIMEOUT = 600.0  # ejabberd hashes two thousand passwords before it is asked anything
+STOP_TIMEOUT = 20.0
+
+
+class Missing(Exception):
+    """The peer cannot be had on this machine."""
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    for each in found:
+        try:
+            children = Path(f"/proc/{each}/task/{each}/children").read_text().split()
+        except FileNotFoundError:
+            continue
+        found += map(int, children)
+    return found
+
+
+def tree_cpu(pid: int) -> float:
+    """Seconds of CPU of a process and all below it, also of those below it that have ended."""
+    return sum(cpu_of(each) + _ended(each) for each in tree(pid))
+
+
+def _ended(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def need(*packages: str) -> None:
+    """Installs Debian's packages. Missing."""
+    reason = install(packages)
+    if reason:
+        raise Missing(f"{' '.join(packages)}: {reason}")
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, port: int, command: tuple[str, ...], environment: Mapping[str, str] = {}
+) -> AsyncIterator[int]:
+    """The process id of the server, which listens on the port; it has a process group of its own."""
+    with (folder / "output").open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        async with asyncio.timeout(START_TIMEOUT):
+            while not await _is_listening(port):
+                if process.returncode is not None:
+                    raise RuntimeError((folder / "output").read_text(errors="replace")[-2000:])
+                await asyncio.sleep(0.1)
+        yield process.pid
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+
+async def _is_listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
