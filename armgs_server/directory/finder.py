@@ -24,6 +24,7 @@ from armgs_server.storage.tx import Work
 T = TypeVar("T")
 
 _NOBODY: Final = 0  # kept for an address that nobody has
+_ALONE: Final[list[Principal]] = []  # the colleagues of who is in no unit; nobody changes a list given out
 
 
 class Finder:
@@ -142,7 +143,12 @@ class Finder:
         return await self._list("aliases", principal.id, lambda tx: lookup.aliases(tx, principal.id))
 
     async def unit_people(self, person: Principal) -> list[Principal]:
-        """The colleagues of a person's unit, the person among them, heads first; capped by a setting."""
+        """The colleagues of a person's unit, the person among them, heads first; capped by a setting.
+
+        Who is in no unit has no colleagues, unless a setting says otherwise.
+        """
+        if not person.unit and not self.config.security.roster_without_unit:
+            return _ALONE
         limit = self.config.security.roster_limit
         key = person.unit or -person.department  # directly under the department: no unit's number is negative
         return await self._list(

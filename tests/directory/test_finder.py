@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+from armgs_server.config import Config
 from armgs_server.directory import Change, Directory, Principal
-from tests.directory.conftest import Workplace
+from tests.directory.conftest import SECURITY, Workplace
 
 
 def names(found: list[Principal]) -> list[str]:
@@ -71,6 +75,20 @@ async def test_who_is_seen_without_asking(workplace: Workplace) -> None:
     assert names(await directory.roster_of(workplace.sidorov)) == []
     await directory.disable(workplace.ivanov.id)
     assert names(await directory.roster_of(workplace.petrova)) == ["head"]
+
+
+async def test_who_is_in_no_unit_has_no_colleagues_unless_configured(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    await workplace.directory.create_person("egorov@finance.example", "Egorov")
+    assert names(await workplace.directory.unit_people(workplace.sidorov)) == []
+    assert names(await workplace.directory.roster_of(workplace.sidorov)) == []
+    config = Config(directory=tmp_path, security=replace(SECURITY, roster_without_unit=True))
+    flat = await Directory.open(workplace.store, config)
+    try:
+        assert names(await flat.roster_of(workplace.sidorov)) == ["egorov"]
+    finally:
+        await flat.close()
 
 
 async def test_who_may_send_as_whom(workplace: Workplace) -> None:
