@@ -57,4 +57,4 @@ SELECT create_distributed_table('room_seen', 'person', colocate_with => 'account
 SELECT create_distributed_table('device', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('token', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('blob', 'hash', colocate_with => 'none');
-SELECT create_distributed_table('attachment_text', 'hash', colocate_with => 'none');
+SELECT create_distributed_table('attachment_text', 'hash', colocate_with => 'blob');
