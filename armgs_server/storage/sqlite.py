@@ -105,6 +105,9 @@ def _open(path: Path, *, writer: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     db = apsw.Connection(str(path), flags=flags, statementcachesize=STATEMENT_CACHE)
     db.set_busy_timeout(10_000)
+    # Queries are planned by their text alone. Else those with ORDER BY are prepared anew each time they are
+    # run (SQLite with STAT4 looks whether the bound values make another plan better): 15 µs instead of 5.
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     db.execute("PRAGMA journal_mode=WAL").fetchall()
     db.execute("PRAGMA synchronous=FULL").fetchall()
     db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if writer else 0}").fetchall()
