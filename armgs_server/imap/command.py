@@ -39,10 +39,12 @@ class Spec:
 
     A handler that answers None has written the tagged line itself.
 
-    `may_expunge` is false where RFC 3501 §7.4.1 forbids EXPUNGE before the tagged line.
+    `may_expunge` is false where RFC 3501 §7.4.1 forbids EXPUNGE before the tagged line; `by_number` is true
+    where messages are meant or told by their numbers, which a client may give up (RFC 9586).
     """
 
     handle: Handler
     states: State
     capabilities: tuple[str, ...] = ()
     may_expunge: bool = True
+    by_number: bool = False

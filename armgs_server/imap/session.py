@@ -25,7 +25,16 @@ from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import encode_mailbox
 from armgs_server.imap.protocol import ImapProtocol
 from armgs_server.imap.reach import Reach
-from armgs_server.imap.responses import ImapError, astring, bad, defined_flags, from_domain, no, status
+from armgs_server.imap.responses import (
+    UID_REQUIRED,
+    ImapError,
+    astring,
+    bad,
+    defined_flags,
+    from_domain,
+    no,
+    status,
+)
 from armgs_server.imap.updates import Updates
 from armgs_server.imap.view import View
 from armgs_server.net.stream import Stream
@@ -154,6 +163,8 @@ class Session:
                 raise bad(f"no such command: {command.name}")
             if self.state not in spec.states:
                 raise bad(f"{command.name} is not allowed now")
+            if spec.by_number and "UIDONLY" in self.enabled:
+                raise UID_REQUIRED
             answer = await spec.handle(self, Cursor(command.parts, command.position, utf8=self.utf8))
         except ImapError as error:
             self._refuse_message()

@@ -141,7 +141,7 @@ def serialise_updates(
     view.gone.update(changes.removed)
     modseqs = "CONDSTORE" in enabled
     if may_expunge and view.gone:
-        if "QRESYNC" not in enabled:
+        if enabled.isdisjoint(("QRESYNC", "UIDONLY")):  # RFC 9586 §3.4
             lines += [b"* %d EXPUNGE\r\n" % number for number in view.expunge()]
         elif uids := view.vanish():
             lines.append(b"* VANISHED %b\r\n" % number_set(uids))
@@ -153,11 +153,11 @@ def serialise_updates(
     elif recent_line := view.recent():
         lines.append(recent_line)
     for uid, flags, keywords, modseq in changes.rows:
-        if uid > last or modseq in view.own or not (number := view.number(uid)):
+        if uid > last or modseq in view.own:
             continue
-        ending = b" MODSEQ (%d))\r\n" % modseq if modseqs else b")\r\n"
+        ending = b" MODSEQ (%d)" % modseq if modseqs else b""
         shown = flag_list(view.shown_flags(uid, flags), keywords)
-        lines.append(b"* %d FETCH (UID %d FLAGS %b%b" % (number, uid, shown, ending))
+        lines.append(view.response(uid, b"UID %d FLAGS %b%b" % (uid, shown, ending)))
     view.modseq = changes.modseq
     view.own.clear()
     return lines

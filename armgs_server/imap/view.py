@@ -13,13 +13,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from armgs_server.imap.grammar import STAR, SequenceSet
-from armgs_server.imap.responses import RECENT, bad
+from armgs_server.imap.responses import RECENT, UID_REQUIRED, bad
 
 
 class View:
     """One selected mailbox as one client knows it; `modseq` is what it has been told."""
 
-    __slots__ = ("_told_recent", "gone", "keywords", "modseq", "own", "recents", "saved", "uids")
+    __slots__ = ("_told_recent", "gone", "keywords", "modseq", "own", "recents", "saved", "uid_only", "uids")
 
     def __init__(self, uids: Iterable[int], modseq: int, keywords: Iterable[str] = ()) -> None:
         self.uids = array("I", uids)
@@ -30,6 +30,7 @@ class View:
         self.keywords = {keyword.lower(): keyword for keyword in keywords}  # those told in FLAGS
         # uids [first, end) that are \Recent here (RFC 3501 §2.3.2); None for a client that knows no such flag
         self.recents: list[tuple[int, int]] | None = []
+        self.uid_only = False  # the client knows no numbers (RFC 9586)
         self._told_recent = 0
 
     def __len__(self) -> int:
@@ -40,11 +41,26 @@ class View:
         place = bisect_left(self.uids, uid)
         return place + 1 if place < len(self.uids) and self.uids[place] == uid else 0
 
+    def opening(self, uid: int) -> bytes:
+        """What a FETCH response (RFC 3501 §7.4.2) or UIDFETCH response (RFC 9586 §3.3) begins with; nothing
+        where the client does not know the message."""
+        number = self.number(uid)
+        if not number:
+            return b""
+        return b"* %d UIDFETCH (" % uid if self.uid_only else b"* %d FETCH (" % number
+
+    def response(self, uid: int, attributes: bytes) -> bytes:
+        """The whole of it."""
+        opening = self.opening(uid)
+        return b"%b%b)\r\n" % (opening, attributes) if opening else b""
+
     def runs(
         self, wanted: SequenceSet, *, by_uid: bool, may_be_beyond: bool = False
     ) -> list[tuple[int, int]]:
         """The places [first, end) that a set means, ascending, without overlap. BAD for a number beyond
-        the last one, unless it `may_be_beyond`, as in a search."""
+        the last one, unless it `may_be_beyond`, as in a search, and for every number where there are none."""
+        if self.uid_only and not by_uid and not wanted.saved:
+            raise UID_REQUIRED
         if wanted.saved:
             ranges = [self._uid_run(uid, uid) for uid in self.saved]
         elif by_uid:

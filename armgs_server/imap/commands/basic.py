@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
 # What ENABLE can switch on, as it is spelled.
-ENABLEABLE = {name.upper(): name for name in ("CONDSTORE", "QRESYNC", "IMAP4rev2", "UTF8=ACCEPT")}
+ENABLEABLE = {name.upper(): name for name in ("CONDSTORE", "QRESYNC", "IMAP4rev2", "UTF8=ACCEPT", "UIDONLY")}
 # RFC 2971 §3.3: at most 30 pairs.
 MAX_ID_FIELDS = 30
 
@@ -79,6 +79,8 @@ async def handle_enable(session: Session, cursor: Cursor) -> Ok:
     session.enabled.update(enabled)
     if "IMAP4REV2" in enabled and session.view is not None:
         session.view.recents = None  # RFC 9051 knows no \Recent
+    if "UIDONLY" in enabled and session.view is not None:
+        session.view.uid_only = True
     shown = " ".join(["* ENABLED", *(ENABLEABLE[name] for name in enabled)])
     session.write(shown.encode("ascii") + b"\r\n")
     return Ok("ENABLE completed")

@@ -56,7 +56,7 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     if changed_since or items.has_modseq:
         session.enable_condstore()
     # RFC 7162 §3.2.4: with QRESYNC every FETCH response has the UID.
-    with_uid = by_uid or "QRESYNC" in session.enabled
+    with_uid = (by_uid or "QRESYNC" in session.enabled) and not view.uid_only
     plan = Plan.make(items, view, with_uid=with_uid, with_modseq=bool(changed_since))
     # RFC 4314 §4: without the right to set \Seen it stays as it is, silently.
     marks = plan.sets_seen and not session.read_only and Rights.SEEN in await session.reach.rights(collection)
@@ -151,8 +151,11 @@ def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
     """One line for each row."""
     if not rows:
         return
-    template = b"* %%d FETCH (%b)\r\n" % plan.template
     values = plan.values
+    if view.uid_only:
+        yield from (view.response(row[0], plan.attributes(row)) for row in rows)
+        return
+    template = b"* %%d FETCH (%b)\r\n" % plan.template
     first = view.number(rows[0][0])
     # Rows side by side in the view are numbered by counting.
     if first and view.number(rows[-1][0]) == first + len(rows) - 1:
@@ -168,11 +171,11 @@ async def _write_bodies(session: Session, plan: Plan, rows: Sequence[Row]) -> No
     """Messages with their row at once, those in files one by one."""
     _, view = session.selected()
     for row in rows:
-        number = view.number(row[0])
-        if number and row[-1] is not None:
-            session.write(inline_message(plan, number, row))
-        elif number:
-            await write_message(session, plan, number, row)
+        opening = view.opening(row[0])
+        if opening and row[-1] is not None:
+            session.write(b"%b%b)\r\n" % (opening, inline_message(plan, row)))
+        elif opening:
+            await write_message(session, plan, row, opening)
             await session.stream.drain()
 
 

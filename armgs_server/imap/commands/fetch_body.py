@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 STREAMED = 256 * 1024
 
 
-def inline_message(plan: Plan, number: int, row: Row) -> bytes:
-    """One FETCH response from a row that brought the bytes along."""
+def inline_message(plan: Plan, row: Row) -> bytes:
+    """The attributes of one message from a row that brought the bytes along."""
     _, size, header_size, parts, data = row[-5:]
     pieces = [plan.attributes(row)] if plan.values else []
     tree = None if plan.header_only else unpack(parts, header_size, size)
@@ -38,7 +38,7 @@ def inline_message(plan: Plan, number: int, row: Row) -> bytes:
             continue
         found = (0, header_size) if tree is None else section_range(tree, section.path, section.text)
         pieces.append(b"%b %b" % (section.label, b"NIL" if found is None else _cut(section, data, found)))
-    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(pieces))
+    return b" ".join(pieces)
 
 
 def computed(section: Section, tree: Part, data: bytes) -> bytes:
@@ -105,12 +105,12 @@ def _bounds(section: Section, found: tuple[int, int]) -> tuple[int, int]:
     return start, end
 
 
-async def write_message(session: Session, plan: Plan, number: int, row: Row) -> None:
+async def write_message(session: Session, plan: Plan, row: Row, opening: bytes) -> None:
     """One FETCH response of a message whose bytes are in a file."""
     digest, size, header_size, parts, _ = row[-5:]
     blobs = session.core.store.blobs
     tree = unpack(parts, header_size, size)
-    pieces = [b"* %d FETCH (" % number]
+    pieces = [opening]
     separator = b""
     if plan.values:
         pieces.append(plan.attributes(row))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from armgs_server.imap.grammar import STAR, Cursor, SequenceSet
-from armgs_server.imap.responses import bad, flag_list, number_set
+from armgs_server.imap.responses import UID_REQUIRED, bad, flag_list, number_set
 from armgs_server.storage import mail_query
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def parse_parameter(session: Session, cursor: Cursor) -> Known | None:
     while cursor.peek() == b" ":
         cursor.space()
         if cursor.take(b"("):  # the match of numbers and uids saves what tombstones save here already
+            if "UIDONLY" in session.enabled:  # RFC 9586 §3.5
+                raise UID_REQUIRED
             cursor.sequence_set()
             cursor.space()
             cursor.sequence_set()
@@ -62,11 +64,10 @@ async def write_changes(session: Session, known: Known) -> None:
         lambda tx: mail_query.changes(tx, collection.owner, collection.id, known.modseq)
     )
     for uid, flags, keywords, modseq in changes.rows if changes is not None else ():
-        if known.uids.has(uid) and (number := view.number(uid)):
-            line = b"* %d FETCH (UID %d FLAGS %b MODSEQ (%d))\r\n"
+        if known.uids.has(uid) and view.number(uid):
             session.tell_keywords([keywords])
             shown = flag_list(view.shown_flags(uid, flags), keywords)
-            session.write(line % (number, uid, shown, modseq))
+            session.write(view.response(uid, b"UID %d FLAGS %b MODSEQ (%d)" % (uid, shown, modseq)))
 
 
 async def write_vanished(session: Session, since: int, uids: SequenceSet) -> None:

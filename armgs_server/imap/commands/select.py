@@ -68,6 +68,7 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
     uids = await _uids(session, collection)
     view = View((), collection.modseq, keywords)
     view.recents = None if session.is_rev2 else []
+    view.uid_only = "UIDONLY" in session.enabled
     rights = await session.reach.rights(collection)
     session.enter(collection, view, read_only=read_only or not rights & _CHANGING)
     if uids:
@@ -76,7 +77,8 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
     flags = defined_flags(keywords)
     permanent = b"" if session.read_only else _permanent(rights, keywords)
     lines = [b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] kept\r\n" % (flags, permanent), view.exists()]
-    if not session.is_rev2 and unseen is not None and (number := view.number(unseen)):
+    tells_unseen = not session.is_rev2 and not view.uid_only
+    if tells_unseen and unseen is not None and (number := view.number(unseen)):
         lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % number)
     if session.is_rev2:  # RFC 9051 §6.3.2
         lines.append(b'* LIST () "/" %b\r\n' % session.name(name))

@@ -172,10 +172,10 @@ def _answer(session: Session, rows: Sequence[Row], modseq: int, change: Change, 
         tells_flags = not change.silent or before > view.modseq
         if not tells_flags and not modseqs:
             continue
-        attributes = [b"UID %d" % uid] if by_uid or modseqs else []
+        attributes = [b"UID %d" % uid] if (by_uid or modseqs) and not view.uid_only else []
         if tells_flags:
             attributes.append(b"FLAGS %b" % flag_list(view.shown_flags(uid, flags), keywords))
         if modseqs:
             attributes.append(b"MODSEQ (%d)" % (modseq if is_changed else before))
-        lines.append(b"* %d FETCH (%b)\r\n" % (view.number(uid), b" ".join(attributes)))
+        lines.append(view.response(uid, b" ".join(attributes)))
     session.write(b"".join(lines))
