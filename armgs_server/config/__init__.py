@@ -28,6 +28,7 @@ from armgs_server.config.ground import (
 )
 from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
 from armgs_server.config.rules import SieveSettings
+from armgs_server.config.trust import TrustSettings
 from armgs_server.config.web import DavSettings, HttpSettings
 from armgs_server.errors import Invalid, Unusable
 from armgs_server.settings import describe_section, parse_section, read_toml, unknown_key
@@ -49,6 +50,7 @@ __all__ = [
     "SmtpSettings",
     "StoreSettings",
     "TlsSettings",
+    "TrustSettings",
     "XmppSettings",
     "adopt",
     "describe",
@@ -72,6 +74,7 @@ class Config:
     log: LogSettings = field(default_factory=LogSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     imap: ImapSettings = field(default_factory=ImapSettings)
     pop3: Pop3Settings = field(default_factory=Pop3Settings)
     sieve: SieveSettings = field(default_factory=SieveSettings)
@@ -156,6 +159,7 @@ def _check_together(config: Config) -> None:
     for name, networks in (
         ("server.proxy_hosts", config.server.proxy_hosts),
         ("http.forwarding_hosts", config.http.forwarding_hosts),
+        ("trust.trusted_networks", config.trust.trusted_networks),
     ):
         for network in networks:
             try:

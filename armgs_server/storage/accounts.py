@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import Conflict, NotFound, OverQuota
-from armgs_server.storage import collections, invitations, keeping, pubsub, queue, trees
+from armgs_server.storage import collections, invitations, keeping, pubsub, queue, training, trees
 from armgs_server.storage.tx import Tx
 
 # Role and name of a person's mailboxes (RFC 6154 names the roles).
@@ -136,6 +136,7 @@ async def delete(tx: Tx, owner: int) -> None:
     await pubsub.delete_all(tx, owner)
     await queue.remove_of(tx, owner)
     await invitations.remove_of(tx, owner)
+    await training.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):
         await trees.delete(tx, collection)
     await tx.execute("DELETE FROM tombstone WHERE owner = ?", owner)

@@ -501,6 +501,34 @@ CREATE TABLE queue (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX queue_next ON queue (next_attempt);
+-- RFC 8461 §5.1: what other domains demand of who brings them mail, kept as long as they say.
+CREATE TABLE sts_policy (
+  domain   TEXT    NOT NULL PRIMARY KEY,
+  identity TEXT    NOT NULL,                    -- of the record that announced it
+  text     TEXT    NOT NULL,
+  expires  INTEGER NOT NULL
+);
+
+-- What people have called junk or not junk, until the filter has learned it (storage.training).
+CREATE TABLE training (
+  owner   INTEGER NOT NULL,
+  blob    BLOB    NOT NULL,
+  spam    INTEGER NOT NULL,                     -- 1 = junk, 0 = not junk
+  created INTEGER NOT NULL,
+  due     INTEGER NOT NULL,                     -- taken by lease: not before this
+  PRIMARY KEY (owner, blob)
+) WITHOUT ROWID;
+CREATE INDEX training_due ON training (due);
+
+-- Keys with which domains sign their mail (RFC 6376).
+CREATE TABLE dkim_key (
+  domain   TEXT    NOT NULL,
+  selector TEXT    NOT NULL,
+  private  BLOB    NOT NULL,                    -- PEM
+  used     INTEGER NOT NULL,                    -- 1 = mail is signed with it
+  created  INTEGER NOT NULL,
+  PRIMARY KEY (domain, selector)
+) WITHOUT ROWID;
 
 -- The directory: everything that has a name and may own, belong or be allowed.
 CREATE TABLE principal (

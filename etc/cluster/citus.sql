@@ -11,6 +11,7 @@ SELECT create_reference_table('credential');
 SELECT create_reference_table('chatroom');
 SELECT create_reference_table('invite');
 SELECT create_reference_table('upload');
+SELECT create_reference_table('dkim_key');
 SELECT create_reference_table('meta');
 SELECT create_reference_table('lease');
 SELECT create_reference_table('hint');
@@ -49,6 +50,7 @@ SELECT create_distributed_table('pubsub_redirect', 'owner', colocate_with => 'ac
 SELECT create_distributed_table('affiliation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('invitation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('queue', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('training', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('grant_', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('recent', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('annotation', 'owner', colocate_with => 'account');
