@@ -24,6 +24,7 @@ from armgs_server.storage import (
     leases,
     locks,
     restored,
+    sts_policies,
     trash,
 )
 from armgs_server.storage.leases import Lease
@@ -57,6 +58,12 @@ async def remove_expired_locks(store: Store) -> int:
 async def extend_calendars(store: Store) -> int:
     """Instances of recurring events for the days that have come into reach; for how many objects."""
     return await calindex_window.extend(store)
+
+
+async def forget_policies(store: Store) -> int:
+    """Other domains' MTA-STS policies whose time is over."""
+    now = clock.now()
+    return await store.write(lambda tx: sts_policies.expire(tx, now))
 
 
 async def forget_kept(store: Store) -> int:
@@ -93,6 +100,7 @@ JOBS: tuple[Job, ...] = (
     Job("remove expired locks", 3600, remove_expired_locks),
     Job("extend calendars", 86400, extend_calendars),
     Job("forget what was kept", 3600, forget_kept),
+    Job("forget policies", 86400, forget_policies),
     Job("remove what is old", 3600, remove_old),
 )
 

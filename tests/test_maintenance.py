@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import pytest
+
+from armgs_server.config import Config
 from armgs_server.errors import Temporary
-from armgs_server.maintenance import JOBS, Job, Maintenance
-from armgs_server.storage import Store, clock
+from armgs_server.maintenance import JOBS, Job, Maintenance, jobs
+from armgs_server.storage import Store, clock, holds, keeping, restored
+from armgs_server.storage.holds import Rule
+from tests.storage.shelf import DEPARTMENT, OWNER, mailbox, provision, put
 
 WAIT = 20.0
 
@@ -16,7 +22,7 @@ async def test_one_of_two_processes_runs_the_jobs_and_a_failure_is_tried_again(s
     ran: asyncio.Queue[int] = asyncio.Queue()
     failures = [Temporary("not now")]
 
-    def jobs(process: int) -> tuple[Job, ...]:
+    def jobs_of(process: int) -> tuple[Job, ...]:
         async def run(store: Store) -> int:
             if failures:
                 raise failures.pop()
@@ -25,7 +31,7 @@ async def test_one_of_two_processes_runs_the_jobs_and_a_failure_is_tried_again(s
 
         return (Job("test", 0.01, run),)
 
-    processes = [Maintenance(store, jobs(number)) for number in range(2)]
+    processes = [Maintenance(store, jobs_of(number)) for number in range(2)]
     for process in processes:
         process.start()
     async with asyncio.timeout(WAIT):
@@ -47,5 +53,37 @@ async def test_the_jobs_remove_what_is_over(store: Store) -> None:
             )
         )
     done = {job.name: await job.run(store) for job in JOBS}
-    assert done == {"collect blobs": 0, "remove expired locks": 1, "extend calendars": 0}
+    assert done == {
+        "collect blobs": 0,
+        "remove expired locks": 1,
+        "extend calendars": 0,
+        "forget what was kept": 0,
+        "forget policies": 0,
+        "remove what is old": 0,
+    }
     assert await store.read(lambda tx: tx.rows("SELECT token FROM lock")) == [("held",)]
+
+
+async def test_old_mail_goes_by_the_rules_and_expunged_mail_by_its_days(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provision(store)
+    today = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: today - 40 * clock.DAY)
+    old, expunged = await put(store, 1), await put(store, 2)
+    inbox = await mailbox(store)
+    await store.write(lambda tx: restored.throw(tx, inbox, [expunged.uid]))
+    monkeypatch.setattr(clock, "now", lambda: today)
+    await put(store, 3)
+    await store.write(lambda tx: holds.put_rule(tx, Rule(DEPARTMENT, "mail", 100, 35)))
+    done = {job.name: await job.run(store) for job in jobs(Config(directory=Path()))}
+    assert (done["remove what is old"], done["empty Restored"]) == (2, 0)
+    assert (await mailbox(store)).items == 1
+    kept = await store.read(lambda tx: keeping.removed(tx, OWNER))
+    assert sorted((each.path, each.uid) for each in kept) == [("INBOX", old.uid), ("Restored/INBOX", 1)]
+    await store.write(lambda tx: holds.put_rule(tx, Rule(DEPARTMENT, "mail", 0, 0)))
+    await put(store, 4)
+    monkeypatch.setattr(clock, "now", lambda: today + 70 * clock.DAY)
+    done = {job.name: await job.run(store) for job in jobs(Config(directory=Path()))}
+    assert done["forget what was kept"] == 2
+    assert (await mailbox(store)).items == 2

@@ -33,6 +33,37 @@ class SmtpSettings:
     relay_timeout: float = setting(
         300.0, doc="Wait for another server's reply (RFC 5321 §4.5.3.2).", minimum=1
     )
+    relay_connect_timeout: float = setting(30.0, doc="Wait for a connection to be made.", minimum=1)
+    relay_idle: float = setting(
+        5.0, doc="A connection waits so long for the next message to the same server; 0: never.", minimum=0
+    )
+    relay_ca: str = setting("", doc="CAs that vouch for other mail servers, beside the system's (PEM).")
+    relay_login: str = setting("", doc='What relay_host asks for: "user:password"; sent under TLS only.')
+    relay_by_sender: tuple[str, ...] = setting(
+        (),
+        doc='Servers that take all mail of a domain of ours for others: "our.example=host:port", with\n'
+        '"our.example=user:password@host:port" where they ask for a log-in.',
+    )
+    split: tuple[str, ...] = setting(
+        (),
+        doc='Domains of ours that have people elsewhere, too: "our.example=host:port" is the server that\n'
+        "gets the mail for addresses that nobody has here.",
+    )
+    dns_validates: bool = setting(
+        False,
+        doc="The name servers validate DNSSEC, and nobody can come between them and this server (they run\n"
+        "on this host, mostly): what they call authentic is believed, and TLSA records count (DANE).",
+    )
+    sts: bool = setting(True, doc="Other domains' MTA-STS policies are fetched and kept (RFC 8461).")
+    sts_mode: str = setting(
+        "none",
+        doc="The MTA-STS policy of our domains, served at https://mta-sts.DOMAIN.",
+        choices=("none", "testing", "enforce"),
+    )
+    sts_max_age: int = setting(
+        604800, doc="Others keep that policy for so many seconds.", minimum=86400, maximum=31557600
+    )
+    sts_hosts: tuple[str, ...] = setting((), doc="The mail servers it names; empty: [server] hostname.")
     dns_servers: tuple[str, ...] = setting((), doc="Name servers for MX look-ups; empty: the system's.")
     dns_timeout: float = setting(15.0, doc="A look-up has failed after this.", minimum=0.1)
     queue_lifetime: float = setting(
@@ -62,6 +93,31 @@ class ImapSettings:
         30,
         doc="Expunged mail can be moved back from Restored so long, beside the quota; 0: it is gone.",
         minimum=0,
+    )
+    search_index: bool = setting(
+        True, doc="The words of a mailbox are indexed from the first search in its texts."
+    )
+    search_index_interval: float = setting(
+        60.0, doc="What has come since is indexed after this; until then a search reads it.", minimum=1
+    )
+    attachment_size: int = setting(20 * MIB, doc="Larger attachments are not read for searches.", minimum=0)
+    attachment_text: int = setting(
+        MIB, doc="Characters of the attachments of a message that searches find.", minimum=0
+    )
+    attachment_time: float = setting(
+        20.0, doc="Seconds after which the reading of an attachment is given up.", minimum=1
+    )
+    attachment_memory: int = setting(
+        512 * MIB, doc="Memory of the process that reads attachments.", minimum=128 * MIB
+    )
+    notify_groups: int = setting(
+        100, doc="Event groups, and mailboxes named in them, of one NOTIFY (RFC 5465).", minimum=10
+    )
+    notify_mailboxes: int = setting(
+        1000, doc="Mailboxes that one connection watches; for more it gets NOTIFICATIONOVERFLOW.", minimum=10
+    )
+    contexts: int = setting(
+        20, doc="Searches of a connection that are kept up to date (RFC 5267); 0: none.", minimum=0
     )
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
 

@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from armgs_server.errors import NotFound
-from armgs_server.formats import addresses
+from armgs_server.formats import addresses, mime
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
-from armgs_server.smtp import outbound, policy
+from armgs_server.smtp import header, policy, replies
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
-from armgs_server.smtp.outbound import Answer, Message, Target, Unreachable
+from armgs_server.smtp.envelope import Answer, Message, Target
+from armgs_server.smtp.outbound import NoTls, Outbound, Unreachable
+from armgs_server.smtp.policies import Policies
 from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp.protection import Mode, Protection
 from armgs_server.smtp.replies import Reply
-from armgs_server.smtp.routing import NoRoute, Routing
-from armgs_server.storage import mail
+from armgs_server.smtp.routing import Host, NoRoute, Routing
+from armgs_server.storage import clock, mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
@@ -59,21 +62,77 @@ def is_large(entry: Entry) -> bool:
     return int(entry.data.get("size", 0)) > LARGE
 
 
-async def deliver(
-    core: Core, routing: Routing, entries: Sequence[Entry], seal: Seal | None = None
-) -> Mapping[int, Result]:
-    """The result for each row, by its id."""
-    first = entries[0]
-    try:
-        text = await core.store.blobs.read(first.blob)
-    except NotFound:
-        return {entry.id: Result("5.3.0", "the message is gone") for entry in entries}
-    if first.data.get("mailbox") or core.directory.is_local(first.domain):
-        return {entry.id: await _deliver_here(core, entry, text) for entry in entries}
-    text = text[int(first.data.get("skip", 0)) :]
-    if seal is not None:
-        text = await seal(Departure(text, first.sender, first.owner)) + text
-    return await _deliver_elsewhere(core, routing, entries, text)
+class Attempts:
+    """What attempts need: routes, policies, connections. `close` ends the connections."""
+
+    def __init__(self, core: Core, seal: Seal | None = None, routing: Routing | None = None) -> None:
+        self._core = core
+        self._seal = seal
+        self._routing = routing or Routing(core.config.smtp, core.config.server.hostname)
+        self._policies = Policies(core, self._routing)
+        self._outbound = Outbound(core.config)
+
+    async def close(self) -> None:
+        """Ends the connections to other servers."""
+        await self._outbound.close()
+
+    async def deliver(self, entries: Sequence[Entry], now: int) -> Mapping[int, Result]:
+        """The result for each row, by its id; the rows are of one message to one domain."""
+        first = entries[0]
+        try:
+            text = await self._core.store.blobs.read(first.blob)
+        except NotFound:
+            return {entry.id: Result("5.3.0", "the message is gone") for entry in entries}
+        if not first.data.get("mailbox") and not self._core.directory.is_local(first.domain):
+            return await self._deliver_elsewhere(entries, text, now)
+        results = {entry.id: await _deliver_here(self._core, entry, text) for entry in entries}
+        unknown = replies.NO_SUCH_USER_550.enhanced
+        strangers = [entry for entry in entries if results[entry.id].status == unknown]
+        host = self._routing.split_host(first.domain)
+        if strangers and host is not None:
+            results |= await self._deliver_to([host], strangers, text, now)
+        return results
+
+    async def _deliver_elsewhere(
+        self, entries: Sequence[Entry], text: bytes, now: int
+    ) -> Mapping[int, Result]:
+        first = entries[0]
+        try:
+            hosts = await self._routing.hosts(first.domain, first.sender.rpartition("@")[2])
+        except NoRoute as error:
+            return {entry.id: Result(error.status, error.text) for entry in entries}
+        return await self._deliver_to(hosts, entries, text, now)
+
+    async def _deliver_to(
+        self, hosts: Sequence[Host], entries: Sequence[Entry], text: bytes, now: int
+    ) -> Mapping[int, Result]:
+        first = entries[0]
+        message = _message(entries, text[int(first.data.get("skip", 0)) :], now)
+        if self._seal is not None:
+            signatures = await self._seal(Departure(message.text, first.sender, first.owner))
+            message = replace(message, text=signatures + message.text)
+        targets = {target.address: target for target in map(_target, entries)}  # two spellings may be one
+        failure = Result("4.4.1", "no server of the domain answers")
+        for host in hosts:
+            try:
+                answers = await self._send(host, first.domain, message, list(targets.values()))
+            except NoTls as error:
+                failure = Result("4.7.5", str(error))  # RFC 3463 §3.8: cryptographic failure
+                continue
+            except Unreachable as error:
+                failure = Result("4.4.1", str(error))
+                continue
+            return {entry.id: _result(answers[_wire_address(entry.recipient)]) for entry in entries}
+        return {entry.id: failure for entry in entries}
+
+    async def _send(
+        self, host: Host, domain: str, message: Message, targets: Sequence[Target]
+    ) -> Mapping[str, Answer]:
+        if not message.needs_tls and _waives_tls(message.text):
+            wanted = Protection(Mode.MAY)
+        else:
+            wanted = await self._policies.protection(domain, host, needs_tls=message.needs_tls)
+        return await self._outbound.send(host, message, targets, wanted)
 
 
 async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: int) -> None:
@@ -84,41 +143,6 @@ async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: in
     stored = Stored(copy, ref, result.index, int(entry.data.get("skip", 0)))
     envelope = Envelope(entry.sender, entry.owner, is_junk=bool(entry.data.get("junk")))
     await delivery.place(tx, envelope, [stored], now, may_wait=True)
-
-
-async def _deliver_elsewhere(
-    core: Core, routing: Routing, entries: Sequence[Entry], text: bytes
-) -> Mapping[int, Result]:
-    first = entries[0]
-    try:
-        hosts = await routing.hosts(first.domain)
-    except NoRoute as error:
-        return {entry.id: Result(error.status, error.text) for entry in entries}
-    message = Message(
-        first.sender,
-        text,
-        needs_utf8=any(_needs_utf8(entry) for entry in entries),
-        is_8bit=bool(first.data.get("8bit")),
-        returned=str(first.data.get("ret", "")),
-        envelope_id=str(first.data.get("envid", "")),
-    )
-    targets = {target.address: target for target in map(_target, entries)}  # two spellings may be one
-    failure = "no server of the domain answers"
-    for host in hosts:
-        try:
-            answers = await outbound.send(
-                host,
-                message,
-                list(targets.values()),
-                hostname=core.config.server.hostname,
-                tls=core.config.smtp.relay_tls,
-                timeout=core.config.smtp.relay_timeout,
-            )
-        except Unreachable as error:
-            failure = str(error)
-            continue
-        return {entry.id: _result(answers[_wire_address(entry.recipient)]) for entry in entries}
-    return {entry.id: Result("4.4.1", failure) for entry in entries}
 
 
 async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
@@ -145,6 +169,29 @@ async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
 
 def _result(answer: Answer) -> Result:
     return Result(answer.status, answer.diagnostic, answer.host, is_reported=answer.reports)
+
+
+def _message(entries: Sequence[Entry], text: bytes, now: int) -> Message:
+    data = entries[0].data
+    deliver_by = data.get("by")
+    return Message(
+        entries[0].sender,
+        text,
+        needs_utf8=any(_needs_utf8(entry) for entry in entries),
+        is_8bit=bool(data.get("8bit")),
+        is_binary=bool(data.get("binary")),
+        returned=str(data.get("ret", "")),
+        envelope_id=str(data.get("envid", "")),
+        needs_tls=bool(data.get("tls")),
+        priority=int(data.get("priority", 0)),
+        deliver_by=((deliver_by[0] - now) // clock.SECOND, deliver_by[1]) if deliver_by else None,
+    )
+
+
+def _waives_tls(text: bytes) -> bool:
+    """RFC 8689 §5: the author would rather have the message arrive than have it arrive unread."""
+    head = text[: mime.header_end(text, 0, len(text))]
+    return any(value.strip().lower() == b"no" for value in header.fields(head, "tls-required"))
 
 
 def _target(entry: Entry) -> Target:

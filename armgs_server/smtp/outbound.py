@@ -1,75 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hands one message to one server of another domain, through aiosmtplib (RFC 5321 §3.3, RFC 3207)."""
+"""Hands messages to servers of other domains, over connections that serve again while more is to go.
+
+Invariants:
+- A message goes only over a connection that is protected as its host's policy and the message itself want.
+- A connection used before may have died meanwhile: what fails on it at once is tried on a fresh one.
+- A server is never asked for what it does not offer; what it cannot take is converted, or refused here.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-import aiosmtplib
-
+from armgs_server.config import Config
+from armgs_server.net.deadlines import Deadlines
+from armgs_server.net.dial import dial
+from armgs_server.smtp import downgrade, protection
+from armgs_server.smtp.client import Broken, Client
+from armgs_server.smtp.downgrade import CannotConvert
+from armgs_server.smtp.envelope import Answer, Message, Target
 from armgs_server.smtp.grammar import serialise_xtext
+from armgs_server.smtp.protection import Mode, Protection, Unprotected
 from armgs_server.smtp.routing import Host
 
-# The goodbye is a courtesy: the message is settled before it.
-QUIT_TIMEOUT = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is sent, and what the other server must know or be able to do."""
-
-    sender: str
-    text: bytes
-    needs_utf8: bool = False
-    is_8bit: bool = False
-    returned: str = ""  # RET
-    envelope_id: str = ""  # ENVID
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One recipient, with the DSN parameters to pass on where the server knows them (RFC 3461 §5.2.1)."""
-
-    address: str
-    notify: tuple[str, ...] = ()
-    original: tuple[str, str] | None = None
-
-    @property
-    def options(self) -> list[str]:
-        """The parameters of RCPT."""
-        options = [f"NOTIFY={','.join(self.notify)}"] if self.notify else []
-        if self.original and (self.original[0] + self.original[1]).isascii():
-            options.append(f"ORCPT={self.original[0]};{serialise_xtext(self.original[1])}")
-        return options
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A server's last word on a recipient; code 250 is a delivery."""
-
-    code: int
-    status: str
-    text: str
-    host: str
-    reports: bool = False  # the server has taken over the duty to report success
-
-    @property
-    def is_delivered(self) -> bool:
-        """2xx."""
-        return 200 <= self.code < 300
-
-    @property
-    def is_permanent(self) -> bool:
-        """5xx: no other server and no later attempt will say otherwise."""
-        return self.code >= 500
-
-    @property
-    def diagnostic(self) -> str:
-        """As a report quotes it."""
-        return f"{self.code} {self.text}" if self.code else self.text
+# Messages over one connection, where the server has no limit of its own.
+MESSAGES = 100
 
 
 class Unreachable(Exception):
@@ -77,121 +36,234 @@ class Unreachable(Exception):
 
 
 class NoTls(Unreachable):
-    """TLS with the server has failed."""
+    """TLS with the server has failed; `kind` is the result type of RFC 8460 §4.3."""
+
+    def __init__(self, text: str, kind: str = "validation-failure") -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
-async def send(
-    host: Host, message: Message, recipients: Sequence[Target], *, hostname: str, tls: str, timeout: float
-) -> dict[str, Answer]:
-    """The server's answer for each recipient. Unreachable when it gives none."""
-    try:
-        return await _send(host, message, recipients, hostname, tls, timeout)
-    except NoTls:
-        if tls != "opportunistic":
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    client: Client
+    timer: asyncio.TimerHandle
+
+
+Key = tuple[Host, Protection]
+
+
+class Outbound:
+    """The connections of one process to other servers. `close` ends those that wait."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self._loop)
+        self._idle: dict[Key, list[_Idle]] = defaultdict(list)
+        self._goodbyes: set[asyncio.Task[None]] = set()
+
+    async def send(
+        self, host: Host, message: Message, recipients: Sequence[Target], wanted: Protection
+    ) -> dict[str, Answer]:
+        """The server's answer for each recipient. Unreachable when it gives none."""
+        waiting = self._take(host, wanted)
+        if waiting is not None:
+            try:
+                await waiting.reset()
+            except Broken:
+                waiting.close()
+            else:
+                return await self._send(waiting, host, message, recipients, wanted)
+        try:
+            client = await self._open(host, wanted)
+        except NoTls:
+            if wanted.is_mandatory:
+                raise
+            # RFC 3207 §4.1 leaves the choice to us: mail in clear text goes where it would have gone anyway.
+            client = await self._open(host, Protection(Mode.NONE))
+        return await self._send(client, host, message, recipients, wanted)
+
+    async def close(self) -> None:
+        """Ends what waits."""
+        for waiting in self._idle.values():
+            for each in waiting:
+                each.timer.cancel()
+                each.client.close()
+        self._idle.clear()
+        for task in self._goodbyes:
+            task.cancel()
+        await asyncio.gather(*self._goodbyes, return_exceptions=True)
+        self._deadlines.close()
+
+    # Private.
+
+    async def _send(
+        self,
+        client: Client,
+        host: Host,
+        message: Message,
+        recipients: Sequence[Target],
+        wanted: Protection,
+    ) -> dict[str, Answer]:
+        answers: dict[str, Answer] = {}
+        most = client.limits.get("RCPTMAX") or len(recipients)  # RFC 9422 §4.2
+        try:
+            fitting = fitted(client.extensions, message, host.name, client.stream.is_tls)
+            if isinstance(fitting, Answer):
+                answers = {target.address: fitting for target in recipients}
+                most = 0
+            else:
+                options = mail_options(client.extensions, fitting)
+                for start in range(0, len(recipients), most):
+                    answers |= await client.send(fitting, recipients[start : start + most], options)
+        except Broken as error:
+            client.close()
+            if answers:  # the first of several transactions stand; the rest is tried again
+                lost = Answer(0, "4.4.2", str(error), host.name)
+                return {target.address: answers.get(target.address, lost) for target in recipients}
+            raise Unreachable(f"{host.name}: {error}") from error
+        except BaseException:
+            client.close()
             raise
-        # RFC 3207 §4.1 leaves the choice to us: mail in clear text goes where it would have gone anyway.
-        return await _send(host, message, recipients, hostname, "none", timeout)
+        await self._give_back(client, host, wanted)
+        return answers
 
-
-async def _send(
-    host: Host, message: Message, recipients: Sequence[Target], hostname: str, tls: str, timeout: float
-) -> dict[str, Answer]:
-    client = aiosmtplib.SMTP(
-        hostname=host.address,
-        port=host.port,
-        local_hostname=hostname,
-        timeout=timeout,
-        start_tls=False,
-    )
-    try:
-        await client.connect()
-        await _greet(client)
-        if tls != "none":
-            await _start_tls(client, host, tls)
-        return await _transact(client, host, message, recipients)
-    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        raise Unreachable(f"{host.name}: {error}") from error
-    finally:
-        if client.is_connected:
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=QUIT_TIMEOUT)
-        client.close()
-
-
-async def _greet(client: aiosmtplib.SMTP) -> None:
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        await client.helo()
-
-
-async def _start_tls(client: aiosmtplib.SMTP, host: Host, tls: str) -> None:
-    if not client.supports_extension("starttls"):
-        if tls == "required":
-            raise NoTls(f"{host.name} offers no TLS")
-        return
-    context = ssl.create_default_context()
-    if tls == "opportunistic":
-        # RFC 7435: encryption without authentication is better than none.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    try:
-        await client.starttls(server_hostname=host.name, tls_context=context)
-        await client.ehlo()
-    except (aiosmtplib.SMTPException, OSError) as error:
-        raise NoTls(f"{host.name}: {error}") from error
-
-
-async def _transact(
-    client: aiosmtplib.SMTP, host: Host, message: Message, recipients: Sequence[Target]
-) -> dict[str, Answer]:
-    if message.needs_utf8 and not client.supports_extension("smtputf8"):
-        answer = Answer(550, "5.6.7", "The server does not take UTF-8 addresses", host.name)
-        return {target.address: answer for target in recipients}
-    reports = client.supports_extension("dsn")
-    options = _mail_options(client, message, reports)
-    encoding = "utf-8" if message.needs_utf8 else "ascii"
-    answers: dict[str, Answer] = {}
-    try:
-        await client.mail(message.sender, options=options, encoding=encoding)
-    except aiosmtplib.SMTPResponseException as error:
-        return {target.address: _answer(error.code, error.message, host) for target in recipients}
-    accepted: list[str] = []
-    for target in recipients:
+    async def _open(self, host: Host, wanted: Protection) -> Client:
+        """A connection that is greeted and protected."""
+        settings = self._config.smtp
+        client: Client | None = None
         try:
-            await client.rcpt(target.address, options=target.options if reports else [], encoding=encoding)
-            accepted.append(target.address)
-        except aiosmtplib.SMTPResponseException as error:
-            answers[target.address] = _answer(error.code, error.message, host)
-    if accepted:
+            async with asyncio.timeout(settings.relay_connect_timeout):
+                stream = await dial(
+                    host.address, host.port, self._config.limits, self._deadlines, trace=_trace(self._config)
+                )
+            client = Client(stream, host.name, settings.relay_timeout)
+            await client.greet(self._config.server.hostname)
+            await self._protect(client, host, wanted)
+            if host.login:
+                await self._login(client, host.login)
+            return client
+        except Unreachable:
+            _close(client)
+            raise
+        except (Broken, OSError, TimeoutError) as error:
+            _close(client)
+            raise Unreachable(f"{host.name}: {str(error) or 'no connection in time'}") from error
+        except BaseException:
+            _close(client)
+            raise
+
+    async def _protect(self, client: Client, host: Host, wanted: Protection) -> None:
+        if wanted.mode is Mode.NONE:
+            return
+        if "STARTTLS" not in client.extensions:
+            if wanted.is_mandatory:
+                raise NoTls(f"{host.name} offers no TLS", "starttls-not-supported")
+            return
+        ca = self._config.path(self._config.smtp.relay_ca) if self._config.smtp.relay_ca else None
+        name = "" if host.name.startswith("[") else host.name
         try:
-            response = await client.data(message.text)
-            answer = _answer(response.code, response.message, host, reports)
-        except aiosmtplib.SMTPResponseException as error:
-            answer = _answer(error.code, error.message, host)
-        answers.update(dict.fromkeys(accepted, answer))
-    return answers
+            context = protection.context_for(wanted, ca)
+            await client.start_tls(context, name, self._config.server.hostname)
+            if client.stream.tls is not None:
+                protection.check(client.stream.tls, wanted)
+        except ssl.SSLError as error:
+            raise NoTls(f"{host.name}: {error}", protection.kind_of(error)) from error
+        except Unprotected as error:
+            raise NoTls(f"{host.name}: {error}", error.kind) from error
+        except (Broken, OSError, TimeoutError) as error:
+            raise NoTls(f"{host.name}: {error}") from error
+
+    async def _login(self, client: Client, login: str) -> None:
+        user, _, password = login.partition(":")
+        if not client.stream.is_tls and not self._config.security.allow_plaintext:
+            raise NoTls(f"{client.host} offers no TLS, and the password is not sent without")
+        await client.login(user, password)
+
+    def _take(self, host: Host, wanted: Protection) -> Client | None:
+        waiting = self._idle.get((host, wanted))
+        if not waiting:
+            return None
+        found = waiting.pop()
+        found.timer.cancel()
+        if not waiting:
+            del self._idle[host, wanted]
+        return found.client
+
+    async def _give_back(self, client: Client, host: Host, wanted: Protection) -> None:
+        """It waits for the next message to the same host, a little while."""
+        idle = self._config.smtp.relay_idle
+        if not idle or client.messages >= (client.limits.get("MAILMAX") or MESSAGES):
+            await client.quit()
+            return
+        timer = self._loop.call_later(idle, partial(self._expire, (host, wanted), client))
+        self._idle[host, wanted].append(_Idle(client, timer))
+
+    def _expire(self, key: Key, client: Client) -> None:
+        self._idle[key] = [each for each in self._idle[key] if each.client is not client]
+        if not self._idle[key]:
+            del self._idle[key]
+        task = self._loop.create_task(client.quit())
+        self._goodbyes.add(task)
+        task.add_done_callback(self._goodbyes.discard)
 
 
-def _mail_options(client: aiosmtplib.SMTP, message: Message, reports: bool) -> list[str]:
-    options = []
-    if client.supports_extension("size"):
+def fitted(extensions: Mapping[str, str], message: Message, host: str, is_tls: bool) -> Message | Answer:
+    """The message as this server can take it, or why it cannot."""
+    if message.needs_tls and not (is_tls and "REQUIRETLS" in extensions):
+        # RFC 8689 §4.2.1: "the server does not advertise the REQUIRETLS SMTP extension"
+        return Answer(550, "5.7.30", "REQUIRETLS support required", host)
+    if message.needs_utf8 and "SMTPUTF8" not in extensions:
+        return Answer(550, "5.6.7", "The server does not take UTF-8 addresses", host)
+    if (
+        message.deliver_by is not None
+        and message.deliver_by[1].startswith("R")
+        and "DELIVERBY" not in extensions
+    ):
+        # RFC 2852 §4.1.4: what must arrive in time is not given to who promises nothing.
+        return Answer(550, "5.4.7", "The server knows no delivery within a time", host)
+    limit = extensions.get("SIZE", "")
+    if limit.isdigit() and 0 < int(limit) < len(message.text):  # RFC 1870 §6.2
+        return Answer(552, "5.3.4", f"The message is larger than the {limit} octets the server takes", host)
+    try:
+        if message.is_binary and not {"BINARYMIME", "CHUNKING"} <= extensions.keys():
+            text = downgrade.without_binary(message.text, is_8bit="8BITMIME" in extensions)
+            message = replace(message, text=text, is_binary=False, is_8bit=not text.isascii())
+        elif message.is_8bit and "8BITMIME" not in extensions:
+            message = replace(message, text=downgrade.to_7bit(message.text), is_8bit=False)
+    except CannotConvert as error:
+        return Answer(554, "5.6.3", str(error), host)  # RFC 3463 §3.7: conversion required, not supported
+    return message
+
+
+def mail_options(extensions: Mapping[str, str], message: Message) -> list[str]:
+    """The parameters of MAIL that the server knows and the message has use for."""
+    options: list[str] = []
+    if "SIZE" in extensions:
         options.append(f"SIZE={len(message.text)}")
-    if message.is_8bit and client.supports_extension("8bitmime"):
+    if message.is_binary:
+        options.append("BODY=BINARYMIME")
+    elif message.is_8bit and "8BITMIME" in extensions:
         options.append("BODY=8BITMIME")
     if message.needs_utf8:
         options.append("SMTPUTF8")
-    if reports and message.returned:
+    if message.needs_tls:
+        options.append("REQUIRETLS")
+    if message.returned and "DSN" in extensions:
         options.append(f"RET={message.returned}")
-    if reports and message.envelope_id:
+    if message.envelope_id and "DSN" in extensions:
         options.append(f"ENVID={serialise_xtext(message.envelope_id)}")
+    if message.priority and "MT-PRIORITY" in extensions:
+        options.append(f"MT-PRIORITY={message.priority}")
+    if message.deliver_by is not None and "DELIVERBY" in extensions:
+        options.append(f"BY={message.deliver_by[0]};{message.deliver_by[1]}")
     return options
 
 
-def _answer(code: int, text: str, host: Host, reports: bool = False) -> Answer:
-    """A reply with the enhanced code that begins its text (RFC 2034), or one made from its class."""
-    first, _, _ = text.partition(" ")
-    parts = first.split(".")
-    is_enhanced = len(parts) == 3 and all(part.isdigit() for part in parts) and parts[0] == str(code)[0]
-    status = first if is_enhanced else f"{str(code)[0]}.0.0"
-    return Answer(code, status, text.replace("\n", " "), host.name, reports)
+def _trace(config: Config) -> str:
+    return "smtp" if "smtp" in config.log.trace else ""
+
+
+def _close(client: Client | None) -> None:
+    if client is not None:
+        client.close()

@@ -19,9 +19,8 @@ from functools import partial
 from armgs_server import log
 from armgs_server.errors import DomainError
 from armgs_server.smtp import attempt, reports
-from armgs_server.smtp.attempt import Result
+from armgs_server.smtp.attempt import Attempts, Result
 from armgs_server.smtp.delivery import Delivery
-from armgs_server.smtp.routing import Routing
 from armgs_server.storage import clock, queue
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
@@ -50,7 +49,7 @@ class Relay:
         core = self._core = delivery.core
         self._delivery = delivery
         self._settings = core.config.smtp
-        self._routing = Routing(self._settings, core.config.server.hostname)
+        self._sending = Attempts(core, delivery.seal)
         self._now = now
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
@@ -73,6 +72,7 @@ class Relay:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._sending.close()
         if held:
             try:
                 await self._core.store.write(partial(queue.give_back, entries=held, next_attempt=self._now()))
@@ -145,7 +145,7 @@ class Relay:
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
-                    return await attempt.deliver(self._core, self._routing, entries, self._delivery.seal)
+                    return await self._sending.deliver(entries, self._now())
         except (TimeoutError, DomainError) as error:
             _log.warning("attempt failed", domain=domain, error=error)
         except Exception:

@@ -12,6 +12,7 @@ SELECT create_reference_table('chatroom');
 SELECT create_reference_table('invite');
 SELECT create_reference_table('upload');
 SELECT create_reference_table('dkim_key');
+SELECT create_reference_table('sts_policy');
 SELECT create_reference_table('meta');
 SELECT create_reference_table('lease');
 SELECT create_reference_table('hint');

@@ -34,7 +34,7 @@ async def make_core(tmp_path: Path) -> AsyncIterator[MakeCore]:
         config = Config(
             directory=tmp_path,
             server=ServerSettings(domains=("digital.example",), hostname="mx.digital.example"),
-            smtp=SmtpSettings(**smtp),
+            smtp=SmtpSettings(**{"relay_idle": 0.0} | smtp),
         )
         store = await Store.open("sqlite", tmp_path / "data")
         directory = await Directory.open(store, config)

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from armgs_server.service import Core
 from armgs_server.smtp import attempt
-from armgs_server.smtp.attempt import Result
+from armgs_server.smtp.attempt import Attempts, Result
 from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.routing import Routing
 from armgs_server.storage import accounts, queue
 from armgs_server.storage.queue import Destination, Entry
+from armgs_server.trust.model import Departure, Seal
 from tests.smtp.conftest import MakeCore
 from tests.smtp.sink import Sink, running_sink
 from tests.world import PETROVA
@@ -27,8 +30,16 @@ async def entries(core: Core, *destinations: Destination, sender: str = "a@b.exa
 
 async def results(core: Core, *destinations: Destination, sender: str = "a@b.example") -> list[Result]:
     rows = await entries(core, *destinations, sender=sender)
-    found = await attempt.deliver(core, Routing(core.config.smtp, "mx.digital.example"), rows)
+    found = await deliver(core, rows)
     return [found[entry.id] for entry in rows]
+
+
+async def deliver(core: Core, rows: Sequence[Entry], seal: Seal | None = None) -> Mapping[int, Result]:
+    attempts = Attempts(core, seal)
+    try:
+        return await attempts.deliver(rows, 1)
+    finally:
+        await attempts.close()
 
 
 def test_what_is_final() -> None:
@@ -48,7 +59,7 @@ async def test_the_next_server_is_tried_when_one_is_dead(
         pass
     async with running_sink(Sink()) as alive:
 
-        async def hosts(self: Routing, domain: str) -> list[Host]:
+        async def hosts(self: Routing, domain: str, sender: str) -> list[Host]:
             return [Host("dead", "127.0.0.1", dead.port), Host("alive", "127.0.0.1", alive.port)]
 
         monkeypatch.setattr(Routing, "hosts", hosts)
@@ -76,15 +87,32 @@ async def test_a_message_that_is_gone_is_given_up(make_core: MakeCore) -> None:
     core = await make_core()
     rows = await entries(core, Destination("x@other.example", "other.example"))
     await core.store.write(lambda tx: tx.execute("DELETE FROM blob WHERE hash = ?", rows[0].blob))
-    found = await attempt.deliver(core, Routing(core.config.smtp, "mx.digital.example"), rows)
+    found = await deliver(core, rows)
     assert found[rows[0].id].status == "5.3.0"
 
 
 async def test_a_mailbox_that_fills_up_at_the_last_moment_waits_on(make_core: MakeCore) -> None:
     core = await make_core()
     [row] = await entries(core, Destination(PETROVA, "digital.example"))
-    result = (await attempt.deliver(core, Routing(core.config.smtp, "mx"), [row]))[row.id]
+    result = (await deliver(core, [row]))[row.id]
     await core.store.write(lambda tx: accounts.set_quota(tx, result.owners[0], 1))
     await core.store.write(lambda tx: attempt.keep(tx, Delivery(core), row, result, 5))
     again = await core.store.write(lambda tx: queue.claim(tx, 5, 1, 10))
     assert [each.data.get("mailbox") for each in again if each.id != row.id] == [result.owners[0]]
+
+
+async def test_what_leaves_is_sealed_without_our_return_path(make_core: MakeCore) -> None:
+    seen: list[Departure] = []
+
+    async def seal(departure: Departure) -> bytes:
+        seen.append(departure)
+        return b"DKIM-Signature: x\r\n"
+
+    async with running_sink(Sink()) as sink:
+        core = await make_core(relay_routes=(f"other.example=127.0.0.1:{sink.port}",))
+        data = {"skip": len(b"Subject: x\r\n")}
+        rows = await entries(core, Destination("x@other.example", "other.example", data))
+        found = await deliver(core, rows, seal)
+    assert found[rows[0].id].is_delivered
+    assert seen == [Departure(b"\r\n", "a@b.example", 0)]
+    assert sink.messages[0].content == b"DKIM-Signature: x\r\n\r\n"

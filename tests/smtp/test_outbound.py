@@ -1,31 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""smtp/outbound.py against aiosmtpd and against servers that misbehave."""
+"""smtp/outbound.py and smtp/client.py against aiosmtpd and against servers that misbehave."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from armgs_server.smtp import outbound
-from armgs_server.smtp.outbound import Answer, Message, NoTls, Target, Unreachable
+from armgs_server.config import Config, ServerSettings, SmtpSettings
+from armgs_server.smtp.envelope import Answer, Message, Target
+from armgs_server.smtp.outbound import NoTls, Outbound, Unreachable
+from armgs_server.smtp.protection import Mode, Protection
 from armgs_server.smtp.routing import Host
 from tests.smtp.sink import Sink, running_sink
 
 MESSAGE = Message("a@digital.example", b"Subject: x\r\n\r\n.\r\n\r\n..\r\nbody\r\n")
 
 
-async def send(port: int, *recipients: str, tls: str = "none", timeout: float = 5.0) -> dict[str, Answer]:
-    return await outbound.send(
-        Host("sink.example", "127.0.0.1", port),
-        MESSAGE,
-        [Target(recipient) for recipient in recipients],
-        hostname="mx.digital.example",
-        tls=tls,
-        timeout=timeout,
+async def send(
+    port: int,
+    *recipients: str,
+    mode: Mode = Mode.NONE,
+    timeout: float = 5.0,
+    message: Message = MESSAGE,
+    **settings: Any,
+) -> dict[str, Answer]:
+    outbound = Outbound(
+        Config(
+            directory=Path(),
+            server=ServerSettings(hostname="mx.digital.example"),
+            smtp=SmtpSettings(relay_timeout=timeout, relay_idle=0.0, **settings),
+        )
     )
+    host = Host("sink.example", "127.0.0.1", port)
+    try:
+        return await outbound.send(host, message, [Target(each) for each in recipients], Protection(mode))
+    finally:
+        await outbound.close()
 
 
 @asynccontextmanager
@@ -103,8 +118,8 @@ async def test_a_server_that_cannot_be_talked_to(script: tuple[bytes, ...]) -> N
 async def test_where_tls_is_required_nothing_goes_without() -> None:
     async with running_sink(Sink()) as sink:
         with pytest.raises(NoTls):
-            await send(sink.port, "x@x.example", tls="required")
-        assert (await send(sink.port, "x@x.example", tls="opportunistic"))["x@x.example"].is_delivered
+            await send(sink.port, "x@x.example", mode=Mode.VERIFY)
+        assert (await send(sink.port, "x@x.example", mode=Mode.MAY))["x@x.example"].is_delivered
 
 
 def test_dsn_parameters_of_a_recipient() -> None:

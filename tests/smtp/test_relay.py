@@ -221,7 +221,7 @@ async def test_a_fault_of_our_own_is_a_failure_that_may_pass(
     core, clock = await make_core(queue_lifetime=600, queue_first_retry=300), Clock()
     relay = Relay(Delivery(core), clock)
     await enqueue(core, clock(), "x@other.example")
-    monkeypatch.setattr("armgs_server.smtp.attempt.deliver", fail)
+    monkeypatch.setattr("armgs_server.smtp.attempt.Attempts.deliver", fail)
     await run(relay)
     assert await queued(core) == [("x@other.example", 1, "the attempt failed on this server")]
     clock.forward(600)

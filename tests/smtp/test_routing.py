@@ -75,13 +75,17 @@ async def test_domains_without_a_server(domain: str, status: str) -> None:
 async def test_static_routes_need_no_name_service() -> None:
     settings = SmtpSettings(relay_routes=("Other.example=mail.example:2525",), relay_host="smart.example")
     routing = Routing(settings, "mx.own.example")
-    assert await routing.hosts("other.example") == [Host("mail.example", "mail.example", 2525)]
-    assert await routing.hosts("third.example") == [Host("smart.example", "smart.example", 25)]
+    assert await routing.hosts("other.example") == [
+        Host("mail.example", "mail.example", 2525, is_static=True)
+    ]
+    assert await routing.hosts("third.example") == [
+        Host("smart.example", "smart.example", 25, is_static=True)
+    ]
 
 
 def test_routes_are_read() -> None:
-    assert parse_host("[2001:db8::1]:2525") == Host("2001:db8::1", "2001:db8::1", 2525)
-    assert parse_route("*=host") == ("*", Host("host", "host", 25))
+    assert parse_host("[2001:db8::1]:2525") == Host("2001:db8::1", "2001:db8::1", 2525, is_static=True)
+    assert parse_route("*=host") == ("*", Host("host", "host", 25, is_static=True))
     for text in ("host:0", "host:65536", "host:x", ":25", ""):
         with pytest.raises(Invalid):
             parse_host(text)
