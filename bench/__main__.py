@@ -23,6 +23,7 @@ from bench.report import Row, print_pairs, print_rows
 DRIVERS = (
     "smtp",
     "imap",
+    "mail",
     "xmpp",
     "sasl2",
     "messenger",

@@ -6,6 +6,7 @@ import base64
 import itertools
 import os
 import re
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -21,8 +22,8 @@ MESSAGES = int(os.environ.get("BENCH_MESSAGES", "20000"))
 IDLE_CONNECTIONS = 500
 _BATCH = 500
 _LINE = b"Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod.\r\n"
-_FIRST_SYNC = "UID FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)"
-_THUNDERBIRD = (
+FIRST_SYNC = "UID FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)"
+THUNDERBIRD = (
     "UID FETCH 1:* (UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID"
     " Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To Received)])"
 )
@@ -92,14 +93,15 @@ class Client:
 
     @classmethod
     async def connect(cls, bench: BenchServer, *, secure: bool = False) -> "Client":
-        context = bench.client_context() if secure else None
+        return await cls.connect_to(
+            bench.port(993 if secure else 143), bench.client_context() if secure else None
+        )
+
+    @classmethod
+    async def connect_to(cls, port: int, context: ssl.SSLContext | None = None) -> "Client":
         client = cls(
             *await asyncio.open_connection(
-                HOST,
-                bench.port(993 if secure else 143),
-                ssl=context,
-                server_hostname="localhost" if secure else None,
-                limit=1 << 20,
+                HOST, port, ssl=context, server_hostname="localhost" if context else None, limit=1 << 20
             )
         )
         await client.reader.readline()
@@ -120,6 +122,15 @@ class Client:
             if found := ending.search(tail):
                 assert found[1] == b"OK", tail
                 return size
+
+    async def append(self, mailbox: str, messages: "list[bytes]") -> None:
+        """All in one command (RFC 3502), without waiting for leave (RFC 7888)."""
+        literals = b" ".join(b"{%d+}\r\n%b" % (len(each), each) for each in messages)
+        tag = b"t%d" % next(self._tags)
+        self.writer.write(b"%b APPEND %b %b\r\n" % (tag, mailbox.encode(), literals))
+        while not (line := await self.reader.readline()).startswith(tag):
+            assert line, "the connection ended"
+        assert line.startswith(tag + b" OK"), line
 
     async def login(self, number: int = 0) -> None:
         await self.command(f"LOGIN {address(number)} {PASSWORD}")
@@ -195,10 +206,10 @@ async def measure() -> list[Row]:
         await client.login()
         rows.append(await _whole(bench, client, "SELECT", "SELECT INBOX"))
         for name, command in (
-            ("first sync", _FIRST_SYNC),
-            ("first sync again", _FIRST_SYNC),
+            ("first sync", FIRST_SYNC),
+            ("first sync again", FIRST_SYNC),
             ("UID FETCH 1:* (FLAGS)", "UID FETCH 1:* (FLAGS)"),
-            ("Thunderbird's header fields", _THUNDERBIRD),
+            ("Thunderbird's header fields", THUNDERBIRD),
             ("UID SEARCH SUBJECT", "UID SEARCH SUBJECT 77"),
             ("UID SEARCH UNSEEN", "UID SEARCH UNSEEN"),
             ("UID SEARCH BODY", "UID SEARCH BODY consectetur"),

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.common import HOST, cpu_of
+from bench.common import HOST, cpu_of, memory_of
 from tests.debian import install
 
 START_TIMEOUT = 600.0  # ejabberd hashes two thousand passwords before it is asked anything
@@ -35,15 +35,25 @@ def tree(pid: int) -> list[int]:
 
 def tree_cpu(pid: int) -> float:
     """Seconds of CPU of a process and all below it, also of those below it that have ended."""
-    return sum(cpu_of(each) + _ended(each) for each in tree(pid))
+    return sum(_if_alive(cpu_of, each) + _if_alive(_ended, each) for each in tree(pid))
+
+
+def tree_memory(pid: int) -> float:
+    """KB of a process and all below it."""
+    return sum(_if_alive(memory_of, each) for each in tree(pid))
 
 
 def _ended(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
+    """What its children that have ended used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def _if_alive(measure: Callable[[int], float], pid: int) -> float:
+    try:
+        return measure(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
 
 
 def need(*packages: str) -> None:

@@ -41,9 +41,14 @@ class Sender:
 
     @classmethod
     async def connect(cls, bench: BenchServer, worker: int, port: int = 25) -> "Sender":
-        sender = cls(*await asyncio.open_connection(HOST, bench.port(port)), worker)
+        return await cls.connect_to(bench.port(port), worker)
+
+    @classmethod
+    async def connect_to(cls, port: int, worker: int, hello: bytes = b"EHLO") -> "Sender":
+        """LMTP's LHLO is for peers."""
+        sender = cls(*await asyncio.open_connection(HOST, port), worker)
         await sender._reader.readline()
-        sender._writer.write(b"EHLO bench.example\r\n")
+        sender._writer.write(hello + b" bench.example\r\n")
         await sender._reply()
         return sender
 
@@ -59,15 +64,17 @@ class Sender:
         assert (await self._reply()).startswith(b"235")
         return self
 
+    def close(self) -> None:
+        self._writer.close()
+
     async def pipelined(self) -> None:
         """As another server does it: two round trips for a message."""
         envelope, text = self._next()
         self._writer.write(b"".join(envelope))
-        for _ in range(2):
-            assert (await self._reply()).startswith(b"250")
-        assert (await self._reply()).startswith(b"354")
+        for code in (b"250", b"250", b"354"):
+            assert (reply := await self._reply()).startswith(code), reply
         self._writer.write(text)
-        assert (await self._reply()).startswith(b"250")
+        assert (reply := await self._reply()).startswith(b"250"), reply
 
     async def step_by_step(self) -> None:
         """Without pipelining: four round trips."""
