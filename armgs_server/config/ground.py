@@ -188,6 +188,12 @@ class TlsSettings:
     certificate: str = setting("tls/server.crt", doc="The server's certificate and its chain.")
     key: str = setting("tls/server.key", doc="The certificate's private key.")
     ca: str = setting("tls/ca.crt", doc="A CA that clients must trust first; offered on the start page.")
+    client_ca: str = setting(
+        "",
+        doc="A CA of people's own certificates: who shows one logs in to IMAP and POP3 by it (SASL EXTERNAL),\n"
+        "as the e-mail address in it. Empty: clients are not asked for certificates.",
+        restart=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

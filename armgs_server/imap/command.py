@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING, TypeAlias
 
 from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.responses import UID_REQUIRED, bad
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -48,3 +49,10 @@ class Spec:
     capabilities: tuple[str, ...] = ()
     may_expunge: bool = True
     by_number: bool = False
+
+    def check(self, name: str, state: State, enabled: Set[str]) -> None:
+        """BAD where the command is not allowed now."""
+        if state not in self.states:
+            raise bad(f"{name} is not allowed now")
+        if self.by_number and "UIDONLY" in enabled:
+            raise UID_REQUIRED

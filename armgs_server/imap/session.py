@@ -25,18 +25,10 @@ from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import encode_mailbox
 from armgs_server.imap.protocol import ImapProtocol
 from armgs_server.imap.reach import Reach
-from armgs_server.imap.responses import (
-    UID_REQUIRED,
-    ImapError,
-    astring,
-    bad,
-    defined_flags,
-    from_domain,
-    no,
-    status,
-)
+from armgs_server.imap.responses import ImapError, astring, bad, defined_flags, from_domain, no, status
 from armgs_server.imap.updates import Updates
 from armgs_server.imap.view import View
+from armgs_server.net.identity import address_of
 from armgs_server.net.stream import Stream
 from armgs_server.service import Core
 from armgs_server.storage.collections import Collection
@@ -161,10 +153,7 @@ class Session:
         try:
             if spec is None:
                 raise bad(f"no such command: {command.name}")
-            if self.state not in spec.states:
-                raise bad(f"{command.name} is not allowed now")
-            if spec.by_number and "UIDONLY" in self.enabled:
-                raise UID_REQUIRED
+            spec.check(command.name, self.state, self.enabled)
             answer = await spec.handle(self, Cursor(command.parts, command.position, utf8=self.utf8))
         except ImapError as error:
             self._refuse_message()
@@ -213,7 +202,8 @@ class Session:
 
     def mechanisms(self) -> tuple[str, ...]:
         auth, stream = self.core.directory.auth, self.stream
-        return auth.mechanisms(stream.is_tls, stream.channel_binding, service="imap")
+        certificate = address_of(stream.tls)
+        return auth.mechanisms(stream.is_tls, stream.channel_binding, service="imap", certificate=certificate)
 
     def note_client(self, fields: Sequence[bytes | None]) -> None:
         """What a client says about itself (RFC 2971) helps to find its faults."""

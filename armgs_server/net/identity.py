@@ -7,6 +7,8 @@ wanted: DNS-ID with a wildcard as the whole left-most label, SRV-ID, XmppAddr. C
 
 from __future__ import annotations
 
+import ssl
+
 from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
@@ -36,6 +38,23 @@ def is_for(certificate: bytes, domain: str) -> bool:
         elif other.type_id == _XMPP_ADDRESS and text == wanted:
             return True
     return False
+
+
+def address_of(tls: ssl.SSLObject | None) -> str:
+    """The address of a person's verified certificate (RFC 5280 §4.2.1.6, rfc822Name), where it has exactly one;
+    else nothing."""
+    data = tls.getpeercert(binary_form=True) if tls is not None else None
+    if data is None:
+        return ""
+    try:
+        names = (
+            x509.load_der_x509_certificate(data)
+            .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            .value.get_values_for_type(x509.RFC822Name)
+        )
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return ""
+    return names[0] if len(names) == 1 else ""
 
 
 def _matches(name: str, wanted: str) -> bool:

@@ -28,6 +28,8 @@ ALPN = {
 # Services whose connections last. A session ticket (RFC 8446 §4.6.1) spares the next connection half of its
 # handshake, but OpenSSL keeps two sessions for it, 17 KB, as long as this one lasts.
 LASTING = frozenset({"imap", "xmpp"})
+# Services to which people may log in by a certificate of their own.
+CERTIFIED = ("imap", "pop3")
 
 
 class TlsContext:
@@ -78,6 +80,16 @@ class TlsContexts:
             except OSError as error:
                 raise Invalid(f"CA {ca}: {error}") from error
 
+    def verify_people(self, ca: Path) -> None:
+        """Clients are asked for certificates of that CA; who has none to show goes on without. Invalid."""
+        for service in CERTIFIED:
+            context = self._by_service[service].context
+            context.verify_mode = ssl.CERT_OPTIONAL
+            try:
+                context.load_verify_locations(ca)
+            except OSError as error:
+                raise Invalid(f"tls.client_ca: {ca}: {error}") from error
+
     def reload(self, certificate: Path, key: Path) -> None:
         """New connections get the new certificate; Invalid leaves everything as it was."""
         _check(certificate, key)
@@ -96,6 +108,8 @@ def open_contexts(config: Config) -> TlsContexts | None:
         return None
     certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
     contexts = TlsContexts(certificate, key)
+    if config.tls.client_ca:
+        contexts.verify_people(config.path(config.tls.client_ca))
     exporter.prepare(certificate, key)
     return contexts
 

@@ -15,6 +15,7 @@ from armgs_server.directory.exchange import Answer, Failure, Success
 from armgs_server.directory.model import Principal
 from armgs_server.directory.sasl import Challenge
 from armgs_server.errors import Denied, Throttled
+from armgs_server.net.identity import address_of
 from armgs_server.pop3.maildrop import Maildrop
 from armgs_server.pop3.responses import AUTH, SYS_PERM, SYS_TEMP, Pop3Error, listing, ok
 
@@ -34,7 +35,9 @@ CONDITIONS = {
 def mechanisms(session: Session) -> tuple[str, ...]:
     """What may be used on this connection now."""
     stream = session.stream
-    return session.core.directory.auth.mechanisms(stream.is_tls, stream.channel_binding, service="pop3")
+    return session.core.directory.auth.mechanisms(
+        stream.is_tls, stream.channel_binding, service="pop3", certificate=address_of(stream.tls)
+    )
 
 
 async def handle_stls(session: Session, argument: str) -> None:
@@ -98,7 +101,11 @@ async def handle_auth(session: Session, argument: str) -> None:
     data = None if not initial else b"" if initial == "=" else _decode(initial.encode())
     stream = session.stream
     session.exchange = session.core.directory.auth.begin(
-        service="pop3", peer=stream.peer, is_tls=stream.is_tls, channel_binding=stream.channel_binding
+        service="pop3",
+        peer=stream.peer,
+        is_tls=stream.is_tls,
+        channel_binding=stream.channel_binding,
+        certificate=address_of(stream.tls),
     )
     stream.conceal(True)
     await _take(session, await session.exchange.start(mechanism, data))

@@ -14,6 +14,7 @@ from armgs_server.errors import Denied, Throttled
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, no, status
+from armgs_server.net.identity import address_of
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -87,7 +88,11 @@ async def handle_authenticate(session: Session, cursor: Cursor) -> Ok:
         raise no("no such mechanism here", "CANNOT" if session.may_login else "PRIVACYREQUIRED")
     stream = session.stream
     exchange = session.core.directory.auth.begin(
-        service="imap", peer=stream.peer, is_tls=stream.is_tls, channel_binding=stream.channel_binding
+        service="imap",
+        peer=stream.peer,
+        is_tls=stream.is_tls,
+        channel_binding=stream.channel_binding,
+        certificate=address_of(stream.tls),
     )
     stream.conceal(True)
     try:
