@@ -18,14 +18,17 @@ from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
 from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
+from armgs_server.cli.holds import hold
 from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.invitations import invitation
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
+from armgs_server.cli.retention import retention
 from armgs_server.cli.serve import serve
 from armgs_server.cli.store import store
+from armgs_server.cli.undelete import undelete
 from armgs_server.cli.users import user
 from armgs_server.errors import DomainError
 
@@ -50,6 +53,9 @@ for command in (
     invitation,
     import_,
     export,
+    undelete,
+    hold,
+    retention,
     backup,
     restore,
     store,

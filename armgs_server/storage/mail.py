@@ -50,15 +50,20 @@ async def append(
     item = await items.add(
         tx, collection, ref, content_type=CONTENT_TYPE, created=arrived, flags=flags, keywords=keywords
     )
+    await put_index(tx, item, index)
+    return item
+
+
+async def put_index(tx: Tx, item: Item, index: MessageIndex) -> None:
+    """What IMAP asks of a message, beside the item that was just added."""
     await tx.execute(
         f"INSERT INTO message (owner, collection, uid, {INDEX_COLUMNS['message']})"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         item.owner,
         item.collection,
         item.uid,
-        *index_row(index, arrived),
+        *index_row(index, item.created),
     )
-    return item
 
 
 def index_row(index: MessageIndex, arrived: int) -> tuple[Value, ...]:
