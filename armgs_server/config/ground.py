@@ -190,8 +190,8 @@ class TlsSettings:
     ca: str = setting("tls/ca.crt", doc="A CA that clients must trust first; offered on the start page.")
     client_ca: str = setting(
         "",
-        doc="A CA of people's own certificates: who shows one logs in to IMAP and POP3 by it (SASL EXTERNAL),\n"
-        "as the e-mail address in it. Empty: clients are not asked for certificates.",
+        doc="A CA of people's own certificates: who shows one may log in to IMAP and POP3 by it (SASL\n"
+        "EXTERNAL), as the e-mail address in it. Empty: clients are not asked for certificates.",
         restart=True,
     )
 

@@ -41,8 +41,8 @@ def is_for(certificate: bytes, domain: str) -> bool:
 
 
 def address_of(tls: ssl.SSLObject | None) -> str:
-    """The address of a person's verified certificate (RFC 5280 §4.2.1.6, rfc822Name), where it has exactly one;
-    else nothing."""
+    """The address of a person's verified certificate (RFC 5280 §4.2.1.6, rfc822Name); nothing where it has
+    none or several."""
     data = tls.getpeercert(binary_form=True) if tls is not None else None
     if data is None:
         return ""

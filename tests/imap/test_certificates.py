@@ -89,14 +89,14 @@ def authenticate(world: World, certificate: Path | None, identity: bytes = b"") 
             _, answer = client.authenticate("EXTERNAL", lambda _: identity)
         except imaplib.IMAP4.error as error:
             return offered, str(error)
-        return offered, answer[0].decode()
+        return offered, str(answer)
 
 
 async def test_the_certificate_is_enough(world: World, people: Authority) -> None:
     certificate = people.certify("ivanov", [IVANOV])
     offered, answer = await asyncio.to_thread(authenticate, world, certificate)
     assert offered
-    assert answer.endswith("logged in")
+    assert "logged in" in answer
     offered, answer = await asyncio.to_thread(authenticate, world, certificate, PETROVA.encode())
     assert "AUTHORIZATIONFAILED" in answer
 

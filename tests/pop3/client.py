@@ -8,6 +8,7 @@ from types import TracebackType
 
 from armgs_server.formats.mime import index
 from armgs_server.storage import collections, items, mail
+from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -94,7 +95,7 @@ async def deliver(world: World, *messages: bytes, address: str = IVANOV) -> None
     for data in messages:
         ref = await world.store.blobs.put(data)
 
-        async def work(tx: Tx, data: bytes = data, ref: mail.BlobRef = ref) -> None:
+        async def work(tx: Tx, data: bytes = data, ref: BlobRef = ref) -> None:
             await mail.append(tx, inbox, ref, index(data))
 
         await world.store.write(work)
