@@ -40,6 +40,7 @@ class ClientStream:
         "_deadline",
         "_is_final",
         "_is_over",
+        "_loop",
         "_negotiation",
         "_pace",
         "_server",
@@ -56,7 +57,8 @@ class ClientStream:
         self._session: Session | None = None
         self._is_over = False
         self._is_final = False  # ended by word, so it cannot be resumed
-        self._deadline = asyncio.get_running_loop().time() + server.config.security.login_timeout
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + server.config.security.login_timeout
 
     async def run(self) -> None:
         """Serves the connection to its end."""
@@ -65,7 +67,8 @@ class ClientStream:
                 events = await self._receive()
                 await self._handle_events(events)
                 await self._stream.drain()
-                await self._keep_pace(events)
+                if (delay := self._owed(events)) > 0:
+                    await asyncio.sleep(delay)
         except StreamError as error:
             self._fail(error)
         except TimeoutError:
@@ -81,7 +84,7 @@ class ClientStream:
 
     async def _receive(self) -> list[Event]:
         if self._session is None:
-            remaining = self._deadline - asyncio.get_running_loop().time()
+            remaining = self._deadline - self._loop.time()
             return await self._stream.receive(max(remaining, 0.01))
         try:
             return await self._stream.receive(_REST_AFTER)
@@ -102,13 +105,14 @@ class ClientStream:
             attributes = {"type": "get", "id": secrets.token_hex(4), "from": session.jid.domain}
             session.send(element("iq", {**attributes, "to": session.jid.full}, ping))
 
-    async def _keep_pace(self, events: list[Event]) -> None:
-        """A client that sends more than it may is not read for a while: TCP slows it down at its source."""
-        stanzas = [event for event in events if isinstance(event, Stanza)]
-        size = sum(len(stanza.raw) for stanza in stanzas)
-        delay = self._pace.take(size, len(stanzas), asyncio.get_running_loop().time())
-        if delay > 0:
-            await asyncio.sleep(delay)
+    def _owed(self, events: list[Event]) -> float:
+        """Seconds for which a client that sends more than it may is not read: TCP slows it at its source."""
+        size = stanzas = 0
+        for event in events:
+            if isinstance(event, Stanza):
+                size += len(event.raw)
+                stanzas += 1
+        return self._pace.take(size, stanzas, self._loop.time()) if stanzas else 0.0
 
     async def _handle_events(self, events: list[Event]) -> None:
         session = self._session

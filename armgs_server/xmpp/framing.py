@@ -41,11 +41,11 @@ class ElementReader:
         if protocol is None:
             protocol = self._protocol = Protocol(max_stanza_size=self._max_size)
             protocol.receive_data(_PREAMBLE)
-            list(protocol.events())  # the header of the preamble
+            protocol.events()  # the header of the preamble
         if not data.startswith(b"<"):
             return _NOT_ONE  # RFC 7395 §3.3.1: also no white space before it
         protocol.receive_data(data)
-        events = list(protocol.events())
+        events = protocol.events()
         for event in events:
             if isinstance(event, Fault):
                 return event

@@ -14,7 +14,6 @@ Everything that is sent is ready bytes (`stanza.py`), so there is no `data_to_se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.parsers import expat
 
@@ -105,10 +104,10 @@ class Protocol:
         if not self._is_closed:
             self._close(StreamEnd(is_tag=False))
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> list[Event]:
         """What has happened since the last call."""
         events, self._events = self._events, []
-        return iter(events)
+        return events
 
     @property
     def is_between_stanzas(self) -> bool:
@@ -117,7 +116,7 @@ class Protocol:
 
     def rest(self) -> None:
         """Drop the parser (8 KB) of a stream that is quiet; the next byte makes a new one."""
-        if self._depth == _STANZA_DEPTH and not self._buffer and not self._is_closed:
+        if self.is_between_stanzas:
             self._parser = None
 
     def _feed(self, data: bytes) -> None:
@@ -143,6 +142,8 @@ class Protocol:
                 raise Broken("policy-violation", f"stanza larger than {self.max_stanza_size} bytes")
             del self._buffer[:drop]
             self._base += drop
+        elif not self._buffer:
+            return
         elif self._depth == _STANZA_DEPTH:
             # An unfinished tag stays: expat has not told of it yet.
             rest = self._buffer.lstrip(_WHITESPACE)
@@ -159,9 +160,8 @@ class Protocol:
         prefixes = "".join(f" xmlns:{prefix}='{quote(uri)}'" for prefix, uri in self._prefixes.items())
         header = f"{_CANNED[:-1]}{prefixes}>".replace(CLIENT, self._content, 1).encode()
         self._parser = parser = self._new_parser()
-        self._depth = 0
+        self._depth = self._base = 0
         self._buffer += header
-        self._base = 0
         parser.Parse(header, False)
         self._events.pop()  # the StreamHeader of the canned header
         self._base = len(header)
@@ -169,8 +169,7 @@ class Protocol:
 
     def _new_parser(self) -> expat.XMLParserType:
         parser = expat.ParserCreate(encoding="UTF-8", namespace_separator=" ")
-        # expat >= 2.6 puts off tokens that came in pieces; every stanza must be seen at its last byte.
-        if hasattr(parser, "SetReparseDeferralEnabled"):
+        if hasattr(parser, "SetReparseDeferralEnabled"):  # expat >= 2.6 puts off what came in pieces
             parser.SetReparseDeferralEnabled(False)
         parser.StartElementHandler = self._on_start
         parser.EndElementHandler = self._on_end
@@ -182,9 +181,8 @@ class Protocol:
         return parser
 
     def _close(self, event: StreamEnd | Fault) -> None:
-        self._is_closed = True
+        self._is_closed, self._parser = True, None
         self._events.append(event)
-        self._parser = None
         self._buffer.clear()
 
     # Called by expat.
@@ -211,7 +209,7 @@ class Protocol:
         elif depth == _STANZA_DEPTH:
             assert self._parser is not None
             self._start = index = self._parser.CurrentByteIndex
-            if self._buffer[: index - self._base].strip(_WHITESPACE):
+            if index != self._base and self._buffer[: index - self._base].strip(_WHITESPACE):
                 raise Broken("bad-format", "text between stanzas")
             self._name = name
             self._attributes = attributes
@@ -225,8 +223,7 @@ class Protocol:
             raise Broken(condition, "the root is not a stream")
         assert self._parser is not None
         # RFC 6120 §4.7: what precedes the stanzas is not needed again.
-        index = self._parser.CurrentByteIndex - self._base
-        end = self._end_of_tag(index)
+        end = self._end_of_tag(self._parser.CurrentByteIndex - self._base)
         del self._buffer[:end]
         self._base += end
         self._events.append(
@@ -261,10 +258,9 @@ class Protocol:
         stanza = Stanza(raw, local, xmlns, self._attributes, self._marks)
         if self._content != CLIENT:
             stanza = adopted(stanza, self._content)
-        if self._needs_rewrite or any(
-            b"%b:" % prefix.encode() in raw for prefix in ("stream", *self._prefixes)
-        ):
-            stanza = rewritten(stanza, self._prefixes)
+        prefixes = self._prefixes
+        if self._needs_rewrite or b"stream:" in raw or (prefixes and _has_any(raw, prefixes)):
+            stanza = rewritten(stanza, prefixes)
             self._needs_rewrite = False
         self._events.append(stanza)
         del self._buffer[: end - self._base]
@@ -290,11 +286,15 @@ class Protocol:
         return match.end()
 
 
+def _has_any(raw: bytes, prefixes: dict[str, str]) -> bool:
+    return any(b"%b:" % prefix.encode() in raw for prefix in prefixes)
+
+
 def parse_stanza(data: bytes) -> Stanza:
     """One stanza made by this server, read like one that came in. Invalid where it is none."""
     protocol = Protocol(max_stanza_size=max(len(data), 1))
     protocol.receive_data(_CANNED.encode() + data)
-    events = list(protocol.events())
+    events = protocol.events()
     if len(events) != 2 or not isinstance(events[1], Stanza):
         raise Invalid("not one well-formed stanza")
     return events[1]

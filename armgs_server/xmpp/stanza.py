@@ -192,10 +192,10 @@ def head(name: str, from_: str, to: str = "", xmlns: str = "") -> bytes:
 
 def element(name: str, attributes: Mapping[str, str] = {}, inner: bytes = b"") -> bytes:
     """One element; attributes with an empty value are left out."""
-    start = "".join(f" {key}='{quote(value)}'" for key, value in attributes.items() if value)
+    start = "".join([f" {key}='{quote(value)}'" for key, value in attributes.items() if value])
     if not inner:
         return f"<{name}{start}/>".encode()
-    return b"".join((f"<{name}{start}>".encode(), inner, f"</{name}>".encode()))
+    return b"%b%b</%b>" % (f"<{name}{start}>".encode(), inner, name.encode())
 
 
 def text_element(name: str, text: str, attributes: Mapping[str, str] = {}) -> bytes:

@@ -8,7 +8,7 @@ leans on `jabber:client` as default namespace and on the prefix `stream` and on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol as Interface
 
 from armgs_server.net.stream import Stream
@@ -60,7 +60,7 @@ class Transport(Interface):
     def write(self, data: bytes, /) -> None:
         """Sends one element."""
 
-    async def drain(self) -> None:
+    def drain(self) -> Awaitable[None]:
         """Waits while the client is slow. TimeoutError: it takes nothing; ConnectionError: it is gone."""
 
     def end(self, error: bytes = b"") -> None:
@@ -76,12 +76,13 @@ class Transport(Interface):
 class TcpTransport:
     """RFC 6120 §3: one XML document over one connection."""
 
-    __slots__ = ("_protocol", "_stream", "write")
+    __slots__ = ("_protocol", "_stream", "drain", "write")
 
     def __init__(self, stream: Stream, max_stanza_size: int) -> None:
         self._stream = stream
         self._protocol = Protocol(max_stanza_size=max_stanza_size)
         self.write: Callable[[bytes], None] = stream.write
+        self.drain: Callable[[], Awaitable[None]] = stream.drain
 
     @property
     def id(self) -> str:
@@ -111,7 +112,7 @@ class TcpTransport:
             self._protocol.receive_data(data)
         else:
             self._protocol.receive_eof()
-        return list(self._protocol.events())
+        return self._protocol.events()
 
     def rest(self) -> None:
         self._protocol.rest()
@@ -127,9 +128,6 @@ class TcpTransport:
 
     def open(self, *, from_: str, stream_id: str, to: str, lang: str) -> None:
         self._stream.write(stream_header(from_=from_, stream_id=stream_id, to=to, lang=lang))
-
-    async def drain(self) -> None:
-        await self._stream.drain()
 
     def end(self, error: bytes = b"") -> None:
         self._stream.write(error + END)

@@ -24,6 +24,8 @@ class Pace:
 
     def take(self, size: int, stanzas: int, now: float) -> float:
         """Seconds to wait before anything more is read."""
-        self._bytes_until = max(self._bytes_until, now) + size / self._byte_rate
-        self._stanzas_until = max(self._stanzas_until, now) + stanzas / self._stanza_rate
-        return max(0.0, max(self._bytes_until, self._stanzas_until) - now - _BURST)
+        paid, allowed = self._bytes_until, self._stanzas_until
+        self._bytes_until = paid = (paid if paid > now else now) + size / self._byte_rate
+        self._stanzas_until = allowed = (allowed if allowed > now else now) + stanzas / self._stanza_rate
+        owed = (paid if paid > allowed else allowed) - now - _BURST
+        return owed if owed > 0.0 else 0.0
