@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from armgs_server.imap.search_upkeep import SearchUpkeep
 from armgs_server.imap.session import Session
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Security, Stream
@@ -28,14 +29,17 @@ class ImapService:
         self._sessions: set[Session] = set()
         self._people: dict[int, set[Session]] = {}
         self._unsubscribe: Callable[[], None] | None = None
+        self._search_upkeep = SearchUpkeep(core)
 
     async def start(self) -> None:
+        self._search_upkeep.start()
         self._unsubscribe = self.core.store.bus.subscribe("kick", self._on_kick)
 
     async def stop(self) -> None:
         """RFC 3501 §7.1.5: BYE to everyone."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        await self._search_upkeep.stop()
         for session in tuple(self._sessions):
             session.bye("the server is shutting down")
 

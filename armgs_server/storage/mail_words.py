@@ -12,14 +12,16 @@ to `mail_index.last`; whoever searches asks, reads what is newer, and reads what
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from armgs_server.errors import NotFound
 from armgs_server.formats import word_index
 from armgs_server.formats.word_index import ITEM, WordIndex, base_of
 from armgs_server.storage.tx import Tx
 
+TOPIC = "mail-index"
 PART = 1 << 16  # octets of ids in one row
 MERGED = 8  # segments of a size that become one
 SIZES = (64, 512, 4096)  # messages; larger ones are of one size, up to word_index.SPAN
@@ -54,14 +56,15 @@ class Segment:
 
 
 async def want(tx: Tx, owner: int, collection: int) -> bool:
-    """The mailbox is to be indexed from now on; whether that is new."""
-    return bool(
-        await tx.execute(
-            "INSERT INTO mail_index (owner, collection, last) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
-            owner,
-            collection,
-        )
+    """The mailbox is to be indexed from now on; whether that is new. TOPIC tells."""
+    is_new = await tx.execute(
+        "INSERT INTO mail_index (owner, collection, last) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
+        owner,
+        collection,
     )
+    if is_new:
+        tx.publish(TOPIC, b"%d %d" % (owner, collection))
+    return bool(is_new)
 
 
 async def last(tx: Tx, owner: int, collection: int) -> int | None:
@@ -141,40 +144,54 @@ async def advance(tx: Tx, owner: int, collection: int, old: int, new: int) -> bo
     )
 
 
-async def load(tx: Tx, owner: int, collection: int, kind: Kind, first: int) -> WordIndex | None:
-    """A whole segment; None where it is there no more."""
+async def load(tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment) -> WordIndex:
+    """A whole segment."""
     row = await tx.row(
         "SELECT words, starts, ends FROM mail_words"
         " WHERE owner = ? AND collection = ? AND kind = ? AND first = ?",
         owner,
         collection,
         kind,
-        first,
+        segment.first,
     )
     if row is None:
-        return None
+        raise NotFound()
     rows = await tx.rows(
         "SELECT data FROM mail_words_ids WHERE owner = ? AND collection = ? AND kind = ? AND first = ?"
         " ORDER BY part",
         owner,
         collection,
         kind,
-        first,
+        segment.first,
     )
     words, starts, ends = map(bytes, row)
-    return WordIndex(words, array("I", starts), array("I", ends), b"".join([bytes(data) for (data,) in rows]))
+    ids = b"".join([bytes(data) for (data,) in rows])
+    return WordIndex(words, array("I", starts), array("I", ends), ids)
 
 
-async def remove(tx: Tx, owner: int, collection: int, firsts: Iterable[int]) -> None:
-    """Takes segments away."""
-    for first in firsts:
-        for table in ("mail_words", "mail_words_ids"):
-            await tx.execute(
-                f"DELETE FROM {table} WHERE owner = ? AND collection = ? AND first = ?",
-                owner,
-                collection,
-                first,
-            )
+async def remove(tx: Tx, owner: int, collection: int, segments: Sequence[Segment]) -> bool:
+    """Takes segments away; False where they were not there, with their mailbox."""
+    there = True
+    for segment in segments:
+        key = (owner, collection, segment.first)
+        words = await tx.execute(
+            "DELETE FROM mail_words WHERE owner = ? AND collection = ? AND first = ?", *key
+        )
+        await tx.execute("DELETE FROM mail_words_ids WHERE owner = ? AND collection = ? AND first = ?", *key)
+        there = there and bool(words)
+    return there
+
+
+async def alive(tx: Tx, owner: int, collection: int, first: int, last: int) -> set[int]:
+    """The uids that are there, of a range."""
+    rows = await tx.rows(
+        "SELECT uid FROM item WHERE owner = ? AND collection = ? AND uid >= ? AND uid <= ?",
+        owner,
+        collection,
+        first,
+        last,
+    )
+    return {row[0] for row in rows}
 
 
 async def words(tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment) -> bytes | None:

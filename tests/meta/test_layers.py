@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "log": (),
     "formats": ("errors",),
     "settings": ("errors",),
+    "attachment_process": ("formats",),
     "config": ("errors", "settings"),
     "capacity": ("config",),
     "net": _BASE,
@@ -31,6 +32,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         protocol: (*_BASE, "formats", "net", "storage", "directory", "service", "__version__")
         for protocol in PROTOCOLS
     },
+    "imap": (
+        *_BASE,
+        "attachment_process",
+        "formats",
+        "net",
+        "storage",
+        "directory",
+        "service",
+        "__version__",
+    ),
     "smtp": (*_BASE, "formats", "net", "storage", "directory", "service", "trust", "__version__"),
     **{
         root: (

@@ -21,10 +21,16 @@ OFF_LOOP = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The header's bytes, and the decoded, casefolded text of all parts."""
+    """The header's bytes, and the decoded, casemapped text of all parts, and of what was read out of
+    attachments."""
 
     header: bytes
     body: str
+    attachments: str = ""
+
+    @property
+    def header_text(self) -> str:
+        return casemap(header_text(self.header))
 
     def field_has(self, name: str, needle: str) -> bool:
         """Whether a field of that name has the text; every field of the name counts, "" means it is there."""
@@ -36,11 +42,11 @@ class Content:
         )
 
     def text_has(self, needle: str) -> bool:
-        """Header or body."""
-        return needle in self.body or needle in casemap(header_text(self.header))
+        """Header, body or attachments."""
+        return needle in self.body or needle in self.header_text or needle in self.attachments
 
 
-async def read_content(blobs: Blobs, row: Row, needs_body: bool) -> Content:
+async def read_content(blobs: Blobs, row: Row, needs_body: bool, attachments: str = "") -> Content:
     """The text of one message; of a large one only the parts that hold text are read."""
     digest, size, header_size, parts, data = row
     header = data[:header_size] if data is not None else await blobs.read(digest, 0, header_size)
@@ -55,7 +61,7 @@ async def read_content(blobs: Blobs, row: Row, needs_body: bool) -> Content:
             texts.append(await asyncio.to_thread(_folded, octets, moved))
         else:
             texts.append(_folded(octets, moved))
-    return Content(header, "\n".join(texts))
+    return Content(header, "\n".join(texts), attachments)
 
 
 def _folded(octets: bytes, part: Part) -> str:

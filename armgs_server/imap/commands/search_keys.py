@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search keys: RFC 3501 §6.4.4, WITHIN (RFC 5032), MODSEQ (RFC 7162 §3.1.5), "$" (RFC 5182).
+"""Search keys: RFC 3501 §6.4.4, WITHIN (RFC 5032), MODSEQ (RFC 7162 §3.1.5), "$" (RFC 5182), FUZZY
+(RFC 6203).
 
 A key becomes a function of (row, content) that says yes, no, or None where it would need the content and
 has none yet. Keys that SQL can decide alone become part of the query where they stand at the top.
@@ -23,11 +24,13 @@ from armgs_server.imap.commands.search_query import (
     intersect,
     negated,
 )
+from armgs_server.imap.commands.search_text import ColumnSearch, forms, text_search
 from armgs_server.imap.grammar import Cursor, SequenceSet
 from armgs_server.imap.responses import bad, no
 from armgs_server.imap.view import View
 from armgs_server.storage import clock
 from armgs_server.storage.items import Flags
+from armgs_server.storage.mail_words import Kind
 from armgs_server.storage.tx import Row
 
 # Keys in one search, and how deep they may nest.
@@ -66,6 +69,8 @@ def parse_query(cursor: Cursor, view: View, now: int) -> Query:
             query.arguments += key.arguments
         else:
             matches.append(key.match)
+            if key.text is not None:
+                query.required.append(key.text)
     query.runs = runs
     query.match = every(matches)
     return query
@@ -80,6 +85,7 @@ class _Parser:
         self.query = query
         self.now = now
         self.count = 0
+        self.is_fuzzy = False
 
     def keys(self) -> list[Key]:
         keys = [self.key(0)]
@@ -110,7 +116,19 @@ class _Parser:
             left = self.key(depth + 1)
             cursor.space()
             return Key(either(left.match, self.key(depth + 1).match))
+        if name == "FUZZY":
+            return self.fuzzy(depth)
         return self.simple(name)
+
+    def fuzzy(self, depth: int) -> Key:
+        """RFC 6203 §3, §5: of all keys in the one that follows, those with a text are found fuzzily."""
+        self.cursor.space()
+        before, self.is_fuzzy = self.is_fuzzy, True
+        self.query.is_fuzzy = True
+        try:
+            return self.key(depth + 1)
+        finally:
+            self.is_fuzzy = before
 
     def simple(self, name: str) -> Key:
         """Every key without keys within."""
@@ -176,6 +194,10 @@ class _Parser:
 
     def column_text(self, column: str, needle: str) -> Key:
         place = self.query.column(column)
+        if self.is_fuzzy and (terms := forms(needle)):
+            search = ColumnSearch(needle, terms)
+            self.query.scores.append(search.scores.get)
+            return Key(lambda row, _: search.match(row[0], row[place]))
         return Key(lambda row, _: needle in casemap(row[place]))
 
     def word_key(self, name: str) -> Key | None:
@@ -233,11 +255,16 @@ class _Parser:
             return self.header_key()
         if name not in ("BODY", "TEXT"):
             return None
-        needle = self.text()
+        text = self.text()
+        if not text:
+            return Key(always)
+        kinds = (Kind.BODY,) if name == "BODY" and not self.is_fuzzy else tuple(Kind)
+        search = text_search(kinds, text, is_fuzzy=self.is_fuzzy)
         self.query.needs_body = True
-        if name == "BODY":
-            return Key(lambda _, content: None if content is None else needle in content.body)
-        return Key(lambda _, content: None if content is None else content.text_has(needle))
+        self.query.texts.append(search)
+        if search.is_fuzzy:
+            self.query.scores.append(search.scores.get)
+        return Key(search.match, text=search)
 
     def header_key(self) -> Key:
         """HEADER field-name string"""

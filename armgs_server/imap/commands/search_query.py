@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from armgs_server.imap.commands.search_content import Content
+from armgs_server.imap.commands.search_text import TextSearch
 from armgs_server.storage.tx import Row, Value
 
 Match: TypeAlias = Callable[[Row, Content | None], bool | None]
@@ -20,12 +21,14 @@ Runs: TypeAlias = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One search key; `where` is set where SQL decides it alone, `runs` where it is a set of messages."""
+    """One search key; `where` is set where SQL decides it alone, `runs` where it is a set of messages, `text`
+    where the index of words may know."""
 
     match: Match
     where: str = ""
     arguments: tuple[Value, ...] = ()
     runs: Runs | None = None
+    text: TextSearch | None = None
 
 
 @dataclass(slots=True)
@@ -37,6 +40,10 @@ class Query:
     arguments: list[Value] = field(default_factory=list)
     match: Match = field(default=lambda row, content: True)
     needs_body: bool = False
+    texts: list[TextSearch] = field(default_factory=list)
+    required: list[TextSearch] = field(default_factory=list)  # those that every result fulfils
+    is_fuzzy: bool = False  # FUZZY was there (RFC 6203)
+    scores: list[Callable[[int], int | None]] = field(default_factory=list)  # of fuzzy keys, by uid
     has_modseq: bool = False
     modseq_column: int = 0
     selected: list[str] = field(default_factory=list)
@@ -44,6 +51,11 @@ class Query:
     @property
     def columns(self) -> str:
         return ", ".join(self.selected)
+
+    def relevancy(self, uid: int) -> int:
+        """RFC 6203 §4: the mean of what the fuzzy keys say; 100 where none of them has a word."""
+        known = [value for each in self.scores if (value := each(uid)) is not None]
+        return round(sum(known) / len(known)) if known else 100
 
     def column(self, name: str) -> int:
         """The place of a column in the rows; the uid has place 0."""
