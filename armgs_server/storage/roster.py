@@ -101,6 +101,11 @@ async def changed_since(tx: Tx, owner: int, modseq: int) -> list[RosterItem]:
     return [_from_row(row) for row in rows]
 
 
+async def last_change(tx: Tx, owner: int, jid: str) -> int:
+    """The version that the last change of a contact made, its removal too; 0 where nothing is known of it."""
+    return int(await tx.value("SELECT modseq FROM roster WHERE owner = ? AND jid = ?", owner, jid) or 0)
+
+
 async def count(tx: Tx, owner: int) -> int:
     """How many contacts there are."""
     return int(

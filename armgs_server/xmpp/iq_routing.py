@@ -10,8 +10,10 @@ from armgs_server.xmpp import frame, outward, roster_iq, xeps
 from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
-from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error
+from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error, result
 from armgs_server.xmpp.xeps import xep_0115_clients, xep_0163_events, xep_0357_push
+from armgs_server.xmpp.xeps.xep_0030_disco import ITEMS
+from armgs_server.xmpp.xeps.xep_0163_disco import no_items
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ async def _route(server: Server, session: Session, stanza: Stanza) -> None:
         elif to.resource:
             await _forward(server, session, stanza, to)
         elif await server.person(to) is None:
-            raise StanzaError("service-unavailable")  # RFC 6121 §8.5.1
+            answer_for_nobody(session, stanza)
         else:
             await _answer(server, session, stanza, to, "contact")
     else:
@@ -55,6 +57,16 @@ async def _route(server: Server, session: Session, stanza: Stanza) -> None:
         else:
             outward.check(server, session.jid, to)
             server.publish(to, stanza.forward(session.jid.full, to.full))
+
+
+def answer_for_nobody(session: Session, stanza: Stanza) -> None:
+    """RFC 6121 §8.5.1: there is no such account. It is answered as an account that shows nothing would be."""
+    if stanza.type == "get" and stanza.has("query", ITEMS):
+        session.send(result(stanza, no_items(stanza.payload().get("node") or "")))  # XEP-0030 §8
+    elif stanza.type == "set" and stanza.has("query", roster_iq.NAMESPACE):
+        raise StanzaError("forbidden")  # RFC 6121 §2.1.5
+    else:
+        raise StanzaError("service-unavailable")
 
 
 async def _answer(server: Server, session: Session, stanza: Stanza, to: JID, at: At) -> None:

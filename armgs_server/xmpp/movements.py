@@ -100,10 +100,12 @@ class Movements:
             return
         account.forget_contacts()
         now = await roster.load(self._server, account.principal)
-        for jid in sorted(jids):
+        for left, jid in zip(range(len(jids) - 1, -1, -1), sorted(jids), strict=True):
             item = now.get(jid) or RosterItem(jid, subscription="remove")
+            # Only the last one makes the new version: who hears no more before it reads all anew.
+            version = now.version if left == 0 else f"{before.digest}.{after.digest}.{left}"
             for session in account.interested():
-                roster.push_item(session, item, now.version)
+                roster.push_item(session, item, version)
             await self._show(account, jid, is_seen=item.subscription in ("to", "both"))
 
     async def _show(self, account: Account, jid: str, *, is_seen: bool) -> None:

@@ -52,6 +52,10 @@ class Roster:
     def get(self, jid: str) -> RosterItem | None:
         return self.stored.get(jid) or self.colleagues.items.get(jid)
 
+    def version_of(self, item: RosterItem) -> str:
+        """§2.6.3: the one that the item's change made; a client that hears no more begins again from it."""
+        return f"{item.modseq}.{self.colleagues.digest}" if item.modseq else self.version
+
 
 # Reading
 
@@ -207,16 +211,20 @@ async def push_here(server: Server, account: Account, jid: str) -> None:
     interested = list(account.interested())
     if interested:
         roster = await load(server, account.principal)
-        item = roster.get(jid) or RosterItem(jid, subscription="remove")
-        if not item.is_listed:
-            item = replace(item, subscription="remove")
+        item = roster.get(jid) or await _removed(server, account.owner, jid)
         for session in interested:
-            push_item(session, item, roster.version)
+            push_item(session, item, roster.version_of(item))
+
+
+async def _removed(server: Server, owner: int, jid: str) -> RosterItem:
+    """A contact that is in the roster no more, with the version in which it went, where that is known."""
+    modseq = await server.store.read(lambda tx: storage.last_change(tx, owner, jid))
+    return RosterItem(jid, subscription="remove", modseq=modseq)
 
 
 def push_item(session: Session, item: RosterItem, version: str) -> None:
     if not item.is_listed:
-        item = RosterItem(item.jid, subscription="remove")
+        item = RosterItem(item.jid, subscription="remove", modseq=item.modseq)
     inner = element("query", {"xmlns": NAMESPACE, "ver": version}, serialise(item))
     attributes = {"type": "set", "id": f"push-{item.modseq}", "to": session.jid.full}
     session.send(element("iq", attributes, inner))

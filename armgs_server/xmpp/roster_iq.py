@@ -8,7 +8,7 @@ from dataclasses import replace
 from armgs_server.storage import roster as storage
 from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
-from armgs_server.xmpp.iq import ACCOUNT, SERVER, Query, Route
+from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.roster import MAX_CONTACTS, NAMESPACE, Roster, load_own, push, push_item, serialise
 from armgs_server.xmpp.stanza import StanzaError, element
@@ -39,7 +39,7 @@ async def handle_get(query: Query) -> bytes:
 async def handle_set(query: Query) -> bytes:
     """RFC 6121 §2.1.5: add, change or remove one contact."""
     if query.to.bare != query.session.account.bare:
-        raise StanzaError("forbidden")
+        raise StanzaError("forbidden")  # RFC 6121 §2.1.5
     children = list(query.payload)
     if len(children) != 1 or children[0].tag != f"{{{NAMESPACE}}}item":
         raise StanzaError("bad-request", "one item at a time")
@@ -89,7 +89,7 @@ async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
 
     def push_changes() -> None:
         for item in after:
-            push_item(query.session, item, roster.version)
+            push_item(query.session, item, roster.version_of(item))
 
     query.after(push_changes)
     return True
@@ -103,5 +103,5 @@ async def handle_session(query: Query) -> bytes:
 ROUTES = (
     Route("set", SESSION, "session", ACCOUNT | SERVER, handle_session),
     Route("get", NAMESPACE, "query", ACCOUNT, handle_get),
-    Route("set", NAMESPACE, "query", ACCOUNT, handle_set),
+    Route("set", NAMESPACE, "query", ACCOUNT | CONTACT, handle_set),
 )

@@ -165,7 +165,7 @@ async def choose_targets(delivery: Delivery) -> bool:
             return False
         if type_ == "error":
             return True
-        if type_ in ("groupchat", "headline"):  # RFC 6121 §8.5.3.2.1
+        if type_ != "chat":  # RFC 6121 §8.5.3.2.1: it was meant for that very device
             raise StanzaError("service-unavailable")
     elif type_ == "groupchat":
         raise StanzaError("service-unavailable")  # RFC 6121 §8.5.2.1.1

@@ -58,9 +58,18 @@ async def test_the_features(log_in: LogIn) -> None:
     done(await publish(ivanov, "n", item("1"), to=IVANOV))
     node = done(await petrova.iq(INFO.format(" node='n'"), to=IVANOV))
     assert values(node)["owner"] == [IVANOV]
-    assert (
-        refused(await sidorov.iq(INFO.format(" node='n'"), to=IVANOV))[2] == "presence-subscription-required"
-    )
+    for node_part in (" node='n'", " node='none'"):  # XEP-0030 §8: as if there were no such account
+        assert refused(await sidorov.iq(INFO.format(node_part), to=IVANOV))[1] == "service-unavailable"
+
+
+async def test_who_may_not_see_an_account_learns_not_whether_it_is_there(log_in: LogIn) -> None:
+    """XEP-0030 §8: no items, no information, for somebody's account as for nobody's."""
+    ivanov, sidorov = await log_in(IVANOV), await log_in(SIDOROV)
+    done(await publish(ivanov, "n", item("1"), to=IVANOV))
+    for whose in (IVANOV, "nobody@digital.example"):
+        for node_part in ("", " node='n'", " node='none'"):
+            assert refused(await sidorov.iq(INFO.format(node_part), to=whose))[1] == "service-unavailable"
+            assert not len(done(await sidorov.iq(ITEMS.format(node_part), to=whose))[0])
 
 
 async def test_contacts_are_shown_what_they_may_see(log_in: LogIn) -> None:

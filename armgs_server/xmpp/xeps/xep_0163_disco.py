@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from armgs_server.errors import DomainError
 from armgs_server.xmpp import roster
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
@@ -31,16 +32,34 @@ async def handle_account_items(query: Query) -> bytes:
 
 
 async def handle_contact_info(query: Query) -> bytes:
-    """XEP-0030 §8: of the account only for who may see the presence; of a node for who may see the node."""
-    if not query.payload.get("node"):
-        await _check_authorised(query)
-    return await _info(query)
+    """XEP-0030 §8: of the account only for who may see the presence; of a node for who may see the node.
+
+    Others are told what they would be told if there were no such account.
+    """
+    is_authorised = await _is_authorised(query)
+    if not query.payload.get("node") and not is_authorised:
+        raise StanzaError("service-unavailable")
+    try:
+        return await _info(query)
+    except DomainError:
+        if is_authorised:
+            raise
+        raise StanzaError("service-unavailable") from None
 
 
 async def handle_contact_items(query: Query) -> bytes:
-    if not query.payload.get("node"):
-        await _check_authorised(query)
-    return await _items(query)
+    """XEP-0030 §8: an empty result for who may not see the presence, but for nodes that are open to them."""
+    try:
+        return await _items(query)
+    except DomainError:
+        if await _is_authorised(query):
+            raise
+        return no_items(query.payload.get("node") or "")
+
+
+def no_items(node: str) -> bytes:
+    """XEP-0030 §8: what is said of an account that does not exist."""
+    return element("query", {"xmlns": ITEMS, "node": node})
 
 
 async def _info(query: Query) -> bytes:
@@ -56,11 +75,9 @@ async def _items(query: Query) -> bytes:
     return await xep_0060_disco.items(request.nodes, request.payload, request.origin)
 
 
-async def _check_authorised(query: Query) -> None:
+async def _is_authorised(query: Query) -> bool:
     person = await query.server.person(query.to)
-    asker = query.session.account.bare
-    if person is None or not await roster.sees(query.server, person, asker):
-        raise StanzaError("service-unavailable")
+    return person is not None and await roster.sees(query.server, person, query.session.account.bare)
 
 
 ROUTES: tuple[Route, ...] = (
