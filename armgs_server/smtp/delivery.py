@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +93,21 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
 class Delivery:
     """Places messages; remembers which collection is whose INBOX, and whose mailbox was full lately.
 
-    `judge` is asked about messages from outside before they are kept, `seal` about those that leave.
+    `judge` is asked about messages from outside before they are kept, where `is_judged` wants it for that
+    client; `seal` about those that leave.
     """
 
-    def __init__(self, core: Core, judge: Judge | None = None, seal: Seal | None = None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        judge: Judge | None = None,
+        seal: Seal | None = None,
+        is_judged: Callable[[str], bool] = lambda peer: True,
+    ) -> None:
         self.core = core
         self.judge = judge
         self.seal = seal
+        self.is_judged = is_judged
         self._inboxes: Cache[int, Collection] = Cache(REMEMBERED)
         self._full: Cache[int, int] = Cache(REMEMBERED)
 

@@ -14,6 +14,9 @@ from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import MX, SUBMISSION, SUBMISSIONS, Role
 from armgs_server.smtp.relay import Relay
 from armgs_server.smtp.session import Session
+from armgs_server.trust.arrival import Judge
+from armgs_server.trust.departure import Sealer
+from armgs_server.trust.training import Trainer
 
 
 class SmtpService:
@@ -22,7 +25,8 @@ class SmtpService:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._sessions: set[Session] = set()
-        self._delivery = Delivery(core)
+        judge, self._sealer, self._trainer = Judge(core), Sealer(core), Trainer(core)
+        self._delivery = Delivery(core, judge.judge, self._sealer.seal, judge.is_needed)
         self._relay = Relay(self._delivery)
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -43,6 +47,8 @@ class SmtpService:
     async def start(self) -> None:
         """Begins to send what is queued."""
         self._unsubscribe = self._core.store.bus.subscribe(TOPIC_KICK, self._kick)
+        self._sealer.start()
+        await self._trainer.start()
         await self._relay.start()
 
     async def stop(self) -> None:
@@ -50,6 +56,8 @@ class SmtpService:
         if self._unsubscribe is not None:
             self._unsubscribe()
         await self._relay.stop()
+        await self._trainer.stop()
+        self._sealer.stop()
         for session in list(self._sessions):
             session.say_goodbye()
 

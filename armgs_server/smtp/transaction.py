@@ -59,7 +59,8 @@ class Transaction:
         single = self.recipients[0].path if len(self.recipients) == 1 else ""
         hostname = self.core.config.server.hostname
         self._trace = Trace(helo, peer, hostname, protocol, f"{self._id:x}", single)
-        judge = self._judge if self.author is None and self._delivery.judge is not None else None
+        is_outside = self.author is None and self._delivery.judge is not None
+        judge = self._judge if is_outside and self._delivery.is_judged(peer) else None
         self.body = Body(self.core.store.blobs, self.core.config.smtp.message_size, self._inspect, judge)
         return self.body
 

@@ -93,6 +93,11 @@ def seal_input(sets: Sequence[ArcSet]) -> bytes:
     return b"".join(parts)
 
 
+def status_of(member: ArcSet) -> str:
+    """What a seal says of the chain before it (cv=); Invalid."""
+    return without_blanks(parse_tags(member.seal.text).get("cv", "")).lower()
+
+
 def _instance(member: Field) -> int:
     """i= of each of the three; ARC-Authentication-Results has it before a payload of another grammar."""
     if member.name == RESULTS:
@@ -110,7 +115,7 @@ def _check_structure(sets: Sequence[ArcSet]) -> None:
     """RFC 8617 §5.2, steps 2 and 3: what the seals themselves say."""
     for number, each in enumerate(sets, 1):
         expected = "none" if number == 1 else "pass"
-        found = without_blanks(parse_tags(each.seal.text).get("cv", "")).lower()
+        found = status_of(each)
         if found != expected:
             raise _Broken(f"seal {number} says cv={found[:10]}")
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from armgs_server.config import Config
 from armgs_server.trust.fields import Field
 
 FIELD = b"authentication-results"
@@ -68,6 +69,20 @@ def parse_authserv_id(text: str) -> str:
 def is_of(field: Field, authserv_id: str) -> bool:
     """Whether the field is an Authentication-Results: of that server."""
     return field.name == FIELD and parse_authserv_id(field.text) == authserv_id.lower()
+
+
+def own_id(config: Config) -> str:
+    """Our authserv-id (RFC 8601 §2.5)."""
+    return config.trust.authserv_id or config.server.hostname
+
+
+def result_of(text: str, method: str) -> str:
+    """What a field of our own says of a method; "" where it says nothing."""
+    for part in text.split(";")[1:]:
+        name, equals, rest = part.strip().partition("=")
+        if name == method and equals:
+            return rest.split()[0] if rest.split() else ""
+    return ""
 
 
 def _skip(text: str, position: int) -> int:

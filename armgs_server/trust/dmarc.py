@@ -114,13 +114,6 @@ async def evaluate(
     return Outcome(result, author_domain, policy, organizational, record, spf, dkim)
 
 
-async def is_aligned(lookups: Lookups, domain: str, author_domain: str) -> bool:
-    """Whether two domains have one Organizational Domain; Temporary."""
-    if domain == author_domain:
-        return True
-    return await _is_aligned(lookups, domain, await _walk(lookups, author_domain), is_strict=False)
-
-
 async def _find_policy(lookups: Lookups, walk: _Walk) -> tuple[Record, str] | None:
     """RFC 9989 §4.10.1: of the author's domain, else of the Organizational Domain, else of the suffix."""
     if walk.start in walk.records:

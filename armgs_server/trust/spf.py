@@ -43,25 +43,29 @@ class _PermanentError(Exception):
     """RFC 7208 §2.6.7"""
 
 
-async def check(lookups: Lookups, peer: str, helo: str, sender: str) -> Outcome:
-    """The MAIL FROM identity; that of HELO where the reverse-path is null (RFC 7208 §2.4)."""
-    local, _, domain = sender.rpartition("@")
-    identity = "mailfrom" if sender else "helo"
+def identity(helo: str, sender: str) -> tuple[str, str, str]:
+    """Which identity is checked, its domain and local part: HELO's where the reverse-path is null (§2.4)."""
     if not sender:
-        local, domain = "postmaster", helo
-    domain = domain.rstrip(".")
+        return "helo", helo.rstrip("."), "postmaster"
+    local, _, domain = sender.rpartition("@")
+    return "mailfrom", domain.rstrip("."), local or "postmaster"  # RFC 7208 §4.3
+
+
+async def check(lookups: Lookups, peer: str, helo: str, sender: str) -> Outcome:
+    """One identity of a message that has come from the peer."""
+    kind, domain, local = identity(helo, sender)
     if not _is_name(domain):  # RFC 7208 §4.3
-        return Outcome("none", domain, identity)
+        return Outcome("none", domain, kind)
     address = ip_address(peer)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:  # RFC 7208 §5
         address = address.ipv4_mapped
-    evaluation = _Evaluation(lookups, address, local or "postmaster", domain, helo)
+    evaluation = _Evaluation(lookups, address, local, domain, helo)
     try:
-        return Outcome(await evaluation.check_host(domain), domain, identity)
+        return Outcome(await evaluation.check_host(domain), domain, kind)
     except Temporary as error:
-        return Outcome("temperror", domain, identity, str(error))
+        return Outcome("temperror", domain, kind, str(error))
     except (_PermanentError, Invalid) as error:
-        return Outcome("permerror", domain, identity, str(error))
+        return Outcome("permerror", domain, kind, str(error))
 
 
 class _Evaluation:

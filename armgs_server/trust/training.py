@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Teaches rspamd what people have called junk, or not junk: /learnspam, /learnham.
+
+The lessons are rows of the store, written with the move or the keyword; any process may take them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from armgs_server import log
+from armgs_server.errors import DomainError, Invalid, NotFound
+from armgs_server.service import Core
+from armgs_server.storage import clock, training
+from armgs_server.storage.training import Lesson
+from armgs_server.trust import rspamd
+from armgs_server.trust.endpoint import Endpoint
+
+LEASE = 5 * clock.MINUTE  # what a killed worker leaves waits so long
+CLAIM_LIMIT = 20
+LONGEST_SLEEP = 60.0  # other processes may add rows when the bus is not there
+FAILED_WAIT = 60.0
+DAY = 24 * 60 * clock.MINUTE
+
+_log = log.get("trust")
+
+
+class Trainer:
+    """Takes lessons out of the store while the controller answers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._wake = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Begins to look."""
+        self._unsubscribe = self._core.store.bus.subscribe(training.TOPIC, lambda data: self._wake.set())
+        self._runner = asyncio.create_task(self._run(), name="training")
+
+    async def stop(self) -> None:
+        """Ends; what was being taught stays in the store."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+
+    async def run_once(self) -> bool:
+        """Teaches what waits; False when the controller is away, and the lessons wait."""
+        while taken := await self._core.store.write(
+            lambda tx: training.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
+        ):
+            for place, lesson in enumerate(taken):
+                if not await self._teach(lesson):
+                    later = clock.now() + round(FAILED_WAIT * clock.SECOND)
+                    await self._core.store.write(partial(training.postpone, lessons=taken[place:], due=later))
+                    return False
+                await self._finish([lesson])
+        return True
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            delay = LONGEST_SLEEP
+            if self._core.config.trust.rspamd_controller:
+                try:
+                    await self.run_once()
+                except DomainError as error:
+                    _log.warning("lessons are not taken", error=error)
+                    delay = FAILED_WAIT
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), delay)
+
+    async def _teach(self, lesson: Lesson) -> bool:
+        """Whether the lesson is over: learned, not to be learned, or too old."""
+        settings = self._core.config.trust
+        try:
+            text = await self._core.store.blobs.read(lesson.blob, 0, settings.filter_size)
+            async with asyncio.timeout(settings.filter_timeout):
+                await rspamd.learn(
+                    Endpoint.parse(settings.rspamd_controller), self._password(), text, is_spam=lesson.is_spam
+                )
+        except NotFound:
+            return True
+        except (OSError, TimeoutError, EOFError, Invalid) as error:
+            is_over = lesson.created < clock.now() - settings.training_days * DAY
+            _log.warning("lesson not learned", error=str(error) or type(error).__name__, given_up=is_over)
+            return is_over
+        _log.info("lesson learned", owner=lesson.owner, spam=lesson.is_spam)
+        return True
+
+    async def _finish(self, lessons: Sequence[Lesson]) -> None:
+        await self._core.store.write(lambda tx: training.finish(tx, lessons))
+
+    def _password(self) -> str:
+        """OSError where the file cannot be read."""
+        name = self._core.config.trust.rspamd_password
+        return self._core.config.path(name).read_text(encoding="utf-8").strip() if name else ""
