@@ -32,6 +32,10 @@ _TABLES = (
     "offline",
     "roster",
     "upload",
+    "sieve_script",
+    "sieve_trace",
+    "notice",
+    "absence",
 )
 
 

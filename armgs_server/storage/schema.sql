@@ -530,6 +530,47 @@ CREATE TABLE dkim_key (
   PRIMARY KEY (domain, selector)
 ) WITHOUT ROWID;
 
+-- Mail rules (RFC 5228): scripts of people and of departments.
+CREATE TABLE sieve_script (
+  owner   INTEGER NOT NULL,
+  name    TEXT    NOT NULL,
+  active  INTEGER NOT NULL,                     -- 1 = the one that runs
+  text    BLOB    NOT NULL,
+  program TEXT    NOT NULL,                     -- JSON (rules.sieve.program)
+  changed INTEGER NOT NULL,
+  PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX sieve_script_active ON sieve_script (owner) WHERE active = 1;
+-- What they have done lately: answers given, ids seen, messages sent.
+CREATE TABLE sieve_trace (
+  owner   INTEGER NOT NULL,
+  kind    TEXT    NOT NULL,                     -- vacation duplicate redirect notify error
+  key     TEXT    NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (owner, kind, key)
+) WITHOUT ROWID;
+CREATE INDEX sieve_trace_expires ON sieve_trace (expires);
+-- Texts of the server for somebody's chat, until they are sent (storage.notices).
+CREATE TABLE notice (
+  owner     INTEGER NOT NULL,
+  id        INTEGER NOT NULL,
+  recipient TEXT    NOT NULL,                   -- a bare JID
+  subject   TEXT    NOT NULL,
+  text      TEXT    NOT NULL,
+  due       INTEGER NOT NULL,                   -- taken by lease: not before this
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX notice_due ON notice (due);
+-- When somebody is away.
+CREATE TABLE absence (
+  owner   INTEGER NOT NULL PRIMARY KEY,
+  starts  INTEGER NOT NULL,
+  ends    INTEGER NOT NULL,
+  inside  TEXT    NOT NULL,                     -- what colleagues are told
+  outside TEXT    NOT NULL,                     -- what others are told; '' = nothing
+  deputy  INTEGER NOT NULL                      -- a principal; 0 = nobody
+);
+
 -- The directory: everything that has a name and may own, belong or be allowed.
 CREATE TABLE principal (
   id         INTEGER NOT NULL PRIMARY KEY,
@@ -559,6 +600,13 @@ CREATE TABLE member (
   PRIMARY KEY (principal, member)
 ) WITHOUT ROWID;
 CREATE INDEX member_of ON member (member);
+-- Who stands in for a group that has nobody who can log in (directory.posts).
+CREATE TABLE deputy (
+  principal INTEGER NOT NULL,                   -- the group
+  deputy    INTEGER NOT NULL,                   -- a person
+  PRIMARY KEY (principal, deputy)
+) WITHOUT ROWID;
+CREATE INDEX deputy_of ON deputy (deputy);
 CREATE TABLE credential (
   principal INTEGER NOT NULL,
   kind      TEXT    NOT NULL,                   -- argon2 scram-sha-1 scram-sha-256 app

@@ -5,6 +5,7 @@ SELECT create_reference_table('principal');
 SELECT create_reference_table('domain');
 SELECT create_reference_table('alias');
 SELECT create_reference_table('member');
+SELECT create_reference_table('deputy');
 SELECT create_reference_table('hold');
 SELECT create_reference_table('retention');
 SELECT create_reference_table('credential');
@@ -51,6 +52,10 @@ SELECT create_distributed_table('pubsub_redirect', 'owner', colocate_with => 'ac
 SELECT create_distributed_table('affiliation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('invitation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('queue', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('sieve_script', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('sieve_trace', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('notice', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('absence', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('training', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('grant_', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('recent', 'owner', colocate_with => 'account');
