@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
-from armgs_server.xmpp import frame, outward, roster_iq, xeps
+from armgs_server.xmpp import frame, outward, roster, roster_iq, xeps
 from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
@@ -63,7 +63,7 @@ def answer_for_nobody(session: Session, stanza: Stanza) -> None:
     """RFC 6121 §8.5.1: there is no such account. It is answered as an account that shows nothing would be."""
     if stanza.type == "get" and stanza.has("query", ITEMS):
         session.send(result(stanza, no_items(stanza.payload().get("node") or "")))  # XEP-0030 §8
-    elif stanza.type == "set" and stanza.has("query", roster_iq.NAMESPACE):
+    elif stanza.type == "set" and stanza.has("query", roster.NAMESPACE):
         raise StanzaError("forbidden")  # RFC 6121 §2.1.5
     else:
         raise StanzaError("service-unavailable")

@@ -61,6 +61,21 @@ async def test_a_person_is_added_and_deleted(
     assert await world.directory.by_address(NEW) is None
 
 
+async def test_commands_are_found_at_the_administrators_own_account(world: World, log_in: LogIn) -> None:
+    """XEP-0050 §2.2: some clients look nowhere else; nobody else finds them there."""
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    listing = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+    found = {each.get("node") for each in (await ivanov.iq(listing, to=IVANOV))[0]}
+    assert {f"{ADMIN}#add-user", f"{ADMIN}#edit-motd", f"{ADMIN}#get-online-users-num"} <= found
+    assert is_done(await run(ivanov, "add-user", IVANOV, accountjid=NEW, **REPEATED))
+    assert await logged_in(world, NEW, "new-password-1") == "success"
+    others = {each.get("node") for each in (await petrova.iq(listing, to=PETROVA))[0]}
+    assert not {each for each in others if each is not None and each.startswith(ADMIN)}
+    refused = await petrova.iq(command(f"{ADMIN}#add-user"), "set", PETROVA)
+    assert error_of(refused) == "forbidden"
+    assert error_of(await petrova.iq(command(f"{ADMIN}#add-user"), "set", IVANOV)) == "service-unavailable"
+
+
 async def log_in_with(world: World, address: str, password: str) -> Client:
     client = Client(world, address)
     await client.connect()

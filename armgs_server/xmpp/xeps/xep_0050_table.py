@@ -16,6 +16,7 @@ from armgs_server.xmpp.xeps import (
     xep_0401_invitations,
 )
 from armgs_server.xmpp.xeps.xep_0050_commands import FEATURES, NAMESPACE, Command, Place, run
+from armgs_server.xmpp.xeps.xep_0133_admin import ADMIN
 
 COMMANDS: tuple[Command, ...] = (
     *xep_0050_rooms.COMMANDS,
@@ -26,12 +27,18 @@ COMMANDS: tuple[Command, ...] = (
     *xep_0401_invitations.COMMANDS,
     *xep_0060_pending.COMMANDS,
 )
-_BY_NODE = {(command.at, command.node): command for command in COMMANDS}
+# XEP-0133's are found at the domain, and at the account of who administers it: some clients look there only.
+_BY_NODE = {
+    (at, command.node): command
+    for command in COMMANDS
+    for at in ((command.at, "account") if command.node.startswith(ADMIN) else (command.at,))
+}
 
 
 async def allowed(query: Query, at: Place) -> list[Command]:
     """The commands that the asker may run: nobody is told of others (§2.2)."""
-    return [command for command in COMMANDS if command.at == at and await command.is_allowed(query)]
+    there = [command for (place, _), command in _BY_NODE.items() if place == at]
+    return [command for command in there if await command.is_allowed(query)]
 
 
 def find(at: Place, node: str) -> Command | None:
