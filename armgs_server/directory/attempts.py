@@ -49,6 +49,8 @@ class Attempts:
 
     def check(self, account: str, peer: str) -> None:
         """Raises Throttled while the account, the address or its network has to wait."""
+        if not self._failures:  # nobody has failed of late
+            return
         now = self._clock()
         for key, _ in self._keys(account, peer):
             failures = self._failures.get(key)

@@ -18,7 +18,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from armgs_server import log
@@ -112,10 +112,8 @@ class Auth:
         """
         if not self.is_permitted(is_tls):
             return ()
-        external = ("EXTERNAL",) if certificate else ()
-        plus = tuple(f"{name}-PLUS" for name in SCRAM) if self.offers_plus(service, channel_binding) else ()
-        login = ("LOGIN",) if service == "smtp" else ()
-        return (*external, *plus, *SCRAM, "PLAIN", *login)
+        plus = self.offers_plus(service, channel_binding)
+        return _offered(plus=plus, login=service == "smtp", external=bool(certificate))
 
     def begin(
         self,
@@ -280,6 +278,18 @@ class Auth:
         self._kicks += 1
         self._verified.forget(int(data))
         self._wrong.forget(str(int(data)))
+
+
+@cache
+def _offered(*, plus: bool, login: bool, external: bool) -> tuple[str, ...]:
+    with_binding = tuple(f"{name}-PLUS" for name in SCRAM) if plus else ()
+    return (
+        *(("EXTERNAL",) if external else ()),
+        *with_binding,
+        *SCRAM,
+        "PLAIN",
+        *(("LOGIN",) if login else ()),
+    )
 
 
 def account_key(person: Principal | None, username: str) -> str:

@@ -8,12 +8,13 @@ the password threads, once when a password is set. Everything a log-in needs tak
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import stringprep
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from armgs_server.errors import Invalid
@@ -54,7 +55,7 @@ class Keys:
 def parse_keys(text: str) -> Keys:
     """The inverse of Keys.serialise."""
     iterations, *parts = text.split("$")
-    salt, stored_key, server_key = (base64.b64decode(part) for part in parts)
+    salt, stored_key, server_key = map(binascii.a2b_base64, parts)
     return Keys(salt, int(iterations), stored_key, server_key)
 
 
@@ -69,9 +70,10 @@ def make_keys(hash_name: Hash, password: bytes, salt: bytes, iterations: int) ->
 def is_proof(hash_name: Hash, keys: Keys, auth_message: bytes, proof: bytes) -> bool:
     """Whether ClientProof was made by somebody who knows the password. Takes the same time for any proof."""
     client_signature = hmac.digest(keys.stored_key, auth_message, hash_name)
-    if len(proof) != len(client_signature):
+    size = len(client_signature)
+    if len(proof) != size:
         return False
-    client_key = bytes(one ^ other for one, other in zip(proof, client_signature, strict=True))
+    client_key = (int.from_bytes(proof) ^ int.from_bytes(client_signature)).to_bytes(size)
     return hmac.compare_digest(hashlib.new(hash_name, client_key).digest(), keys.stored_key)
 
 
@@ -80,7 +82,8 @@ def server_signature(hash_name: Hash, keys: Keys, auth_message: bytes) -> bytes:
     return hmac.digest(keys.server_key, auth_message, hash_name)
 
 
-def offer_digest(hash_name: Hash, mechanisms: Iterable[str], channel_bindings: Iterable[str]) -> str:
+@lru_cache(maxsize=64)
+def offer_digest(hash_name: Hash, mechanisms: tuple[str, ...], channel_bindings: tuple[str, ...]) -> str:
     """XEP-0474 §5.1: the hash of the mechanisms and kinds of channel binding that were offered."""
     offered = "\x1e".join(sorted(mechanisms))
     kinds = "\x1e".join(sorted(channel_bindings))

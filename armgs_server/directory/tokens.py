@@ -15,8 +15,8 @@ import base64
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from armgs_server.config import SecuritySettings
@@ -105,9 +105,9 @@ class Tokens:
         self._store = store
         self._settings = settings
 
-    def mechanisms(self, channel_bindings: Sequence[str]) -> tuple[str, ...]:
+    def mechanisms(self, channel_bindings: tuple[str, ...]) -> tuple[str, ...]:
         """Those to offer on a channel with these kinds of binding."""
-        return tuple(name for name, kind in MECHANISMS.items() if not kind or kind in channel_bindings)
+        return _offered(channel_bindings)
 
     def device_id(self, person: int, agent: Agent | None) -> str:
         """How a person's device is known; "" for a program that has not said which one it is."""
@@ -262,6 +262,11 @@ class Tokens:
 
     def _is_as_said(self, device: Device, agent: Agent | None) -> bool:
         return (device.software, device.name) == _said(agent)
+
+
+@cache
+def _offered(channel_bindings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name, kind in MECHANISMS.items() if not kind or kind in channel_bindings)
 
 
 async def _load(tx: Tx, person: int, device: str) -> tuple[list[Token], Device | None]:

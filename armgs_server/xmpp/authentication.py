@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from functools import cache
 
 from armgs_server.directory import Principal
 from armgs_server.directory.exchange import Answer, Exchange, Failure, Success
@@ -22,16 +21,27 @@ MAX_ATTEMPTS = 5  # RFC 6120 §6.4.5: retries on one stream
 class Authentication:
     """RFC 6120 §6: SASL on one stream."""
 
+    __slots__ = (
+        "_bindings",
+        "_stream",
+        "channel_bindings",
+        "exchange",
+        "failures",
+        "has_password",
+        "principal",
+    )
+
     def __init__(self, server: Server, stream: Transport, domain: str) -> None:
-        self._server = server
+        self._stream = stream
+        self._bindings: dict[str, bytes | None] = {}  # of the channel, by kind: asked for once
         auth = server.directory.auth
-        self.channel_binding = cache(stream.channel_binding)
-        self.channel_bindings = auth.channel_bindings(self.channel_binding)
+        channel_binding = self.channel_binding if stream.is_tls else None
+        self.channel_bindings = auth.channel_bindings(channel_binding)
         self.exchange: Exchange = auth.begin(
             service="xmpp",
             peer=stream.peer,
             is_tls=stream.is_tls,
-            channel_binding=self.channel_binding,
+            channel_binding=channel_binding,
             domain=domain,
         )
         self.failures = 0
@@ -41,6 +51,12 @@ class Authentication:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         return self.exchange.mechanisms
+
+    def channel_binding(self, kind: str) -> bytes | None:
+        """See Transport.channel_binding."""
+        if kind not in self._bindings:
+            self._bindings[kind] = self._stream.channel_binding(kind)
+        return self._bindings[kind]
 
     async def handle(self, nonza: Stanza) -> bytes:
         """Answers `<auth/>`, `<response/>` or `<abort/>`; `principal` is set on success."""

@@ -20,6 +20,7 @@ CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
 
 # RFC 6121 §1.4: the session request of its predecessor is a no-op that old clients insist on.
 _SESSION_FEATURE = element("session", {"xmlns": roster_iq.SESSION}, element("optional"))
+_BIND_FEATURES = element("bind", {"xmlns": BIND}) + _SESSION_FEATURE
 
 # XEP-0445 §3, XEP-0077 §8.
 _REGISTER = element("register", {"xmlns": "urn:xmpp:ibr-token:0"}) + element(
@@ -63,22 +64,23 @@ def _before_login(
 
 def after_login(server: Server, domain: str) -> bytes:
     """RFC 6120 §7.4, and what may be asked for once a resource is bound."""
-    return _features(server, domain, element("bind", {"xmlns": BIND}) + _SESSION_FEATURE)
+    return _features(_BIND_FEATURES, domain, xep_0115_caps.hash_of(server))
 
 
 def after_binding(server: Server, domain: str) -> bytes:
     """XEP-0388 §2.6.1: a resource is bound already (XEP-0386)."""
-    return _features(server, domain, b"")
+    return _features(b"", domain, xep_0115_caps.hash_of(server))
 
 
-def _features(server: Server, domain: str, first: bytes) -> bytes:
+@lru_cache(maxsize=64)
+def _features(first: bytes, domain: str, ver: str) -> bytes:
     offered = b"".join(
         (
             first,
             xep_0198_sm.STREAM_FEATURES,
             xep_0352_csi.STREAM_FEATURES,
             roster_iq.STREAM_FEATURES,
-            xep_0115_caps.stream_feature(server, domain),
+            xep_0115_caps.stream_feature(domain, ver),
         )
     )
     return element("stream:features", {}, offered)

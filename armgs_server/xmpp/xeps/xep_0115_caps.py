@@ -19,15 +19,15 @@ FEATURES = (NAMESPACE,)
 IDENTITIES = (("server", "im", "armgs"),)
 
 
-def stream_feature(server: Server, domain: str) -> bytes:
+def stream_feature(domain: str, ver: str) -> bytes:
     """`<c/>`, so that a client that knows the hash need not ask."""
-    attributes = {"xmlns": NAMESPACE, "hash": "sha-1", "node": _node(domain), "ver": _hash(server)}
+    attributes = {"xmlns": NAMESPACE, "hash": "sha-1", "node": _node(domain), "ver": ver}
     return element("c", attributes)
 
 
 def node_with_hash(server: Server, domain: str) -> str:
     """§6.2: the node a client asks about."""
-    return f"{_node(domain)}#{_hash(server)}"
+    return f"{_node(domain)}#{hash_of(server)}"
 
 
 def verification_string(
@@ -48,7 +48,8 @@ def _node(domain: str) -> str:
     return f"https://{domain}/"
 
 
-def _hash(server: Server) -> str:
+def hash_of(server: Server) -> str:
+    """What the server's `ver` says."""
     if not server.caps_hash:
         form = xep_0157_contacts.parts(server.config)
         server.caps_hash = verification_string(IDENTITIES, server.features, form)
