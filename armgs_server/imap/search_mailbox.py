@@ -18,7 +18,8 @@ from armgs_server.storage.mail_query import Selection
 from armgs_server.storage.mail_words import Kind, Segment
 from armgs_server.storage.tx import Row, Tx
 
-SLICE = 100  # messages of a transaction
+SLICE = 200  # messages of a transaction
+PAGE = 20  # of them, read at once
 SLICE_SIZE = 8 * 1024 * 1024  # octets of them, or one message
 # A message with more text, or with more words, is read by who searches it.
 MAX_TEXT = 4 * 1024 * 1024
@@ -53,6 +54,7 @@ class Mailbox:
         if found is None or found[0] >= found[1]:
             return None
         last, upto, sizes = found
+        words: dict[int, Sequence[Set[bytes]] | None] = {}
         uids: list[int] = []
         total = 0
         for uid, size in sizes:
@@ -61,7 +63,8 @@ class Mailbox:
                 upto = uids[-1]
                 break
             uids.append(uid)
-        words = await self._words(uids, reader)
+        for at in range(0, len(uids), PAGE):
+            words |= await self._words(uids[at : at + PAGE], reader)
         partial = frozenset(uid for uid, each in words.items() if each is None)
         whole = {uid: each for uid, each in words.items() if each is not None}
         indexes = await asyncio.to_thread(_build, whole)
@@ -79,21 +82,18 @@ class Mailbox:
         self, uids: Sequence[int], reader: AttachmentReader
     ) -> dict[int, Sequence[Set[bytes]] | None]:
         """Of each message that is still there, by Kind; None where there are too many."""
-        words: dict[int, Sequence[Set[bytes]] | None] = {}
-        for uid in uids:
-            rows = await self._store.read(
-                lambda tx, uid=uid: mail_query.select(  # type: ignore[misc]
-                    tx, *self._key, CONTENT_COLUMNS, Selection(uid, uid), limit=1
-                )
-            )
-            for row in rows:
-                try:
-                    attached = casemap(await reader.text(row[1:]))
-                    content = await read_content(self._store.blobs, row[1:], True, attached)
-                except NotFound:  # deleted meanwhile
-                    continue
-                words[uid] = await asyncio.to_thread(_words_of, content)
-        return words
+        selection = Selection(uids[0], uids[-1], uids)
+        rows = await self._store.read(
+            lambda tx: mail_query.select(tx, *self._key, CONTENT_COLUMNS, selection, limit=PAGE)
+        )
+        contents: dict[int, Content] = {}
+        for row in rows:
+            try:
+                attached = casemap(await reader.text(row[1:]))
+                contents[row[0]] = await read_content(self._store.blobs, row[1:], True, attached)
+            except NotFound:  # deleted meanwhile
+                continue
+        return await asyncio.to_thread(lambda: {uid: _words_of(content) for uid, content in contents.items()})
 
     async def merge(self) -> None:
         """Puts segments together as long as there are too many, and takes out words of what is gone."""

@@ -84,7 +84,7 @@ class SearchUpkeep:
                     mailbox = Mailbox(self._store, lease, *key)
                     while (done := await mailbox.index(reader)) is not None:
                         count += done
-                    await mailbox.merge()
+                        await mailbox.merge()
                 after = page[-1]
         finally:
             await reader.stop()

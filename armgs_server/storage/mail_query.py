@@ -159,6 +159,14 @@ async def mark_seen(tx: Tx, collection: Collection, uids: Sequence[int]) -> int 
     return await item_flags.set_flags(tx, collection, changes) if changes else None
 
 
+async def modseq(tx: Tx, owner: int, collection: int) -> int | None:
+    """Where the mailbox stands; None when it is gone."""
+    found: int | None = await tx.value(
+        "SELECT modseq FROM collection WHERE owner = ? AND id = ?", owner, collection
+    )
+    return found
+
+
 async def changes(tx: Tx, owner: int, collection: int, since: int) -> MailChanges | None:
     """What a client that knows the mailbox at `since` must hear; None when the mailbox is gone."""
     modseq = await tx.value("SELECT modseq FROM collection WHERE owner = ? AND id = ?", owner, collection)

@@ -18,8 +18,7 @@ from armgs_server.formats.base_subject import casemap
 from armgs_server.imap.commands.fetch import slices
 from armgs_server.imap.commands.search_content import CONTENT_COLUMNS, read_content
 from armgs_server.imap.commands.search_lookup import look_up
-from armgs_server.imap.commands.search_query import Query, Runs
-from armgs_server.imap.commands.search_text import TextSearch
+from armgs_server.imap.commands.search_query import Query
 from armgs_server.imap.responses import status, string
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query, mail_words
@@ -60,12 +59,16 @@ class Finder:
 
     async def find(self) -> Found:
         query = self._query
+        if query.texts:
+            await self._ask_words()
+            if await self._is_known():
+                [search] = query.required
+                return self._found([uid for uid in self._view.uids_of(query.runs) if uid in search.found], [])
         uids: list[int] = []
         modseqs: list[int] = []
-        runs = await self._candidates() if query.texts else query.runs
-        goal = sum(end - first for first, end in runs)
+        goal = sum(end - first for first, end in query.runs)
         done = 0
-        for selection in slices(self._view, runs, SLICE):
+        for selection in self._selections():
             rows = await self._rows(selection)
             known = [(row, query.match(row, None)) for row in rows]
             unclear = [row[0] for row, decision in known if decision is None]
@@ -78,22 +81,49 @@ class Finder:
             done += len(rows)
             self._note_progress(min(done, goal), goal)
             await asyncio.sleep(0)
+        return self._found(uids, modseqs)
+
+    def _found(self, uids: Sequence[int], modseqs: Sequence[int]) -> Found:
+        query = self._query
         return Found(uids, modseqs, [query.relevancy(uid) for uid in uids] if query.is_fuzzy else ())
 
-    async def _candidates(self) -> Runs:
-        """Asks the index of words; the places of the messages that can be meant."""
-        query, session, collection = self._query, self._session, self._collection
-        if session.settings.search_index:
-            is_indexed = await look_up(session.core.store, collection.owner, collection.id, query.texts)
-            if not is_indexed and len(self._view):
-                await session.core.store.write(
-                    lambda tx: mail_words.want(tx, collection.owner, collection.id)
-                )
-        uids, runs = self._view.uids, query.runs
-        for search in query.required:
-            if search.upto:
-                runs = [run for first, end in runs for run in _places(uids, search, first, end)]
-        return runs
+    async def _ask_words(self) -> None:
+        """Asks the index of words; from the first such search on, the mailbox has one."""
+        session, owner, number = self._session, self._collection.owner, self._collection.id
+        store = session.core.store
+        if not session.settings.search_index or not len(self._view):
+            return
+        if not await look_up(store, owner, number, self._query.texts):
+            await store.write(lambda tx: mail_words.want(tx, owner, number))
+
+    async def _is_known(self) -> bool:
+        """Whether the index has said all: there is one text to find, every message is indexed, and those that
+        the client knows are those that are there."""
+        view, query, collection = self._view, self._query, self._collection
+        if not query.is_text_only or not len(view):
+            return False
+        [search] = query.required
+        if not search.is_exact or search.partial or view.uids[-1] > search.upto or view.gone:
+            return False
+        modseq = await self._session.core.store.read(
+            lambda tx: mail_query.modseq(tx, collection.owner, collection.id)
+        )
+        return modseq == view.modseq
+
+    def _selections(self) -> Iterator[Selection]:
+        """The messages that can be meant, in slices."""
+        view, query = self._view, self._query
+        wanted = [search for search in query.required if search.upto]
+        if not wanted:
+            yield from slices(view, query.runs, SLICE)
+            return
+        uids = view.uids_of(query.runs)
+        for search in wanted:
+            found, partial, upto = search.found, search.partial, search.upto
+            uids = [uid for uid in uids if uid in found or uid > upto or uid in partial]
+        for at in range(0, len(uids), SLICE):
+            part = uids[at : at + SLICE]
+            yield Selection(part[0], part[-1], part)
 
     def _note_progress(self, done: int, goal: int) -> None:
         """RFC 9585 §4"""
@@ -145,17 +175,3 @@ class Finder:
             return {}
         found = await self._session.core.store.read(lambda tx: mail_words.attachment_text(tx, hashes))
         return {digest: casemap(zlib.decompress(data).decode("utf-8")) for digest, data in found.items()}
-
-
-def _places(uids: Sequence[int], search: TextSearch, first: int, end: int) -> Iterator[tuple[int, int]]:
-    """Those places in a run that a search leaves, in runs."""
-    begin = -1
-    for place in range(first, end):
-        if search.may_match(uids[place]):
-            if begin < 0:
-                begin = place
-        elif begin >= 0:
-            yield begin, place
-            begin = -1
-    if begin >= 0:
-        yield begin, end

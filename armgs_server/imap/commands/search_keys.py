@@ -72,6 +72,7 @@ def parse_query(cursor: Cursor, view: View, now: int) -> Query:
             if key.text is not None:
                 query.required.append(key.text)
     query.runs = runs
+    query.is_text_only = len(query.required) == len(matches) == 1 and not query.where
     query.match = every(matches)
     return query
 

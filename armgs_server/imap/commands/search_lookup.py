@@ -107,17 +107,14 @@ class _Answer:
     def __init__(self, search: TextSearch) -> None:
         self.search = search
         self._found: set[int] = set()
-        self._best: list[dict[int, float]] = [{} for _ in search.terms]
-        self._similar: list[dict[int, float]] = [{} for _ in search.terms]
+        # Of a fuzzy search: for each of its terms, uids by what they are worth.
+        self._worth: list[dict[float, set[int]]] = [{} for _ in search.terms]
 
     async def ask(self, reader: _Reader) -> None:
         if self.search.is_fuzzy:
-            for number, term in enumerate(self.search.terms):
+            for term, worth in zip(self.search.terms, self._worth, strict=True):
                 for relevancy, uids in (await reader.find(term)).items():
-                    best = (self._similar if relevancy == SIMILAR else self._best)[number]
-                    value = relevancy * PLACES[reader.kind]
-                    for uid in uids:
-                        best[uid] = max(best.get(uid, 0.0), value)
+                    worth.setdefault(relevancy * PLACES[reader.kind], set()).update(uids)
             return
         having: Set[int] | None = None  # all terms, in this kind of text
         for term in self.search.terms:
@@ -131,9 +128,19 @@ class _Answer:
         """To the search."""
         search = self.search
         if search.is_fuzzy:
-            terms = [best or similar for best, similar in zip(self._best, self._similar, strict=True)]
+            terms = [_best(worth) for worth in self._worth]
             self._found = set(terms[0]).intersection(*terms[1:])
             search.scores.update((uid, score([each[uid] for each in terms])) for uid in self._found)
         elif not search.terms:  # no letter in it: nothing that the index knows
             upto = 0
         search.upto, search.partial, search.found = upto, partial, self._found
+
+
+def _best(worth: Mapping[float, Set[int]]) -> dict[int, float]:
+    """What each uid is worth at most; what is only similar counts where there is nothing better."""
+    is_any = any(uids and value > SIMILAR for value, uids in worth.items())
+    best: dict[int, float] = {}
+    for value in sorted(worth):
+        if value > SIMILAR or not is_any:
+            best.update(dict.fromkeys(worth[value], value))
+    return best

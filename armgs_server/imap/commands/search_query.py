@@ -42,6 +42,7 @@ class Query:
     needs_body: bool = False
     texts: list[TextSearch] = field(default_factory=list)
     required: list[TextSearch] = field(default_factory=list)  # those that every result fulfils
+    is_text_only: bool = False  # one of them, and nothing else but a set of messages
     is_fuzzy: bool = False  # FUZZY was there (RFC 6203)
     scores: list[Callable[[int], int | None]] = field(default_factory=list)  # of fuzzy keys, by uid
     has_modseq: bool = False

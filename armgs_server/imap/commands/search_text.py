@@ -140,9 +140,6 @@ class TextSearch:
             return False
         return True if self.is_exact else None
 
-    def may_match(self, uid: int) -> bool:
-        return uid in self.found or uid > self.upto or uid in self.partial
-
     def _literally(self, content: Content) -> bool:
         text = self.needle.text
         return text in content.body if self.kinds == (Kind.BODY,) else content.text_has(text)
