@@ -78,21 +78,21 @@ def serialise_rights(rights: Rights) -> str:
 
 async def put_grant(tx: Tx, collection: Collection, grantee: int, rights: Rights) -> None:
     """Sets what a grantee may do on a collection and below it; no rights take the grant away."""
-    await tx.execute(
-        "DELETE FROM grant_ WHERE owner = ? AND collection = ? AND grantee = ?",
-        collection.owner,
-        collection.id,
-        grantee,
-    )
+    await _put(tx, (collection.owner, collection.id, grantee), rights)
+
+
+async def put_account_grant(tx: Tx, owner: int, grantee: int, rights: Rights) -> None:
+    """The same for everything that an owner has and will have."""
+    await _put(tx, (owner, 0, grantee), rights)
+
+
+async def _put(tx: Tx, key: tuple[int, int, int], rights: Rights) -> None:
+    await tx.execute("DELETE FROM grant_ WHERE owner = ? AND collection = ? AND grantee = ?", *key)
     if rights:
         await tx.execute(
-            "INSERT INTO grant_ (owner, collection, grantee, rights) VALUES (?, ?, ?, ?)",
-            collection.owner,
-            collection.id,
-            grantee,
-            int(rights),
+            "INSERT INTO grant_ (owner, collection, grantee, rights) VALUES (?, ?, ?, ?)", *key, int(rights)
         )
-    tx.publish(TOPIC, b"%d" % collection.owner)
+    tx.publish(TOPIC, b"%d" % key[0])
 
 
 class Access:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from armgs_server.config import Config
-from armgs_server.directory import lookup, people, structure
+from armgs_server.directory import lookup, people, posts, structure
 from armgs_server.directory.access import Access
 from armgs_server.directory.auth import Auth
 from armgs_server.directory.finder import Finder
@@ -161,6 +161,19 @@ class Directory(Finder):
     async def remove_members(self, group: Principal, members: Sequence[int]) -> None:
         """Takes people and groups out of a group."""
         await self._change(group.id, lambda tx: structure.remove_members(tx, group, members))
+
+    async def open_mailbox(self, group: Principal, quota: int | None = None) -> Principal:
+        """Gives a group mailboxes of its own (directory.posts); the quota is that of people by default."""
+        limit = self.config.limits.quota if quota is None else quota
+        return await self._create(lambda tx: posts.open_mailbox(tx, group, limit))
+
+    async def close_mailbox(self, group: Principal) -> Principal:
+        """Mail to the group goes to its members again."""
+        return await self._create(lambda tx: posts.close_mailbox(tx, group))
+
+    async def set_deputies(self, group: Principal, people: Sequence[int]) -> None:
+        """Who stands in for a group while none of its members can log in."""
+        await self._change(group.id, lambda tx: posts.set_deputies(tx, group, people))
 
     async def create_room(self, address: str, name: str, capacity: int = 0, *, unit: int = 0) -> Principal:
         """A meeting room with its calendar."""

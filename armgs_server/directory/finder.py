@@ -169,15 +169,28 @@ class Finder:
         }
         return list(seen.values())[: self.config.security.roster_limit]
 
+    async def deputies(self, group: Principal) -> list[Principal]:
+        """Who stands in for a group while it is vacant."""
+        return await self._list("deputies", group.id, lambda tx: lookup.deputies(tx, group.id))
+
     async def may_send_as(self, person: Principal, address: str) -> bool:
-        """Whether it is the person's own, with any detail, or its owner lists the person as a sender."""
+        """Whether it is the person's own, with any detail, its owner lists the person as a sender, or it has
+        a mailbox of a group that the person is in."""
         owner = await self.resolve(address)
         if owner is None or owner.kind == "department":
             return False
         if owner.id == person.id:
             return True
         senders = owner.data.get("senders", ())
+        if owner.kind == "group" and owner.data.get("mailbox"):
+            senders = (owner.id, *senders)
         return bool(senders) and not (await self.groups_of(person)).isdisjoint(senders)
+
+    async def may_send_for(self, person: Principal, address: str) -> bool:
+        """Whether its owner lists the person as one who writes on behalf of it (RFC 5322 §3.6.2, Sender)."""
+        owner = await self.resolve(address)
+        delegates = () if owner is None else owner.data.get("delegates", ())
+        return bool(delegates) and not (await self.groups_of(person)).isdisjoint(delegates)
 
     # Keeping
 

@@ -113,10 +113,28 @@ async def direct_members(tx: Tx, group: int) -> list[Principal]:
 
 
 async def groups_of(tx: Tx, principal: Principal) -> frozenset[int]:
-    """Itself, every group that holds it, its chain of units, its department."""
+    """Itself, every group that holds it or that it stands in for, its chain of units, its department."""
     groups = {row[0] for row in await tx.rows(_GROUPS_OF, principal.id)}
+    for (post,) in await tx.rows("SELECT principal FROM deputy WHERE deputy = ?", principal.id):
+        found = await existing(tx, post)
+        if await is_vacant(tx, found):
+            groups |= {post, *(row[0] for row in await tx.rows(_GROUPS_OF, post))}
     units = {row[0] for row in await tx.rows(_UNITS_ABOVE, principal.unit)}
     return frozenset(groups | units | {principal.id, principal.department})
+
+
+async def is_vacant(tx: Tx, group: Principal) -> bool:
+    """Whether a group has nobody who can log in."""
+    return all(member.disabled for member in await members(tx, group))
+
+
+async def deputies(tx: Tx, group: int) -> list[Principal]:
+    """Who stands in for a group that is vacant."""
+    rows = await tx.rows(
+        f"SELECT {_P} FROM deputy d JOIN principal p ON p.id = d.deputy WHERE d.principal = ? ORDER BY p.id",
+        group,
+    )
+    return [from_row(row) for row in rows]
 
 
 async def unit_people(tx: Tx, department: int, unit: int, limit: int) -> list[Principal]:

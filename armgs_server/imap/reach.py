@@ -49,6 +49,13 @@ class Reach:
         held = await self._session.core.directory.access.rights(self._session.person, collection)
         return held if held == EVERYTHING else held | await self._as_administrator(collection.owner)
 
+    async def has_lost_selected(self) -> bool:
+        """Whether the selected mailbox is another's and the person may not read it any more."""
+        selected = self._session.collection
+        if selected is None or selected.owner == self._session.owner:
+            return False
+        return Rights.READ not in await self.rights(selected)
+
     async def account_rights(self, owner: int) -> Rights:
         """What the person may do at the top of an owner's tree."""
         held = await self._session.core.directory.access.account_rights(self._session.person, owner)

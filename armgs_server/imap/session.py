@@ -154,6 +154,9 @@ class Session:
             if spec is None:
                 raise bad(f"no such command: {command.name}")
             spec.check(command.name, self.state, self.enabled)
+            if await self.reach.has_lost_selected():
+                self.bye("the selected mailbox is not yours to read any more")
+                return
             answer = await spec.handle(self, Cursor(command.parts, command.position, utf8=self.utf8))
         except ImapError as error:
             self._refuse_message()

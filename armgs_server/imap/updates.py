@@ -7,11 +7,13 @@ The bus says only that something changed; here it is read since the modseq that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from armgs_server import log
+from armgs_server.directory.access import TOPIC as GRANTS
+from armgs_server.directory.model import TOPIC as DIRECTORY
 from armgs_server.errors import DomainError
 from armgs_server.imap.responses import defined_flags, flag_list, number_set
 from armgs_server.imap.view import View
@@ -36,22 +38,25 @@ class Updates:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pushing: asyncio.Task[None] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._unsubscribe: Sequence[Callable[[], None]] = ()
         self.is_idling = False
         self.stale = False  # the store may know something that the client does not
 
     def begin(self, collection: Collection) -> None:
         """A mailbox was selected."""
         self.stale = True  # something may have changed since the view was read
-        topic = f"changes:{collection.owner}"
-        self._unsubscribe = self._session.core.store.bus.subscribe(topic, self._on_change)
+        topics = [(f"changes:{collection.owner}", self._on_change)]
+        if collection.owner != self._session.owner:
+            topics += [(GRANTS, self._on_rights), (DIRECTORY, self._on_rights)]
+        bus = self._session.core.store.bus
+        self._unsubscribe = [bus.subscribe(topic, callback) for topic, callback in topics]
 
     async def end(self) -> None:
         """No mailbox is selected any more."""
         self.is_idling = self.stale = False
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._unsubscribe = ()
         await self.pushed()
 
     def _on_change(self, hint: bytes) -> None:
@@ -59,6 +64,11 @@ class Updates:
         if not hint or int(hint.split(b" ", 1)[0]) == collection.id:
             self.stale = True
             self.push()
+
+    def _on_rights(self, _: bytes) -> None:
+        """Somebody's rights, groups or post may be others now; the person's, too."""
+        self.stale = True
+        self.push()
 
     def push(self) -> None:
         """During IDLE: tells at once."""
@@ -95,6 +105,9 @@ class Updates:
         session = self._session
         collection, view = session.selected()
         self.stale = False
+        if await session.reach.has_lost_selected():
+            session.bye("the selected mailbox is not yours to read any more")
+            return
         try:
             changes = await session.core.store.read(
                 lambda tx: mail_query.changes(tx, collection.owner, collection.id, view.modseq)

@@ -43,7 +43,7 @@ async def test_a_group_has_a_mailbox(office: Office) -> None:
 async def test_the_right_goes_with_the_membership(office: Office) -> None:
     administrator, member = await prepare(office)
     await administrator.ok(f"CREATE {MAILBOX}")
-    await member.ok(f"SELECT {MAILBOX}")
+    await member.ok(f"STATUS {MAILBOX} (MESSAGES)")
     group, petrova = await office.directory.by_address(POST), await office.directory.by_address(PETROVA)
     assert group is not None and petrova is not None
     await office.directory.remove_members(group, [petrova.id])

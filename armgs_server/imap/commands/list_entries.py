@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX
-from armgs_server.imap.namespaces import prefix_of
+from armgs_server.imap.namespaces import SHARED, prefix_of
 from armgs_server.storage import collections, subscriptions
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.mailboxes import is_empty_name
@@ -47,7 +47,13 @@ async def read_entries(session: Session) -> list[Entry]:
         found.update(others)
         names = await session.core.store.read(lambda tx: subscriptions.names(tx, owner))
         subscribed.update(name for name in names if name in others)
+        subscribed.update(name for name, each in others.items() if is_shown(name, each))
     return entries(found, subscribed)
+
+
+def is_shown(name: str, mailbox: Collection) -> bool:
+    """Whether a mailbox is subscribed to by all who reach it: those of a post are (directory.posts)."""
+    return bool(mailbox.subscribed) and name.startswith(SHARED + DELIMITER)
 
 
 def entries(mailboxes: Mapping[str, Collection], subscribed: Iterable[str]) -> list[Entry]:

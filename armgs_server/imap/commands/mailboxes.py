@@ -11,6 +11,7 @@ from armgs_server.directory.access import EVERYTHING, READ_WRITE
 from armgs_server.errors import AlreadyExists, Conflict, Denied, NotFound
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.list import ROLES
+from armgs_server.imap.commands.list_entries import is_shown
 from armgs_server.imap.commands.object_ids import mailbox_id
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX, segments
@@ -240,6 +241,8 @@ async def _subscribe(session: Session, cursor: Cursor, subscribed: int) -> Ok:
         if found.owner != person:  # of others' mailboxes each person keeps the names
             if subscribed:
                 await subscriptions.add(tx, person, name)
+            elif is_shown(name, current):
+                raise no("it is shown to all who reach it", "CANNOT")
         elif current.subscribed != subscribed:
             await collections.update(tx, current, subscribed=subscribed)
 
