@@ -45,7 +45,7 @@ class Updates:
     def begin(self, collection: Collection) -> None:
         """A mailbox was selected."""
         self.stale = True  # something may have changed since the view was read
-        topics = [(f"changes:{collection.owner}", self._on_change)]
+        topics: list[tuple[str, Callable[[bytes], None]]] = [(f"changes:{collection.owner}", self._on_change)]
         if collection.owner != self._session.owner:
             topics += [(GRANTS, self._on_rights), (DIRECTORY, self._on_rights)]
         bus = self._session.core.store.bus
