@@ -282,14 +282,9 @@ class Auth:
 
 @cache
 def _offered(*, plus: bool, login: bool, external: bool) -> tuple[str, ...]:
+    first = ("EXTERNAL",) if external else ()
     with_binding = tuple(f"{name}-PLUS" for name in SCRAM) if plus else ()
-    return (
-        *(("EXTERNAL",) if external else ()),
-        *with_binding,
-        *SCRAM,
-        "PLAIN",
-        *(("LOGIN",) if login else ()),
-    )
+    return (*first, *with_binding, *SCRAM, "PLAIN", *(("LOGIN",) if login else ()))
 
 
 def account_key(person: Principal | None, username: str) -> str:

@@ -218,6 +218,7 @@ async def stop(server: Server) -> None:
         await _end_logged(server, session)
     if server.succession is not None:
         await server.succession.leave()
+    server.departures.flush()
     while server.tasks:
         await asyncio.gather(*server.tasks)
     if server.processes is not None:

@@ -41,6 +41,7 @@ from armgs_server.xmpp.xeps import xep_0484_fast as fast
 
 _PROCEED = element("proceed", {"xmlns": features.TLS})
 _TLS_FAILURE = element("failure", {"xmlns": features.TLS})
+_RESOURCE = f"{{{features.BIND}}}resource"
 
 
 class Negotiation:
@@ -247,9 +248,9 @@ class Negotiation:
         """RFC 6120 §7.6 and §7.7."""
         if iq.type != "set" or not iq.has("bind", features.BIND):
             raise StreamError("not-authorized")
-        resource = iq.payload().findtext(f"{{{features.BIND}}}resource") or ""
+        asked = iq.payload().findtext(_RESOURCE) if b"resource" in iq.raw else None
         try:
-            session = await lifecycle.bind(self._server, principal, resource, self._stream, self.lang)
+            session = await lifecycle.bind(self._server, principal, asked or "", self._stream, self.lang)
         except DomainError as error:
             self._stream.write(error_reply(iq, from_domain_error(error)))
             return None

@@ -25,7 +25,7 @@ async def handle_get(query: Query) -> bytes:
     """RFC 6121 §2.1.3; with `ver` an empty result, to be followed by pushes, where that is less."""
     session = query.session
     session.has_roster = True
-    known = query.payload.get("ver")
+    known = query.payload.get("ver") if b"ver" in query.stanza.raw else None  # mostly no tree is needed
     roster = await load_own(query.server, session.account)
     if known is not None and await _push_changes(query, known, roster):
         return b""

@@ -23,6 +23,7 @@ from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.clock import now
 from armgs_server.xmpp import frame as frames
 from armgs_server.xmpp.account import Account
+from armgs_server.xmpp.departures import Departures
 from armgs_server.xmpp.frame import Frame
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
@@ -83,6 +84,7 @@ class Server:
         self.succession: Succession | None = None
         self.abroad: Abroad | None = None  # set by the service where other servers or components are reached
         self.transit = Transit()
+        self.departures = Departures(self)
         self.last_number = 0  # of the frames that this process has sent
         self.before_parking: list[Callable[[], Awaitable[None]]] = []  # done at the stop, clients gone
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind

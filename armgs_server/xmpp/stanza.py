@@ -164,8 +164,7 @@ class Stanza:
 
     def tree(self) -> etree._Element:
         """The whole element as a tree, `raw` read in the jabber:client namespace."""
-        wrapped = b"".join((b"<stream xmlns='jabber:client'>", self.raw, b"</stream>"))
-        return xmltree.parse(wrapped, max_size=len(wrapped))[0]
+        return xmltree.parse_again(b"<stream xmlns='jabber:client'>%b</stream>" % self.raw)[0]
 
     def payload(self) -> etree._Element:
         """The first child element as a tree: the payload of an IQ (RFC 6120 §8.2.3)."""
@@ -178,8 +177,8 @@ class Stanza:
         child = self.child(name, xmlns)
         if child is None:
             return ""
-        wrapped = b"<stream xmlns='jabber:client'>" + self.raw[child.start : child.end] + b"</stream>"
-        return xmltree.parse(wrapped, max_size=len(wrapped))[0].text or ""
+        wrapped = b"<stream xmlns='jabber:client'>%b</stream>" % self.raw[child.start : child.end]
+        return xmltree.parse_again(wrapped)[0].text or ""
 
 
 def head(name: str, from_: str, to: str = "", xmlns: str = "") -> bytes:

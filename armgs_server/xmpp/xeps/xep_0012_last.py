@@ -32,7 +32,9 @@ async def handle_contact(query: Query) -> bytes:
         raise StanzaError("forbidden")
     if await query.server.presences(query.to.bare):
         return element("query", {"xmlns": NAMESPACE, "seconds": "0"})
-    last = await query.server.store.read(lambda tx: last_activity.get(tx, person.id))
+    last = query.server.departures.get(person.id)
+    if last is None:
+        last = await query.server.store.read(lambda tx: last_activity.get(tx, person.id))
     if last is None:
         raise StanzaError("item-not-found", "never here")
     seconds = max(clock.now() - last.went, 0) // clock.SECOND
@@ -41,9 +43,7 @@ async def handle_contact(query: Query) -> bytes:
 
 def note(server: Server, session: Session) -> None:
     """The session has become unavailable. Nobody waits until that is written down."""
-    owner = session.account.owner
-    activity = LastActivity(session.number >> clock.ID_BITS, clock.now())
-    server.spawn(server.store.write(lambda tx: last_activity.put(tx, owner, activity)))
+    server.departures.note(session.account.owner, LastActivity(session.number >> clock.ID_BITS, clock.now()))
 
 
 ROUTES = (

@@ -45,13 +45,15 @@ async def greet(server: Server, session: Session) -> None:
     if department is None or _KINDS.isdisjoint(department.data) or not session.takes_messages:
         return
     owner, told = account.owner, department.data
+    was_here = server.departures.get(owner) is not None
     wanted = {kind: str(told[kind]["id"]).encode() for kind in (WELCOME, MOTD) if kind in told}
 
     async def unseen(tx: Tx) -> list[str]:
         seen = {kind: await documents.get(tx, owner, _SEEN + kind) for kind in wanted}
         new = [kind for kind, id_ in wanted.items() if seen[kind] != id_]
         # Who has been here before the welcome was written is no newcomer.
-        if WELCOME in new and (seen[WELCOME] or await last_activity.get(tx, owner) is not None):
+        is_known = was_here or bool(seen.get(WELCOME))
+        if WELCOME in new and (is_known or await last_activity.get(tx, owner) is not None):
             new.remove(WELCOME)
         return new
 
