@@ -27,6 +27,7 @@ from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
 from armgs_server.cli.retention import retention
 from armgs_server.cli.serve import serve
+from armgs_server.cli.shared import mailbox
 from armgs_server.cli.store import store
 from armgs_server.cli.undelete import undelete
 from armgs_server.cli.users import user
@@ -47,6 +48,7 @@ for command in (
     check,
     user,
     group,
+    mailbox,
     room,
     equipment,
     administrator,
