@@ -124,6 +124,22 @@ async def test_who_may_change_whom(log_in: LogIn, affiliation: str, change: str,
         assert answer.get("type") == "result"
 
 
+async def test_a_moderator_of_no_standing_before_those_who_have_one(log_in: LogIn) -> None:
+    """§8.2, §8.4, §9.7: who is above may not be touched; §9.6: moderators are made by admins."""
+    ivanov, petrova, sidorov = await log_in(IVANOV), await log_in(PETROVA), await log_in(SIDOROV)
+    await create(ivanov, "ivanov")
+    await enter(petrova, "petrova")
+    await enter(sidorov, "sidorov")
+    for nick in ("petrova", "sidorov"):
+        answer = await administer(ivanov, f"<item nick='{nick}' role='moderator'/>")
+        assert answer.get("type") == "result"
+    for role in ("none", "visitor", "participant"):
+        refused = await administer(petrova, f"<item nick='ivanov' role='{role}'/>")
+        assert error_of(refused) == "not-allowed"
+    refused = await administer(petrova, "<item nick='sidorov' role='participant'/>")
+    assert error_of(refused) == "forbidden"
+
+
 async def test_a_room_keeps_an_owner(log_in: LogIn) -> None:
     ivanov = await log_in(IVANOV)
     await create(ivanov, "ivanov")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from tests.world import IVANOV, PETROVA, SIDOROV
 from tests.xmpp.client import NAMESPACES, error_of, find, text
 from tests.xmpp.conftest import LogIn
-from tests.xmpp.rooms import ROOM, configure, create, enter, item, say
+from tests.xmpp.rooms import ROOM, configure, create, enter, entry, item, say
 
 
 async def test_everybody_gets_a_message_with_its_archive_id(log_in: LogIn) -> None:
@@ -34,6 +34,27 @@ async def test_everybody_gets_a_message_with_its_archive_id(log_in: LogIn) -> No
     assert result.get("from") == ROOM
     assert find(result, "mam:result").get("id") in ids
     assert text(result, "mam:result/forward:forwarded/c:message/c:body") == "Чай?"
+
+
+async def test_everything_an_occupant_says_has_its_id(log_in: LogIn) -> None:
+    """XEP-0421 §4: messages to all and to one, and the subject, now and for who comes later."""
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    await create(ivanov, "ivanov")
+    own = find(await enter(petrova, "petrova"), "occupant:occupant-id").get("id")
+    await configure(ivanov, changesubject="1")
+    forged = "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='mine'/>"
+    petrova.send(say("all"))
+    petrova.send(f"<message type='chat' to='{ROOM}/ivanov'><body>one</body>{forged}</message>")
+    petrova.send(f"<message type='groupchat' to='{ROOM}'><subject>Tea</subject>{forged}</message>")
+    sidorov = await log_in(SIDOROV)
+    await ivanov.receive("c:message", lambda each: each.findtext("c:subject", "", NAMESPACES) == "Tea")
+    sidorov.send(entry("sidorov"))
+    heard = [await ivanov.message("all"), await ivanov.message("one")]
+    for body in ("all", None):
+        heard.append(await sidorov.message(body))
+    assert heard[-1].findtext("c:subject", "", NAMESPACES) == "Tea"
+    for message in heard:
+        assert [each.get("id") for each in message.findall("occupant:occupant-id", NAMESPACES)] == [own]
 
 
 async def test_who_is_not_in_the_room_is_not_heard(log_in: LogIn) -> None:

@@ -99,10 +99,10 @@ def _check_role(own: Affiliation, occupant: Occupant, other: Affiliation, role: 
         if other > own:  # §8.2
             raise StanzaError("not-allowed", "nobody of a higher standing is kicked")
         return
-    if Role.MODERATOR in (role, occupant.role) and own < Affiliation.ADMIN:
-        raise StanzaError("forbidden", "only admins make or unmake moderators")  # §9.6, §9.7
     if role < occupant.role and other >= Affiliation.ADMIN:  # §8.4, §9.7
         raise StanzaError("not-allowed", "admins and owners are moderators")
+    if Role.MODERATOR in (role, occupant.role) and own < Affiliation.ADMIN:
+        raise StanzaError("forbidden", "only admins make or unmake moderators")  # §9.6, §9.7
     if role is Role.VISITOR and role < occupant.role and other >= own:  # §8.4
         raise StanzaError("not-allowed", "not with somebody of that standing")
 

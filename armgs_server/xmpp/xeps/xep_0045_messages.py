@@ -42,6 +42,11 @@ def forged(stanza: Stanza) -> list[Child]:
     return [child for child in stanza.children if f"{child.xmlns} {child.name}" in _FORGED]
 
 
+def _identity(occupant: Occupant) -> bytes:
+    """XEP-0421 §4: "attached to every message" of an occupant."""
+    return element("occupant-id", {"xmlns": OCCUPANT_ID, "id": occupant.occupant_id})
+
+
 async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> None:
     """§7.4: one message to everybody."""
     occupant = seat.occupant
@@ -50,8 +55,7 @@ async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> N
         return
     if occupant.role < Role.PARTICIPANT:
         raise StanzaError("forbidden", "you have no voice in the room")  # §7.4
-    identity = element("occupant-id", {"xmlns": OCCUPANT_ID, "id": occupant.occupant_id})
-    tail = stanza.tail(identity, forged(stanza))
+    tail = stanza.tail(_identity(occupant), forged(stanza))
     target = xep_0424_retraction.target_of(stanza)
     if target.isdecimal() and target.isascii() and room.config.is_archived and not room.is_locked:
         retracted = xep_0424_retraction.retracted(stanza.id)
@@ -134,7 +138,7 @@ async def _change_subject(server: Server, room: Room, stanza: Stanza, occupant: 
     if not is_allowed:
         raise StanzaError("forbidden", "you may not change the subject")
     start = head("message", occupant.address.full)
-    tail = stanza.tail(without=forged(stanza))
+    tail = stanza.tail(_identity(occupant), forged(stanza))
     delay = delayed(room.address.bare, clock.now())  # §7.2.15: who enters later learns when it was
     subject = start.removeprefix(b"<message") + tail[: -len(_END)] + delay + _END
     if not room.is_locked:
@@ -158,7 +162,7 @@ def private(server: Server, room: Room, stanza: Stanza, seat: Seat, nick: str) -
     if stanza.type != "error":
         _check_private(room, seat.occupant)
     mark = element("x", {"xmlns": USER}) if stanza.type != "error" else b""
-    tail = stanza.tail(mark, forged(stanza))
+    tail = stanza.tail(mark + _identity(seat.occupant), forged(stanza))
     for each in tuple(target.seats.values()):
         send(server, each.jid, head("message", seat.occupant.address.full, each.jid.full) + tail)
 
