@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small DNS server on loopback: answers what it was told, is silent about `silent…`, fails at `broken…`."""
+"""A small DNS server on loopback: answers what it was told, is silent about `silent…`, fails at `broken…`
+and at names that have a record SERVFAIL."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ class NameServer(asyncio.DatagramProtocol):
         texts = self.records.get((name, kind))
         if texts:
             answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *texts))
-        elif name.startswith("broken"):
+        elif name.startswith("broken") or (name, "SERVFAIL") in self.records:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
