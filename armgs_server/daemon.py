@@ -20,7 +20,7 @@ import uvloop
 from armgs_server import config as configuration
 from armgs_server import dav, imap, log, pop3, portal, preflight, smtp, xmpp
 from armgs_server.capacity import worker_count
-from armgs_server.config import COMPONENT_PORT, Config
+from armgs_server.config import COMPONENT_PORT, LMTP_PORT, Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Unusable
 from armgs_server.maintenance import Maintenance, jobs
@@ -112,6 +112,7 @@ def _optional_ports(config: Config) -> list[int]:
     federation = config.federation
     ports = [*POP3_PORTS] if config.pop3.enabled else []
     ports += SERVER_PORTS if federation.enabled else ()
+    ports += [LMTP_PORT] if config.smtp.lmtp_hosts else []
     return [*ports, COMPONENT_PORT] if federation.components else ports
 
 

@@ -35,6 +35,7 @@ from armgs_server.settings import describe_section, parse_section, read_toml, un
 
 __all__ = [
     "COMPONENT_PORT",
+    "LMTP_PORT",
     "SECTIONS",
     "Config",
     "DavSettings",
@@ -60,6 +61,7 @@ __all__ = [
 ]
 
 COMPONENT_PORT = 5347
+LMTP_PORT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ def _check_together(config: Config) -> None:
     for name, networks in (
         ("server.proxy_hosts", config.server.proxy_hosts),
         ("http.forwarding_hosts", config.http.forwarding_hosts),
+        ("smtp.lmtp_hosts", config.smtp.lmtp_hosts),
+        ("smtp.xclient_hosts", config.smtp.xclient_hosts),
         ("trust.trusted_networks", config.trust.trusted_networks),
     ):
         for network in networks:

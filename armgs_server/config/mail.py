@@ -21,6 +21,21 @@ class SmtpSettings:
     data_timeout: float = setting(180.0, doc="Wait for the next bytes of a message.", minimum=1)
     message_timeout: float = setting(3600.0, doc="A whole message must have come after this.", minimum=1)
     errors: int = setting(20, doc="Wrong commands before the connection is closed.", minimum=1)
+    lmtp_hosts: tuple[str, ...] = setting(
+        (),
+        doc="Mail servers, as addresses or networks, that deliver by LMTP (RFC 2033) on port 24; empty:\n"
+        "it is not listened on.",
+        restart=True,
+    )
+    xclient_hosts: tuple[str, ...] = setting(
+        (), doc="Proxies, as addresses or networks, that may say by XCLIENT for whom they speak."
+    )
+    future_release: float = setting(
+        2678400.0, doc="People may have mail sent so much later (FUTURERELEASE); 0: not at all.", minimum=0
+    )
+    priority: int = setting(
+        4, doc="The highest priority that people may ask for (MT-PRIORITY, RFC 6710).", minimum=0, maximum=9
+    )
     relay_host: str = setting("", doc="Host, or host:port, that takes all mail for others; empty: MX.")
     relay_routes: tuple[str, ...] = setting(
         (), doc='Domains with a server of their own: "example.org=host:port". They go before relay_host.'

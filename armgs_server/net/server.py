@@ -32,6 +32,7 @@ _ACCEPT_BURST = 64
 _ACCEPT_PAUSE = 0.5  # seconds to wait when the process has no more descriptors
 _SERVICE_OF = {
     "smtp": "smtp",
+    "lmtp": "smtp",
     "submission": "smtp",
     "submissions": "smtp",
     "imap": "imap",

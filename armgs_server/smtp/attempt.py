@@ -18,7 +18,7 @@ from armgs_server.smtp.policies import Policies
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.protection import Mode, Protection
 from armgs_server.smtp.replies import Reply
-from armgs_server.smtp.routing import Host, NoRoute, Routing
+from armgs_server.smtp.routing import Host, NoRoute, Routing, split_host
 from armgs_server.storage import clock, mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
@@ -88,7 +88,7 @@ class Attempts:
         results = {entry.id: await _deliver_here(self._core, entry, text) for entry in entries}
         unknown = replies.NO_SUCH_USER_550.enhanced
         strangers = [entry for entry in entries if results[entry.id].status == unknown]
-        host = self._routing.split_host(first.domain)
+        host = split_host(self._core.config.smtp, first.domain)
         if strangers and host is not None:
             results |= await self._deliver_to([host], strangers, text, now)
         return results
@@ -148,6 +148,8 @@ async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: in
 async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
     """A mailbox here that could not take the message before, or a domain that is served here by now."""
     mailbox = int(entry.data.get("mailbox", 0))
+    if "list" in entry.data:
+        return await _deliver_to_list(core, entry, text)
     if mailbox:
         owner = await core.directory.by_id(mailbox)
         if owner is None or owner.disabled:
@@ -165,6 +167,17 @@ async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
         return Result(found.enhanced, found.lines[0])
     index = await mail.read_index(core.store.blobs, BlobRef(entry.blob, len(text), text))
     return Result("2.1.5", "Delivered", owners=found.owners, size=len(text), index=index)
+
+
+async def _deliver_to_list(core: Core, entry: Entry, text: bytes) -> Result:
+    """A moderator has let it through: the bytes are the members' already."""
+    group = await core.directory.by_id(int(entry.data["list"]))
+    members = await core.directory.members(group) if group is not None else ()
+    owners = tuple(sorted({member.id for member in members if not member.disabled}))
+    if not owners:
+        return Result(replies.EMPTY_LIST_550.enhanced, replies.EMPTY_LIST_550.lines[0])
+    index = await mail.read_index(core.store.blobs, BlobRef(entry.blob, len(text), text))
+    return Result("2.1.5", "Delivered", owners=owners, size=len(text), index=index)
 
 
 def _result(answer: Answer) -> Result:

@@ -8,11 +8,21 @@ is computed from the tables below, so nothing is offered that is not there.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from armgs_server.errors import Invalid
-from armgs_server.smtp import grammar, login, parameters, policy, replies, text
+from armgs_server.smtp import (
+    grammar,
+    lists,
+    login,
+    parameters,
+    parameters_sending,
+    policy,
+    replies,
+    text,
+    xclient,
+)
 from armgs_server.smtp.grammar import Path
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.smtp.transaction import Transaction
@@ -29,12 +39,13 @@ class Specification:
 
     handler: Handler
     needs_greeting: bool = False
+    is_lmtp: bool | None = None  # known in LMTP only, or in SMTP only
 
 
 async def handle(session: Session, verb: str, argument: str) -> None:
     """Looks the command up, checks that it may come now, and runs it."""
     specification = COMMANDS.get(verb)
-    if specification is None:
+    if specification is None or (specification.is_lmtp not in (None, session.role.is_lmtp)):
         session.fail(replies.UNKNOWN_COMMAND_500)
         return
     if specification.needs_greeting and not session.helo:
@@ -71,6 +82,7 @@ async def handle_mail(session: Session, argument: str) -> None:
         session.fail(replies.BAD_SENDER_501.with_text(f"Bad sender: {error.text}"))
         return
     transaction = Transaction(session.delivery, path.address, session.principal)
+    transaction.is_from_stranger = not session.role.is_lmtp
     refusal = parameters.apply_mail(session, transaction, path.parameters)
     if refusal is None and not path.text.isascii() and not transaction.needs_utf8:
         refusal = replies.NEED_UTF8_553  # RFC 6531 §3.4
@@ -80,7 +92,8 @@ async def handle_mail(session: Session, argument: str) -> None:
         session.fail(refusal)
         return
     session.transaction = transaction
-    session.send(replies.SENDER_OK_250)
+    # RFC 6710 §4.1: who asked for more than there is learns it.
+    session.send(replies.PRIORITY_LOWERED_250 if transaction.is_priority_lowered else replies.SENDER_OK_250)
 
 
 async def handle_rcpt(session: Session, argument: str) -> None:
@@ -113,18 +126,22 @@ async def handle_rcpt(session: Session, argument: str) -> None:
     if isinstance(found, Reply):
         session.send(found)
         return
-    if found.is_remote and transaction.is_binary:
-        session.send(replies.BINARY_ELSEWHERE_554)
-        return
-    if found.list_address and not transaction.has_room_for_list:
-        session.send(replies.TOO_MANY_RECIPIENTS_452)
-        return
+    answer = replies.RECIPIENT_OK_250
+    if found.mail_list is not None:
+        if not transaction.has_room_for_list:
+            session.send(replies.TOO_MANY_RECIPIENTS_452)
+            return
+        answer = await lists.check_poster(session.core, found.mail_list, session.principal) or answer
+        if not answer.is_positive:
+            session.send(answer)
+            return
+        found = replace(found, is_held=answer is replies.HELD_250)
     accepted = parameters.apply_rcpt(session, found, path.parameters)
     if isinstance(accepted, Reply):
         session.fail(accepted)
         return
     transaction.recipients.append(accepted)
-    session.send(replies.RECIPIENT_OK_250)
+    session.send(answer)
 
 
 async def handle_rset(session: Session, argument: str) -> None:
@@ -210,8 +227,9 @@ def _extension_auth(session: Session) -> str:
 
 
 COMMANDS: Mapping[str, Specification] = {
-    "EHLO": Specification(handle_ehlo),
-    "HELO": Specification(handle_helo),
+    "EHLO": Specification(handle_ehlo, is_lmtp=False),
+    "HELO": Specification(handle_helo, is_lmtp=False),
+    "LHLO": Specification(handle_ehlo, is_lmtp=True),  # RFC 2033 §4.1: neither HELO nor EHLO
     "MAIL": Specification(handle_mail, needs_greeting=True),
     "RCPT": Specification(handle_rcpt, needs_greeting=True),
     "DATA": Specification(text.handle_data, needs_greeting=True),
@@ -223,6 +241,7 @@ COMMANDS: Mapping[str, Specification] = {
     "QUIT": Specification(handle_quit),
     "AUTH": Specification(login.handle_auth, needs_greeting=True),
     "STARTTLS": Specification(handle_starttls, needs_greeting=True),
+    "XCLIENT": Specification(xclient.handle_xclient, needs_greeting=True),
     "EXPN": Specification(handle_not_implemented),
     "TURN": Specification(handle_not_implemented),
     "SEND": Specification(handle_not_implemented),
@@ -241,6 +260,12 @@ EXTENSIONS: tuple[Callable[[Session], str], ...] = (
     lambda session: "BINARYMIME",  # RFC 3030
     lambda session: "ENHANCEDSTATUSCODES",  # RFC 2034
     parameters.extension_dsn,  # RFC 3461
+    lambda session: "DELIVERBY",  # RFC 2852
+    parameters_sending.extension_future_release,  # RFC 4865
+    lambda session: "MT-PRIORITY",  # RFC 6710
+    parameters_sending.extension_limits,  # RFC 9422
+    parameters_sending.extension_require_tls,  # RFC 8689
+    xclient.extension,
     lambda session: "HELP",
     _extension_starttls,  # RFC 3207
     _extension_auth,  # RFC 4954

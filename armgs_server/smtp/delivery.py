@@ -19,6 +19,7 @@ from armgs_server.directory.cache import Cache
 from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.service import Core
+from armgs_server.smtp.lists import MailList
 from armgs_server.smtp.policy import Recipient
 from armgs_server.storage import accounts, clock, collections, fanout, invitations, mail, queue
 from armgs_server.storage.blobs import BlobRef
@@ -30,6 +31,8 @@ from armgs_server.trust.model import Judge, Seal
 # INBOXes and full mailboxes remembered; and how long a mailbox that was full is asked about at RCPT.
 REMEMBERED = 20_000
 FULL_TIME = 10 * clock.MINUTE
+# RFC 6710 §5.2: a step of priority is worth so much waiting in the queue.
+PRIORITY_STEP = 5 * clock.MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,14 @@ class Envelope:
     author: int = 0  # the principal who submitted it; 0 = from outside, or the server itself
     needs_utf8: bool = False
     is_8bit: bool = False
+    is_binary: bool = False
     returned: str = ""  # RET of RFC 3461 §4.3: FULL, HDRS or not given
     envelope_id: str = ""  # ENVID of RFC 3461 §4.4
     is_junk: bool = False  # it goes to the recipients' Junk
+    needs_tls: bool = False  # REQUIRETLS, RFC 8689
+    priority: int = 0  # MT-PRIORITY, RFC 6710
+    deliver_by: tuple[int, str] | None = None  # until when, and what then (RFC 2852)
+    release: int = 0  # nobody gets it before (RFC 4865); 0 = at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,13 @@ class Copy:
 
     mailboxes: tuple[tuple[int, Recipient], ...] = ()
     destinations: tuple[Recipient, ...] = ()
-    list_address: str = ""
-    list_name: str = ""
+    mail_list: MailList | None = None
+
+    def sender(self, envelope: Envelope) -> str:
+        """RFC 5321 §3.9.2: what a list sends comes back to who looks after it."""
+        if self.mail_list is None or not envelope.sender:
+            return envelope.sender
+        return self.mail_list.owner_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,9 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
     remote: dict[str, Recipient] = {}
     lists: dict[str, Recipient] = {}
     for recipient in recipients:
-        if recipient.list_address:
+        if recipient.requests_of is not None:
+            continue
+        if recipient.mail_list is not None:
             lists.setdefault(recipient.list_address, recipient)
         elif recipient.is_remote:
             remote.setdefault(recipient.path, recipient)
@@ -83,10 +98,13 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
     copies = [Copy(tuple(sorted(direct.items(), key=_owner)), tuple(remote.values()))]
     reached = set(direct)
     for recipient in lists.values():
+        if recipient.is_held:
+            copies.append(Copy((), (recipient,), recipient.mail_list))
+            continue
         owners = [owner for owner in recipient.owners if owner not in reached]
         reached.update(owners)
         mailboxes = tuple((owner, recipient) for owner in owners)
-        copies.append(Copy(mailboxes, (), recipient.list_address, recipient.list_name))
+        copies.append(Copy(mailboxes, (), recipient.mail_list))
     return [copy for copy in copies if copy.mailboxes or copy.destinations]
 
 
@@ -115,9 +133,17 @@ class Delivery:
         """Whether the owner's quota is worth a look before a message is taken."""
         return (self._full.get(owner) or 0) > clock.now()
 
-    async def deliver(self, envelope: Envelope, stored: Sequence[Stored], now: int) -> frozenset[int]:
-        """Durable when it returns: those for whom it waits. OverQuota when nobody can take it; Temporary."""
+    async def deliver(
+        self, envelope: Envelope, stored: Sequence[Stored], now: int, *, queues_full: bool = True
+    ) -> frozenset[int]:
+        """Durable when it returns: those for whom it waits. OverQuota when nobody can take it; Temporary.
+
+        Without `queues_full` it waits for nobody: those whose mailbox is full do not get it.
+        """
         owners = {owner for each in stored for owner, _ in each.copy.mailboxes}
+        if envelope.release > now:
+            await self.core.store.write(lambda tx: self._enqueue_all(tx, envelope, stored, now, owners))
+            return frozenset(owners)
         inboxes: dict[int, Collection] = {}
         if not envelope.is_junk:
             inboxes = {owner: inbox for owner in owners if (inbox := await self._inbox(owner))}
@@ -129,7 +155,9 @@ class Delivery:
                 for owner in owners:
                     self._inboxes.drop(owner)
         # Somebody's mailbox is full or gone, and nothing was kept: once more, with a look at each.
-        full = await self.core.store.write(lambda tx: self.place(tx, envelope, stored, now))
+        full = await self.core.store.write(
+            lambda tx: self.place(tx, envelope, stored, now, queues_full=queues_full)
+        )
         for owner in full:
             self._full.put(owner, now + FULL_TIME)
         if full and len(full) == len(owners) and not any(each.copy.destinations for each in stored):
@@ -137,7 +165,14 @@ class Delivery:
         return frozenset(full)
 
     async def place(
-        self, tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int, *, may_wait: bool = False
+        self,
+        tx: Tx,
+        envelope: Envelope,
+        stored: Sequence[Stored],
+        now: int,
+        *,
+        may_wait: bool = False,
+        queues_full: bool = True,
     ) -> list[int]:
         """Gives each recipient the message, or a place in the queue; the owners who could not take it.
 
@@ -153,8 +188,7 @@ class Delivery:
                 else:
                     full.append(owner)
         if taken:
-            for each in stored:
-                await self._enqueue(tx, envelope, each, now, full)
+            await self._enqueue_all(tx, envelope, stored, now, full if queues_full else ())
         return full
 
     async def _place_all(
@@ -178,6 +212,12 @@ class Delivery:
             if each.copy.destinations:
                 await self._enqueue(tx, envelope, each, now, ())
 
+    async def _enqueue_all(
+        self, tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int, late: Container[int]
+    ) -> None:
+        for each in stored:
+            await self._enqueue(tx, envelope, each, now, late)
+
     async def _enqueue(
         self, tx: Tx, envelope: Envelope, stored: Stored, now: int, late: Container[int]
     ) -> None:
@@ -193,8 +233,9 @@ class Delivery:
                 for recipient, owner in waiting
             ],
             owner=envelope.author,
-            sender=envelope.sender,
+            sender=stored.copy.sender(envelope),
             now=now,
+            due=_due(envelope, stored, now),
             lifetime=round(self.core.config.smtp.queue_lifetime * clock.SECOND),
         )
 
@@ -239,8 +280,20 @@ def _queue_data(envelope: Envelope, stored: Stored, recipient: Recipient, owner:
         data["utf8"] = True
     if envelope.is_8bit:
         data["8bit"] = True
+    if envelope.is_binary:
+        data["binary"] = True
     if envelope.is_junk:
         data["junk"] = True
+    if envelope.needs_tls:
+        data["tls"] = True
+    if envelope.priority:
+        data["priority"] = envelope.priority
+    if envelope.deliver_by is not None:
+        data["by"] = list(envelope.deliver_by)
+    if envelope.release:
+        data["release"] = envelope.release
+    if recipient.is_held and recipient.mail_list is not None:
+        data["list"] = recipient.mail_list.id
     if envelope.returned:
         data["ret"] = envelope.returned
     if envelope.envelope_id:
@@ -250,6 +303,13 @@ def _queue_data(envelope: Envelope, stored: Stored, recipient: Recipient, owner:
     if recipient.original:
         data["orcpt"] = list(recipient.original)
     return data
+
+
+def _due(envelope: Envelope, stored: Stored, now: int) -> int:
+    """When it is sent for the first time: what is urgent goes before what has waited longer."""
+    if any(recipient.is_held for recipient in stored.copy.destinations):
+        return queue.HELD
+    return max(now, envelope.release) - envelope.priority * PRIORITY_STEP
 
 
 def _owner(mailbox: tuple[int, Recipient]) -> int:

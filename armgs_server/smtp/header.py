@@ -21,10 +21,11 @@ from armgs_server.errors import Invalid
 from armgs_server.formats import addresses
 from armgs_server.formats.addresses import Address
 from armgs_server.formats.mime_address import parse_address_list
-from armgs_server.formats.mime_header import unfold
+from armgs_server.formats.mime_header import decode_text, unfold
 
 # The longest From: that is looked at (and trusted).
 AUTHORS_LIMIT = 8192
+SUBJECT_LIMIT = 2000
 
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _LIST_ID = re.compile(rb"<([^<>\s]+)>")
@@ -71,6 +72,17 @@ def list_fields(address: str, name: str) -> bytes:
     return (
         f"List-Id: {phrase} <{list_id(address)}>\r\nList-Post: <mailto:{quote(local)}@{domain}>\r\n"
     ).encode()
+
+
+def subject(head: bytes) -> str:
+    """The text of Subject:, decoded; empty where there is none."""
+    values = fields(head, "subject")
+    return decode_text(values[0][:SUBJECT_LIMIT]).strip() if values else ""
+
+
+def is_automatic_reply(head: bytes) -> bool:
+    """RFC 3834 §5: a program answers a message, as vacation and reports do."""
+    return any(value.strip().lower().startswith(b"auto-replied") for value in fields(head, "auto-submitted"))
 
 
 def list_id(address: str) -> str:

@@ -60,7 +60,7 @@ async def handle_auth(session: Session, argument: str) -> None:
             return
     session.exchange = session.core.directory.auth.begin(
         service="smtp",
-        peer=session.stream.peer,
+        peer=session.peer,
         is_tls=session.stream.is_tls,
         channel_binding=session.stream.channel_binding,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from armgs_server.errors import Invalid
-from armgs_server.smtp import grammar, replies
+from armgs_server.smtp import grammar, parameters_sending, replies
 from armgs_server.smtp.grammar import Parameters
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply
@@ -140,6 +140,11 @@ MAIL_PARAMETERS: Mapping[str, MailParameter] = {
     "AUTH": _auth,
     "RET": _ret,
     "ENVID": _envid,
+    "REQUIRETLS": parameters_sending.require_tls,
+    "BY": parameters_sending.deliver_by,
+    "HOLDFOR": parameters_sending.hold_for,
+    "HOLDUNTIL": parameters_sending.hold_until,
+    "MT-PRIORITY": parameters_sending.priority,
 }
 
 RCPT_PARAMETERS: Mapping[str, RcptParameter] = {"NOTIFY": _notify, "ORCPT": _orcpt}

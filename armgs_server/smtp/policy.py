@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from armgs_server.config import LMTP_PORT
 from armgs_server.directory.model import Principal
 from armgs_server.errors import NotFound
 from armgs_server.formats import addresses
 from armgs_server.formats.addresses import Address
 from armgs_server.net.stream import Security
 from armgs_server.service import Core
-from armgs_server.smtp import replies
+from armgs_server.smtp import lists, replies, routing
+from armgs_server.smtp.lists import MailList
 from armgs_server.smtp.replies import Reply
 from armgs_server.storage import accounts
 
 # A message declared larger than this is worth a look at the quota before it comes.
 LARGE = 1024 * 1024
-LIST_KINDS = ("group", "unit", "department")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +34,37 @@ class Role:
     port: int
     tls: Security
     is_submission: bool
+    is_lmtp: bool = False
 
 
 MX = Role("smtp", 25, "starttls", is_submission=False)
 SUBMISSION = Role("submission", 587, "starttls", is_submission=True)
 SUBMISSIONS = Role("submissions", 465, "direct", is_submission=True)  # RFC 8314 §3.3
+LMTP = Role("lmtp", LMTP_PORT, "starttls", is_submission=False, is_lmtp=True)  # RFC 2033
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One accepted forward-path. Without owners and list it belongs to another domain."""
+    """One accepted forward-path. Without owners, list and requests it belongs to another server."""
 
     path: str
     domain: str
     owners: tuple[int, ...] = ()
-    list_address: str = ""
-    list_name: str = ""
+    mail_list: MailList | None = None
+    is_held: bool = False  # a moderator decides whether the list's members get it
+    requests_of: MailList | None = None  # the list that is asked to do something
     notify: frozenset[str] = frozenset()  # RFC 3461 §4.1; empty = not given
     original: tuple[str, str] | None = None  # RFC 3461 §4.2
 
     @property
     def is_remote(self) -> bool:
         """Whether it must be sent on."""
-        return not self.owners and not self.list_address
+        return not self.owners and self.mail_list is None and self.requests_of is None
+
+    @property
+    def list_address(self) -> str:
+        """The list's address; empty where it is none."""
+        return self.mail_list.address if self.mail_list is not None else ""
 
 
 async def find_recipient(
@@ -79,10 +88,10 @@ async def find_recipient(
     if principal is None and address.local.lower() in ("postmaster", "abuse"):
         return await _find_postmaster(core, address, domain)  # RFC 5321 §4.5.1, RFC 2142 §4
     if principal is None:
-        return replies.NO_SUCH_USER_550
+        return await _find_unknown(core, address, domain)
     if principal.disabled:
         return replies.DISABLED_550
-    if principal.kind in LIST_KINDS:
+    if principal.kind in lists.KINDS:
         if is_report:
             return replies.NULL_TO_LIST_550
         return await _find_list(core, address, principal)
@@ -121,7 +130,21 @@ async def _find_list(core: Core, address: Address, group: Principal) -> Recipien
     owners = tuple(sorted({member.id for member in members if not member.disabled}))
     if not owners:
         return replies.EMPTY_LIST_550
-    return Recipient(str(address), group.domain, owners, group.address, group.name or group.address)
+    return Recipient(str(address), group.domain, owners, lists.list_of(group))
+
+
+async def _find_unknown(core: Core, address: Address, domain: str) -> Recipient | Reply:
+    """Nobody has the address: who looks after a list, or somebody on the domain's other server."""
+    service = await lists.find_service(core, address)
+    if service is not None:
+        group, kind = service
+        if kind == lists.REQUEST:
+            return Recipient(str(address), domain, requests_of=lists.list_of(group))
+        owners = await lists.caretakers(core, group)
+        return Recipient(str(address), domain, owners) if owners else replies.NO_SUCH_USER_550
+    if routing.split_host(core.config.smtp, domain) is not None:
+        return Recipient(str(address), domain)
+    return replies.NO_SUCH_USER_550
 
 
 async def _find_postmaster(core: Core, address: Address, domain: str) -> Recipient | Reply:

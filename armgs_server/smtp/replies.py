@@ -42,6 +42,8 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
+HELD_250 = reply(250, "2.1.5", "A moderator of the list decides")
+PRIORITY_LOWERED_250 = reply(250, "2.3.6", "Sender OK; the priority was lowered")
 OK_250 = reply(250, "2.0.0", "OK")
 RESET_250 = reply(250, "2.0.0", "Reset")
 SENDER_OK_250 = reply(250, "2.1.0", "Sender OK")
@@ -54,7 +56,7 @@ CANNOT_VERIFY_252 = reply(252, "2.0.0", "Cannot verify the address; send to it a
 HELP_214 = reply(
     214,
     "2.0.0",
-    "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP STARTTLS AUTH",
+    "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP STARTTLS AUTH LHLO XCLIENT",
     "The protocol is RFC 5321; your mail program speaks it for you",
 )
 START_MAIL_354 = reply(354, "", "Start mail input; end with <CRLF>.<CRLF>")
@@ -77,6 +79,7 @@ UNKNOWN_COMMAND_500 = reply(500, "5.5.1", "Unknown command")
 SYNTAX_501 = reply(501, "5.5.4", "Syntax error in the arguments")
 BAD_SENDER_501 = reply(501, "5.1.7", "Bad sender address")
 BAD_RECIPIENT_501 = reply(501, "5.1.3", "Bad recipient address")
+TOO_LATE_501 = reply(501, "5.5.4", "Mail is not held for so long")
 CANCELLED_501 = reply(501, "5.7.0", "Authentication cancelled")
 BAD_BASE64_501 = reply(501, "5.5.2", "The response is not base64")
 NOT_IMPLEMENTED_502 = reply(502, "5.5.1", "Not implemented here")
@@ -95,6 +98,10 @@ LOOP_554 = reply(554, "5.4.6", "The message goes round in a loop")
 NO_RELAY_550 = reply(550, "5.7.1", "This server takes mail only for its own domains")
 NOT_YOUR_ADDRESS_550 = reply(550, "5.7.1", "You may not send from this address")
 DISABLED_550 = reply(550, "5.2.1", "This mailbox is disabled")
+NOT_A_POSTER_550 = reply(550, "5.7.2", "You may not write to this list")
+AUTOMATIC_TO_LIST_550 = reply(550, "5.7.1", "A list takes no automatic replies")
+LMTP_ONLY_550 = reply(550, "5.7.1", "This port is for mail servers that this one knows")
+NO_XCLIENT_550 = reply(550, "5.7.0", "XCLIENT is not for you")
 NO_MAILBOX_550 = reply(550, "5.2.1", "This address takes no mail")
 EMPTY_LIST_550 = reply(550, "5.2.4", "The list has no members")
 NULL_TO_LIST_550 = reply(550, "5.7.1", "A list takes no delivery reports")
@@ -103,5 +110,4 @@ HEADER_TOO_LARGE_552 = reply(552, "5.3.4", "The message's header is larger than 
 NEED_UTF8_553 = reply(553, "5.6.7", "The address needs SMTPUTF8, which the message did not ask for")
 NEED_BDAT_503 = reply(503, "5.6.1", "BODY=BINARYMIME needs BDAT")
 NOT_YOUR_HEADER_554 = reply(554, "5.7.1", "The From: address is not one you may send as")
-BINARY_ELSEWHERE_554 = reply(554, "5.6.1", "Binary messages can be sent within this server only")
 UNKNOWN_PARAMETER_555 = reply(555, "5.5.4", "Parameter not known")

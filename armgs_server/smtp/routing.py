@@ -90,10 +90,6 @@ class Routing:
             raise failure or NoRoute("5.4.4", f"{domain} has no address")
         return found[:MAX_HOSTS]
 
-    def split_host(self, domain: str) -> Host | None:
-        """The other server of a domain whose people are partly there."""
-        return _named(self._settings.split, "split").get(domain)
-
     async def tlsa(self, host: Host) -> tuple[Tlsa, ...]:
         """The TLSA records that the DNS has, authentic, for a server; NoRoute where it does not tell."""
         try:
@@ -173,6 +169,11 @@ class Routing:
             raise
         except (dns.exception.DNSException, OSError) as error:
             raise NoRoute("4.4.3", f"the name service does not answer for {name}") from error
+
+
+def split_host(settings: SmtpSettings, domain: str) -> Host | None:
+    """The other server of a domain whose people are partly there."""
+    return _named(settings.split, "split").get(domain) if settings.split else None
 
 
 @lru_cache(maxsize=4)

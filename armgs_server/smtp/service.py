@@ -11,7 +11,7 @@ from armgs_server.net.stream import Listener, Stream
 from armgs_server.service import Core
 from armgs_server.smtp import replies
 from armgs_server.smtp.delivery import Delivery
-from armgs_server.smtp.policy import MX, SUBMISSION, SUBMISSIONS, Role
+from armgs_server.smtp.policy import LMTP, MX, SUBMISSION, SUBMISSIONS, Role
 from armgs_server.smtp.relay import Relay
 from armgs_server.smtp.session import Session
 from armgs_server.trust.arrival import Judge
@@ -32,8 +32,12 @@ class SmtpService:
 
     @property
     def listeners(self) -> Sequence[Listener]:
-        """Ports 25, 587, and 465 where there is a certificate."""
-        roles = (MX, SUBMISSION, SUBMISSIONS) if self._core.tls is not None else (MX, SUBMISSION)
+        """Ports 25, 587, 465 where there is a certificate, and 24 where mail servers may deliver by LMTP."""
+        roles: tuple[Role, ...] = (
+            (MX, SUBMISSION, SUBMISSIONS) if self._core.tls is not None else (MX, SUBMISSION)
+        )
+        if self._core.config.smtp.lmtp_hosts:
+            roles = (*roles, LMTP)
         return [
             Listener(role.name, role.port, role.tls, self._connector(role), replies.TOO_BUSY_421.wire)
             for role in roles

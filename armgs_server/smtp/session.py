@@ -24,6 +24,7 @@ from armgs_server.errors import (
     Temporary,
     TooLarge,
 )
+from armgs_server.net.hosts import is_within
 from armgs_server.net.stream import Stream
 from armgs_server.service import Core
 from armgs_server.smtp import commands, login, replies, text
@@ -74,6 +75,7 @@ class Session:
         self.delivery = delivery
         self.role = role
         self.stream = stream
+        self.peer = stream.peer  # the client's address, as a trusted proxy may have told it
         self.protocol = SmtpProtocol(self.core.config.smtp.line_length)
         self.helo = ""
         self.is_extended = False  # EHLO, not HELO
@@ -92,7 +94,11 @@ class Session:
     async def run(self) -> None:
         """From the greeting to the end of the connection."""
         hostname = self.core.config.server.hostname
-        self.send(reply(220, "", f"{hostname} ESMTP ready"))
+        if self.role.is_lmtp and not is_within(self.peer, self.core.config.smtp.lmtp_hosts):
+            self.send(replies.LMTP_ONLY_550)
+            self.is_closing = True
+        else:
+            self.send(reply(220, "", f"{hostname} {'LMTP' if self.role.is_lmtp else 'ESMTP'} ready"))
         try:
             while not self.is_closing:
                 if self._is_stopping and self._is_idle:
@@ -154,6 +160,8 @@ class Session:
         """The word after "with" in Received: (RFC 3848, RFC 6531 §4.3)."""
         if not self.is_extended:
             return "SMTP"
+        if self.role.is_lmtp:
+            return "LMTP" + ("S" if self.stream.is_tls else "")
         name = "UTF8SMTP" if self.transaction is not None and self.transaction.needs_utf8 else "ESMTP"
         return name + ("S" if self.stream.is_tls else "") + ("A" if self.principal else "")
 
@@ -198,10 +206,14 @@ class Session:
         except DomainError as error:
             self._fail_with(error)
 
-    def _fail_with(self, error: DomainError) -> None:
-        answer = next(answer for kind, answer in ERROR_REPLIES if isinstance(error, kind))
+    def reply_for(self, error: DomainError) -> Reply:
+        """The reply that a domain error is."""
         if isinstance(error, Temporary):
             _log.warning("temporary failure", connection=self.stream.id, error=error, cause=error.__cause__)
+        return next(answer for kind, answer in ERROR_REPLIES if isinstance(error, kind))
+
+    def _fail_with(self, error: DomainError) -> None:
+        answer = self.reply_for(error)
         self.reset()
         self.fail(answer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from armgs_server.errors import Invalid
+from armgs_server.errors import DomainError, Invalid
 from armgs_server.smtp import grammar, replies
 from armgs_server.smtp.replies import Reply
 
@@ -68,15 +68,23 @@ async def handle_end(session: Session) -> None:
     transaction, session.transaction = session.transaction, None
     assert transaction is not None  # DATA and BDAT are refused without one
     try:
-        answer = await transaction.finish()
+        # RFC 2033 §4.2: LMTP answers for each recipient.
+        answers = await transaction.finish_each() if session.role.is_lmtp else [await transaction.finish()]
+    except DomainError as error:
+        transaction.abort()
+        if not session.role.is_lmtp:
+            raise
+        answers = [session.reply_for(error)] * len(transaction.recipients)
     except BaseException:
         transaction.abort()
         raise
-    if answer.is_positive:
+    if any(answer.is_positive for answer in answers):
         session.errors = 0
-        session.send(answer)
-    else:
-        session.fail(answer)
+    for answer in answers:
+        if answer.is_positive:
+            session.send(answer)
+        else:
+            session.fail(answer)
 
 
 def _check_ready(session: Session) -> Reply | None:
@@ -92,4 +100,4 @@ def _begin(session: Session) -> None:
     transaction = session.transaction
     assert transaction is not None  # _check_ready has looked
     if transaction.body is None:
-        transaction.begin(session.helo, session.stream.peer, session.trace_protocol)
+        transaction.begin(session.helo, session.peer, session.trace_protocol)

@@ -8,9 +8,9 @@ from mmap import mmap
 
 from armgs_server import log
 from armgs_server.directory.model import Principal
-from armgs_server.errors import DomainError
+from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
-from armgs_server.smtp import header, policy, replies, reports
+from armgs_server.smtp import header, policy, replies, reports, requests
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.header import Trace
@@ -40,6 +40,13 @@ class Transaction:
         self.needs_utf8 = False
         self.is_8bit = False
         self.is_binary = False
+        self.needs_tls = False
+        self.priority = 0
+        self.is_priority_lowered = False
+        self.deliver_by: tuple[int, str] | None = None
+        self.release = 0
+        self.is_from_stranger = True
+        self.queues_full = True  # who cannot take it now gets it later
         self.returned = ""
         self.envelope_id = ""
         self.body: Body | None = None
@@ -48,18 +55,20 @@ class Transaction:
         self._trace: Trace | None = None
         self._copies: list[Copy] = []
         self._verdict = Verdict()
+        self._late: frozenset[int] = frozenset()
+        self._subject = ""  # of requests to lists
 
     @property
     def has_room_for_list(self) -> bool:
         """Each list has a copy of its own, which is written at the same time as the others."""
-        return sum(1 for each in self.recipients if each.list_address) < LISTS
+        return sum(1 for each in self.recipients if each.mail_list is not None) < LISTS
 
     def begin(self, helo: str, peer: str, protocol: str) -> Body:
         """The text follows; what is told of its way goes into Received:."""
         single = self.recipients[0].path if len(self.recipients) == 1 else ""
         hostname = self.core.config.server.hostname
         self._trace = Trace(helo, peer, hostname, protocol, f"{self._id:x}", single)
-        is_outside = self.author is None and self._delivery.judge is not None
+        is_outside = self.is_from_stranger and self.author is None and self._delivery.judge is not None
         judge = self._judge if is_outside and self._delivery.is_judged(peer) else None
         self.body = Body(self.core.store.blobs, self.core.config.smtp.message_size, self._inspect, judge)
         return self.body
@@ -71,13 +80,15 @@ class Transaction:
         if isinstance(refs, Reply):
             _log.info("message refused", id=f"{self._id:x}", code=refs.code, size=self.body.size)
             return refs
-        skip = len(header.return_path(self._sender_text))
+        envelope = self._envelope()
         stored: list[Stored] = []
         for copy, ref in zip(self._copies, refs, strict=True):
             index = await mail.read_index(self.core.store.blobs, ref) if copy.mailboxes else None
+            skip = len(header.return_path(copy.sender(envelope)))
             stored.append(Stored(copy, ref, index, skip))
-        envelope = self._envelope()
-        full = await self._delivery.deliver(envelope, stored, self._now)
+        full = await self._delivery.deliver(envelope, stored, self._now, queues_full=self.queues_full)
+        self._late = full
+        await self._ask_lists(stored)
         delivered = [each for each in self.recipients if "SUCCESS" in each.notify and not each.is_remote]
         if delivered and self.sender is not None:
             told = [each for each in delivered if full.isdisjoint(each.owners)]
@@ -90,6 +101,30 @@ class Transaction:
             size=self.body.size,
         )
         return reply(250, "2.0.0", f"Message taken, id {self._id:x}")
+
+    async def finish_each(self) -> Sequence[Reply]:
+        """RFC 2033 §4.2: a reply for each recipient, in their order; who cannot take it does not get it."""
+        recipients = tuple(self.recipients)
+        self.queues_full = False
+        try:
+            answer = await self.finish()
+        except OverQuota:
+            return [replies.MAILBOX_FULL_452] * len(recipients)
+        return [
+            replies.MAILBOX_FULL_452 if each.owners and self._late.issuperset(each.owners) else answer
+            for each in recipients
+        ]
+
+    async def _ask_lists(self, stored: Sequence[Stored]) -> None:
+        """What follows for lists: requests are answered, moderators told. The message itself is settled."""
+        for each in self.recipients:
+            if each.requests_of is not None:
+                await requests.handle(self._delivery, each.requests_of, self.author, self._subject, self._now)
+        for copy in stored:
+            if copy.copy.mail_list is not None and copy.copy.destinations:
+                await requests.tell_moderators(
+                    self._delivery, copy, self._sender_text, self._subject, self._now
+                )
 
     async def _confirm(
         self, envelope: Envelope, stored: Sequence[Stored], recipients: Sequence[Recipient]
@@ -113,9 +148,14 @@ class Transaction:
             self.author.id if self.author else 0,
             self.needs_utf8,
             self.is_8bit,
+            self.is_binary,
             self.returned,
             self.envelope_id,
             self._verdict.is_junk,
+            self.needs_tls,
+            self.priority,
+            self.deliver_by,
+            self.release,
         )
 
     async def _judge(self, text: bytes | mmap, header_size: int) -> bytes | Reply:
@@ -151,18 +191,33 @@ class Transaction:
             hostname = self.core.config.server.hostname
             author = self._sender_text or self.author.address
             added = header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
-        passed = header.list_ids(head) if any(each.list_address for each in self.recipients) else frozenset()
+        if any(each.mail_list or each.requests_of for each in self.recipients):
+            refusal = self._look_at_lists(head)
+            if refusal is not None:
+                return refusal
+        self._copies = plan_copies(self.recipients)
+        if not self._copies and not any(each.requests_of for each in self.recipients):
+            return replies.LOOP_554
+        assert self._trace is not None  # begin() has made it
+        middle = self._verdict.fields + self._trace.field(moment)
+        envelope = self._envelope()
+        return [
+            header.return_path(copy.sender(envelope)) + middle + _list_fields(copy) + added
+            for copy in self._copies
+        ]
+
+    def _look_at_lists(self, head: bytes) -> Reply | None:
+        """Loops end here, and what programs answer is not for lists (RFC 3834 §2, RFC 5230 §4.6)."""
+        self._subject = header.subject(head)
+        if header.is_automatic_reply(head):
+            return replies.AUTOMATIC_TO_LIST_550
+        passed = header.list_ids(head)
         self.recipients = [
             each
             for each in self.recipients
-            if not each.list_address or header.list_id(each.list_address) not in passed
+            if each.mail_list is None or header.list_id(each.mail_list.address) not in passed
         ]
-        self._copies = plan_copies(self.recipients)
-        if not self._copies:
-            return replies.LOOP_554
-        assert self._trace is not None  # begin() has made it
-        top = header.return_path(self._sender_text) + self._verdict.fields + self._trace.field(moment)
-        return [top + _list_fields(copy) + added for copy in self._copies]
+        return None
 
     async def _may_write_as_author(self, head: bytes, author: Principal) -> bool:
         """Every address in From: is one the person may send as."""
@@ -176,4 +231,6 @@ class Transaction:
 
 
 def _list_fields(copy: Copy) -> bytes:
-    return header.list_fields(copy.list_address, copy.list_name) if copy.list_address else b""
+    if copy.mail_list is None:
+        return b""
+    return header.list_fields(copy.mail_list.address, copy.mail_list.name) + copy.mail_list.fields()

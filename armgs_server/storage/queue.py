@@ -19,6 +19,8 @@ from armgs_server.storage.tx import Row, Tx
 
 # Published on the bus when something new waits.
 TOPIC = "queue"
+# `next_attempt` of what is held: it is not tried until somebody releases it.
+HELD = 1 << 60
 COLUMNS = (
     "owner, id, sender, recipient, domain, blob, created, next_attempt, attempts, expires, last_error, data"
 )
@@ -41,6 +43,11 @@ class Entry:
     last_error: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for somebody to release it."""
+        return self.next_attempt >= HELD
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -60,8 +67,11 @@ async def enqueue(
     sender: str,
     now: int,
     lifetime: int,
+    due: int | None = None,
 ) -> None:
-    """Adds a message for all its destinations; due at once, given up after `lifetime`."""
+    """Adds a message for all its destinations; due at once or at `due`, given up `lifetime` later."""
+    first = now if due is None else due
+    expires = max(now, first if first < HELD else 0) + lifetime
     await blobs.retain(tx, ref, len(destinations))
     await tx.executemany(
         f"INSERT INTO queue ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?)",
@@ -74,8 +84,8 @@ async def enqueue(
                 destination.domain,
                 ref.hash,
                 now,
-                now,
-                now + lifetime,
+                first,
+                expires,
                 json.dumps(dict(destination.data), ensure_ascii=False),
             )
             for destination in destinations
@@ -106,10 +116,10 @@ async def next_due(tx: Tx) -> int | None:
 
 
 async def postpone(tx: Tx, entry: Entry, next_attempt: int, error: str) -> None:
-    """Gives a row back after an attempt that failed, to be tried again at `next_attempt`."""
+    """Gives a row back after an attempt that failed, to be tried at `next_attempt` unless it is held."""
     await tx.execute(
-        "UPDATE queue SET next_attempt = ?, attempts = attempts + 1, last_error = ?"
-        " WHERE owner = ? AND id = ?",
+        f"UPDATE queue SET next_attempt = CASE WHEN next_attempt >= {HELD} THEN next_attempt ELSE ? END,"
+        " attempts = attempts + 1, last_error = ? WHERE owner = ? AND id = ?",
         next_attempt,
         error,
         entry.owner,
@@ -128,9 +138,9 @@ async def annotate(tx: Tx, entry: Entry, data: Mapping[str, Any]) -> None:
 
 
 async def give_back(tx: Tx, entries: Iterable[Entry], next_attempt: int) -> None:
-    """Gives rows back that were not tried at all."""
+    """Gives rows back that were not tried at all; what somebody holds meanwhile stays held."""
     await tx.executemany(
-        "UPDATE queue SET next_attempt = ? WHERE owner = ? AND id = ?",
+        f"UPDATE queue SET next_attempt = ? WHERE owner = ? AND id = ? AND next_attempt < {HELD}",
         [(next_attempt, entry.owner, entry.id) for entry in entries],
     )
 
@@ -141,6 +151,49 @@ async def finish(tx: Tx, entries: Iterable[Entry]) -> None:
         gone = await tx.execute("DELETE FROM queue WHERE owner = ? AND id = ?", entry.owner, entry.id)
         if gone:
             await blobs.release(tx, [entry.blob])
+
+
+async def hold(tx: Tx, entries: Iterable[Entry]) -> None:
+    """Rows are not tried until they are released. One being sent just now may still be delivered."""
+    await _move(tx, entries, HELD)
+
+
+async def retry(tx: Tx, entries: Sequence[Entry], now: int, lifetime: int) -> None:
+    """Rows are tried at once, held or not, and have at least `lifetime` from now on."""
+    await _move(tx, entries, now)
+    await tx.executemany(
+        "UPDATE queue SET expires = ? WHERE owner = ? AND id = ? AND expires < ?",
+        [(now + lifetime, entry.owner, entry.id, now + lifetime) for entry in entries],
+    )
+    tx.publish(TOPIC, b"")
+
+
+async def scan(
+    tx: Tx, *, recipient: str = "", sender: str = "", domain: str = "", limit: int = 1000
+) -> list[Entry]:
+    """What waits, the oldest first; all of it, or that of one recipient, sender or domain."""
+    conditions: list[str] = []
+    values: list[str] = []
+    for column, value in (("recipient", recipient), ("sender", sender), ("domain", domain)):
+        if value:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = await tx.rows(f"SELECT {COLUMNS} FROM queue{where} ORDER BY id LIMIT ?", *values, limit)
+    return [_entry(row) for row in rows]
+
+
+async def get(tx: Tx, id_: int) -> Entry | None:
+    """One row by its number."""
+    row = await tx.row(f"SELECT {COLUMNS} FROM queue WHERE id = ?", id_)
+    return _entry(row) if row is not None else None
+
+
+async def _move(tx: Tx, entries: Iterable[Entry], next_attempt: int) -> None:
+    await tx.executemany(
+        "UPDATE queue SET next_attempt = ? WHERE owner = ? AND id = ?",
+        [(next_attempt, entry.owner, entry.id) for entry in entries],
+    )
 
 
 async def remove_of(tx: Tx, owner: int) -> None:

@@ -55,5 +55,8 @@ def test_help_names_the_commands_there_are() -> None:
 
 
 def test_parameters_belong_to_what_is_offered() -> None:
-    assert set(parameters.MAIL_PARAMETERS) == {"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"}
+    assert set(parameters.MAIL_PARAMETERS) == {
+        *("SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"),
+        *("REQUIRETLS", "BY", "HOLDFOR", "HOLDUNTIL", "MT-PRIORITY"),
+    }
     assert set(parameters.RCPT_PARAMETERS) == {"NOTIFY", "ORCPT"}

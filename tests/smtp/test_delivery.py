@@ -8,6 +8,7 @@ from pathlib import Path
 
 from armgs_server.smtp import delivery
 from armgs_server.smtp.delivery import Copy
+from armgs_server.smtp.lists import MailList, Rules
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.transaction import LISTS
 from armgs_server.storage import accounts, queue
@@ -17,6 +18,9 @@ from tests.smtp.sink import Sink, running_sink
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 
 MESSAGE = b"From: x@y.example\r\nSubject: Hello\r\n\r\nbody\r\n"
+
+ALL = MailList(90, "all@d.example", "All", Rules())
+SOME = MailList(91, "some@d.example", "Some", Rules())
 
 
 async def person_id(world: World, address: str) -> int:
@@ -38,16 +42,16 @@ async def waiting(tx: Tx) -> list[Row]:
 def test_a_person_gets_one_copy() -> None:
     direct = Recipient("a@d.example", "d.example", (1,))
     again = Recipient("a+x@d.example", "d.example", (1,))
-    staff = Recipient("all@d.example", "d.example", (3, 1, 2), "all@d.example", "All")
-    some = Recipient("some@d.example", "d.example", (2, 4), "some@d.example", "Some")
+    staff = Recipient("all@d.example", "d.example", (3, 1, 2), ALL)
+    some = Recipient("some@d.example", "d.example", (2, 4), SOME)
     remote = Recipient("x@other.example", "other.example")
     assert delivery.plan_copies([staff, direct, some, again, remote, remote]) == [
         Copy(((1, direct),), (remote,)),
-        Copy(((3, staff), (2, staff)), (), "all@d.example", "All"),
-        Copy(((4, some),), (), "some@d.example", "Some"),
+        Copy(((3, staff), (2, staff)), (), ALL),
+        Copy(((4, some),), (), SOME),
     ]
     assert delivery.plan_copies(
-        [Recipient("l@d.example", "d.example", (1,), "l@d.example", "L"), direct]
+        [Recipient("l@d.example", "d.example", (1,), SOME), direct]
     ) == [Copy(((1, direct),))]
 
 
@@ -77,8 +81,12 @@ async def test_a_list_has_its_own_copy_once_for_all(world: World) -> None:
     assert b"List-Id" not in to_ivanov  # written to directly as well
     assert to_petrova.endswith(
         b"List-Id: =?utf-8?b?0JLRgdC1ICLQvdCw0YjQuCI=?= <all.digital.example>\r\n"
-        b"List-Post: <mailto:all@digital.example>\r\n" + MESSAGE
+        b"List-Post: <mailto:all@digital.example>\r\n"
+        b"List-Help: <mailto:all-request@digital.example?subject=help>\r\n"
+        b"List-Owner: <mailto:all-owner@digital.example>\r\n" + MESSAGE
     )
+    assert to_petrova.startswith(b"Return-Path: <all-owner@digital.example>\r\n")
+    assert to_ivanov.startswith(b"Return-Path: <a@b.example>\r\n")
 
 
 async def test_lists_in_one_message_are_bounded(world: World) -> None:

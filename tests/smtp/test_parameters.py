@@ -25,7 +25,7 @@ from tests.world import IVANOV, PETROVA, World
         ("RET=SOME", "501 5.5.4"),
         ("ENVID=a+b", "501 5.5.4"),
         ("ENVID=" + "x" * 101, "501 5.5.4"),
-        ("MT-PRIORITY=3", "555 5.5.4"),
+        ("X-OTHER=3", "555 5.5.4"),
     ],
 )
 async def test_mail(world: World, parameters: str, answer: str) -> None:
