@@ -23,7 +23,7 @@ from armgs_server.storage import clock, mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
-from armgs_server.trust.model import Departure, Seal
+from armgs_server.trust.model import Seal
 
 # Messages above this are few at a time.
 LARGE = 1024 * 1024
@@ -67,10 +67,9 @@ class Attempts:
 
     def __init__(self, core: Core, seal: Seal | None = None, routing: Routing | None = None) -> None:
         self._core = core
-        self._seal = seal
         self._routing = routing or Routing(core.config.smtp, core.config.server.hostname)
         self._policies = Policies(core, self._routing)
-        self._outbound = Outbound(core.config)
+        self._outbound = Outbound(core.config, seal)
 
     async def close(self) -> None:
         """Ends the connections to other servers."""
@@ -108,9 +107,6 @@ class Attempts:
     ) -> Mapping[int, Result]:
         first = entries[0]
         message = _message(entries, text[int(first.data.get("skip", 0)) :], now)
-        if self._seal is not None:
-            signatures = await self._seal(Departure(message.text, first.sender, first.owner))
-            message = replace(message, text=signatures + message.text)
         targets = {target.address: target for target in map(_target, entries)}  # two spellings may be one
         failure = Result("4.4.1", "no server of the domain answers")
         for host in hosts:
@@ -198,6 +194,7 @@ def _message(entries: Sequence[Entry], text: bytes, now: int) -> Message:
         needs_tls=bool(data.get("tls")),
         priority=int(data.get("priority", 0)),
         deliver_by=((deliver_by[0] - now) // clock.SECOND, deliver_by[1]) if deliver_by else None,
+        author=entries[0].owner,
     )
 
 

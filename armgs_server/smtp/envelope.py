@@ -22,6 +22,7 @@ class Message:
     needs_tls: bool = False  # REQUIRETLS, RFC 8689
     priority: int = 0  # MT-PRIORITY, RFC 6710
     deliver_by: tuple[int, str] | None = None  # seconds that are left, and the mode (RFC 2852)
+    author: int = 0  # the principal who submitted it
 
 
 @dataclass(frozen=True, slots=True)

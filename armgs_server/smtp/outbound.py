@@ -26,6 +26,7 @@ from armgs_server.smtp.envelope import Answer, Message, Target
 from armgs_server.smtp.grammar import serialise_xtext
 from armgs_server.smtp.protection import Mode, Protection, Unprotected
 from armgs_server.smtp.routing import Host
+from armgs_server.trust.model import Departure, Seal
 
 # Messages over one connection, where the server has no limit of its own.
 MESSAGES = 100
@@ -53,10 +54,14 @@ Key = tuple[Host, Protection]
 
 
 class Outbound:
-    """The connections of one process to other servers. `close` ends those that wait."""
+    """The connections of one process to other servers. `close` ends those that wait.
 
-    def __init__(self, config: Config) -> None:
+    `seal` gives the fields to write above a message as it goes.
+    """
+
+    def __init__(self, config: Config, seal: Seal | None = None) -> None:
         self._config = config
+        self._seal = seal
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
         self._idle: dict[Key, list[_Idle]] = defaultdict(list)
@@ -113,6 +118,7 @@ class Outbound:
                 answers = {target.address: fitting for target in recipients}
                 most = 0
             else:
+                fitting = await self._sealed(fitting)
                 options = mail_options(client.extensions, fitting)
                 for start in range(0, len(recipients), most):
                     answers |= await client.send(fitting, recipients[start : start + most], options)
@@ -127,6 +133,13 @@ class Outbound:
             raise
         await self._give_back(client, host, wanted)
         return answers
+
+    async def _sealed(self, message: Message) -> Message:
+        """RFC 6376 §5.3: signed as it goes, whatever was converted for this server."""
+        if self._seal is None:
+            return message
+        made = await self._seal(Departure(message.text, message.sender, message.author))
+        return replace(message, text=made + message.text)
 
     async def _open(self, host: Host, wanted: Protection) -> Client:
         """A connection that is greeted and protected."""
