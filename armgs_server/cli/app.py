@@ -16,6 +16,7 @@ from armgs_server.cli.check import check
 from armgs_server.cli.config_commands import config
 from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
+from armgs_server.cli.dkim import dkim
 from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
 from armgs_server.cli.holds import hold
@@ -62,6 +63,7 @@ for command in (
     restore,
     store,
     certificate,
+    dkim,
     converse,
     config,
 ):

@@ -7,7 +7,7 @@ import re
 
 from tests.meta.sources import imports, modules, name_of
 
-PROTOCOLS = ("imap", "pop3", "smtp", "xmpp", "dav", "portal")
+PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "xmpp", "dav", "portal")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "reload", "supervisor", "worker", "worker_process")
 _BASE = ("errors", "log", "settings", "config")
@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "net": _BASE,
     "storage": (*_BASE, "formats"),
     "directory": (*_BASE, "formats", "storage"),
-    "rules": (*_BASE, "formats", "storage", "directory"),
+    "rules": (*_BASE, "formats", "storage", "directory", "__version__"),
     "maintenance": (*_BASE, "formats", "storage", "directory"),
     "preflight": (*_BASE, "formats", "storage", "directory"),
     "service": (*_BASE, "net", "storage", "directory"),
@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "service",
         "__version__",
     ),
-    "smtp": (*_BASE, "formats", "net", "storage", "directory", "service", "trust", "__version__"),
+    "smtp": (*_BASE, "formats", "net", "storage", "directory", "service", "trust", "rules", "__version__"),
+    "managesieve": (*_BASE, "formats", "net", "storage", "directory", "service", "rules", "__version__"),
     **{
         root: (
             *_BASE,
@@ -69,6 +70,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "storage",
         "directory",
         "service",
+        "trust",
+        "rules",
         "__version__",
         *ROOTS,
         *PROTOCOLS,
