@@ -17,9 +17,10 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 import apsw
@@ -88,7 +89,8 @@ class SqliteTx(Tx):
 
 def _drive(work: Work[T], tx: Tx) -> T:
     """Runs a work whose awaits never suspend."""
-    coroutine = cast("Coroutine[Any, Any, T]", _awaited(work, tx))
+    made = work(tx)
+    coroutine: Coroutine[Any, Any, T] = made if isinstance(made, CoroutineType) else _awaited(made)
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -97,8 +99,8 @@ def _drive(work: Work[T], tx: Tx) -> T:
     raise RuntimeError("a work awaited something other than its transaction")
 
 
-async def _awaited(work: Work[T], tx: Tx) -> T:
-    return await work(tx)
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 def _open(path: Path, *, writer: bool) -> apsw.Connection:
@@ -139,6 +141,7 @@ class SqliteEngine(Engine):
         self._loop = asyncio.get_running_loop()
         self._writer_db = _open(path, writer=True)
         self._reader_db = _open(path, writer=False)
+        self._read_tx = SqliteTx(self._reader_db)  # one for all: what is read publishes nothing
         self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
@@ -150,7 +153,7 @@ class SqliteEngine(Engine):
         db = self._reader_db
         db.execute("BEGIN")
         try:
-            return _drive(work, SqliteTx(db))
+            return _drive(work, self._read_tx)
         except _STORE_CANNOT_READ as error:
             raise Temporary("the store cannot be read now") from error
         finally:
