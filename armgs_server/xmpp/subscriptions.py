@@ -149,25 +149,30 @@ async def remove_contact(server: Server, account: Account, jid: str) -> None:
         raise StanzaError("not-allowed", "the directory keeps this contact")
     person = await server.person(parse(jid))
 
-    async def work(tx: Tx) -> bool:
+    async def work(tx: Tx) -> tuple[bool, list[str]]:
         await storage.remove(tx, owner, jid)
         if person is None:
-            return False
+            return False, []
         before = await storage.get(tx, person.id, account.bare) or RosterItem(account.bare)
-        after = inbound("unsubscribed", inbound("unsubscribe", before, b"").item, b"").item
-        return await roster.keep(tx, person.id, before, after)
+        after, told = before, []
+        for kind in ("unsubscribe", "unsubscribed"):  # RFC 6121 §2.5.2: each where it was there
+            outcome = inbound(kind, after, b"")
+            after = outcome.item
+            if outcome.is_routed:
+                told.append(kind)
+        return await roster.keep(tx, person.id, before, after), told
 
-    pushes_theirs = await server.store.write(work)
+    pushes_theirs, told = await server.store.write(work)
     await roster.push(server, account.bare, jid)
     if server.is_outside(parse(jid).domain):
         await abroad.end_subscriptions(server, account, item)
-    if pushes_theirs and jid not in computed:
+    if told and jid not in computed:
         mine, theirs = parse(account.bare), parse(jid)
-        await roster.push(server, jid, account.bare)
-        for kind in ("unsubscribe", "unsubscribed"):
-            server.send_to_available(
-                theirs, element("presence", {"type": kind, "from": account.bare, "to": jid})
-            )
+        if pushes_theirs:
+            await roster.push(server, jid, account.bare)
+        for kind in told:
+            data = element("presence", {"type": kind, "from": account.bare, "to": jid})
+            server.send_to_available(theirs, data)
         await _withdraw(server, mine, theirs)
         await _withdraw(server, theirs, mine)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
+import pytest
+
 from tests.world import IVANOV, PETROVA, SIDOROV
 from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
 from tests.xmpp.conftest import LogIn
@@ -121,6 +123,39 @@ async def test_removing_a_contact_ends_both_subscriptions(log_in: LogIn) -> None
     await sidorov.presence_of(IVANOV, "unsubscribed")
     await sidorov.presence_of(ivanov.full, "unavailable")
     await ivanov.presence_of(sidorov.full, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("is_seen", "sees", "told"),
+    [
+        (False, False, {"unsubscribe"}),  # asked, and not yet answered
+        (False, True, {"unsubscribe"}),
+        (True, False, {"unsubscribed"}),
+        (True, True, {"unsubscribe", "unsubscribed"}),
+    ],
+)
+async def test_a_removed_contact_is_told_what_has_ended(
+    log_in: LogIn, is_seen: bool, sees: bool, told: set[str]
+) -> None:
+    """RFC 6121 §2.5.2: a stanza for each subscription that there was, and none else."""
+    ivanov, sidorov = await log_in(IVANOV), await log_in(SIDOROV)
+    if sees or not is_seen:
+        ivanov.send(f"<presence to='{SIDOROV}' type='subscribe'/>")
+        await sidorov.presence_of(IVANOV, "subscribe")
+    if sees:
+        sidorov.send(f"<presence to='{IVANOV}' type='subscribed'/>")
+        await ivanov.presence_of(SIDOROV, "subscribed")
+    if is_seen:
+        sidorov.send(f"<presence to='{IVANOV}' type='subscribe'/>")
+        await ivanov.presence_of(SIDOROV, "subscribe")
+        ivanov.send(f"<presence to='{SIDOROV}' type='subscribed'/>")
+        await sidorov.presence_of(IVANOV, "subscribed")
+    await ivanov.settle()
+    await sidorov.settle()
+    remove = f"<query xmlns='jabber:iq:roster'><item jid='{SIDOROV}' subscription='remove'/></query>"
+    assert (await ivanov.iq(remove, "set")).get("type") == "result"
+    heard = [each.get("type") for each in await sidorov.settle() if each.get("from") == IVANOV]
+    assert sorted(str(each) for each in heard) == sorted(told)
 
 
 async def test_roster_versions(log_in: LogIn) -> None:

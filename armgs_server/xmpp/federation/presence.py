@@ -58,8 +58,8 @@ async def end_subscriptions(server: Server, account: Account, item: RosterItem) 
     mine, contact = parse(account.bare), parse(item.jid)
     if item.subscription in ("from", "both"):
         await withdraw(server, mine, contact)
-    kinds = {"both": ("unsubscribe", "unsubscribed"), "to": ("unsubscribe",), "from": ("unsubscribed",)}
-    for kind in kinds.get(item.subscription, ("unsubscribe",) if item.ask else ()):
+    kinds = ["unsubscribe"] if item.ask or item.subscription in ("to", "both") else []
+    for kind in (*kinds, "unsubscribed") if item.subscription in ("from", "both") else kinds:
         server.publish(contact, element("presence", {"type": kind, "from": mine.bare, "to": contact.bare}))
 
 
