@@ -71,9 +71,9 @@ def header_fields(names: Sequence[bytes], negate: bool) -> Callable[[bytes], byt
 
 @lru_cache(maxsize=256)
 def _field_filter(names: tuple[bytes, ...], negate: bool) -> Callable[[bytes], bytes]:
-    wanted = rb"(?:%b)[ \t]*:" % b"|".join(map(re.escape, names))
-    first = rb"(?!%b)[!-9;-~]+[ \t]*:" % wanted if negate else wanted
-    pattern = re.compile(rb"^%b.*(?:\n[ \t].*)*\n?" % first, re.MULTILINE | re.IGNORECASE)
+    wanted = rb"(?:%b)[ \t]*+:" % b"|".join(map(re.escape, names))
+    first = rb"(?!%b)[!-9;-~]++[ \t]*+:" % wanted if negate else wanted
+    pattern = re.compile(rb"^%b.*+(?:\n[ \t].*+)*+\n?+" % first, re.MULTILINE | re.IGNORECASE)
 
     def pick(header: bytes) -> bytes:
         return b"".join(pattern.findall(header)) + b"\r\n"

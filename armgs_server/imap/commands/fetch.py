@@ -67,7 +67,9 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     if vanished:
         await write_vanished(session, changed_since, wanted)
     missing = sum(end - first for first, end in runs)
-    for selection in slices(view, runs, plan.slice_size, changed_since):
+    for turn, selection in enumerate(slices(view, runs, plan.slice_size, changed_since)):
+        if turn:  # not behind the last one, so that what ends the command goes out with it
+            await asyncio.sleep(0)
         if marks:
             await _mark_seen(session, selection, view)
         rows = await _rows(session, plan, selection, marked=marks)
@@ -79,7 +81,6 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         else:
             session.write(b"".join(_answers(plan, view, rows)))
         await session.stream.drain()
-        await asyncio.sleep(0)
     # RFC 2180 §4.1.3: what was expunged meanwhile is left out; RFC 5530 §3 says so.
     is_short = missing and not changed_since and not by_uid
     return Ok("FETCH completed", "EXPUNGEISSUED" if is_short else "")
@@ -147,29 +148,42 @@ async def _rows(session: Session, plan: Plan, selection: Selection, *, marked: b
     return await session.core.store.read_aside(work, as_of=known)
 
 
-def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
-    """One line for each row."""
-    if not rows:
-        return
-    values = plan.values
+def _numbered(view: View, rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
+    """What the client calls them, and the rows; those that it does not know are left out."""
     if view.uid_only:
-        yield from (view.response(row[0], plan.attributes(row)) for row in rows)
-        return
-    template = b"* %%d FETCH (%b)\r\n" % plan.template
-    first = view.number(rows[0][0])
+        return ((row[0], row) for row in rows if view.number(row[0]))
+    first = view.number(rows[0][0]) if rows else 0
     # Rows side by side in the view are numbered by counting.
     if first and view.number(rows[-1][0]) == first + len(rows) - 1:
-        for number, row in enumerate(rows, first):
-            yield template % (number, *[value(row) for value in values])
-        return
-    for row in rows:
-        if number := view.number(row[0]):
-            yield template % (number, *[value(row) for value in values])
+        return enumerate(rows, first)
+    return ((number, row) for row in rows if (number := view.number(row[0])))
+
+
+def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
+    """One line for each row."""
+    line, values = plan.line, plan.values
+    for number, row in _numbered(view, rows):
+        yield line % (number, *[value(row) for value in values])
+
+
+def _header_answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:
+    """The same with sections of the header, for rows that brought it."""
+    line, values, cuts = plan.line, plan.values, plan.cuts
+    for number, row in _numbered(view, rows):
+        header = row[-1]
+        pieces: list[int | bytes] = []
+        for cut in cuts:
+            octets = cut(header)
+            pieces += (len(octets), octets)
+        yield line % (number, *[value(row) for value in values], *pieces)
 
 
 async def _write_bodies(session: Session, plan: Plan, rows: Sequence[Row]) -> None:
     """Messages with their row at once, those in files one by one."""
     _, view = session.selected()
+    if plan.header_only and all(row[-1] is not None for row in rows):
+        session.write(b"".join(_header_answers(plan, view, rows)))
+        return
     for row in rows:
         opening = view.opening(row[0])
         if opening and row[-1] is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+from armgs_server.formats.mime_section import header_fields
 from armgs_server.imap.commands.object_ids import email_id, thread_id
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import RECENT, astring, bad, flag_list, internal_date
@@ -79,6 +80,15 @@ class Section:
     def is_header_only(self) -> bool:
         """Whether the top header is enough to answer it."""
         return not self.path and self.text == "HEADER"
+
+    def cut_header(self) -> Callable[[bytes], bytes]:
+        """What makes the section of a header: HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, or a piece of one."""
+        first, count = self.partial or (0, None)
+        end = None if count is None else first + count
+        if self.fields is None:
+            return lambda header: header[first:end]
+        pick = header_fields(self.fields, self.negate)
+        return pick if self.partial is None else lambda header: pick(header)[first:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +209,8 @@ class Plan:
     sets_seen: bool
     header_only: bool
     keywords_at: int  # their place in the row, 0 where they are not asked for
+    line: bytes  # a whole response, to be filled with number, values, and length and octets of each cut
+    cuts: tuple[Callable[[bytes], bytes], ...]  # where the header alone is enough for all sections
 
     @property
     def slice_size(self) -> int:
@@ -239,14 +251,21 @@ class Plan:
         if items.sections:
             data = HEADER if header_only else "b.data"
             columns += ["i.blob", "i.size", "m.header_size", "m.parts", data]
+        attributes = " ".join(template).encode("ascii")
+        pieces = [attributes] if values else []
+        if header_only:
+            pieces += [b"%b {%%d}\r\n%%b" % section.label.replace(b"%", b"%%") for section in items.sections]
+        opening = b"UIDFETCH" if view.uid_only else b"FETCH"
         return cls(
             ", ".join(columns),
-            " ".join(template).encode("ascii"),
+            attributes,
             tuple(values),
             items.sections,
             sets_seen,
             header_only,
             1 + columns.index("i.keywords") if "FLAGS" in names else 0,
+            b"* %%d %b (%b)\r\n" % (opening, b" ".join(pieces)),
+            tuple(section.cut_header() for section in items.sections) if header_only else (),
         )
 
 
@@ -262,4 +281,7 @@ def _value(convert: Callable[..., bytes] | None, at: int, count: int) -> Value:
         return itemgetter(at)
     if count == 1:
         return lambda row: convert(row[at])
+    if count == 2:  # FLAGS, of which there are the most
+        behind = at + 1
+        return lambda row: convert(row[at], row[behind])
     return lambda row: convert(*row[at : at + count])
