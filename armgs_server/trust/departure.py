@@ -144,5 +144,6 @@ def _seal(
     status = authentication_results.result_of(judged.text, "arc") if sets else "none"
     if status not in ("none", "pass", "fail"):
         return b""
-    above = Bodies(text, header_size)
-    return signing.seal(signers[0], sets, judged.text, status, head, above, int(time.time()))
+    results = judged.value.decode("utf-8", "replace")
+    bodies = Bodies(text, header_size)
+    return signing.seal(signers[0], sets, results, status, head, bodies, int(time.time()))
