@@ -18,7 +18,9 @@ from typing import Any
 from armgs_server.directory.cache import Cache
 from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
+from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
+from armgs_server.smtp.filing import Filing, check_refusal
 from armgs_server.smtp.lists import MailList
 from armgs_server.smtp.policy import Recipient
 from armgs_server.storage import accounts, clock, collections, fanout, invitations, mail, queue
@@ -33,6 +35,7 @@ REMEMBERED = 20_000
 FULL_TIME = 10 * clock.MINUTE
 # RFC 6710 §5.2: a step of priority is worth so much waiting in the queue.
 PRIORITY_STEP = 5 * clock.MINUTE
+NO_PLANS: Mapping[int, Plan] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Envelope:
     priority: int = 0  # MT-PRIORITY, RFC 6710
     deliver_by: tuple[int, str] | None = None  # until when, and what then (RFC 2852)
     release: int = 0  # nobody gets it before (RFC 4865); 0 = at once
+    environment: tuple[tuple[str, str], ...] = ()  # RFC 5183, for people's rules: who brought it
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Delivery:
         self.judge = judge
         self.seal = seal
         self.is_judged = is_judged
+        self.filing = Filing(core)
         self._inboxes: Cache[int, Collection] = Cache(REMEMBERED)
         self._full: Cache[int, int] = Cache(REMEMBERED)
 
@@ -136,7 +141,8 @@ class Delivery:
     async def deliver(
         self, envelope: Envelope, stored: Sequence[Stored], now: int, *, queues_full: bool = True
     ) -> frozenset[int]:
-        """Durable when it returns: those for whom it waits. OverQuota when nobody can take it; Temporary.
+        """Durable when it returns: those for whom it waits. OverQuota when nobody can take it; Refused by the
+        only recipient's rules; Temporary.
 
         Without `queues_full` it waits for nobody: those whose mailbox is full do not get it.
         """
@@ -144,8 +150,10 @@ class Delivery:
         if envelope.release > now:
             await self.core.store.write(lambda tx: self._enqueue_all(tx, envelope, stored, now, owners))
             return frozenset(owners)
+        plans = await self.filing.plans(envelope, stored, now)
+        check_refusal(plans, stored)
         inboxes: dict[int, Collection] = {}
-        if not envelope.is_junk:
+        if not envelope.is_junk and not plans:
             inboxes = {owner: inbox for owner in owners if (inbox := await self._inbox(owner))}
         if len(inboxes) == len(owners):
             try:
@@ -154,9 +162,9 @@ class Delivery:
             except (OverQuota, NotFound):
                 for owner in owners:
                     self._inboxes.drop(owner)
-        # Somebody's mailbox is full or gone, and nothing was kept: once more, with a look at each.
+        # Somebody has rules; or a mailbox is full or gone, and nothing was kept: with a look at each.
         full = await self.core.store.write(
-            lambda tx: self.place(tx, envelope, stored, now, queues_full=queues_full)
+            lambda tx: self.place(tx, envelope, stored, now, queues_full=queues_full, plans=plans)
         )
         for owner in full:
             self._full.put(owner, now + FULL_TIME)
@@ -173,18 +181,26 @@ class Delivery:
         *,
         may_wait: bool = False,
         queues_full: bool = True,
+        plans: Mapping[int, Plan] = NO_PLANS,
     ) -> list[int]:
         """Gives each recipient the message, or a place in the queue; the owners who could not take it.
 
         When that is everybody, nothing is queued, unless `may_wait` (reports have nobody to be refused to).
+        `plans` are those of owners with rules (`Filing.plans`).
         """
         full: list[int] = []
         taken = may_wait or any(each.copy.destinations for each in stored)
         for each in stored:
             for owner, _ in each.copy.mailboxes:
-                if await append(tx, owner, each.ref, each.index, now, is_junk=envelope.is_junk):
+                if (plan := plans.get(owner)) is not None:
+                    is_taken, stays = await self.filing.place(tx, plan, now), bool(plan.filed)
+                else:
+                    stays = is_taken = await append(
+                        tx, owner, each.ref, each.index, now, is_junk=envelope.is_junk
+                    )
+                if is_taken:
                     taken = True
-                    await _note_invitation(tx, envelope, each, [owner])
+                    await _note_invitation(tx, envelope, each, [owner] if stays else [])
                 else:
                     full.append(owner)
         if taken:

@@ -52,6 +52,7 @@ class SmtpService:
         """Begins to send what is queued."""
         self._unsubscribe = self._core.store.bus.subscribe(TOPIC_KICK, self._kick)
         self._sealer.start()
+        self._delivery.filing.start()
         await self._trainer.start()
         await self._relay.start()
 
@@ -62,6 +63,7 @@ class SmtpService:
         await self._relay.stop()
         await self._trainer.stop()
         self._sealer.stop()
+        self._delivery.filing.stop()
         for session in list(self._sessions):
             session.say_goodbye()
 

@@ -13,6 +13,7 @@ from armgs_server.formats.addresses import Address
 from armgs_server.smtp import header, policy, replies, reports, requests
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
+from armgs_server.smtp.filing import Refused
 from armgs_server.smtp.header import Trace
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply, reply
@@ -86,7 +87,11 @@ class Transaction:
             index = await mail.read_index(self.core.store.blobs, ref) if copy.mailboxes else None
             skip = len(header.return_path(copy.sender(envelope)))
             stored.append(Stored(copy, ref, index, skip))
-        full = await self._delivery.deliver(envelope, stored, self._now, queues_full=self.queues_full)
+        try:
+            full = await self._delivery.deliver(envelope, stored, self._now, queues_full=self.queues_full)
+        except Refused as error:
+            _log.info("message refused by its recipient", id=f"{self._id:x}")
+            return error.reply
         self._late = full
         await self._ask_lists(stored)
         delivered = [each for each in self.recipients if "SUCCESS" in each.notify and not each.is_remote]
@@ -156,6 +161,7 @@ class Transaction:
             self.priority,
             self.deliver_by,
             self.release,
+            () if self._trace is None else (("remote-ip", self._trace.peer), ("remote-host", self._trace.helo)),
         )
 
     async def _judge(self, text: bytes | mmap, header_size: int) -> bytes | Reply:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.storage.sieve import TOPIC
 from armgs_server.storage.tx import Tx
+
+COLUMNS = "owner, starts, ends, inside, outside, deputy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +30,21 @@ class Absence:
 
 async def of(tx: Tx, owner: int) -> Absence | None:
     """The absence of a person, past, present or to come."""
-    row = await tx.row(
-        "SELECT owner, starts, ends, inside, outside, deputy FROM absence WHERE owner = ?", owner
-    )
+    row = await tx.row(f"SELECT {COLUMNS} FROM absence WHERE owner = ?", owner)
     return None if row is None else Absence(*row)
+
+
+async def of_many(tx: Tx, owners: Sequence[int]) -> dict[int, Absence]:
+    """The absences of these."""
+    marks = ", ".join("?" * len(owners))
+    rows = await tx.rows(f"SELECT {COLUMNS} FROM absence WHERE owner IN ({marks})", *owners)
+    return {row[0]: Absence(*row) for row in rows}
 
 
 async def put(tx: Tx, absence: Absence) -> None:
     """Instead of the one before. Who answers mail hears of it on `sieve.TOPIC`."""
     await tx.execute(
-        "INSERT INTO absence (owner, starts, ends, inside, outside, deputy) VALUES (?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO absence ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner) DO UPDATE SET starts = excluded.starts, ends = excluded.ends,"
         " inside = excluded.inside, outside = excluded.outside, deputy = excluded.deputy",
         absence.owner,

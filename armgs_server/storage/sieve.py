@@ -6,6 +6,7 @@ With the text lies what `rules.sieve.program` has made of it; the store does not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.errors import AlreadyExists, Conflict, NotFound
@@ -50,6 +51,16 @@ async def active(tx: Tx, owner: int) -> Script | None:
     """The one that runs."""
     row = await tx.row(f"SELECT {_COLUMNS} FROM sieve_script WHERE owner = ? AND active = 1", owner)
     return None if row is None else Script(row[0], True, bytes(row[2]), row[3], row[4])
+
+
+async def active_of(tx: Tx, owners: Sequence[int]) -> dict[int, Script]:
+    """The active ones of many owners."""
+    rows = await tx.rows(
+        f"SELECT owner, {_COLUMNS} FROM sieve_script WHERE active = 1"
+        f" AND owner IN ({', '.join('?' * len(owners))})",
+        *owners,
+    )
+    return {row[0]: Script(row[1], True, bytes(row[3]), row[4], row[5]) for row in rows}
 
 
 async def listed(tx: Tx, owner: int) -> list[Listed]:

@@ -19,7 +19,9 @@ async def is_there(tx: Tx, owner: int, kind: str, key: str, now: int) -> bool:
     return found is not None
 
 
-async def leave(tx: Tx, owner: int, kind: str, key: str, expires: int, now: int, *, again: bool = False) -> bool:
+async def leave(
+    tx: Tx, owner: int, kind: str, key: str, expires: int, now: int, *, again: bool = False
+) -> bool:
     """Whether the trace is new; one that is there keeps its end, unless `again`."""
     sql = (
         "INSERT INTO sieve_trace (owner, kind, key, expires) VALUES (?, ?, ?, ?)"
