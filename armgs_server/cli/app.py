@@ -23,6 +23,7 @@ from armgs_server.cli.holds import hold
 from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.invitations import invitation
+from armgs_server.cli.links import link
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
@@ -54,6 +55,7 @@ for command in (
     equipment,
     administrator,
     invitation,
+    link,
     import_,
     export,
     undelete,

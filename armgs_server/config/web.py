@@ -47,6 +47,10 @@ class DavSettings:
 class HttpSettings:
     """The HTTP server under DAV, uploads and the start page."""
 
+    link_days: int = setting(
+        30, doc="Longest life of a link to a file for people without an account; 0: no links.", minimum=0
+    )
+    link_password: bool = setting(False, doc="Such a link needs a password.")
     line_length: int = setting(8 * KIB, doc="Longest request line: 414 above it.", minimum=1024)
     header_size: int = setting(32 * KIB, doc="All header fields together: 431 above it.", minimum=4096)
     header_count: int = setting(100, doc="Number of header fields: 431 above it.", minimum=10)

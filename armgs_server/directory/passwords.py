@@ -95,6 +95,13 @@ class Passwords:
         prepared = prepare(password)
         return await self._run(lambda: self._make(prepared))
 
+    async def hashed(self, password: str) -> str:
+        """A hash for `is_password`, of a password that is nobody's log-in. Invalid where it is none."""
+        if not 1 <= len(password) <= PASSWORD_LIMIT or not prepare(password):
+            raise Invalid(f"a password has 1 to {PASSWORD_LIMIT} characters")
+        prepared = prepare(password)
+        return await self._run(lambda: str(self._argon2.hash(prepared)))
+
     async def is_password(self, password: str, hashed: str | None, still: Callable[[], None]) -> bool:
         """Whether it is the one that was hashed; None takes as long and is never right.
 

@@ -3,8 +3,8 @@
 
 draft-ietf-mailmaint-autoconfig (Thunderbird's config-v1.1.xml), XEP-0156 (host-meta), RFC 6415,
 Apple's configuration profile. No script, no cookie, no state: every answer follows from the request
-and the configuration; an invitation's page (XEP-0401) asks the directory for its token. Nothing here
-tells whether an address exists.
+and the configuration; an invitation's page (XEP-0401) asks the directory for its token, a link's page the
+store for its file. Nothing here tells whether an address exists.
 """
 
 from armgs_server.portal.app import Portal
@@ -13,4 +13,4 @@ from armgs_server.service import Core, Service
 
 def service(core: Core) -> Service:
     """The start page as the daemon mounts it."""
-    return Portal(core.config, has_tls=core.tls is not None, invitations=core.directory.invitations)
+    return Portal(core)

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the portal answers to each path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
-from armgs_server.config import Config
-from armgs_server.directory.invitations import Invitations
-from armgs_server.errors import DomainError, Invalid, NotFound
+from armgs_server.directory import sharelinks
+from armgs_server.errors import Denied, DomainError, Invalid, NotFound, Throttled, TooLarge
 from armgs_server.formats import addresses
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
 from armgs_server.portal import apple, autoconfig, hostmeta, pages, webchat
 from armgs_server.portal.endpoints import find_endpoints
+from armgs_server.portal.sharelinks import DESK, ShareLinks
+from armgs_server.service import Core
 
 # The page needs its own style sheet and nothing else, from nowhere else.
 _SECURITY_HEADERS = [
@@ -28,6 +29,7 @@ _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _ANYONE = ("Access-Control-Allow-Origin", "*")  # XEP-0156 §3.3: web clients read it from elsewhere
 
 _INVITE = "/invite/"
+_STATUS: Mapping[type[DomainError], int] = {NotFound: 404, Denied: 403, Throttled: 429, TooLarge: 413}
 
 
 class Portal:
@@ -35,12 +37,14 @@ class Portal:
 
     listeners: Sequence[Listener] = ()
 
-    def __init__(self, config: Config, *, has_tls: bool, invitations: Invitations) -> None:
+    def __init__(self, core: Core) -> None:
+        config, has_tls = core.config, core.tls is not None
         self._config = config
         self._has_tls = has_tls
         self._endpoints = find_endpoints(config, has_tls=has_tls)
         self._pages = pages.Pages(self._endpoints, config.server.domains, has_ca=self._ca() is not None)
-        self._invitations = invitations
+        self._invitations = core.directory.invitations
+        self._links = ShareLinks(core, self._pages)
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
 
     @property
@@ -49,6 +53,8 @@ class Portal:
             ("/", self._read_only(self._start)),
             (webchat.PREFIX, self._read_only(self._chat.answer, self._chat.headers())),
             (_INVITE, self._read_only(self._invitation)),
+            (sharelinks.PREFIX, self._guarded(self._links.answer)),
+            (DESK, self._guarded(self._links.desk)),
             ("/style.css", self._read_only(self._style)),
             ("/ca.crt", self._read_only(self._certificate)),
             ("/apple.mobileconfig", self._read_only(self._apple)),
@@ -69,15 +75,26 @@ class Portal:
     ) -> Handler:
         """Only GET and HEAD, and the headers that keep a browser safe."""
 
+        guarded = self._guarded(handler, security)
+
         async def answer(request: Request) -> Response:
             if request.method not in ("GET", "HEAD"):
                 return Response(405, [("Allow", "GET, HEAD")])
+            return await guarded(request)
+
+        return answer
+
+    def _guarded(self, handler: Handler, security: Sequence[tuple[str, str]] = _SECURITY_HEADERS) -> Handler:
+        """The headers that keep a browser safe, and a page that says what is wrong."""
+
+        async def answer(request: Request) -> Response:
             try:
                 response = await handler(request)
             except DomainError as error:
-                status = 404 if isinstance(error, NotFound) else 400
+                status = _STATUS.get(type(error), 400)
                 response = self._html(request, status, self._pages.error(request, error.text))
-            response.headers += security
+            own = {name for name, _ in response.headers}
+            response.headers += [field for field in security if field[0] not in own]
             # HSTS is for a whole host: with moved ports there are other servers on it.
             if request.is_tls and not self._config.server.port_offset:
                 response.headers.append(_HSTS)
@@ -138,13 +155,7 @@ class Portal:
         return Response(200, [("Content-Type", "application/json"), _ANYONE], document)
 
     def _html(self, request: Request, status: int, page: bytes) -> Response:
-        headers = [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Language", pages.language_of(request)),
-            ("Vary", "Accept-Language"),
-            ("Cache-Control", "no-store"),
-        ]
-        return Response(status, headers, page)
+        return self._pages.html(request, status, page)
 
     def _ca(self) -> bytes | None:
         path = self._config.path(self._config.tls.ca)

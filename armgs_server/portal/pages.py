@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from armgs_server.directory import Principal
 from armgs_server.directory.invitations import Invitation
-from armgs_server.net.http import Request
+from armgs_server.net.http import Request, Response
 from armgs_server.portal.endpoints import Endpoints
 from armgs_server.portal.texts import TEXTS
 
@@ -31,6 +31,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment = environment
         self.style = (_FOLDER / "style.css").read_bytes()
         self._start = environment.get_template("start.html")
         self._chat = environment.get_template("chat.html")
@@ -84,6 +85,22 @@ class Pages:
             code=_code(links[0], texts["invite_code"]),
         )
         return page.encode()
+
+    def render(self, template: str, request: Request, **values: object) -> bytes:
+        """A page of its own kind, in the language of the request."""
+        language = language_of(request)
+        page = self._environment.get_template(template)
+        return page.render(texts=TEXTS[language], language=language, **values).encode()
+
+    def html(self, request: Request, status: int, page: bytes) -> Response:
+        """A page as an answer; nobody keeps it."""
+        headers = [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Language", language_of(request)),
+            ("Vary", "Accept-Language"),
+            ("Cache-Control", "no-store"),
+        ]
+        return Response(status, headers, page)
 
     def error(self, request: Request, text: str) -> bytes:
         """Says what is wrong."""

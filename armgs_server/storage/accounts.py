@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import Conflict, NotFound, OverQuota
-from armgs_server.storage import collections, invitations, keeping, pubsub, queue, training, trees
+from armgs_server.storage import collections, derived, invitations, keeping, pubsub, queue, training, trees
 from armgs_server.storage.tx import Tx
 
 # Role and name of a person's mailboxes (RFC 6154 names the roles).
@@ -32,6 +32,7 @@ _TABLES = (
     "offline",
     "roster",
     "upload",
+    "link",
     "sieve_script",
     "sieve_trace",
     "notice",
@@ -135,6 +136,7 @@ async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it. Conflict under a legal hold."""
     if await keeping.is_held(tx, owner):
         raise Conflict("what belongs to it is under a legal hold")
+    await derived.let_all_go(tx, owner)
     for table in _TABLES:
         await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await pubsub.delete_all(tx, owner)

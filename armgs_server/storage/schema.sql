@@ -301,6 +301,26 @@ CREATE TABLE attachment_text (
   data BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- Chats as mailboxes (storage.chat_folders): what each shows, and up to which archive id. source = whose archive,
+-- peer = which conversation in it, empty for a room's. source 0: the folder above all of them.
+CREATE TABLE chat_folder (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  source     INTEGER NOT NULL,
+  peer       TEXT    NOT NULL,
+  last       INTEGER NOT NULL,
+  PRIMARY KEY (owner, collection)
+) WITHOUT ROWID;
+CREATE INDEX chat_folder_source ON chat_folder (source);
+-- Blobs with neither data nor place: made of an archived message when they are read (storage.derived).
+CREATE TABLE derived (
+  hash    BLOB    NOT NULL PRIMARY KEY,
+  source  INTEGER NOT NULL,                     -- whose archive
+  archive INTEGER NOT NULL,                     -- id in it
+  form    INTEGER NOT NULL                      -- how it is made
+) WITHOUT ROWID;
+CREATE INDEX derived_source ON derived (source, archive);
+
 -- XEP-0357: where notifications for the owner's devices go.
 CREATE TABLE push (
   owner    INTEGER NOT NULL,
@@ -333,6 +353,21 @@ CREATE TABLE upload (
   expires    INTEGER NOT NULL                   -- until when the file may be put
 ) WITHOUT ROWID;
 CREATE INDEX upload_owner ON upload (owner, uid);
+
+-- Links by which people without an account read a file (storage.sharelinks).
+CREATE TABLE link (
+  token      BLOB    NOT NULL PRIMARY KEY,      -- SHA-256 of what stands in the link
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  creator    INTEGER NOT NULL,
+  password   TEXT    NOT NULL,                  -- argon2; '' = none is asked for
+  created    INTEGER NOT NULL,
+  expires    INTEGER NOT NULL,
+  downloads  INTEGER NOT NULL,
+  last_used  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX link_owner ON link (owner, expires);
 
 -- XEP-0060, XEP-0163: nodes of people (avatar, bookmarks, device keys) and of departments (pubsub.DOMAIN).
 CREATE TABLE pubsub_node (

@@ -12,6 +12,7 @@ SELECT create_reference_table('credential');
 SELECT create_reference_table('chatroom');
 SELECT create_reference_table('invite');
 SELECT create_reference_table('upload');
+SELECT create_reference_table('link');
 SELECT create_reference_table('dkim_key');
 SELECT create_reference_table('sts_policy');
 SELECT create_reference_table('meta');
@@ -37,6 +38,7 @@ SELECT create_distributed_table('fulltext_end', 'owner', colocate_with => 'accou
 SELECT create_distributed_table('mail_index', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('mail_words', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('mail_words_ids', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('chat_folder', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('push', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('offline', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('roster', 'owner', colocate_with => 'account');
@@ -65,4 +67,5 @@ SELECT create_distributed_table('room_seen', 'person', colocate_with => 'account
 SELECT create_distributed_table('device', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('token', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('blob', 'hash', colocate_with => 'none');
+SELECT create_distributed_table('derived', 'hash', colocate_with => 'blob');
 SELECT create_distributed_table('attachment_text', 'hash', colocate_with => 'blob');

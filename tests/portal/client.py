@@ -28,12 +28,15 @@ async def get(
     *,
     secure: bool = True,
     method: str = "GET",
+    body: bytes = b"",
 ) -> Answer:
     reader, writer = await world.connect("https" if secure else "http", secure=secure)
     fields = {"Host": "localhost", "Connection": "close", **(headers or {})}
+    if body:
+        fields["Content-Length"] = str(len(body))
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
-    writer.write("\r\n".join(lines).encode())
-    raw = await asyncio.wait_for(reader.read(), 10)
+    writer.write("\r\n".join(lines).encode() + body)
+    raw = await asyncio.wait_for(reader.read(), 20)
     writer.close()
     head, _, body = raw.partition(b"\r\n\r\n")
     status, *rest = head.decode("latin-1").split("\r\n")
