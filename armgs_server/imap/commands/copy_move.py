@@ -12,7 +12,7 @@ from armgs_server.imap.command import Ok
 from armgs_server.imap.flag_rights import permitted
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import no, number_set, status
-from armgs_server.storage import collections, items, transfer
+from armgs_server.storage import collections, items, training, transfer
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
@@ -50,6 +50,9 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
     held = await session.reach.rights(target)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
 
+    is_taught = bool(session.core.config.trust.rspamd_controller)
+    lesson = training.lesson_of_move(origin, target) if is_taught else None
+
     # RFC 3501 §6.4.7: all or nothing, so one transaction whatever the number.
     async def work(tx: Tx) -> tuple[Sequence[int], Sequence[int]]:
         into = await collections.get(tx, target.owner, target.id)
@@ -63,6 +66,8 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
             arrived = await transfer.copy(tx, shown, into)
             if is_move:
                 await items.remove(tx, origin, uids)
+        if lesson is not None and source:
+            await training.add(tx, origin.owner, [item.blob for item in source], is_spam=lesson)
         return [item.uid for item in source], [item.uid for item in arrived]
 
     source_uids, target_uids = await session.core.store.write(work)

@@ -13,7 +13,7 @@ from armgs_server.errors import Denied
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor, SequenceSet
 from armgs_server.imap.responses import bad, flag_list, no, number_set
-from armgs_server.storage import item_flags, mail_query
+from armgs_server.storage import item_flags, items, mail_query, training
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags
 from armgs_server.storage.tx import Row, Tx
@@ -77,13 +77,18 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         session.enable_condstore()
     change = await _permitted(session, collection, change)
     uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
+    is_taught = bool(change.keywords) and bool(session.core.config.trust.rspamd_controller)
+    lesson = training.lesson_of_keywords(change.keywords) if is_taught and change.sign != "-" else None
     refused: list[int] = []
     missing = len(uids)
     for at in range(0, len(uids), BATCH):
         part = uids[at : at + BATCH]
 
         async def work(tx: Tx, part: Sequence[int] = part) -> tuple[list[Row], list[int], int]:
-            return await _apply(tx, collection, part, change)
+            applied = await _apply(tx, collection, part, change)
+            if lesson is not None:
+                await _teach(tx, collection, applied[0], is_spam=lesson)
+            return applied
 
         rows, conflicting, modseq = await session.core.store.write(work)
         view.own.add(modseq)
@@ -117,6 +122,13 @@ async def _apply(
         rows.append((uid, new_flags, new_keywords, modseq, is_changed))
     modseq = await item_flags.set_flags(tx, collection, changes) if changes else 0
     return rows, conflicting, modseq
+
+
+async def _teach(tx: Tx, collection: Collection, rows: Sequence[Row], *, is_spam: bool) -> None:
+    """Leaves those that were not marked before for the filter."""
+    changed = [row[0] for row in rows if row[4]]
+    marked = await items.by_uids(tx, collection.owner, collection.id, changed)
+    await training.add(tx, collection.owner, [item.blob for item in marked], is_spam=is_spam)
 
 
 def _parse(cursor: Cursor) -> tuple[SequenceSet, Change]:
