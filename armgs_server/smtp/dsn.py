@@ -40,13 +40,15 @@ class Report:
     outcomes: Sequence[Outcome]
     returned: bytes  # the message's header, or all of it
     is_full: bool
+    language: str = ""  # ru or en; else both
 
 
+LANGUAGES = ("ru", "en")
 SUBJECTS = {
-    "failed": "Письмо не доставлено / Undelivered mail",
-    "delayed": "Письмо задерживается / Delayed mail",
-    "delivered": "Письмо доставлено / Delivered mail",
-    "relayed": "Письмо передано дальше / Relayed mail",
+    "failed": ("Письмо не доставлено", "Undelivered mail"),
+    "delayed": ("Письмо задерживается", "Delayed mail"),
+    "delivered": ("Письмо доставлено", "Delivered mail"),
+    "relayed": ("Письмо передано дальше", "Relayed mail"),
 }
 OPENINGS = {
     "failed": (
@@ -74,7 +76,8 @@ def serialise(report: Report) -> bytes:
     boundary = f"=_{report.identifier}"
     is_global = not all(outcome.recipient.isascii() for outcome in report.outcomes)
     local_domain = report.sender.rpartition("@")[2]
-    subject = Header(SUBJECTS[action], "utf-8", header_name="Subject").encode(linesep="\r\n")
+    subject = " / ".join(_chosen(SUBJECTS[action], report.language))
+    subject = Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
     name = Header("Почтовая служба", "utf-8").encode()
     head = (
         f"From: {name} <postmaster@{local_domain}>\r\n"
@@ -107,10 +110,15 @@ def _returned_type(report: Report, is_global: bool) -> str:
 
 
 def _text(report: Report, action: str) -> str:
-    lines = [OPENINGS[action][0], "", OPENINGS[action][1], ""]
+    lines = [line for opening in _chosen(OPENINGS[action], report.language) for line in (opening, "")]
     for outcome in report.outcomes:
         lines += [f"<{outcome.recipient}>", f"    {outcome.status} {_one_line(outcome.diagnostic)}", ""]
     return "\r\n".join(lines)
+
+
+def _chosen(texts: tuple[str, str], language: str) -> Sequence[str]:
+    """The text of a language, or of both."""
+    return (texts[LANGUAGES.index(language)],) if language in LANGUAGES else texts
 
 
 def _status(report: Report, is_global: bool) -> str:

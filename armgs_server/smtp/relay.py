@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -33,6 +34,8 @@ ATTEMPT_TIMEOUT = 3600.0
 CLAIM_LIMIT = 100
 # Large messages being sent at once: each is in memory, more than once, meanwhile.
 LARGE_AT_ONCE = 2
+# So much of a wait may be taken off it by chance.
+JITTER = 0.2
 # Rows of a domain that is at its limit wait this long for a place.
 CROWDED_WAIT = 2 * clock.SECOND
 # The queue is looked at this often even when nobody has called (other processes may add to it).
@@ -45,12 +48,18 @@ _log = log.get("relay")
 class Relay:
     """The queue runner of one process; any number of processes may have one."""
 
-    def __init__(self, delivery: Delivery, now: Callable[[], int] = clock.now) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        now: Callable[[], int] = clock.now,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         core = self._core = delivery.core
         self._delivery = delivery
         self._settings = core.config.smtp
         self._sending = Attempts(core, delivery.seal)
         self._now = now
+        self._random = chance
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._attempts: dict[asyncio.Task[None], Sequence[Entry]] = {}
@@ -142,6 +151,8 @@ class Relay:
 
     async def _attempt(self, domain: str, entries: Sequence[Entry]) -> Mapping[int, Result]:
         """The results. Whatever goes wrong here is a failure that may pass: tried again, then given up."""
+        if _is_too_late(entries[0], self._now()):  # RFC 2852 §4.1.2
+            return {entry.id: Result("5.4.7", "Delivery time expired") for entry in entries}
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 async with self._large if attempt.is_large(entries[0]) else contextlib.nullcontext():
@@ -167,12 +178,13 @@ class Relay:
         now = self._now()
         outcomes = [(entry, self._judge(results[entry.id], entry, now)) for entry in entries]
         late = [entry for entry, result in outcomes if not result.is_final and self._is_late(entry, now)]
+        waits = {entry.id: self._next_attempt(entry, now) for entry, _ in outcomes}
         prepared = await reports.prepare(self._core, outcomes, late, now)
 
         async def work(tx: Tx) -> None:
             for entry, result in outcomes:
                 if not result.is_final:
-                    await queue.postpone(tx, entry, now + self._wait(entry), result.diagnostic)
+                    await queue.postpone(tx, entry, waits[entry.id], result.diagnostic)
                 elif result.index is not None:
                     await attempt.keep(tx, self._delivery, entry, result, now)
             for entry in late:
@@ -192,17 +204,34 @@ class Relay:
 
     def _is_late(self, entry: Entry, now: int) -> bool:
         """Whether the sender is told now that the message is delayed; once is enough."""
+        if entry.data.get("warned"):
+            return False
+        deliver_by = entry.data.get("by")
+        if deliver_by is not None and now >= deliver_by[0]:  # RFC 2852 §4.1.3
+            return True
         warning = self._settings.queue_warning * clock.SECOND
-        return bool(warning) and now - entry.created >= warning and not entry.data.get("warned")
+        return bool(warning) and now - max(entry.created, entry.data.get("release", 0)) >= warning
 
     def _judge(self, result: Result, entry: Entry, now: int) -> Result:
         """A failure that may pass is final when the message's time is over."""
         return result.given_up() if not result.is_final and now >= entry.expires else result
 
-    def _wait(self, entry: Entry) -> int:
-        """Exponential back-off (RFC 5321 §4.5.4.1)."""
+    def _next_attempt(self, entry: Entry, now: int) -> int:
+        """Exponential back-off (RFC 5321 §4.5.4.1), spread: what failed together need not come together.
+
+        A message that must be there at a time is looked at then, whatever the back-off says.
+        """
         doubled = self._settings.queue_first_retry * float(2 ** min(entry.attempts, 30))
-        return round(min(doubled, self._settings.queue_longest_retry) * clock.SECOND)
+        wait = min(doubled, self._settings.queue_longest_retry) * (1 - JITTER * self._random())
+        moment = now + round(wait * clock.SECOND)
+        deliver_by = entry.data.get("by")
+        return min(moment, deliver_by[0]) if deliver_by is not None and deliver_by[0] > now else moment
+
+
+def _is_too_late(entry: Entry, now: int) -> bool:
+    """RFC 2852 §4.1.2: the sender wants it back once its time is over."""
+    deliver_by = entry.data.get("by")
+    return deliver_by is not None and deliver_by[1].startswith("R") and now >= deliver_by[0]
 
 
 def _groups(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:

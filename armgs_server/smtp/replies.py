@@ -56,7 +56,7 @@ CANNOT_VERIFY_252 = reply(252, "2.0.0", "Cannot verify the address; send to it a
 HELP_214 = reply(
     214,
     "2.0.0",
-    "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP STARTTLS AUTH LHLO XCLIENT",
+    "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP STARTTLS AUTH",
     "The protocol is RFC 5321; your mail program speaks it for you",
 )
 START_MAIL_354 = reply(354, "", "Start mail input; end with <CRLF>.<CRLF>")

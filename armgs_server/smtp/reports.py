@@ -31,6 +31,7 @@ class Prepared:
     """A report with everything its transaction needs."""
 
     stored: Sequence[Stored]
+    needs_tls: bool = False  # as the message had it (RFC 8689 §5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Subject:
     created: int
     envelope_id: str
     returned: str
+    needs_tls: bool = False
 
 
 async def prepare(
@@ -68,6 +70,7 @@ async def prepare(
         entry.created,
         str(entry.data.get("envid", "")),
         str(entry.data.get("ret", "")),
+        bool(entry.data.get("tls")),
     )
     made = [await make(core, subject, each, now) for each in owed.values()]
     return [report for report in made if report is not None]
@@ -89,17 +92,19 @@ async def make(core: Core, subject: Subject, outcomes: Sequence[Outcome], now: i
         outcomes=outcomes,
         returned=returned,
         is_full=is_full,
+        language=await _language(core, subject.sender),
     )
     top = header.return_path("")
     ref = await core.store.blobs.put(top + dsn.serialise(report))
     [copy] = plan_copies([target])
     index = await mail.read_index(core.store.blobs, ref) if copy.mailboxes else None
-    return Prepared([Stored(copy, ref, index, len(top))])
+    return Prepared([Stored(copy, ref, index, len(top))], subject.needs_tls)
 
 
 async def place(tx: Tx, delivery: Delivery, prepared: Prepared, now: int) -> None:
     """Delivers the report within the transaction that finishes the rows."""
-    await delivery.place(tx, Envelope("", is_8bit=True), prepared.stored, now, may_wait=True)
+    envelope = Envelope("", is_8bit=True, needs_tls=prepared.needs_tls)
+    await delivery.place(tx, envelope, prepared.stored, now, may_wait=True)
 
 
 def _action(entry: Entry, result: Result, is_late: bool) -> str:
@@ -136,7 +141,13 @@ async def confirm(
     """Tells the sender of deliveries here for which NOTIFY=SUCCESS was asked (RFC 3461 §5.2.3)."""
     first = stored[0]
     subject = Subject(
-        envelope.sender, first.ref.hash, first.own_prefix, now, envelope.envelope_id, envelope.returned
+        envelope.sender,
+        first.ref.hash,
+        first.own_prefix,
+        now,
+        envelope.envelope_id,
+        envelope.returned,
+        envelope.needs_tls,
     )
     outcomes = [
         Outcome(each.path, "delivered", "2.1.5", "250 2.1.5 Delivered", original=each.original)
@@ -159,6 +170,16 @@ async def _target(core: Core, sender: str) -> Recipient | None:
     return None
 
 
+async def _language(core: Core, sender: str) -> str:
+    """The language of who gets the report, or of the department; "" where neither has said."""
+    person = await core.directory.resolve(addresses.normalise(sender))
+    if person is None:
+        return ""
+    department = await core.directory.by_id(person.department)
+    known = (each.data.get("language", "") for each in (person, department) if each is not None)
+    return next((language for language in known if language in dsn.LANGUAGES), "")
+
+
 async def _returned(core: Core, subject: Subject) -> tuple[bytes, bool]:
     """The message's header, or all of it where the sender wants that and it is not large."""
     end = subject.skip + RETURN_LIMIT + 1
@@ -166,6 +187,7 @@ async def _returned(core: Core, subject: Subject) -> tuple[bytes, bool]:
         text = await core.store.blobs.read(subject.blob, start=subject.skip, end=end)
     except NotFound:
         return b"", False
-    if subject.returned == "FULL" and len(text) <= RETURN_LIMIT:
+    # RFC 8689 §5: what had to be protected is not returned whole.
+    if subject.returned == "FULL" and not subject.needs_tls and len(text) <= RETURN_LIMIT:
         return text, True
     return text[: mime.header_end(text, 0, len(text))], False

@@ -50,9 +50,9 @@ def test_a_person_gets_one_copy() -> None:
         Copy(((3, staff), (2, staff)), (), ALL),
         Copy(((4, some),), (), SOME),
     ]
-    assert delivery.plan_copies(
-        [Recipient("l@d.example", "d.example", (1,), SOME), direct]
-    ) == [Copy(((1, direct),))]
+    assert delivery.plan_copies([Recipient("l@d.example", "d.example", (1,), SOME), direct]) == [
+        Copy(((1, direct),))
+    ]
 
 
 async def test_all_recipients_see_the_message_at_once(world: World) -> None:

@@ -75,7 +75,7 @@ async def test_a_passing_failure_is_tried_again_ever_later_and_given_up(make_cor
             relay_routes=(route(sink),), queue_first_retry=300, queue_longest_retry=1000, queue_lifetime=3000
         )
         clock = Clock()
-        relay = Relay(Delivery(core), clock)
+        relay = Relay(Delivery(core), clock, chance=lambda: 0.0)
         await enqueue(core, clock(), "x@other.example")
         await run(relay)
         assert await queued(core) == [("x@other.example", 1, "450 4.2.1 Busy")]
