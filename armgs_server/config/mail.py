@@ -135,6 +135,13 @@ class ImapSettings:
         20, doc="Searches of a connection that are kept up to date (RFC 5267); 0: none.", minimum=0
     )
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
+    chats: bool = setting(True, doc="Show people's chats and rooms as read-only mailboxes below Chats.")
+    chat_messages: int = setting(
+        10_000, doc="Messages of a chat that its mailbox begins with, the newest.", minimum=1
+    )
+    chat_interval: float = setting(
+        1.0, doc="A mailbox of a chat that is open hears of new messages after this.", minimum=0.1
+    )
 
 
 @dataclass(frozen=True, slots=True)

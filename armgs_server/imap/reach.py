@@ -9,9 +9,10 @@ from armgs_server.directory import Rights
 from armgs_server.directory.access import EVERYTHING, NOTHING
 from armgs_server.directory.administrators import is_administrator
 from armgs_server.errors import Denied, NotFound
+from armgs_server.imap.chats import is_hidden, refresh
 from armgs_server.imap.namespaces import Place, locate
 from armgs_server.imap.responses import no
-from armgs_server.storage import collections, mailboxes, restored
+from armgs_server.storage import chat_folders, collections, mailboxes, restored
 from armgs_server.storage.collections import Collection
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 KIND = "mail"
 # What was expunged is read, taken back by moving it out, or expunged for good; nothing else comes there.
 RESTORED_RIGHTS = Rights.LOOKUP | Rights.READ | Rights.DELETE_ITEMS | Rights.EXPUNGE
+
+# Chats are read here, and led elsewhere.
+CHATS_RIGHTS = Rights.LOOKUP | Rights.READ
 
 
 class Reach:
@@ -41,6 +45,8 @@ class Reach:
     async def rights(self, collection: Collection) -> Rights:
         """The one place where IMAP asks what the person may do."""
         held = await self._granted(collection)
+        if chat_folders.is_inside(collection):
+            return held & CHATS_RIGHTS
         return held & RESTORED_RIGHTS if restored.is_inside(collection) else held
 
     async def _granted(self, collection: Collection) -> Rights:
@@ -86,10 +92,16 @@ class Reach:
         found = await self._session.core.store.read(
             lambda tx: collections.by_path(tx, place.owner.id, KIND, place.path)
         )
-        if found is None or (mailboxes.is_empty_name(found) and not may_be_empty_name):
+        if (
+            found is None
+            or (mailboxes.is_empty_name(found) and not may_be_empty_name)
+            or is_hidden(self._session.core, found)
+        ):
             raise no("no such mailbox", missing)
         try:
             await self.check(found, rights)
         except NotFound:
             raise no("no such mailbox", missing) from None
+        if chat_folders.is_inside(found) and not mailboxes.is_empty_name(found):
+            return await refresh(self._session.core, found)
         return found

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from armgs_server.imap.chats import ChatWatch
 from armgs_server.imap.search_upkeep import SearchUpkeep
 from armgs_server.imap.session import Session
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
+from armgs_server.storage import chat_folders
+from armgs_server.storage.collections import Collection
 
 IMAP_PORT = 143
 IMAPS_PORT = 993  # RFC 8314 §3.2
@@ -30,9 +33,11 @@ class ImapService:
         self._people: dict[int, set[Session]] = {}
         self._unsubscribe: Callable[[], None] | None = None
         self._search_upkeep = SearchUpkeep(core)
+        self._chats = ChatWatch(core, self._open_chats)
 
     async def start(self) -> None:
         self._search_upkeep.start()
+        self._chats.start()
         self._unsubscribe = self.core.store.bus.subscribe("kick", self._on_kick)
 
     async def stop(self) -> None:
@@ -40,6 +45,7 @@ class ImapService:
         if self._unsubscribe is not None:
             self._unsubscribe()
         await self._search_upkeep.stop()
+        await self._chats.stop()
         for session in tuple(self._sessions):
             session.bye("the server is shutting down")
 
@@ -70,6 +76,12 @@ class ImapService:
         sessions.discard(session)
         if not sessions:
             del self._people[session.principal.id]
+
+    def _open_chats(self) -> Iterator[Collection]:
+        """The folders of chats that somebody has open."""
+        for session in self._sessions:
+            if session.collection is not None and chat_folders.is_inside(session.collection):
+                yield session.collection
 
     def _on_kick(self, principal: bytes) -> None:
         for session in tuple(self._people.get(int(principal), ())):

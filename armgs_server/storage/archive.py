@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from armgs_server.storage import archive_search, clock, fulltext, keeping
+from armgs_server.storage import archive_search, chat_folders, clock, fulltext, keeping
 from armgs_server.storage.fulltext import CHAT, Term
 from armgs_server.storage.tx import Row, Tx, Value
 
@@ -199,6 +199,7 @@ async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     if old is None:
         return False
     await keeping.keep_messages(tx, owner, [(id_, old.peer, "", old.stanza)])
+    await chat_folders.forget(tx, owner, [id_])
     await fulltext.remove(tx, owner, CHAT, [(id_, archive_search.text_of(old.stanza))])
     await tx.execute("UPDATE archive SET stanza = ? WHERE owner = ? AND id = ?", stanza, owner, id_)
     return True
@@ -216,6 +217,7 @@ async def expire(tx: Tx, owner: int, before: int, limit: int) -> int:
     if rows:
         messages = [(id_, peer, stanza_id, bytes(stanza)) for id_, stanza, peer, stanza_id in rows]
         await keeping.keep_messages(tx, owner, messages)
+        await chat_folders.forget(tx, owner, [row[0] for row in rows])
         texts = [(id_, archive_search.text_of(stanza)) for id_, _, _, stanza in messages]
         await fulltext.remove(tx, owner, CHAT, texts)
         await tx.execute("DELETE FROM archive WHERE owner = ? AND id <= ?", owner, rows[-1][0])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from armgs_server.errors import NotFound, Temporary, TooLarge
-from armgs_server.storage import clock
+from armgs_server.storage import clock, derived
 from armgs_server.storage.blob_files import BlobEngine, Spool, digest_of
 from armgs_server.storage.tx import Row, Tx
 
@@ -242,6 +242,10 @@ class Blobs:
 async def _row(tx: Tx, digest: bytes) -> Row:
     """Size, data and place; NotFound."""
     row = await tx.row("SELECT size, data, place FROM blob WHERE hash = ?", digest)
+    if row is not None and row[1] is None and row[2] is None:
+        row = (row[0], await derived.read(tx, digest), None)
+        if row[1] is None:
+            raise NotFound("what the blob is made of is gone")
     if row is None:
         raise NotFound("no such blob")
     return row
@@ -251,10 +255,11 @@ async def _forget(tx: Tx, before: int) -> list[str | None]:
     """Deletes a batch of unreferenced rows; the places of their bytes."""
     rows = await tx.rows(
         "DELETE FROM blob WHERE hash IN (SELECT hash FROM blob WHERE refs = 0 AND touched < ? LIMIT ?)"
-        " AND refs = 0 RETURNING place",
+        " AND refs = 0 RETURNING place, hash",
         before,
         COLLECT_BATCH,
     )
+    await derived.discard(tx, [bytes(digest) for place, digest in rows if place is None])
     return [row[0] for row in rows]
 
 

@@ -22,6 +22,8 @@ COLUMNS = (
 )
 # Role of the mailboxes that hold what was removed (storage.restored); no quota counts them.
 RESTORED = "restored"
+# Role of the mailboxes that show chats (storage.chat_folders).
+CHATS = "chats"
 # Deeper trees are refused: paths are walked step by step.
 MAX_DEPTH = 64
 # What a kind keeps beside its items; emptied and copied with them.
@@ -69,7 +71,7 @@ class Collection:
     @property
     def is_charged(self) -> bool:
         """Whether the account's sums count what is in it."""
-        return self.role != RESTORED
+        return self.role not in (RESTORED, CHATS)
 
 
 def from_row(row: Row) -> Collection:

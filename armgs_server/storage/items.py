@@ -80,7 +80,8 @@ async def add(
     )
     if row is None:
         raise NotFound()
-    await accounts.charge(tx, owner, 1, ref.size)
+    if collection.is_charged:
+        await accounts.charge(tx, owner, 1, ref.size)
     await blobs.retain(tx, ref)
     now = clock.now()
     item = Item(

@@ -16,6 +16,7 @@ _TABLES = (
     "grant_",
     "recent",
     "annotation",
+    "chat_folder",
     "mail_index",
     "mail_words",
     "mail_words_ids",

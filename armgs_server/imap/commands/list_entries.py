@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
+from armgs_server.imap.chats import discover, is_hidden
 from armgs_server.imap.mailbox_names import DELIMITER, INBOX
 from armgs_server.imap.namespaces import SHARED, prefix_of
 from armgs_server.storage import collections, subscriptions
@@ -38,9 +39,10 @@ class Entry:
 
 async def read_entries(session: Session) -> list[Entry]:
     """In the order of the names, INBOX first."""
+    await discover(session)
     owner = session.owner
     own = await session.core.store.read(lambda tx: collections.all_of(tx, owner, KIND))
-    found = dict(_named(own))
+    found = dict(_named(each for each in own if not is_hidden(session.core, each)))
     subscribed = {name for name, each in found.items() if each.subscribed}
     others = await _of_others(session)
     if others:

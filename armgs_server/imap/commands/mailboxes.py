@@ -19,6 +19,7 @@ from armgs_server.imap.namespaces import OTHER_USERS, SHARED, Place
 from armgs_server.imap.responses import bad, no
 from armgs_server.storage import (
     accounts,
+    chat_folders,
     collections,
     items,
     mailboxes,
@@ -96,8 +97,8 @@ async def _check_above(session: Session, place: Place, path: Sequence[str]) -> N
         if path[0] in (OTHER_USERS, SHARED):
             raise no("that name is a namespace's", "CANNOT")
         top = await session.core.store.read(lambda tx: collections.find(tx, place.owner.id, KIND, path[0]))
-        if top is not None and restored.is_inside(top):
-            raise no("what was expunged is kept there", "CANNOT")
+        if top is not None and (restored.is_inside(top) or chat_folders.is_inside(top)):
+            raise no("what is there comes by itself", "CANNOT")
         return
 
     async def work(tx: Tx) -> Collection | None:

@@ -57,13 +57,6 @@ async def place_of(server: Server, address: JID) -> Place | None:
     return Place(department, unit.id, is_news=match[2] is not None)
 
 
-def rooms_of(person: Principal) -> list[str]:
-    """Addresses of the rooms that somebody of a unit belongs to."""
-    service = f"conference.{person.address.partition('@')[2]}"
-    unit = f"unit-{person.unit}"
-    return [f"{unit}@{service}", f"{unit}-news@{service}", f"department-news@{service}"]
-
-
 async def name_of(server: Server, place: Place) -> str:
     """What the room is called: after the unit or the department."""
     body = await server.directory.by_id(place.unit or place.department)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from armgs_server.directory.unit_rooms import rooms_of
 from armgs_server.storage import documents, pubsub
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import room_wishes
@@ -72,7 +73,7 @@ async def _wanted(server: Server, account: Account) -> dict[str, str]:
     if not await room_wishes.is_wanted(server.directory, person, room_wishes.BOOKMARKS):
         return {}
     found = {}
-    for address in xep_0045_structure.rooms_of(person):
+    for address in rooms_of(person):
         place = await xep_0045_structure.place_of(server, parse(address))
         if place is not None:
             found[address] = await xep_0045_structure.name_of(server, place)

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Chats`: a person's conversations and rooms as mailboxes, for mail programs.
+
+They are ordinary mailboxes that only this module fills: each follows one conversation of the person's own
+archive, or the archive of a room. Items and their index rows are made when somebody looks; the bytes stay in
+the archive and are made when they are read (storage.derived). Nothing of this is on the way of a message
+that is being sent.
+
+`chat_folder.last` is the archive id up to which a folder has taken up its messages; in the row of the root,
+up to which the correspondents are known. What is imported into the past later is not taken up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from armgs_server.formats import chat_message, mime
+from armgs_server.formats.mime import MessageIndex
+from armgs_server.storage import blobs, collections, derived, items, mail, trees
+from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.collections import CHATS, Collection
+from armgs_server.storage.derived import Derived
+from armgs_server.storage.items import Flags, Item
+from armgs_server.storage.mailboxes import MARK
+from armgs_server.storage.tx import Row, Tx, Value
+
+if TYPE_CHECKING:
+    from armgs_server.storage import Store
+
+NAME = "Chats"
+KIND = "mail"
+BATCH = 200  # messages in one transaction
+_MEMBERS = ("owner", "admin", "member")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One conversation of a person, or one room: `source` owns the archive; `peer` is empty for a room."""
+
+    source: int
+    peer: str
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the folders do not show yet."""
+
+    chats: Sequence[Chat]
+    lost: Sequence[int]  # folders of rooms to which the person belongs no more
+    newest: int  # in the person's own archive
+
+
+def is_inside(collection: Collection) -> bool:
+    """Whether a mailbox is one of those that show chats."""
+    return collection.role == CHATS
+
+
+async def news(tx: Tx, owner: int, address: str, room_addresses: Sequence[str]) -> News:
+    """What a look at the archive, and at the rooms that somebody belongs to, brings to light."""
+    rows = await tx.rows("SELECT source, peer, collection, last FROM chat_folder WHERE owner = ?", owner)
+    known = {(source, peer): number for source, peer, number, _ in rows}
+    last = max((last for source, _, _, last in rows if source == 0), default=0)
+    newest = await tx.value("SELECT MAX(id) FROM archive WHERE owner = ?", owner) or 0
+    peers = await _peers(tx, owner, last) if newest > last else []
+    rooms = {room.source: room for room in await _rooms(tx, address, room_addresses)}
+    people = [Chat(owner, peer, peer) for peer in peers if (owner, peer) not in known]
+    others = [room for source, room in rooms.items() if (source, "") not in known]
+    lost = [number for (source, peer), number in known.items() if source and not peer and source not in rooms]
+    return News([*await _without_rooms(tx, people), *others], lost, newest)
+
+
+async def _peers(tx: Tx, owner: int, last: int) -> list[str]:
+    """Who an archive has messages of or for: by steps in its index, or what the newest messages say."""
+    if last:
+        rows = await tx.rows("SELECT DISTINCT peer FROM archive WHERE owner = ? AND id > ?", owner, last)
+        return [row[0] for row in rows]
+    found: list[str] = []
+    peer: str | None = ""
+    while peer is not None:
+        peer = await tx.value("SELECT MIN(peer) FROM archive WHERE owner = ? AND peer > ?", owner, peer)
+        if peer is not None:
+            found.append(peer)
+    return found
+
+
+async def _rooms(tx: Tx, address: str, addresses: Sequence[str]) -> list[Chat]:
+    """The rooms somebody is affiliated with, and those of the given addresses that are there."""
+    rows = await tx.rows(
+        "SELECT c.owner, c.address FROM affiliation a JOIN chatroom c ON c.owner = a.owner"
+        " WHERE a.jid = ? AND a.affiliation IN (?, ?, ?)",
+        address,
+        *_MEMBERS,
+    )
+    if addresses:
+        places = ", ".join("?" * len(addresses))
+        rows += await tx.rows(f"SELECT owner, address FROM chatroom WHERE address IN ({places})", *addresses)
+    return [Chat(owner, "", room) for owner, room in rows]
+
+
+async def _without_rooms(tx: Tx, chats: Sequence[Chat]) -> list[Chat]:
+    """Private messages in a room are filed under the room's address: they are nobody's conversation."""
+    found = []
+    for chat in chats:
+        if "@" in chat.peer and not await tx.value(
+            "SELECT COUNT(*) FROM chatroom WHERE address = ?", chat.peer
+        ):
+            found.append(chat)
+    return found
+
+
+async def show(tx: Tx, owner: int, found: News) -> None:
+    """Makes and removes folders. The names of new chats are those in `found`."""
+    for number in found.lost:
+        await trees.delete(tx, await collections.get(tx, owner, number))
+    root = await _root(tx, owner)
+    for chat in found.chats:
+        if await tx.row(
+            "SELECT 1 FROM chat_folder WHERE owner = ? AND source = ? AND peer = ?",
+            owner,
+            chat.source,
+            chat.peer,
+        ):
+            continue  # another session was faster
+        name = chat.name or chat.address
+        if await collections.find(tx, owner, KIND, name, root.id) is not None:
+            name = f"{name} ({chat.address})"
+        made = await collections.create(tx, owner, KIND, name, parent=root.id, role=CHATS, subscribed=1)
+        await _enter(tx, made, chat.source, chat.peer, 0)
+    await tx.execute(
+        "UPDATE chat_folder SET last = ? WHERE owner = ? AND source = 0 AND last < ?",
+        found.newest,
+        owner,
+        found.newest,
+    )
+
+
+async def _root(tx: Tx, owner: int) -> Collection:
+    """A name without a mailbox; or the mailbox of that name, where the person has one."""
+    number = await tx.value("SELECT collection FROM chat_folder WHERE owner = ? AND source = 0", owner)
+    if number is not None:
+        return await collections.get(tx, owner, number)
+    root = await collections.find(tx, owner, KIND, NAME)
+    if root is None:
+        root = await collections.create(tx, owner, KIND, NAME, role=CHATS, data={MARK: 1}, subscribed=1)
+    await _enter(tx, root, 0, "", 0)
+    return root
+
+
+async def _enter(tx: Tx, folder: Collection, source: int, peer: str, last: int) -> None:
+    await tx.execute(
+        "INSERT INTO chat_folder (owner, collection, source, peer, last) VALUES (?, ?, ?, ?, ?)",
+        folder.owner,
+        folder.id,
+        source,
+        peer,
+        last,
+    )
+
+
+async def is_behind(tx: Tx, owner: int, number: int) -> bool:
+    """Whether the archive has what a folder has not taken up."""
+    place = await _place(tx, owner, number)
+    return place is not None and bool(await _newer(tx, place, 1))
+
+
+async def catch_up(store: Store, folder: Collection, limit: int) -> None:
+    """Takes up what the archive has beyond; the first time the newest `limit` messages."""
+    key = folder.owner, folder.id
+
+    async def newer(tx: Tx) -> tuple[_Place | None, list[Row]]:
+        place = await _place(tx, *key)
+        if place is not None and not place.last:
+            place = place._replace(start=await _start(tx, place, limit))
+        return place, [] if place is None else await _newer(tx, place, BATCH)
+
+    while True:
+        place, rows = await store.read(newer)
+        if place is None or not rows:
+            return
+        made = await asyncio.to_thread(_render, place.source, rows)
+        last = rows[-1][0]
+
+        async def work(
+            tx: Tx, place: _Place = place, made: Sequence[_Rendered] = made, last: int = last
+        ) -> None:
+            taken = await tx.execute(
+                "UPDATE chat_folder SET last = ? WHERE owner = ? AND collection = ? AND last = ?",
+                last,
+                *key,
+                place.last,
+            )
+            if taken:  # else another session was faster
+                await _add(tx, folder, place.source, made)
+
+        await store.write(work)
+
+
+async def forget(tx: Tx, source: int, archive: Sequence[int]) -> None:
+    """To be called before messages leave an archive: their mail leaves the folders."""
+    for part in items.parts(archive):
+        digests = await derived.of(tx, source, part)
+        if not digests:
+            continue
+        folders = await tx.rows("SELECT owner, collection FROM chat_folder WHERE source = ?", source)
+        for owner, number in folders:
+            rows = await tx.rows(
+                f"SELECT {items.COLUMNS} FROM item WHERE owner = ? AND collection = ?"
+                f" AND blob IN ({', '.join('?' * len(digests))})",
+                owner,
+                number,
+                *digests,
+            )
+            if rows:  # what a hold wants kept is kept of the archive: here it only goes
+                gone = [Item(*row) for row in rows]
+                await items.leave(tx, await collections.get(tx, owner, number), gone)
+                await blobs.release(tx, [item.blob for item in gone])
+        await derived.let_go(tx, digests)
+
+
+class _Place(NamedTuple):
+    """Where a folder stands in its archive; messages up to `start` are passed over."""
+
+    source: int
+    peer: str
+    last: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """One message, ready to be taken up."""
+
+    archive: int
+    sent: int
+    ref: BlobRef
+    index: MessageIndex
+
+
+async def _place(tx: Tx, owner: int, number: int) -> _Place | None:
+    row = await tx.row(
+        "SELECT source, peer, last FROM chat_folder WHERE owner = ? AND collection = ? AND source <> 0",
+        owner,
+        number,
+    )
+    return None if row is None else _Place(row[0], row[1], row[2], row[2])
+
+
+async def _start(tx: Tx, place: _Place, limit: int) -> int:
+    """The id up to which an archive is too old to be shown."""
+    where, values = _where(place)
+    found = await tx.value(
+        f"SELECT id FROM archive WHERE {where} ORDER BY id DESC LIMIT 1 OFFSET ?", *values, limit
+    )
+    return int(found or 0)
+
+
+async def _newer(tx: Tx, place: _Place, limit: int) -> list[Row]:
+    where, values = _where(place)
+    return await tx.rows(
+        f"SELECT id, sent, stanza FROM archive WHERE {where} AND id > ? ORDER BY id LIMIT ?",
+        *values,
+        place.start,
+        limit,
+    )
+
+
+def _where(place: _Place) -> tuple[str, tuple[Value, ...]]:
+    if place.peer:
+        return "owner = ? AND peer = ?", (place.source, place.peer)
+    return "owner = ?", (place.source,)
+
+
+def _render(source: int, rows: Iterable[Row]) -> list[_Rendered]:
+    """What of the rows says something, as mail."""
+    found = []
+    for archive_id, sent, stanza in rows:
+        data = chat_message.render(source, archive_id, sent, bytes(stanza))
+        if data is not None:
+            ref = BlobRef(hashlib.sha256(data).digest(), len(data), None)
+            found.append(_Rendered(archive_id, sent, ref, mime.index(data)))
+    return found
+
+
+async def _add(tx: Tx, folder: Collection, source: int, made: Sequence[_Rendered]) -> None:
+    await derived.put(tx, [Derived(each.ref.hash, source, each.archive) for each in made])
+    for each in made:
+        await mail.append(tx, folder, each.ref, each.index, flags=Flags.SEEN, created=each.sent)
