@@ -26,7 +26,7 @@ from armgs_server.imap.mailbox_names import encode_mailbox
 from armgs_server.imap.protocol import ImapProtocol
 from armgs_server.imap.reach import Reach
 from armgs_server.imap.responses import ImapError, astring, bad, defined_flags, from_domain, no, status
-from armgs_server.imap.updates import Updates
+from armgs_server.imap.updates import OWN_CHANGES, Updates
 from armgs_server.imap.view import View
 from armgs_server.net.identity import address_of
 from armgs_server.net.stream import Stream
@@ -70,7 +70,7 @@ class Session:
         self.write(status(b"*", b"OK", "ready", f"CAPABILITY {self.capabilities()}"))
         try:
             while not self.is_ended:
-                await self._handle(await self.next_event(self._patience()))
+                await self._handle(await self.updates.rest(self.next_event(self._patience())))
         except TimeoutError:
             self.bye("silent for too long")
         except ImapError as error:
@@ -84,6 +84,7 @@ class Session:
             raise  # the server logs it
         finally:
             await self.leave()
+            await self.updates.close()
             self.stream.close()
 
     def _patience(self) -> float:
@@ -158,17 +159,13 @@ class Session:
                 self.bye("the selected mailbox is not yours to read any more")
                 return
             answer = await spec.handle(self, Cursor(command.parts, command.position, utf8=self.utf8))
-        except ImapError as error:
-            self._refuse_message()
-            await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
-            self._failed(command.tag, error)
-        except DomainError as error:
+        except (ImapError, DomainError) as error:
             self._refuse_message()
             _log.debug("refused", command=command.name, error=error.text, connection=self.stream.id)
             await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
-            self._failed(command.tag, from_domain(error))
+            self._failed(command.tag, from_domain(error) if isinstance(error, DomainError) else error)
         else:
-            await self.updates.tell(may_expunge=spec is None or spec.may_expunge)
+            await self.updates.tell(may_expunge=spec.may_expunge, is_own=command.name in OWN_CHANGES)
             self._errors = 0
             if answer is not None:
                 self.write(status(command.tag, b"OK", answer.text, answer.code))
@@ -224,6 +221,7 @@ class Session:
     async def unauthenticated(self) -> None:
         """RFC 8437: the connection is as it was before the log-in, but for TLS and compression."""
         await self.leave()
+        await self.updates.close()
         self.service.logged_out(self)
         self.principal = None
         self.enabled.clear()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others changed in the selected mailbox, as untagged responses: RFC 3501 §5.2, §7.3, §7.4.
+"""What others changed, as untagged responses: in the selected mailbox (RFC 3501 §5.2, §7.3, §7.4), in
+searches of it that are kept up to date (RFC 5267), and, where NOTIFY asks for it, elsewhere (RFC 5465).
 
 The bus says only that something changed; here it is read since the modseq that the client knows.
 """
@@ -7,14 +8,15 @@ The bus says only that something changed; here it is read since the modseq that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from armgs_server import log
 from armgs_server.directory.access import TOPIC as GRANTS
 from armgs_server.directory.model import TOPIC as DIRECTORY
 from armgs_server.errors import DomainError
+from armgs_server.imap.contexts import Contexts
 from armgs_server.imap.responses import defined_flags, flag_list, number_set
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query, recent
@@ -22,7 +24,14 @@ from armgs_server.storage.collections import Collection
 from armgs_server.storage.mail_query import MailChanges
 
 if TYPE_CHECKING:
+    from armgs_server.imap.notify import Notify
     from armgs_server.imap.session import Session
+
+T = TypeVar("T")
+# Commands that change the selected mailbox themselves.
+OWN_CHANGES = frozenset(
+    ("APPEND", "EXPUNGE", "UID EXPUNGE", "COPY", "UID COPY", "MOVE", "UID MOVE", "REPLACE", "UID REPLACE")
+)
 
 _log = log.get("imap")
 
@@ -30,17 +39,30 @@ _log = log.get("imap")
 class Updates:
     """Watches the selected mailbox of one session.
 
-    While a command runs, the bus touches nothing but `stale`; during IDLE it starts a task that tells.
+    While a command runs, the bus touches nothing but `stale`; during IDLE, and with NOTIFY between commands,
+    it starts a task that tells.
     """
 
-    __slots__ = ("_pushing", "_session", "_unsubscribe", "is_idling", "stale")
+    __slots__ = (
+        "_pushing",
+        "_session",
+        "_unsubscribe",
+        "contexts",
+        "is_idling",
+        "is_resting",
+        "notify",
+        "stale",
+    )
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pushing: asyncio.Task[None] | None = None
         self._unsubscribe: Sequence[Callable[[], None]] = ()
         self.is_idling = False
+        self.is_resting = False  # between two commands
         self.stale = False  # the store may know something that the client does not
+        self.contexts = Contexts(session)
+        self.notify: Notify | None = None  # what NOTIFY has asked for, if it was ever used
 
     def begin(self, collection: Collection) -> None:
         """A mailbox was selected."""
@@ -57,7 +79,25 @@ class Updates:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe = ()
+        self.contexts.clear()
         await self.pushed()
+
+    async def rest(self, command: Awaitable[T]) -> T:
+        """Waits for the next command; with NOTIFY the client is told meanwhile."""
+        self.is_resting = True
+        self.push()
+        try:
+            return await command
+        finally:
+            self.is_resting = False
+            await self.pushed()
+
+    async def close(self) -> None:
+        """The session ends, or belongs to nobody any more."""
+        await self.pushed()
+        if self.notify is not None:
+            self.notify.close()
+            self.notify = None
 
     def _on_change(self, hint: bytes) -> None:
         collection, _ = self._session.selected()
@@ -71,9 +111,24 @@ class Updates:
         self.push()
 
     def push(self) -> None:
-        """During IDLE: tells at once."""
-        if self.is_idling and self.stale and self._pushing is None:
+        """During IDLE, and with NOTIFY between commands: tells at once."""
+        if self._pushing is None and self._is_due():
             self._pushing = asyncio.get_running_loop().create_task(self._push(), name="imap-push")
+
+    def _is_due(self) -> bool:
+        """Whether there may be something to tell now."""
+        notify, session = self.notify, self._session
+        if session.is_ended or not (self.is_idling or (self.is_resting and notify is not None)):
+            return False
+        if notify is not None and notify.stale:
+            return True
+        if session.view is None or (notify is not None and not notify.selected.messages):
+            return False
+        return self.stale or (bool(session.view.gone) and self._may_expunge())
+
+    def _may_expunge(self) -> bool:
+        """RFC 5465 §6.1: between commands, unless the client wants them delayed."""
+        return self.is_idling or (self.notify is not None and not self.notify.selected.is_delayed)
 
     async def pushed(self) -> None:
         """Waits for what is being told."""
@@ -82,8 +137,8 @@ class Updates:
 
     async def _push(self) -> None:
         try:
-            while self.stale and self.is_idling:
-                await self._update(may_expunge=True)
+            while self._is_due():
+                await self._tell(may_expunge=self._may_expunge())
                 await self._session.stream.drain()
         except (ConnectionError, TimeoutError):
             self._session.stream.abort()
@@ -92,14 +147,23 @@ class Updates:
         finally:
             self._pushing = None
 
-    async def tell(self, *, may_expunge: bool) -> None:
-        """Before a tagged line. What cannot be read now is told later."""
-        if not self.stale:
-            return
+    async def tell(self, *, may_expunge: bool, is_own: bool = False) -> None:
+        """Before a tagged line. What cannot be read now is told later. `is_own`: the command itself may have
+        changed the selected mailbox."""
         try:
-            await self._update(may_expunge=may_expunge)
+            await self._tell(may_expunge=may_expunge, is_own=is_own)
         except DomainError as error:
             _log.warning("cannot read changes", error=error.text, connection=self._session.stream.id)
+
+    async def _tell(self, *, may_expunge: bool, is_own: bool = False) -> None:
+        notify, view = self.notify, self._session.view
+        # RFC 5465 §3.1: of the selected mailbox, too, only what was asked for; but what a command of the
+        # client's own has done is said.
+        if view is not None and (notify is None or notify.selected.messages or is_own):
+            if self.stale or (view.gone and may_expunge):
+                await self._update(may_expunge=may_expunge)
+        if notify is not None and notify.stale and not self._session.is_ended:
+            await notify.tell()
 
     async def _update(self, *, may_expunge: bool) -> None:
         session = self._session
@@ -120,8 +184,24 @@ class Updates:
             return
         if changes.rows:
             await claim_recent(session, collection, view, changes.rows[-1][0])
-        session.writelines(serialise_updates(view, changes, may_expunge=may_expunge, enabled=session.enabled))
-        self.stale = self.stale or bool(view.gone)
+        last = view.uids[-1] if view.uids else 0
+        selected = None if self.notify is None else self.notify.selected
+        if self.contexts and may_expunge:
+            session.writelines(self.contexts.without(view.gone.union(changes.removed)))
+        session.writelines(
+            serialise_updates(
+                view,
+                changes,
+                may_expunge=may_expunge,
+                enabled=session.enabled,
+                tells_flags=selected is None or selected.flags,
+            )
+        )
+        uids = [row[0] for row in changes.rows]
+        if self.notify is not None:
+            await self.notify.fetch_new([uid for uid in uids if uid > last])
+        if self.contexts and uids:
+            session.writelines(await self.contexts.changed([uid for uid in uids if view.number(uid)]))
 
 
 async def claim_recent(session: Session, collection: Collection, view: View, last: int) -> None:
@@ -143,7 +223,12 @@ async def claim_recent(session: Session, collection: Collection, view: View, las
 
 
 def serialise_updates(
-    view: View, changes: MailChanges, *, may_expunge: bool, enabled: AbstractSet[str]
+    view: View,
+    changes: MailChanges,
+    *,
+    may_expunge: bool,
+    enabled: AbstractSet[str],
+    tells_flags: bool = True,
 ) -> list[bytes]:
     """The lines to send; brings the view to where they leave the client.
 
@@ -166,7 +251,7 @@ def serialise_updates(
     elif recent_line := view.recent():
         lines.append(recent_line)
     for uid, flags, keywords, modseq in changes.rows:
-        if uid > last or modseq in view.own:
+        if uid > last or modseq in view.own or not tells_flags:
             continue
         ending = b" MODSEQ (%d)" % modseq if modseqs else b""
         shown = flag_list(view.shown_flags(uid, flags), keywords)

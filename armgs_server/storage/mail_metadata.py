@@ -26,6 +26,18 @@ async def of(tx: Tx, owner: int, collection: int, principal: int) -> dict[str, b
     }
 
 
+def topic(owner: int) -> str:
+    """Of the bus: who listens hears which entries were changed (RFC 5465 §5.6)."""
+    return f"metadata:{owner}"
+
+
+def parse_hint(data: bytes) -> tuple[int, int, list[str]]:
+    """Collection, principal, and the names of the entries."""
+    head, _, entries = data.decode("utf-8").partition("\n")
+    collection, principal = head.split(" ")
+    return int(collection), int(principal), entries.split("\n")
+
+
 async def change(
     tx: Tx, owner: int, collection: int, principal: int, values: Mapping[str, bytes | None], limit: int
 ) -> None:
@@ -47,6 +59,7 @@ async def change(
                 name,
                 value,
             )
+    tx.publish(topic(owner), f"{collection} {principal}\n{chr(10).join(values)}".encode())
     count = await tx.value(
         "SELECT COUNT(*) FROM annotation WHERE owner = ? AND collection = ? AND principal = ?",
         owner,

@@ -13,6 +13,7 @@ from armgs_server.imap.commands import (
     append,
     basic,
     compress,
+    context,
     copy_move,
     expunge,
     fetch,
@@ -22,6 +23,8 @@ from armgs_server.imap.commands import (
     login,
     mailboxes,
     metadata,
+    multisearch,
+    notify,
     quota,
     replace,
     search,
@@ -36,7 +39,7 @@ _NEW = State.NOT_AUTHENTICATED
 _SELECTED = State.SELECTED
 _IN = State.AUTHENTICATED | State.SELECTED
 _ANY = _NEW | _IN
-_SEARCHING = ("ESEARCH", "SEARCHRES", "WITHIN", "PARTIAL", "INPROGRESS")
+_SEARCHING = ("ESEARCH", "SEARCHRES", "WITHIN", "PARTIAL", "INPROGRESS", "SEARCH=FUZZY", "CONTEXT=SEARCH")
 
 COMMANDS: Mapping[str, Spec] = {
     "CAPABILITY": Spec(basic.handle_capability, _ANY, ("IMAP4rev1", "IMAP4rev2", "LITERAL+")),
@@ -74,6 +77,9 @@ COMMANDS: Mapping[str, Spec] = {
     "MYRIGHTS": Spec(acl.handle_myrights, _IN),
     "APPEND": Spec(append.handle_append, _IN, ("MULTIAPPEND", "CATENATE")),
     "IDLE": Spec(idle.handle_idle, _IN, ("IDLE",)),
+    "NOTIFY": Spec(notify.handle_notify, _IN, ("NOTIFY",)),
+    "ESEARCH": Spec(multisearch.handle_esearch, _IN, ("MULTISEARCH",)),
+    "CANCELUPDATE": Spec(context.handle_cancelupdate, _SELECTED),
     "GETQUOTA": Spec(quota.handle_getquota, _IN, ("QUOTA", "QUOTA=RES-STORAGE")),
     "SETQUOTA": Spec(quota.handle_setquota, _IN, ("QUOTASET",)),
     "GETQUOTAROOT": Spec(quota.handle_getquotaroot, _IN),
@@ -85,7 +91,11 @@ COMMANDS: Mapping[str, Spec] = {
     "SEARCH": Spec(search.handle_search, _SELECTED, _SEARCHING, may_expunge=False, by_number=True),
     "UID SEARCH": Spec(search.handle_uid_search, _SELECTED),
     "SORT": Spec(
-        sort.handle_sort, _SELECTED, ("SORT", "SORT=DISPLAY", "ESORT"), may_expunge=False, by_number=True
+        sort.handle_sort,
+        _SELECTED,
+        ("SORT", "SORT=DISPLAY", "ESORT", "CONTEXT=SORT"),
+        may_expunge=False,
+        by_number=True,
     ),
     "UID SORT": Spec(sort.handle_uid_sort, _SELECTED),
     "THREAD": Spec(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.fetch_body import inline_message, write_message
-from armgs_server.imap.commands.fetch_items import SLICE, Plan, parse_items
+from armgs_server.imap.commands.fetch_items import SLICE, Items, Plan, parse_items
 from armgs_server.imap.commands.qresync import write_vanished
 from armgs_server.imap.commands.search_return import Partial, parse_partial
 from armgs_server.imap.grammar import Cursor, SequenceSet
@@ -157,6 +157,20 @@ def _numbered(view: View, rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
     if first and view.number(rows[-1][0]) == first + len(rows) - 1:
         return enumerate(rows, first)
     return ((number, row) for row in rows if (number := view.number(row[0])))
+
+
+async def write_messages(session: Session, items: Items, uids: Sequence[int]) -> None:
+    r"""What is asked of messages that nobody has asked for by name (RFC 5465 §5.2); \Seen stays as it is."""
+    _, view = session.selected()
+    plan = Plan.make(items, view, with_uid="QRESYNC" in session.enabled, with_modseq=False)
+    for at in range(0, len(uids), plan.slice_size):
+        part = uids[at : at + plan.slice_size]
+        rows = await _rows(session, plan, Selection(part[0], part[-1], part), marked=True)
+        if plan.sections:
+            await _write_bodies(session, plan, rows)
+        else:
+            session.write(b"".join(_answers(plan, view, rows)))
+        await session.stream.drain()
 
 
 def _answers(plan: Plan, view: View, rows: Sequence[Row]) -> Iterator[bytes]:

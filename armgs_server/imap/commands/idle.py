@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def handle_idle(session: Session, cursor: Cursor) -> Ok:
     cursor.end()
     updates = session.updates
-    updates.is_idling = session.view is not None
+    updates.is_idling = True
     updates.push()
     try:
         line = await session.next_line(b"idling", session.settings.idle_timeout)

@@ -67,7 +67,7 @@ async def handle_list(session: Session, cursor: Cursor) -> Ok:
     for entry in found:
         has_child_info = entry.name in informed
         if entry.name in matching and _is_chosen(request, entry, has_child_info=has_child_info):
-            session.writelines(await _lines(session, request, entry, has_child_info=has_child_info))
+            session.writelines(await entry_lines(session, request, entry, has_child_info=has_child_info))
     if request.only_subscribed and not request.only_special_use:
         for name in await _names_left(session, found, wanted):
             session.write(b'* LIST (\\NonExistent \\Subscribed) "/" %b\r\n' % session.name(name))
@@ -104,7 +104,9 @@ def _use(entry: Entry) -> str | None:
     return _ATTRIBUTES.get(entry.collection.role)
 
 
-async def _lines(session: Session, request: Request, entry: Entry, *, has_child_info: bool) -> list[bytes]:
+async def entry_lines(
+    session: Session, request: Request, entry: Entry, *, has_child_info: bool
+) -> list[bytes]:
     attributes = ["\\HasChildren" if entry.has_children else "\\HasNoChildren"]
     if not entry.is_selectable:  # RFC 9051 §7.3.1: rev1 knows no \NonExistent without LIST-EXTENDED
         attributes.insert(0, "\\NonExistent" if session.is_rev2 else "\\Noselect")

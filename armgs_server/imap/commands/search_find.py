@@ -49,17 +49,20 @@ class Found:
 class Finder:
     """One search over one mailbox."""
 
-    def __init__(self, session: Session, collection: Collection, view: View, query: Query) -> None:
+    def __init__(
+        self, session: Session, collection: Collection, view: View, query: Query, *, ask_words: bool = True
+    ) -> None:
         self._session = session
         self._collection = collection
         self._view = view
         self._query = query
+        self._wants_words = ask_words
         self._loop = asyncio.get_running_loop()
         self._noted = self._loop.time()
 
     async def find(self) -> Found:
         query = self._query
-        if query.texts:
+        if query.texts and self._wants_words:
             await self._ask_words()
             if await self._is_known():
                 [search] = query.required

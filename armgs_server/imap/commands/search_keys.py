@@ -55,10 +55,10 @@ _COLUMNS = {
 _SENT = "SUBSTR(m.envelope, 1, 80)"
 
 
-def parse_query(cursor: Cursor, view: View, now: int) -> Query:
-    """search-program, behind its charset."""
+def parse_query(cursor: Cursor, view: View, now: int, *, by_number: bool = True) -> Query:
+    """search-program, behind its charset. Without `by_number` message numbers and "$" mean nothing."""
     query = Query()
-    keys = _Parser(cursor, view, query, now).keys()
+    keys = _Parser(cursor, view, query, now, by_number).keys()
     runs: Runs = [(0, len(view))]
     matches = []
     for key in keys:
@@ -80,11 +80,12 @@ def parse_query(cursor: Cursor, view: View, now: int) -> Query:
 class _Parser:
     """Reads keys from a cursor; what they need is noted in the query."""
 
-    def __init__(self, cursor: Cursor, view: View, query: Query, now: int) -> None:
+    def __init__(self, cursor: Cursor, view: View, query: Query, now: int, by_number: bool) -> None:
         self.cursor = cursor
         self.view = view
         self.query = query
         self.now = now
+        self.by_number = by_number
         self.count = 0
         self.is_fuzzy = False
 
@@ -182,6 +183,9 @@ class _Parser:
         return Key(lambda row, _: bool(row[place] & bit) is wanted, where)
 
     def message_set(self, wanted: SequenceSet, *, by_uid: bool) -> Key:
+        if not self.by_number and (wanted.saved or not by_uid):  # RFC 7377 §2.1
+            raise bad("message numbers are of the selected mailbox")
+        self.query.is_fleeting |= wanted.saved
         runs = self.view.runs(wanted, by_uid=by_uid, may_be_beyond=True)
         uids = self.view.uids
         starts = [uids[first] for first, _ in runs]
@@ -218,6 +222,7 @@ class _Parser:
                 return Key(lambda row, _: row[place] > number, "i.size > ?", (number,))
             return Key(lambda row, _: row[place] < number, "i.size < ?", (number,))
         if name in ("OLDER", "YOUNGER"):  # RFC 5032 §3
+            self.query.is_fleeting = True
             place, border = self.query.column("i.created"), self.now - self.cursor.number() * clock.SECOND
             if name == "OLDER":
                 return Key(lambda row, _: row[place] <= border, "i.created <= ?", (border,))

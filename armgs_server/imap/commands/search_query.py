@@ -44,6 +44,7 @@ class Query:
     required: list[TextSearch] = field(default_factory=list)  # those that every result fulfils
     is_text_only: bool = False  # one of them, and nothing else but a set of messages
     is_fuzzy: bool = False  # FUZZY was there (RFC 6203)
+    is_fleeting: bool = False  # other results later, though nothing changes
     scores: list[Callable[[int], int | None]] = field(default_factory=list)  # of fuzzy keys, by uid
     has_modseq: bool = False
     modseq_column: int = 0

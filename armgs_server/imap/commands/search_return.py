@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RETURN of SEARCH and SORT: ESEARCH (RFC 4731), SEARCHRES (RFC 5182), ESORT (RFC 5267 §3), PARTIAL
-(RFC 9394).
+"""RETURN of SEARCH and SORT: ESEARCH (RFC 4731), SEARCHRES (RFC 5182), ESORT and contexts (RFC 5267), PARTIAL
+(RFC 9394), RELEVANCY (RFC 6203).
 
 Results come in the order of the answer: ascending for SEARCH, as sorted for SORT.
 """
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, number_set, string
 
-_OPTIONS = ("MIN", "MAX", "ALL", "COUNT", "SAVE")
+# CONTEXT is a hint (RFC 5267 §4.2); UPDATE is the caller's.
+_OPTIONS = ("MIN", "MAX", "ALL", "COUNT", "SAVE", "RELEVANCY", "CONTEXT", "UPDATE")
 # partial-range = partial-range-first / partial-range-last (RFC 9394 §3.3)
 _RANGE = re.compile(rb"(-?)([1-9][0-9]{0,9}):(-?)([1-9][0-9]{0,9})")
 
@@ -73,10 +74,8 @@ def parse_return(cursor: Cursor) -> Return | None:
             partial = parse_partial(cursor)
         elif name in _OPTIONS:
             options.add(name)
-        elif name not in ("CONTEXT", "UPDATE"):  # RFC 5267 §4.2: CONTEXT is a hint; UPDATE the caller's
-            raise bad(f"no such return option: {name}")
         else:
-            options.add(name)
+            raise bad(f"no such return option: {name}")
 
     cursor.space()
     cursor.parenthesised(option)
@@ -89,12 +88,20 @@ def parse_return(cursor: Cursor) -> Return | None:
     return Return(frozenset(options), partial)
 
 
+def check_relevancy(wanted: Return | None, *, is_fuzzy: bool) -> None:
+    """RFC 6203 §4: scores are of fuzzy searches."""
+    if wanted is not None and "RELEVANCY" in wanted.options and not is_fuzzy:
+        raise bad("RELEVANCY needs a FUZZY search key")
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Numbers or uids in their order, with their modseqs where the search asked for them."""
+    """Numbers or uids in their order, with their modseqs where the search asked for them, and their
+    relevancy where it is fuzzy."""
 
     numbers: Sequence[int]
     modseqs: Sequence[int] = ()
+    scores: Sequence[int] = ()
 
 
 def esearch(tag: bytes, results: Results, wanted: Return, *, by_uid: bool, mailbox: bytes = b"") -> bytes:
@@ -115,6 +122,8 @@ def esearch(tag: bytes, results: Results, wanted: Return, *, by_uid: bool, mailb
     if wanted.partial is not None:
         chosen = number_set(wanted.partial.of(numbers)) or b"NIL"
         pieces.append(b"PARTIAL (%b %b)" % (wanted.partial.text.encode("ascii"), chosen))
+    if "RELEVANCY" in options and numbers:  # RFC 6203 §4: in the order of the results
+        pieces.append(b"RELEVANCY (%b)" % b" ".join([b"%d" % score for score in results.scores]))
     if results.modseqs:
         pieces.append(b"MODSEQ %d" % _modseq(results.modseqs, wanted))
     return b" ".join(pieces) + b"\r\n"

@@ -65,7 +65,7 @@ async def _select(session: Session, cursor: Cursor, *, read_only: bool) -> Ok:
         )
 
     collection, unseen, keywords = await session.core.store.read(work)
-    uids = await _uids(session, collection)
+    uids = await read_uids(session, collection)
     view = View((), collection.modseq, keywords)
     view.recents = None if session.is_rev2 else []
     view.uid_only = "UIDONLY" in session.enabled
@@ -101,7 +101,7 @@ def _permanent(rights: Rights, keywords: Iterable[str]) -> bytes:
     return b" ".join(names)
 
 
-async def _uids(session: Session, collection: Collection) -> array[int]:
+async def read_uids(session: Session, collection: Collection) -> array[int]:
     """All uids, page by page. The view's modseq is older than they are: what happened meanwhile is told."""
     found = array("I")
     while True:

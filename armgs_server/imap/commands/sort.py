@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SORT, THREAD and their UID forms: RFC 5256, SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 §3).
+"""SORT, THREAD and their UID forms: RFC 5256, SORT=DISPLAY (RFC 5957), ESORT and UPDATE (RFC 5267), RELEVANCY
+(RFC 6203 §6).
 
 A search first; then the columns of what was found are read, page by page.
 """
@@ -7,6 +8,8 @@ A search first; then the columns of what was found are read, page by page.
 from __future__ import annotations
 
 import asyncio
+import copy
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,10 +17,12 @@ from armgs_server.formats.base_subject import base_subject, casemap
 from armgs_server.formats.mime_address import parse_address_list
 from armgs_server.imap import threads
 from armgs_server.imap.command import Ok
-from armgs_server.imap.commands.search import check_charset, refuse_update, shown
+from armgs_server.imap.commands.search import check_charset, matching, refuse_update, shown
 from armgs_server.imap.commands.search_find import Finder, Found
 from armgs_server.imap.commands.search_keys import parse_query
-from armgs_server.imap.commands.search_return import esearch, parse_return, saved
+from armgs_server.imap.commands.search_query import Query
+from armgs_server.imap.commands.search_return import check_relevancy, esearch, parse_return, saved
+from armgs_server.imap.contexts import Context
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad
 from armgs_server.imap.threads import Message
@@ -66,6 +71,7 @@ CRITERIA: Mapping[str, tuple[str, Key | None]] = {
     "SUBJECT": ("m.subject", _subject),
     "TO": ("m.recipients", _mailbox),
 }
+RELEVANCY = "RELEVANCY"
 
 
 async def handle_sort(session: Session, cursor: Cursor) -> Ok:
@@ -91,7 +97,11 @@ async def _sort(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     criteria = cursor.parenthesised(lambda: _criterion(cursor))
     if not 1 <= len(criteria) <= MAX_CRITERIA:
         raise bad("sort key expected")
-    found = await _found(session, cursor)
+    query, program, found = await _found(session, cursor)
+    is_by_relevancy = any(name == RELEVANCY for name, _ in criteria)
+    check_relevancy(wanted, is_fuzzy=query.is_fuzzy)
+    if is_by_relevancy and not query.is_fuzzy:
+        raise bad("RELEVANCY needs a FUZZY search key")
     ordered = await _sorted(session, found, criteria)
     view = session.selected()[1]
     results = shown(view, ordered, by_uid=by_uid)
@@ -100,7 +110,16 @@ async def _sort(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         return Ok("SORT completed")
     if "SAVE" in wanted.options:
         view.saved = saved(ordered.uids, wanted)
-    refuse_update(session, wanted)
+    if "UPDATE" in wanted.options:
+        context = Context(
+            session.tag,
+            by_uid,
+            array("I", ordered.uids),
+            matching(session, program),
+            lambda among, uid: place_of(session, among, uid, criteria),
+        )
+        if query.is_fleeting or is_by_relevancy or not session.updates.contexts.keep(context):
+            refuse_update(session, wanted)
     if not wanted.is_quiet:
         session.write(esearch(session.tag, results, wanted, by_uid=by_uid))
     return Ok("SORT completed")
@@ -113,22 +132,23 @@ def _criterion(cursor: Cursor) -> tuple[str, bool]:
     if reverse:
         cursor.space()
         name = cursor.atom()
-    if name not in CRITERIA:
+    if name not in CRITERIA and name != RELEVANCY:
         raise bad(f"no such sort key: {name}")
     return name, reverse
 
 
-async def _found(session: Session, cursor: Cursor) -> Found:
-    """search-criteria = charset 1*(SP search-key)"""
+async def _found(session: Session, cursor: Cursor) -> tuple[Query, Cursor, Found]:
+    """search-criteria = charset 1*(SP search-key); the keys are also given back unread."""
     cursor.space()
     check_charset(cursor.astring())
     cursor.space()
     collection, view = session.selected()
+    program = copy.copy(cursor)
     query = parse_query(cursor, view, clock.now())
     cursor.end()
     if query.has_modseq:
         session.enable_condstore()
-    return await Finder(session, collection, view, query).find()
+    return query, program, await Finder(session, collection, view, query).find()
 
 
 async def _columns(session: Session, uids: Sequence[int], columns: str) -> list[Row]:
@@ -149,9 +169,13 @@ async def _columns(session: Session, uids: Sequence[int], columns: str) -> list[
 async def _sorted(session: Session, found: Found, criteria: Sequence[tuple[str, bool]]) -> Found:
     """From the last criterion to the first, each sort keeping the order of what is equal; messages that are
     equal in all stay in the order of the mailbox (RFC 5256 §3)."""
-    columns = list(dict.fromkeys(CRITERIA[name][0] for name, _ in criteria))
+    columns = list(dict.fromkeys(CRITERIA[name][0] for name, _ in criteria if name != RELEVANCY))
     rows = await _columns(session, found.uids, ", ".join(columns))
+    scores = dict(zip(found.uids, found.scores, strict=True)) if found.scores else {}
     for name, reverse in reversed(criteria):
+        if name == RELEVANCY:  # RFC 6203 §6: the most relevant first
+            rows.sort(key=lambda row: scores[row[0]], reverse=not reverse)
+            continue
         column, key = CRITERIA[name]
         place = 1 + columns.index(column)
         if key is None:
@@ -163,7 +187,24 @@ async def _sorted(session: Session, found: Found, criteria: Sequence[tuple[str, 
                 reverse=reverse,
             )
     modseqs = dict(zip(found.uids, found.modseqs, strict=True)) if found.modseqs else {}
-    return Found([row[0] for row in rows], [modseqs[row[0]] for row in rows] if modseqs else ())
+    uids = [row[0] for row in rows]
+    return Found(uids, [modseqs[uid] for uid in uids if modseqs], [scores[uid] for uid in uids if scores])
+
+
+async def place_of(
+    session: Session, ordered: Sequence[int], uid: int, criteria: Sequence[tuple[str, bool]]
+) -> int:
+    """Where a message goes among others that are sorted: some of them are read, no more than have to be."""
+    low, high = 0, len(ordered)
+    while low < high:
+        middle = (low + high) // 2
+        pair = Found(sorted((ordered[middle], uid)))
+        first = (await _sorted(session, pair, criteria)).uids
+        if first and first[0] == uid:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 async def _thread(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
@@ -173,7 +214,7 @@ async def _thread(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     algorithm = threads.ALGORITHMS.get(name)
     if algorithm is None:
         raise bad(f"no such algorithm: {name}")
-    found = await _found(session, cursor)
+    _, _, found = await _found(session, cursor)
     view = session.selected()[1]
     rows = await _columns(session, found.uids, "m.sent, m.subject, m.message_id, m.refs")
     messages = [

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a client has asked to be told of, and what it has been told: RFC 5465.
+
+Of the selected mailbox `updates` tells; of all others this does, by holding what the store says against what
+the client was told last. So nothing is queued: whatever happened meanwhile becomes one response a mailbox, a
+slow client costs no memory, and a lost hint costs time only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from armgs_server.directory.access import TOPIC as GRANTS
+from armgs_server.directory.model import TOPIC as DIRECTORY
+from armgs_server.imap.commands.fetch import write_messages
+from armgs_server.imap.commands.fetch_items import Items
+from armgs_server.imap.commands.list import Request, entry_lines
+from armgs_server.imap.commands.list_entries import Entry, read_entries
+from armgs_server.imap.commands.status import status_line
+from armgs_server.imap.mailbox_filter import SELECTED_DELAYED, MailboxFilter
+from armgs_server.imap.responses import status
+from armgs_server.storage import mail_metadata
+from armgs_server.storage.collections import Collection
+
+if TYPE_CHECKING:
+    from armgs_server.imap.session import Session
+
+MESSAGE_NEW: Final = "MessageNew"
+MESSAGE_EXPUNGE: Final = "MessageExpunge"
+FLAG_CHANGE: Final = "FlagChange"
+MAILBOX_NAME: Final = "MailboxName"
+SUBSCRIPTION_CHANGE: Final = "SubscriptionChange"
+MAILBOX_METADATA: Final = "MailboxMetadataChange"
+SERVER_METADATA: Final = "ServerMetadataChange"
+MESSAGE_EVENTS: Final = (MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE)
+EVENTS: Final = (*MESSAGE_EVENTS, MAILBOX_NAME, SUBSCRIPTION_CHANGE, MAILBOX_METADATA, SERVER_METADATA)
+# Entries of metadata that wait to be told; of more the client hears that it was too much.
+MAX_ENTRIES: Final = 1000
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """event-group; no events: NONE. `items` are fetched of new messages in the selected mailbox."""
+
+    filter: MailboxFilter
+    events: frozenset[str]
+    items: Items | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What is told of the selected mailbox (RFC 5465 §6.1)."""
+
+    messages: bool = False
+    flags: bool = False
+    is_delayed: bool = False
+    items: Items | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A mailbox as the client was told of it."""
+
+    name: str
+    events: frozenset[str]
+    collection: Collection
+    has_children: bool
+    is_subscribed: bool
+
+
+class Notify:
+    """One NOTIFY; the next one replaces it."""
+
+    def __init__(self, session: Session, groups: Sequence[EventGroup]) -> None:
+        self._session = session
+        self._groups = [group for group in groups if not group.filter.is_of_selected]
+        self.selected = _selected(groups)
+        self.stale = False
+        self._known: dict[Key, Known] = {}
+        self._metadata: dict[Key, dict[str, None]] = {}
+        self._topics: dict[str, Callable[[], None]] = {}
+
+    async def begin(self, *, with_status: bool) -> None:
+        """From now on. `with_status`: first how each mailbox stands (RFC 5465 §3.1)."""
+        if not self._groups:
+            return
+        self._listen("metadata", self._session.owner)
+        self._listen("changes", self._session.owner)
+        for topic in (GRANTS, DIRECTORY):
+            self._subscribe(topic, self._on_change)
+        known = self._snapshot(await read_entries(self._session))
+        if known is None:
+            return
+        self._known = known
+        if with_status:
+            for each in known.values():
+                if MESSAGE_NEW in each.events and not self._is_selected(each.collection):
+                    wanted = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+                    if FLAG_CHANGE in each.events:
+                        wanted += ["UNSEEN", "HIGHESTMODSEQ"]
+                    self._session.write(self._status(each, wanted))
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+        for unsubscribe in self._topics.values():
+            unsubscribe()
+        self._topics.clear()
+
+    async def tell(self) -> None:
+        """What is not as the client knows it."""
+        self.stale = False
+        entries = await read_entries(self._session)
+        known = self._snapshot(entries)
+        if known is None:
+            return
+        before, self._known = self._known, known
+        by_key = {_key(entry.collection): entry for entry in entries if entry.collection is not None}
+        names = {each.name for each in known.values()}
+        for key, old in before.items():
+            if key not in known and old.name not in names and MAILBOX_NAME in old.events:
+                name = self._session.name(old.name)
+                self._session.write(b'* LIST (\\NonExistent) "/" %b\r\n' % name)
+        for key, new in known.items():
+            await self._tell_of_name(before.get(key), new, by_key[key])
+            if not self._is_selected(new.collection):
+                self._tell_of_messages(before.get(key), new)
+        self._tell_of_metadata()
+
+    async def fetch_new(self, uids: Sequence[int]) -> None:
+        """RFC 5465 §5.2: what the client wants of new messages in the selected mailbox."""
+        if self.selected.items is not None and uids:
+            await write_messages(self._session, self.selected.items, uids)
+
+    # What has changed.
+
+    async def _tell_of_name(self, old: Known | None, new: Known, entry: Entry) -> None:
+        """RFC 5465 §5.4, §5.5: made, renamed, moved, with or without others below it, subscribed."""
+        is_new = old is None
+        is_renamed = old is not None and old.name != new.name
+        has_others = old is not None and old.has_children != new.has_children
+        is_other = old is not None and old.is_subscribed != new.is_subscribed
+        events = new.events if old is None else new.events | old.events
+        if not (
+            (MAILBOX_NAME in events and (is_new or is_renamed or has_others))
+            or (SUBSCRIPTION_CHANGE in events and is_other)
+        ):
+            return
+        [line, *_] = await entry_lines(
+            self._session, Request(show_subscribed=True), entry, has_child_info=False
+        )
+        if old is not None and is_renamed:  # RFC 5465 §5.4, oldname-extended-item
+            line = b'%b ("OLDNAME" (%b))\r\n' % (line.removesuffix(b"\r\n"), self._session.name(old.name))
+        self._session.write(line)
+
+    def _tell_of_messages(self, old: Known | None, new: Known) -> None:
+        """RFC 5465 §5.1 to §5.3, for mailboxes that are not selected."""
+        if old is None or MESSAGE_NEW not in new.events:
+            return
+        was, now = old.collection, new.collection
+        wanted = []
+        if (was.items, was.uid_next) != (now.items, now.uid_next):
+            wanted += ["MESSAGES", "UIDNEXT"]
+        if FLAG_CHANGE in new.events and was.unseen != now.unseen:
+            wanted.append("UNSEEN")
+        has_modseq = "CONDSTORE" in self._session.enabled
+        if has_modseq and was.modseq != now.modseq and (wanted or FLAG_CHANGE in new.events):
+            wanted += ["UIDVALIDITY", "HIGHESTMODSEQ"]
+        if wanted:
+            self._session.write(self._status(new, wanted))
+
+    def _tell_of_metadata(self) -> None:
+        """RFC 5465 §5.6, §5.7, with the names of the entries (RFC 5464 §4.4.2)."""
+        pending, self._metadata = self._metadata, {}
+        for key, entries in pending.items():
+            name = None
+            if not key[1]:
+                if any(SERVER_METADATA in group.events for group in self._groups):
+                    name = ""
+            elif (known := self._known.get(key)) is not None and MAILBOX_METADATA in known.events:
+                name = known.name
+            if name is not None:
+                shown = " ".join(entries).encode("ascii")
+                self._session.write(b"* METADATA %b %b\r\n" % (self._session.name(name), shown))
+
+    def _status(self, known: Known, wanted: Sequence[str]) -> bytes:
+        return status_line(self._session.name(known.name), known.collection, wanted, {})
+
+    # What is known.
+
+    def _snapshot(self, entries: Iterable[Entry]) -> dict[Key, Known] | None:
+        """The mailboxes that are watched. None where they are too many: then nothing is (RFC 5465 §5.8)."""
+        found: dict[Key, Known] = {}
+        for entry in entries:
+            collection = entry.collection
+            if collection is None or not (events := self._events(entry)):
+                continue
+            self._listen("changes", collection.owner)
+            self._listen("metadata", collection.owner)
+            found[_key(collection)] = Known(
+                entry.name, events, collection, entry.has_children, entry.is_subscribed
+            )
+            if len(found) > self._session.settings.notify_mailboxes:
+                self._overflow()
+                return None
+        return found
+
+    def _events(self, entry: Entry) -> frozenset[str]:
+        """RFC 5465 §6: groups in their order; NONE ends what further ones would add."""
+        events: frozenset[str] = frozenset()
+        for group in self._groups:
+            if group.filter.is_match(entry):
+                if not group.events:
+                    break
+                events |= group.events
+        return events
+
+    def _overflow(self) -> None:
+        """RFC 5465 §5.8: as after NOTIFY NONE."""
+        self.close()
+        self._groups.clear()
+        self._known.clear()
+        self._metadata.clear()
+        self.selected = Selected()
+        text = "too much to watch; nothing is told any more"
+        self._session.write(status(b"*", b"OK", text, "NOTIFICATIONOVERFLOW"))
+
+    def _is_selected(self, collection: Collection) -> bool:
+        selected = self._session.collection
+        return selected is not None and _key(selected) == _key(collection)
+
+    # What is heard.
+
+    def _listen(self, kind: str, owner: int) -> None:
+        if kind == "changes":
+            self._subscribe(f"changes:{owner}", self._on_change)
+        elif any({MAILBOX_METADATA, SERVER_METADATA} & group.events for group in self._groups):
+            self._subscribe(mail_metadata.topic(owner), lambda data: self._on_metadata(owner, data))
+
+    def _subscribe(self, topic: str, callback: Callable[[bytes], None]) -> None:
+        if topic not in self._topics:
+            self._topics[topic] = self._session.core.store.bus.subscribe(topic, callback)
+
+    def _on_change(self, _: bytes) -> None:
+        self.stale = True
+        self._session.updates.push()
+
+    def _on_metadata(self, owner: int, data: bytes) -> None:
+        collection, principal, entries = mail_metadata.parse_hint(data)
+        if principal not in (0, self._session.owner) or (not collection and owner != self._session.owner):
+            return
+        pending = self._metadata.setdefault((owner, collection), {})
+        prefix = "/private" if principal else "/shared"
+        pending.update(dict.fromkeys(prefix + entry for entry in entries))
+        if sum(map(len, self._metadata.values())) > MAX_ENTRIES:
+            self._overflow()
+        else:
+            self._on_change(data)
+
+
+def _selected(groups: Sequence[EventGroup]) -> Selected:
+    for group in groups:
+        if group.filter.is_of_selected:
+            return Selected(
+                MESSAGE_NEW in group.events,
+                FLAG_CHANGE in group.events,
+                group.filter.kind == SELECTED_DELAYED,
+                group.items,
+            )
+    return Selected()
+
+
+def _key(collection: Collection) -> Key:
+    return collection.owner, collection.id
