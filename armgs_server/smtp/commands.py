@@ -208,7 +208,7 @@ async def _check_sender(session: Session, path: Path) -> Reply | None:
     """Whose address may stand in MAIL FROM: on submission one that the person may send as."""
     if session.principal is None or path.address is None:
         return None
-    if not await policy.may_send_as(session.core, session.principal, path.address):
+    if not await policy.may_send_from(session.core, session.principal, path.address):
         return replies.NOT_YOUR_ADDRESS_550
     return None
 

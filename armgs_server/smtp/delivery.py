@@ -20,9 +20,11 @@ from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
+from armgs_server.smtp import records
 from armgs_server.smtp.filing import Filing, check_refusal
 from armgs_server.smtp.lists import MailList
 from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp.records import Records
 from armgs_server.storage import accounts, clock, collections, fanout, invitations, mail, queue
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
@@ -55,6 +57,7 @@ class Envelope:
     deliver_by: tuple[int, str] | None = None  # until when, and what then (RFC 2852)
     release: int = 0  # nobody gets it before (RFC 4865); 0 = at once
     environment: tuple[tuple[str, str], ...] = ()  # RFC 5183, for people's rules: who brought it
+    records: Records | None = None  # what is kept of it beside the recipients' copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ class Delivery:
         """
         owners = {owner for each in stored for owner, _ in each.copy.mailboxes}
         if envelope.release > now:
-            await self.core.store.write(lambda tx: self._enqueue_all(tx, envelope, stored, now, owners))
+            await self.core.store.write(lambda tx: self._hold_back(tx, envelope, stored, now, owners))
             return frozenset(owners)
         plans = await self.filing.plans(envelope, stored, now)
         check_refusal(plans, stored)
@@ -205,6 +208,7 @@ class Delivery:
                     full.append(owner)
         if taken:
             await self._enqueue_all(tx, envelope, stored, now, full if queues_full else ())
+            await _record(tx, envelope, stored, now)
         return full
 
     async def _place_all(
@@ -227,6 +231,14 @@ class Delivery:
                 await _note_invitation(tx, envelope, each, [target.owner for target in targets])
             if each.copy.destinations:
                 await self._enqueue(tx, envelope, each, now, ())
+        await _record(tx, envelope, stored, now)
+
+    async def _hold_back(
+        self, tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int, owners: Container[int]
+    ) -> None:
+        """RFC 4865: it waits for its time, with all its recipients."""
+        await self._enqueue_all(tx, envelope, stored, now, owners)
+        await _record(tx, envelope, stored, now)
 
     async def _enqueue_all(
         self, tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int, late: Container[int]
@@ -268,6 +280,12 @@ async def _note_invitation(tx: Tx, envelope: Envelope, stored: Stored, owners: S
     """RFC 6047: the calendars look at what comes from elsewhere; people here they have invited themselves."""
     if not envelope.author and stored.index is not None and invitations.is_one(stored.index):
         await invitations.add(tx, owners, stored.ref)
+
+
+async def _record(tx: Tx, envelope: Envelope, stored: Sequence[Stored], now: int) -> None:
+    """The copies that nobody among the recipients has asked for."""
+    if envelope.records is not None and stored:
+        await records.keep(tx, envelope.records, stored[0], now)
 
 
 async def append(

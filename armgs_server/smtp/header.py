@@ -114,15 +114,15 @@ def list_ids(header: bytes) -> frozenset[str]:
     return frozenset(match[1].decode("ascii", "replace").lower() for match in found if match)
 
 
-def authors(header: bytes) -> Sequence[Address] | None:
-    """The addresses of From:, none where there is no such field; None where it cannot be trusted.
+def authors(header: bytes, name: str = "from") -> Sequence[Address] | None:
+    """The addresses of From: or Sender:, none where there is no such field; None where it cannot be trusted.
 
     RFC 5322 §3.6 allows the field once: two of them would let the reader see another one than was checked.
     So would a bare CR or NUL, which §2.2 forbids: others take them for the end of a line.
     """
     if header.count(b"\r") != header.count(b"\r\n") or b"\0" in header:
         return None
-    values = fields(header, "from")
+    values = fields(header, name)
     if len(values) > 1 or sum(map(len, values)) > AUTHORS_LIMIT:
         return None
     found: list[Address] = []

@@ -8,10 +8,11 @@ domains has logged in. A sender's address, in MAIL FROM and in From:, is one the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from armgs_server.config import LMTP_PORT
 from armgs_server.directory.model import Principal
+from armgs_server.directory.posts import has_mailbox
 from armgs_server.errors import NotFound
 from armgs_server.formats import addresses
 from armgs_server.formats.addresses import Address
@@ -91,12 +92,13 @@ async def find_recipient(
         return await _find_unknown(core, address, domain)
     if principal.disabled:
         return replies.DISABLED_550
-    if principal.kind in lists.KINDS:
+    if principal.kind in lists.KINDS and not has_mailbox(principal):
         if is_report:
             return replies.NULL_TO_LIST_550
         return await _find_list(core, address, principal)
     is_suspect = size > LARGE or may_be_full(principal.id)
-    return await find_mailbox(core, address, principal, size if is_suspect else None)
+    found = await find_mailbox(core, address, principal, size if is_suspect else None)
+    return await _with_deputies(core, principal, found) if principal.kind == "group" else found
 
 
 def own_domain(core: Core) -> str:
@@ -104,16 +106,18 @@ def own_domain(core: Core) -> str:
     return next(iter(core.config.server.domains or core.directory.domains), core.config.server.hostname)
 
 
-async def may_send_as(core: Core, person: Principal, sender: Address) -> bool:
-    """Whether the person may use the address as sender."""
-    return await core.directory.may_send_as(person, sender.normalised)
+async def may_send_from(core: Core, person: Principal, sender: Address) -> bool:
+    """Whether the person may use the address as the reverse-path: as its own, or on behalf of who has it."""
+    return await core.directory.may_send_as(person, sender.normalised) or await core.directory.may_send_for(
+        person, sender.normalised
+    )
 
 
 async def find_mailbox(
     core: Core, address: Address, principal: Principal, size: int | None
 ) -> Recipient | Reply:
-    """A person's mailbox; with a size, only if it has room for so much."""
-    if principal.kind != "person":
+    """A person's or a post's mailbox; with a size, only if it has room for so much."""
+    if not has_mailbox(principal):
         return replies.NO_MAILBOX_550
     if size is not None:
         try:
@@ -123,6 +127,16 @@ async def find_mailbox(
         if usage.quota and usage.bytes + size >= usage.quota:
             return replies.MAILBOX_FULL_452
     return Recipient(str(address), principal.domain, (principal.id,))
+
+
+async def _with_deputies(core: Core, group: Principal, found: Recipient | Reply) -> Recipient | Reply:
+    """Mail to a post that is vacant reaches who stands in for it, too (directory.posts)."""
+    if isinstance(found, Reply):
+        return found
+    if not all(member.disabled for member in await core.directory.members(group)):
+        return found
+    acting = [each.id for each in await core.directory.deputies(group) if not each.disabled]
+    return replace(found, owners=(*found.owners, *acting))
 
 
 async def _find_list(core: Core, address: Address, group: Principal) -> Recipient | Reply:

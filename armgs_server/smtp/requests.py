@@ -25,6 +25,8 @@ LEAVE = ("unsubscribe", "leave", "отписаться")
 JOIN = ("subscribe", "join", "подписаться")
 APPROVE = ("approve", "одобрить")
 REJECT = ("reject", "отклонить")
+# Numbers of rows have 63 bits.
+LARGEST = 1 << 63
 
 TEXTS = {
     "left": "Вы больше не состоите в списке {list}.\n\nYou have left the list {list}.\n",
@@ -126,7 +128,7 @@ async def _decide(core: Core, mail_list: MailList, is_approved: bool, words: lis
     lifetime = round(core.config.smtp.queue_lifetime * clock.SECOND)
 
     async def work(tx: Tx) -> Entry | None:
-        entry = await queue.get(tx, number) if 0 < number < queue.HELD else None
+        entry = await queue.get(tx, number) if 0 < number < LARGEST else None
         if entry is None or entry.data.get("list") != mail_list.id or not entry.is_held:
             return None
         if is_approved:

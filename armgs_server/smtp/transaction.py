@@ -10,12 +10,13 @@ from armgs_server import log
 from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
-from armgs_server.smtp import header, policy, replies, reports, requests
+from armgs_server.smtp import authorship, header, records, replies, reports, requests
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.filing import Refused
 from armgs_server.smtp.header import Trace
 from armgs_server.smtp.policy import Recipient
+from armgs_server.smtp.records import Records
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.storage import clock, mail
 from armgs_server.trust.model import Arrival, Verdict
@@ -56,6 +57,7 @@ class Transaction:
         self._trace: Trace | None = None
         self._copies: list[Copy] = []
         self._verdict = Verdict()
+        self._records: Records | None = None
         self._late: frozenset[int] = frozenset()
         self._subject = ""  # of requests to lists
 
@@ -84,7 +86,8 @@ class Transaction:
         envelope = self._envelope()
         stored: list[Stored] = []
         for copy, ref in zip(self._copies, refs, strict=True):
-            index = await mail.read_index(self.core.store.blobs, ref) if copy.mailboxes else None
+            is_kept = bool(copy.mailboxes) or self._records is not None
+            index = await mail.read_index(self.core.store.blobs, ref) if is_kept else None
             skip = len(header.return_path(copy.sender(envelope)))
             stored.append(Stored(copy, ref, index, skip))
         try:
@@ -161,7 +164,10 @@ class Transaction:
             self.priority,
             self.deliver_by,
             self.release,
-            () if self._trace is None else (("remote-ip", self._trace.peer), ("remote-host", self._trace.helo)),
+            ()
+            if self._trace is None
+            else (("remote-ip", self._trace.peer), ("remote-host", self._trace.helo)),
+            self._records,
         )
 
     async def _judge(self, text: bytes | mmap, header_size: int) -> bytes | Reply:
@@ -192,11 +198,12 @@ class Transaction:
         self._now = clock.now()
         moment = header.moment_of(self._now)
         if self.author is not None:
-            if not await self._may_write_as_author(head, self.author):
+            written_by = await authorship.sender_field(self.core, self.author, head, self._sender_text)
+            if written_by is None:
                 return replies.NOT_YOUR_HEADER_554
             hostname = self.core.config.server.hostname
             author = self._sender_text or self.author.address
-            added = header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
+            added = written_by + header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
         if any(each.mail_list or each.requests_of for each in self.recipients):
             refusal = self._look_at_lists(head)
             if refusal is not None:
@@ -205,6 +212,7 @@ class Transaction:
         if not self._copies and not any(each.requests_of for each in self.recipients):
             return replies.LOOP_554
         assert self._trace is not None  # begin() has made it
+        self._records = await records.plan(self.core, self.author, head, self._sender_text, self.recipients)
         middle = self._verdict.fields + self._trace.field(moment)
         envelope = self._envelope()
         return [
@@ -224,16 +232,6 @@ class Transaction:
             if each.mail_list is None or header.list_id(each.mail_list.address) not in passed
         ]
         return None
-
-    async def _may_write_as_author(self, head: bytes, author: Principal) -> bool:
-        """Every address in From: is one the person may send as."""
-        authors = header.authors(head)
-        if authors is None:
-            return False
-        for address in authors:
-            if not await policy.may_send_as(self.core, author, address):
-                return False
-        return True
 
 
 def _list_fields(copy: Copy) -> bytes:
