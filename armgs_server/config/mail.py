@@ -12,6 +12,9 @@ class SmtpSettings:
     """Mail in and out."""
 
     message_size: int = setting(50 * MIB, doc="Largest message taken (SIZE).", minimum=64 * KIB)
+    sent_copies: bool = setting(
+        True, doc="What is sent as a group that has a mailbox is kept in the group's Sent, for all of it."
+    )
     recipients: int = setting(1000, doc="RCPT commands in one transaction.", minimum=100)
     line_length: int = setting(2000, doc="Longest command line.", minimum=512)
     hops: int = setting(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a message beside its delivery, in the same transaction: a post's Sent, departments' journals.
+"""What is kept of a message beside its delivery, in the same transaction: a post's Sent, the journals.
 
 Both are copies of the bytes that are delivered first. A Sent mailbox that is full does without; the message
 goes all the same.

@@ -85,6 +85,18 @@ CREATE TABLE kept (
   PRIMARY KEY (owner, collection, uid, modseq)
 ) WITHOUT ROWID;
 CREATE INDEX kept_until ON kept (until);
+-- The journal of a department's mail (storage.journal): only ever added to.
+CREATE TABLE journal (
+  owner      INTEGER NOT NULL,                  -- the department
+  id         INTEGER NOT NULL,                  -- 1, 2, 3 …
+  moment     INTEGER NOT NULL,
+  sender     TEXT    NOT NULL,                  -- reverse-path
+  recipients TEXT    NOT NULL,                  -- JSON array of forward-paths
+  blob       BLOB    NOT NULL,
+  size       INTEGER NOT NULL,
+  hash       BLOB    NOT NULL,                  -- SHA-256 over the hash before it and this row
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
 -- Legal holds: of what these owners have nothing is ever gone.
 CREATE TABLE hold (
   owner  INTEGER NOT NULL PRIMARY KEY,

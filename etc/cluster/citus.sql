@@ -24,6 +24,7 @@ SELECT create_distributed_table('collection', 'owner', colocate_with => 'account
 SELECT create_distributed_table('item', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('tombstone', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('kept', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('journal', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('document', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('message', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('property', 'owner', colocate_with => 'account');
