@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from armgs_server import config as configuration
-from armgs_server import dav, imap, log, pop3, portal, preflight, smtp, xmpp
+from armgs_server import dav, imap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server.capacity import worker_count
 from armgs_server.config import COMPONENT_PORT, LMTP_PORT, Config
 from armgs_server.directory import Directory
@@ -44,7 +44,7 @@ from armgs_server.supervisor import PidFile, Supervisor
 _log = log.get("daemon")
 
 HTTP, HTTPS = 80, 443
-STREAM_PORTS = (25, 465, 587, 143, 993, 5222, 5223)
+STREAM_PORTS = (25, 465, 587, 143, 993, 4190, 5222, 5223)
 POP3_PORTS = (110, 995)  # where POP3 is on
 SERVER_PORTS = (5269, 5270)  # other XMPP servers, where the federation is on
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
@@ -202,6 +202,7 @@ class Daemon:
             smtp.service(core),
             imap.service(core),
             pop3.service(core),
+            managesieve.service(core),
             xmpp.service(core),
             dav.service(core),
             portal.service(core),

@@ -42,6 +42,7 @@ PORTS = {
     "imaps": 993,
     "pop3": 110,
     "pop3s": 995,
+    "sieve": 4190,
     "xmpp": 5222,
     "xmpps": 5223,
     "xmpp-server": 5269,

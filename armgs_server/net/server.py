@@ -37,6 +37,7 @@ _SERVICE_OF = {
     "submissions": "smtp",
     "imap": "imap",
     "imaps": "imap",
+    "sieve": "sieve",
     "pop3": "pop3",
     "pop3s": "pop3",
     "xmpp": "xmpp",

@@ -21,6 +21,7 @@ ALPN = {
     "http": ("http/1.1",),
     "imap": ("imap",),
     "pop3": ("pop3",),
+    "sieve": ("managesieve",),
     "smtp": ("smtp",),
     "xmpp": ("xmpp-client",),
     "xmpp-server": ("xmpp-server",),

@@ -28,6 +28,8 @@ def client_config(domain: str, domains: Sequence[str], endpoints: Endpoints) -> 
     lines += _dav("addressBook", "carddav", endpoints)
     lines += _dav("calendar", "caldav", endpoints)
     lines += _dav("fileShare", "webdav", endpoints)
+    for endpoint in endpoints.of("managesieve"):
+        lines += _server("setupServer", endpoint, endpoints.hostname)
     lines.append(f'  <clientConfigUpdate url="{escape(endpoints.base_url)}/mail/config-v1.1.xml"/>')
     lines += ["</clientConfig>", ""]
     return "\n".join(lines).encode()

@@ -11,7 +11,7 @@ Protection = Literal["TLS", "STARTTLS", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    service: str  # imap, smtp, xmpp
+    service: str  # imap, smtp, xmpp, managesieve
     port: int
     protection: Protection
 
@@ -42,9 +42,15 @@ def find_endpoints(config: Config, *, has_tls: bool) -> Endpoints:
         ("smtp", 587, "STARTTLS"),
         ("xmpp", 5223, "TLS"),
         ("xmpp", 5222, "STARTTLS"),
+        ("managesieve", 4190, "STARTTLS"),
     )
     if not has_tls:
-        ways = (("imap", 143, "none"), ("smtp", 587, "none"), ("xmpp", 5222, "none"))
+        ways = (
+            ("imap", 143, "none"),
+            ("smtp", 587, "none"),
+            ("xmpp", 5222, "none"),
+            ("managesieve", 4190, "none"),
+        )
     servers = tuple(Endpoint(service, config.port(port), protection) for service, port, protection in ways)
     scheme, standard = ("https", 443) if has_tls else ("http", 80)
     port = config.port(standard)

@@ -114,6 +114,7 @@ def services(config: Config, account: str) -> list[tuple[str, str, int]]:
         ("SMTP submission (TLS)", host, config.port(465)),
         ("SMTP submission (STARTTLS)", host, config.port(587)),
         ("SMTP from other servers", host, config.port(25)),
+        ("ManageSieve (STARTTLS)", host, config.port(4190)),
         ("XMPP (TLS)", host, config.port(5223)),
         ("XMPP (STARTTLS)", host, config.port(5222)),
         ("CalDAV", f"{base}/dav/calendars/{account}/", https),
