@@ -32,6 +32,7 @@ _TABLES = (
     "offline",
     "roster",
     "upload",
+    "url_key",
     "link",
     "sieve_script",
     "sieve_trace",

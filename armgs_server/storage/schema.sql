@@ -313,6 +313,15 @@ CREATE TABLE attachment_text (
   data BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- URLAUTH (RFC 4467 §5): a person's access key for a mailbox, of which the tokens of URLs are made.
+CREATE TABLE url_key (
+  owner         INTEGER NOT NULL,
+  mailbox_owner INTEGER NOT NULL,
+  collection    INTEGER NOT NULL,
+  value         BLOB    NOT NULL,
+  PRIMARY KEY (owner, mailbox_owner, collection)
+) WITHOUT ROWID;
+
 -- Chats as mailboxes (storage.chat_folders): what each shows, and up to which archive id. source = whose archive,
 -- peer = which conversation in it, empty for a room's. source 0: the folder above all of them.
 CREATE TABLE chat_folder (

@@ -39,6 +39,7 @@ SELECT create_distributed_table('fulltext_end', 'owner', colocate_with => 'accou
 SELECT create_distributed_table('mail_index', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('mail_words', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('mail_words_ids', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('url_key', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('chat_folder', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('push', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('offline', 'owner', colocate_with => 'account');

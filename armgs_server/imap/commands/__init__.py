@@ -32,6 +32,7 @@ from armgs_server.imap.commands import (
     sort,
     status,
     store,
+    url_auth,
 )
 from armgs_server.imap.threads import ALGORITHMS
 
@@ -83,6 +84,9 @@ COMMANDS: Mapping[str, Spec] = {
     "GETQUOTA": Spec(quota.handle_getquota, _IN, ("QUOTA", "QUOTA=RES-STORAGE")),
     "SETQUOTA": Spec(quota.handle_setquota, _IN, ("QUOTASET",)),
     "GETQUOTAROOT": Spec(quota.handle_getquotaroot, _IN),
+    "GENURLAUTH": Spec(url_auth.handle_genurlauth, _IN, ("URLAUTH",)),
+    "URLFETCH": Spec(url_auth.handle_urlfetch, _IN),
+    "RESETKEY": Spec(url_auth.handle_resetkey, _IN),
     "CHECK": Spec(basic.handle_check, _SELECTED),
     "CLOSE": Spec(select.handle_close, _SELECTED),
     "UNSELECT": Spec(select.handle_unselect, _SELECTED, ("UNSELECT",)),
