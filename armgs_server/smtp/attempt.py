@@ -18,7 +18,8 @@ from armgs_server.smtp.policies import Policies
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.protection import Mode, Protection
 from armgs_server.smtp.replies import Reply
-from armgs_server.smtp.routing import Host, NoRoute, Routing, split_host
+from armgs_server.smtp.routing import SMTP_PORT, Host, NoRoute, Routing, split_host
+from armgs_server.smtp.sts_fetch import HTTPS_PORT
 from armgs_server.storage import clock, mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
@@ -65,10 +66,17 @@ def is_large(entry: Entry) -> bool:
 class Attempts:
     """What attempts need: routes, policies, connections. `close` ends the connections."""
 
-    def __init__(self, core: Core, seal: Seal | None = None, routing: Routing | None = None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        seal: Seal | None = None,
+        *,
+        smtp_port: int = SMTP_PORT,
+        https_port: int = HTTPS_PORT,
+    ) -> None:
         self._core = core
-        self._routing = routing or Routing(core.config.smtp, core.config.server.hostname)
-        self._policies = Policies(core, self._routing)
+        self._routing = Routing(core.config.smtp, core.config.server.hostname, smtp_port)
+        self._policies = Policies(core, self._routing, https_port)
         self._outbound = Outbound(core.config, seal)
 
     async def close(self) -> None:

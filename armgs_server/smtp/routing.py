@@ -48,7 +48,8 @@ class NoRoute(Exception):
 class Routing:
     """Finds the servers of a domain."""
 
-    def __init__(self, settings: SmtpSettings, hostname: str) -> None:
+    def __init__(self, settings: SmtpSettings, hostname: str, port: int = SMTP_PORT) -> None:
+        self._port = port  # of servers that the DNS names
         self._hostname = hostname.lower()
         self._settings = settings
         self._servers: tuple[str, ...] = ()  # of the resolver
@@ -146,7 +147,7 @@ class Routing:
             except dns.resolver.NoAnswer:
                 continue
             secure = is_secure and self._is_authentic(answer)
-            found += [Host(name, record.address, is_secure=secure) for record in answer]
+            found += [Host(name, record.address, self._port, is_secure=secure) for record in answer]
         return found
 
     def _is_authentic(self, answer: dns.resolver.Answer) -> bool:
