@@ -23,6 +23,7 @@ from armgs_server.cli.holds import hold
 from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.invitations import invitation
+from armgs_server.cli.journal import journal
 from armgs_server.cli.links import link
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
@@ -60,6 +61,7 @@ for command in (
     export,
     undelete,
     hold,
+    journal,
     retention,
     backup,
     restore,
