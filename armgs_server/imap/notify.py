@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from armgs_server.directory import Rights
 from armgs_server.directory.access import TOPIC as GRANTS
 from armgs_server.directory.model import TOPIC as DIRECTORY
 from armgs_server.imap.commands.fetch import write_messages
@@ -92,7 +93,7 @@ class Notify:
         self._listen("changes", self._session.owner)
         for topic in (GRANTS, DIRECTORY):
             self._subscribe(topic, self._on_change)
-        known = self._snapshot(await read_entries(self._session))
+        known = await self._snapshot(await read_entries(self._session))
         if known is None:
             return
         self._known = known
@@ -114,7 +115,7 @@ class Notify:
         """What is not as the client knows it."""
         self.stale = False
         entries = await read_entries(self._session)
-        known = self._snapshot(entries)
+        known = await self._snapshot(entries)
         if known is None:
             return
         before, self._known = self._known, known
@@ -191,13 +192,15 @@ class Notify:
 
     # What is known.
 
-    def _snapshot(self, entries: Iterable[Entry]) -> dict[Key, Known] | None:
+    async def _snapshot(self, entries: Iterable[Entry]) -> dict[Key, Known] | None:
         """The mailboxes that are watched. None where they are too many: then nothing is (RFC 5465 §5.8)."""
         found: dict[Key, Known] = {}
         for entry in entries:
             collection = entry.collection
             if collection is None or not (events := self._events(entry)):
                 continue
+            if Rights.READ not in await self._session.reach.rights(collection):
+                events -= {*MESSAGE_EVENTS, MAILBOX_METADATA}
             self._listen("changes", collection.owner)
             self._listen("metadata", collection.owner)
             found[_key(collection)] = Known(
