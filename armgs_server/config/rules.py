@@ -38,10 +38,8 @@ class SieveSettings:
         10.0, doc="The score that counts as spam for certain: 10 of 10.", minimum=0.1
     )
     virus_header: str = setting("X-Virus-Status", doc="Field with the virus filter's word (RFC 5235).")
-    junk: bool = setting(True, doc="Without rules of its own a department's marked spam goes to Junk.")
     line_length: int = setting(8 * KIB, doc="ManageSieve: longest command line.", minimum=1024)
     idle_timeout: float = setting(
         1800.0, doc="ManageSieve: a silent client is logged out (RFC 5804 §1.2).", minimum=60
     )
-    login_timeout: float = setting(120.0, doc="ManageSieve: the same before log-in.", minimum=10)
     errors: int = setting(20, doc="ManageSieve: wrong commands before the connection is closed.", minimum=1)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 from armgs_server.directory.model import TOPIC_KICK, TOPIC_KICK_DEVICE
 from armgs_server.net.http import Handler
@@ -21,6 +22,7 @@ from armgs_server.xmpp.handover import Handover
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.keeping import Keeper
 from armgs_server.xmpp.missed import Missed
+from armgs_server.xmpp.notices import Notices
 from armgs_server.xmpp.movements import Movements
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
@@ -57,11 +59,13 @@ class XmppService:
         self.server.account_features = xeps.ACCOUNT_FEATURES
         self.server.runs = Runs()
         self.server.end_sessions = partial(lifecycle.end_sessions, self.server)
+        self.server.give_up = partial(lifecycle.give_up, self.server)
         self.server.keeper = Keeper(core.store)
         self.server.archive_preferences = Remembered(
             core.store, xep_0441_preferences.TOPIC, xep_0441_preferences.load
         )
         self.archives = ArchiveUpkeep(self.server)
+        self._notices = Notices(self.server)
         self.server.pushes = Remembered(core.store, xep_0357_push.TOPIC, push.of)
         bus = core.store.bus
         if isinstance(bus, RemoteBus):
@@ -116,6 +120,7 @@ class XmppService:
         self._movements.start()
         self.missed.start()
         self.archives.start()
+        self._notices.start()
         bus = self.server.store.bus
         self._unsubscribe = [
             bus.subscribe(TOPIC_KICK, lambda data: lifecycle.kick(self.server, int(data))),
@@ -129,6 +134,7 @@ class XmppService:
         self._movements.stop()
         await self.missed.stop()
         await self.archives.stop()
+        await self._notices.stop()
         await lifecycle.stop(self.server)
         self.server.archive_preferences.close()
         self.server.pushes.close()
@@ -142,10 +148,10 @@ class XmppService:
         principal, device = data.decode().split(" ", 1)
         lifecycle.kick_device(self.server, int(principal), device)
 
-    async def _serve(self, stream: Stream, tls: Security) -> None:
+    def _serve(self, stream: Stream, tls: Security) -> Coroutine[Any, Any, None]:
         limit = self.server.config.xmpp.stanza_size_before_login
-        await ClientStream(self.server, TcpTransport(stream, limit), tls).run()
+        return ClientStream(self.server, TcpTransport(stream, limit), tls).run()
 
-    async def _serve_web(self, transport: Transport) -> None:
+    def _serve_web(self, transport: Transport) -> Coroutine[Any, Any, None]:
         """TLS is that of HTTP: STARTTLS is not offered (RFC 7395 §3.9, XEP-0206 §2)."""
-        await ClientStream(self.server, transport, "none").run()
+        return ClientStream(self.server, transport, "none").run()

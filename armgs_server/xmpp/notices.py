@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notices of other services, sent as messages of the domain: mail rules that notify (RFC 5437 §2).
+
+They lie in the store (`storage.notices`), written with what they tell of; every process that serves chat takes
+them from there by lease. One that is lost on the way to another server is not sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from armgs_server import log
+from armgs_server.errors import DomainError
+from armgs_server.storage import clock, notices
+from armgs_server.storage.notices import Notice
+from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp.protocol import parse_stanza
+from armgs_server.xmpp.stanza import element, text_element
+
+if TYPE_CHECKING:
+    from armgs_server.xmpp.server import Server
+
+LEASE: Final = 2 * clock.MINUTE  # what a killed process leaves waits so long
+CLAIM_LIMIT: Final = 50
+LONGEST_SLEEP: Final = 60.0  # other processes may add rows when the bus is not there
+FAILED_WAIT: Final = 5.0
+
+_log = log.get("xmpp")
+
+
+class Notices:
+    """From `start` to `stop`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._wake = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        bus = self._server.store.bus
+        self._unsubscribe = bus.subscribe(notices.TOPIC, lambda data: self._wake.set())
+        self._runner = asyncio.get_running_loop().create_task(self._run(), name="notices")
+
+    async def stop(self) -> None:
+        """What is not sent yet stays in the store."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+
+    async def _run(self) -> None:
+        store = self._server.store
+        while True:
+            self._wake.clear()
+            try:
+                while taken := await store.write(
+                    lambda tx: notices.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
+                ):
+                    for notice in taken:
+                        await self._send(notice)
+                delay = LONGEST_SLEEP
+            except DomainError as error:
+                _log.warning("notices are not taken", error=error)
+                delay = FAILED_WAIT
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), delay)
+
+    async def _send(self, notice: Notice) -> None:
+        owner = await self._server.directory.by_id(notice.owner)
+        if owner is not None:
+            origin = owner.address.rpartition("@")[2]
+            inner = text_element("subject", notice.subject) if notice.subject else b""
+            inner += text_element("body", notice.text)
+            attributes = {"from": origin, "to": notice.recipient, "id": f"notice-{notice.id:x}"}
+            stanza = parse_stanza(element("message", attributes, inner))
+            try:
+                await self._server.route(stanza, jids.parse(origin))
+            except DomainError as error:
+                _log.info("a notice is not sent", owner=notice.owner, error=error)
+        await self._server.store.write(lambda tx: notices.finish(tx, notice))
