@@ -157,7 +157,7 @@ async def test_configure(log_in: LogIn) -> None:
             deliver_payloads="1",
             max_items="10",
             item_expire="604800",
-            access_model="roster",
+            access_model="authorize",
             roster_groups_allowed=("friends", "servants"),
             purge_offline="0",
             notify_config="1",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from armgs_server.directory import Principal
@@ -102,18 +103,16 @@ async def check_access(nodes: Nodes, found: Standing, bare: str, *, subscribing:
         return
     if found.affiliation in _FORBIDDEN:
         raise StanzaError("forbidden")  # §6.1.3.8
-    model = found.config.access_model
-    if model == "open" or (model == "authorize" and subscribing):
+    model, node = found.config.access_model, found.node.name
+    if model == "open" or (model == "authorize" and (subscribing or found.is_subscribed)):
         return
     if model == "presence":
-        if not await _is_contact(nodes, found, bare, ()):
+        if not await _is_contact(nodes, node, found.config, bare):
             raise error("not-authorized", "presence-subscription-required")
     elif model == "roster":
-        if not await _is_contact(nodes, found, bare, found.config.roster_groups_allowed):
+        if not await _is_contact(nodes, node, found.config, bare):
             raise error("not-authorized", "not-in-roster-group")
-    elif found.is_subscribed:
-        return
-    elif model == "whitelist":
+    elif model == "whitelist":  # §4.5: a subscription made before does not put anybody on it
         raise error("not-allowed", "closed-node")
     else:
         raise error("not-authorized", "not-subscribed")  # §6.5.9.3
@@ -128,17 +127,30 @@ async def may_read(nodes: Nodes, found: Standing, bare: str) -> bool:
     return True
 
 
-async def _is_contact(nodes: Nodes, found: Standing, bare: str, groups: tuple[str, ...]) -> bool:
+async def may_hear(
+    nodes: Nodes, node: str, config: NodeConfig, affiliations: Mapping[str, str], bare: str
+) -> bool:
+    """§4.5: whether a subscriber still is one of those who may read: a contact, on the list, not banned."""
+    affiliation = affiliations.get(bare, "none")
+    if affiliation in _TRUSTED or (nodes.is_personal and bare == nodes.address):
+        return True
+    if affiliation in _FORBIDDEN or config.access_model == "whitelist":
+        return False
+    return config.access_model in ("open", "authorize") or await _is_contact(nodes, node, config, bare)
+
+
+async def _is_contact(nodes: Nodes, node: str, config: NodeConfig, bare: str) -> bool:
     """Whether somebody sees the presence of one of the owners, and is in one of the groups of that roster."""
     if nodes.person is not None:
         people = [nodes.person]
     else:
-        addresses = await nodes.server.store.read(lambda tx: owners(tx, nodes, found.node.name))
+        addresses = await nodes.server.store.read(lambda tx: owners(tx, nodes, node))
         known = [await nodes.server.person(jids.parse(address)) for address in addresses]
         people = [person for person in known if person is not None]
+    groups = config.roster_groups_allowed
     for person in people:
         if await roster.sees(nodes.server, person, bare):
-            if found.config.access_model != "roster" or await is_in_group(nodes.server, person, bare, groups):
+            if config.access_model != "roster" or await is_in_group(nodes.server, person, bare, groups):
                 return True
     return False
 

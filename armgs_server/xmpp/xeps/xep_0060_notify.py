@@ -19,9 +19,15 @@ from armgs_server.errors import DomainError
 from armgs_server.storage import clock, pubsub_members
 from armgs_server.storage.pubsub_members import Subscription
 from armgs_server.xmpp import jid as jids
+from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.stanza import element, text_element
-from armgs_server.xmpp.xeps import xep_0060_access, xep_0060_options, xep_0163_events
+from armgs_server.xmpp.xeps import (
+    xep_0060_access,
+    xep_0060_options,
+    xep_0163_events,
+    xep_0191_blocking,
+)
 from armgs_server.xmpp.xeps.xep_0060_config import NodeConfig
 from armgs_server.xmpp.xeps.xep_0060_nodes import EVENT, Nodes
 from armgs_server.xmpp.xeps.xep_0060_options import Options
@@ -74,15 +80,37 @@ async def _tell_subscribers(nodes: Nodes, event: Event) -> frozenset[str]:
     """The JIDs that were told."""
     told: set[str] = set()
     after = ""
+    hears = await _gate(nodes, event)
     while True:
         found = await _read_slice(nodes, event, after)
         for jid, group in itertools.groupby(found, key=lambda each: each.jid):
-            if await _tell_one(nodes, event, jid, list(group)):
+            if await hears(jids.parse(jid)) and await _tell_one(nodes, event, jid, list(group)):
                 told.add(jid)
         if len(found) < SLICE // 2:
             return frozenset(told)
         after = found[-1].jid
         await asyncio.sleep(0)  # a turn for everybody else
+
+
+async def _gate(nodes: Nodes, event: Event) -> Callable[[JID], Awaitable[bool]]:
+    """Who of the subscribers may hear of it now: §4.5, and not whom the person blocks (XEP-0191 §3.3)."""
+    owner, node, config = nodes.owner, event.node, event.config
+    blocked: frozenset[str] = frozenset()
+    if nodes.person is not None:
+        account = nodes.server.accounts.get(nodes.address)
+        known = account.blocked if account is not None else None
+        blocked = known if known is not None else await xep_0191_blocking.load(nodes.server, owner)
+    is_shut = event.former is None and config.access_model not in ("open", "authorize")
+    affiliations: dict[str, str] = {}
+    if is_shut:
+        affiliations = await nodes.server.store.read(lambda tx: pubsub_members.affiliations(tx, owner, node))
+
+    async def hears(jid: JID) -> bool:
+        if blocked and xep_0191_blocking.is_blocked(blocked, jid):
+            return False
+        return not is_shut or await xep_0060_access.may_hear(nodes, node, config, affiliations, jid.bare)
+
+    return hears
 
 
 async def _read_slice(nodes: Nodes, event: Event, after: str) -> list[Subscription]:
