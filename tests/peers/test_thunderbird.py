@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thunderbird, from an address and a password alone: finds its configuration, reads, sends, moves, searches."""
+"""Thunderbird, from an address and a password alone: is set up, reads, sends, moves, searches."""
 
 from __future__ import annotations
 
