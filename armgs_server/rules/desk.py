@@ -37,6 +37,8 @@ class Desk:
         blobs = self._store.blobs
         if arrival.ref.data is not None:
             data: bytes | mmap = arrival.ref.data
+        elif arrival.ref.place is None:  # it has waited in the queue
+            data = await blobs.read(arrival.ref.hash)
         else:  # where the bytes lie elsewhere they come from there
             data = await asyncio.to_thread(blobs.open, arrival.ref)
         try:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from armgs_server.errors import NotFound
 from armgs_server.formats import addresses, mime
 from armgs_server.formats.mime import MessageIndex
+from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
 from armgs_server.smtp import header, policy, replies
-from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
+from armgs_server.smtp.delivery import NO_PLANS, Copy, Delivery, Envelope, Stored
 from armgs_server.smtp.envelope import Answer, Message, Target
 from armgs_server.smtp.outbound import NoTls, Outbound, Unreachable
 from armgs_server.smtp.policies import Policies
@@ -139,14 +140,25 @@ class Attempts:
         return await self._outbound.send(host, message, targets, wanted)
 
 
-async def keep(tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: int) -> None:
+async def plans(delivery: Delivery, entry: Entry, result: Result, now: int) -> Mapping[int, Plan]:
+    """What the rules of those make of it who are to `keep` it."""
+    return await delivery.filing.plans(*_waiting(entry, result), now) if result.index is not None else {}
+
+
+async def keep(
+    tx: Tx, delivery: Delivery, entry: Entry, result: Result, now: int, plans: Mapping[int, Plan] = NO_PLANS
+) -> None:
     """Puts a message into the mailboxes it has waited for; where one has filled up meanwhile it waits on."""
+    envelope, stored = _waiting(entry, result)
+    await delivery.place(tx, envelope, stored, now, may_wait=True, plans=plans)
+
+
+def _waiting(entry: Entry, result: Result) -> tuple[Envelope, Sequence[Stored]]:
     ref = BlobRef(entry.blob, result.size, None)
     recipient = Recipient(entry.recipient, entry.domain, result.owners)
     copy = Copy(tuple((owner, recipient) for owner in result.owners))
     stored = Stored(copy, ref, result.index, int(entry.data.get("skip", 0)))
-    envelope = Envelope(entry.sender, entry.owner, is_junk=bool(entry.data.get("junk")))
-    await delivery.place(tx, envelope, [stored], now, may_wait=True)
+    return Envelope(entry.sender, entry.owner, is_junk=bool(entry.data.get("junk"))), [stored]
 
 
 async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:

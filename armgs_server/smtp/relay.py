@@ -180,13 +180,16 @@ class Relay:
         late = [entry for entry, result in outcomes if not result.is_final and self._is_late(entry, now)]
         waits = {entry.id: self._next_attempt(entry, now) for entry, _ in outcomes}
         prepared = await reports.prepare(self._core, outcomes, late, now)
+        plans = {
+            entry.id: await attempt.plans(self._delivery, entry, result, now) for entry, result in outcomes
+        }
 
         async def work(tx: Tx) -> None:
             for entry, result in outcomes:
                 if not result.is_final:
                     await queue.postpone(tx, entry, waits[entry.id], result.diagnostic)
                 elif result.index is not None:
-                    await attempt.keep(tx, self._delivery, entry, result, now)
+                    await attempt.keep(tx, self._delivery, entry, result, now, plans[entry.id])
             for entry in late:
                 await queue.annotate(tx, entry, {**entry.data, "warned": True})
             await queue.finish(tx, [entry for entry, result in outcomes if result.is_final])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notices of other services, sent as messages of the domain: mail rules that notify (RFC 5437 §2).
 
-They lie in the store (`storage.notices`), written with what they tell of; every process that serves chat takes
-them from there by lease. One that is lost on the way to another server is not sent again.
+They lie in the store (`storage.notices`), written with what they tell of; every process that serves chat
+takes them from there by lease. One that is lost on the way to another server is not sent again.
 """
 
 from __future__ import annotations
