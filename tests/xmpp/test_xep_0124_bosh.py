@@ -11,9 +11,12 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
+from armgs_server.config import LimitSettings, XmppSettings
+from armgs_server.xmpp.xeps.xep_0124_bosh import BoshSession
+from armgs_server.xmpp.xeps.xep_0124_bosh_body import parse_body
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.bosh_client import BoshClient, body, exchange, post, taken
-from tests.xmpp.client import NAMESPACES, Client, chat
+from tests.xmpp.client import NAMESPACES, TIMEOUT, Client, chat
 from tests.xmpp.conftest import LogIn
 
 DOMAIN = "digital.example"
@@ -255,3 +258,26 @@ async def test_a_stop_says_goodbye(world: World, ivanov: BoshClient) -> None:
     await waiting
     assert ivanov.ended == {"type": "terminate", "condition": "remote-stream-error"}
     assert ivanov.stanzas[-1].find("streams:system-shutdown", NAMESPACES) is not None
+
+
+async def test_who_brings_more_than_is_handled_waits() -> None:
+    """Nothing but the largest stanza, and what came with it, is kept of what nobody has read yet."""
+    settings, limits = XmppSettings(stanza_size=20_000), LimitSettings()
+    first = parse_body(body(rid=1, to=DOMAIN, wait=30, hold=1), 30_000)
+    session = BoshSession("sid", first, "127.0.0.1", True, settings, limits, lambda: None)
+    session.take(first)
+    session.allow(20_000)
+    for rid in (2, 3):
+        await asyncio.wait_for(session.room(), TIMEOUT)
+        text = f"<message xmlns='jabber:client'><body>{'x' * 15_000}</body></message>"
+        session.take(parse_body(body(text, rid=rid, sid="sid"), 30_000))
+    waiting = asyncio.ensure_future(session.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert len(await session.receive(TIMEOUT)) == 3  # the header, and two messages
+    await asyncio.wait_for(waiting, TIMEOUT)
+    session.take(parse_body(body(text, rid=4, sid="sid"), 30_000))
+    session.take(parse_body(body(text, rid=5, sid="sid"), 30_000))
+    waiting = asyncio.ensure_future(session.room())
+    session.abort()
+    await asyncio.wait_for(waiting, TIMEOUT)  # whoever waits when it ends is let go

@@ -51,6 +51,11 @@ async def test_requests_come_to_any_worker(tmp_path: Path) -> None:
             await ivanov.terminate()
             assert ivanov.ended == {"type": "terminate"}
             await petrova.presence_of(ivanov.full, "unavailable")
+        # §19.1: a session over TLS is not continued in clear, whichever worker is asked.
+        secure = (await post(world, secure=True, rid=1, to="digital.example", wait=1, hold=1)).get("sid", "")
+        for _ in range(12):
+            assert (await post(world, rid=2, sid=secure)).get("condition") == "item-not-found"
+        assert (await post(world, secure=True, rid=2, sid=secure)).get("condition") is None
         sids: dict[str, str] = {}
         while len(sids) < 2:
             sid = (await post(world, rid=1, to="digital.example", wait=1, hold=1)).get("sid", "")

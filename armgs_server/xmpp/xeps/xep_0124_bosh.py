@@ -6,6 +6,7 @@ A transport (`transport.Transport`) whose bytes come and go in `<body/>` element
   it had (§14.3);
 - never more than one request waits, and none longer than `wait` seconds (§8);
 - a client that leaves no request waiting for `inactivity` seconds is gone (§10);
+- what a client brings faster than it is handled waits with its requests, as it would on a TCP connection;
 - nothing is kept for longer than the session, but its last answer for as long again.
 """
 
@@ -59,6 +60,8 @@ class BoshSession:
         self._requests = Requests(first.rid, _WINDOW, uses_acks=first.ack == 1)
         self._elements = ElementReader(settings.stanza_size_before_login)
         self._events: list[Event] = [StreamHeader(first.to, first.from_, first.version, first.lang)]
+        self._unread = 0  # bytes of the payloads in `_events`
+        self._has_room: asyncio.Future[None] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._creation: dict[str, str] | None = {}  # until our half of the stream is open
@@ -70,6 +73,13 @@ class BoshSession:
         self.buffered = 0
 
     # What the route uses.
+
+    async def room(self) -> None:
+        """Waits while there is more to be handled than the largest stanza."""
+        while self._unread > self._settings.stanza_size and not self._is_closed:
+            if self._has_room is None:
+                self._has_room = self._loop.create_future()
+            await asyncio.shield(self._has_room)
 
     def take(self, body: Body) -> Answer:
         """One request of the client; its answer comes when there is one."""
@@ -94,6 +104,7 @@ class BoshSession:
             self._events.append(StreamHeader(body.to, body.from_, body.version, body.lang))
         else:
             self._events += [self._elements.read(payload) for payload in body.payloads]
+            self._unread += sum(map(len, body.payloads))
         if body.type == "terminate":
             self._events.append(StreamEnd(is_tag=True))  # §13
         if self._events:
@@ -121,6 +132,8 @@ class BoshSession:
             finally:
                 self._reader = None
         events, self._events = self._events, []
+        self._unread = 0
+        self._make_room()
         return events
 
     def rest(self) -> None:
@@ -259,8 +272,14 @@ class BoshSession:
         self._requests.release(refusal(condition))
         self._leave()
 
+    def _make_room(self) -> None:
+        if self._has_room is not None:
+            has_room, self._has_room = self._has_room, None
+            has_room.set_result(None)
+
     def _wake(self) -> None:
         if self._is_closed:
+            self._make_room()
             self._events.append(StreamEnd(is_tag=False))
             if self._drained is not None and not self._drained.done():
                 self._drained.set_exception(ConnectionResetError("the client has gone"))

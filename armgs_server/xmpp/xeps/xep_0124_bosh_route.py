@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PATH = "/http-bind"
 QUESTION = "bosh"  # what other processes are asked
+_SECURE, _IN_CLEAR = b"t", b"c"  # how a request that is passed on has come
 _OVERHEAD = 16 * 1024  # of a request beside its largest stanza
 _GRACE = 5.0  # seconds beyond `wait` that another process has for its answer
 _LOOK = 2.0  # seconds after which it is looked at whether that process still serves
@@ -80,7 +81,7 @@ class BoshRoute:
         if match is None:
             return refusal("item-not-found")
         if match[1] != self._server.process:
-            return await self._ask_other(match[1], data)
+            return await self._ask_other(match[1], data, is_tls=request.is_tls)
         return await self._take(body, is_tls=request.is_tls)
 
     async def _create(self, body: Body, request: Request) -> bytes:
@@ -123,16 +124,18 @@ class BoshRoute:
         session = self._sessions.get(body.sid)
         if session is None or (session.is_tls and not is_tls):  # §19.1
             return refusal("item-not-found")
+        await session.room()
         return await session.take(body)
 
     # Other processes
 
-    async def _ask_other(self, process: str, data: bytes) -> bytes:
+    async def _ask_other(self, process: str, data: bytes, *, is_tls: bool) -> bytes:
         processes = self._server.processes
         if processes is None or not await self._is_alive(process):
             return refusal("item-not-found")
         timeout = self._server.config.xmpp.bosh_wait + _GRACE
-        asking = asyncio.ensure_future(processes.ask(process, QUESTION, data, timeout))
+        question = (_SECURE if is_tls else _IN_CLEAR) + data
+        asking = asyncio.ensure_future(processes.ask(process, QUESTION, question, timeout))
         try:
             while not (await asyncio.wait([asking], timeout=_LOOK))[0]:
                 if not await self._is_alive(process):
@@ -146,8 +149,8 @@ class BoshRoute:
 
     async def _answer_other(self, data: bytes) -> bytes:
         """The other side of `_ask_other`."""
-        body = parse_body(data, self._server.config.xmpp.stanza_size + _OVERHEAD)
-        return await self._take(body, is_tls=True)
+        body = parse_body(data[1:], self._server.config.xmpp.stanza_size + _OVERHEAD)
+        return await self._take(body, is_tls=data[:1] == _SECURE)
 
 
 def _cors(request: Request) -> list[tuple[str, str]]:
