@@ -93,7 +93,7 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
     remote: dict[str, Recipient] = {}
     lists: dict[str, Recipient] = {}
     for recipient in recipients:
-        if recipient.requests_of is not None:
+        if recipient.requests_of is not None or recipient.is_recall:
             continue
         if recipient.mail_list is not None:
             lists.setdefault(recipient.list_address, recipient)

@@ -25,6 +25,8 @@ from armgs_server.storage import accounts
 
 # A message declared larger than this is worth a look at the quota before it comes.
 LARGE = 1024 * 1024
+# Where people send a reply to what they want back.
+RECALL = "recall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,14 @@ class Recipient:
     mail_list: MailList | None = None
     is_held: bool = False  # a moderator decides whether the list's members get it
     requests_of: MailList | None = None  # the list that is asked to do something
+    is_recall: bool = False  # mail to it asks for another message back
     notify: frozenset[str] = frozenset()  # RFC 3461 §4.1; empty = not given
     original: tuple[str, str] | None = None  # RFC 3461 §4.2
 
     @property
     def is_remote(self) -> bool:
         """Whether it must be sent on."""
-        return not self.owners and self.mail_list is None and self.requests_of is None
+        return not (self.owners or self.mail_list or self.requests_of or self.is_recall)
 
     @property
     def list_address(self) -> str:
@@ -156,6 +159,8 @@ async def _find_unknown(core: Core, address: Address, domain: str) -> Recipient 
             return Recipient(str(address), domain, requests_of=lists.list_of(group))
         owners = await lists.caretakers(core, group)
         return Recipient(str(address), domain, owners) if owners else replies.NO_SUCH_USER_550
+    if address.local.lower() == RECALL:
+        return Recipient(str(address), domain, is_recall=True)
     if routing.split_host(core.config.smtp, domain) is not None:
         return Recipient(str(address), domain)
     return replies.NO_SUCH_USER_550

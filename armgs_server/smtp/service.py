@@ -9,7 +9,7 @@ from armgs_server.directory.model import TOPIC_KICK
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Stream
 from armgs_server.service import Core
-from armgs_server.smtp import replies
+from armgs_server.smtp import replies, sts_fetch, sts_site
 from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import LMTP, MX, SUBMISSION, SUBMISSIONS, Role
 from armgs_server.smtp.relay import Relay
@@ -45,8 +45,8 @@ class SmtpService:
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        """None: nothing of SMTP is reached by HTTP."""
-        return ()
+        """The MTA-STS policy of our domains."""
+        return [(sts_fetch.PATH, sts_site.handler(self._core))]
 
     async def start(self) -> None:
         """Begins to send what is queued."""

@@ -10,7 +10,7 @@ from armgs_server import log
 from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
-from armgs_server.smtp import authorship, header, records, replies, reports, requests
+from armgs_server.smtp import authorship, header, recall, records, replies, reports, requests
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.filing import Refused
@@ -59,7 +59,7 @@ class Transaction:
         self._verdict = Verdict()
         self._records: Records | None = None
         self._late: frozenset[int] = frozenset()
-        self._subject = ""  # of requests to lists
+        self._head = b""  # where it is looked at once more
 
     @property
     def has_room_for_list(self) -> bool:
@@ -124,15 +124,18 @@ class Transaction:
         ]
 
     async def _ask_lists(self, stored: Sequence[Stored]) -> None:
-        """What follows for lists: requests are answered, moderators told. The message itself is settled."""
+        """What is asked of the server is done, moderators are told. The message itself is settled."""
+        if not self._head:
+            return
+        subject = header.subject(self._head)
         for each in self.recipients:
             if each.requests_of is not None:
-                await requests.handle(self._delivery, each.requests_of, self.author, self._subject, self._now)
+                await requests.handle(self._delivery, each.requests_of, self.author, subject, self._now)
+            elif each.is_recall and self.author is not None:
+                await recall.handle(self._delivery, self.author, self._head, self._now)
         for copy in stored:
             if copy.copy.mail_list is not None and copy.copy.destinations:
-                await requests.tell_moderators(
-                    self._delivery, copy, self._sender_text, self._subject, self._now
-                )
+                await requests.tell_moderators(self._delivery, copy, self._sender_text, subject, self._now)
 
     async def _confirm(
         self, envelope: Envelope, stored: Sequence[Stored], recipients: Sequence[Recipient]
@@ -204,12 +207,13 @@ class Transaction:
             hostname = self.core.config.server.hostname
             author = self._sender_text or self.author.address
             added = written_by + header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
-        if any(each.mail_list or each.requests_of for each in self.recipients):
+        asks = any(each.requests_of or each.is_recall for each in self.recipients)
+        if asks or any(each.mail_list for each in self.recipients):
             refusal = self._look_at_lists(head)
             if refusal is not None:
                 return refusal
         self._copies = plan_copies(self.recipients)
-        if not self._copies and not any(each.requests_of for each in self.recipients):
+        if not self._copies and not asks:
             return replies.LOOP_554
         assert self._trace is not None  # begin() has made it
         self._records = await records.plan(self.core, self.author, head, self._sender_text, self.recipients)
@@ -222,7 +226,7 @@ class Transaction:
 
     def _look_at_lists(self, head: bytes) -> Reply | None:
         """Loops end here, and what programs answer is not for lists (RFC 3834 §2, RFC 5230 §4.6)."""
-        self._subject = header.subject(head)
+        self._head = head
         if header.is_automatic_reply(head):
             return replies.AUTOMATIC_TO_LIST_550
         passed = header.list_ids(head)
