@@ -25,6 +25,7 @@ from armgs_server.storage import (
     locks,
     restored,
     sts_policies,
+    traces,
     trash,
 )
 from armgs_server.storage.leases import Lease
@@ -53,6 +54,12 @@ async def remove_expired_locks(store: Store) -> int:
     """Locks are over by their time anyway; this takes their rows away; how many."""
     now = clock.now()
     return await store.write(lambda tx: locks.remove_expired(tx, now))
+
+
+async def forget_traces(store: Store) -> int:
+    """Answers given and ids seen by mail rules so long ago that they do not count any more; how many."""
+    now = clock.now()
+    return await store.write(lambda tx: traces.expire(tx, now))
 
 
 async def extend_calendars(store: Store) -> int:
@@ -98,6 +105,7 @@ async def _all(store: Store, work: Work[int], limit: int) -> int:
 JOBS: tuple[Job, ...] = (
     Job("collect blobs", 3600, collect_blobs),
     Job("remove expired locks", 3600, remove_expired_locks),
+    Job("forget traces of rules", 3600, forget_traces),
     Job("extend calendars", 86400, extend_calendars),
     Job("forget what was kept", 3600, forget_kept),
     Job("forget policies", 86400, forget_policies),

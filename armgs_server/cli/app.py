@@ -9,6 +9,7 @@ import click
 
 from armgs_server import __version__
 from armgs_server.cli import exit as exit_codes
+from armgs_server.cli.absence import absence
 from armgs_server.cli.administrators import administrator
 from armgs_server.cli.backup import backup
 from armgs_server.cli.certificate import certificate
@@ -31,6 +32,7 @@ from armgs_server.cli.restore import restore
 from armgs_server.cli.retention import retention
 from armgs_server.cli.serve import serve
 from armgs_server.cli.shared import mailbox
+from armgs_server.cli.sieve import rules
 from armgs_server.cli.store import store
 from armgs_server.cli.undelete import undelete
 from armgs_server.cli.users import user
@@ -56,6 +58,8 @@ for command in (
     equipment,
     administrator,
     invitation,
+    rules,
+    absence,
     link,
     import_,
     export,
