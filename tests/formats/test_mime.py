@@ -244,3 +244,25 @@ def test_real_mail_has_an_index() -> None:
     assert len(files) > 90
     for path in files:
         check(path.read_bytes())
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real mail at {SHARED}")
+def test_ten_thousand_mutations_of_real_mail_have_an_index() -> None:
+    chance = random.Random(2)
+    samples = [path.read_bytes()[:8000] for path in sorted(SHARED.rglob("*.eml"))]
+    assert len(samples) > 90
+    for number in range(10_000):
+        data = bytearray(samples[number % len(samples)])
+        for _ in range(chance.randrange(1, 12)):
+            at = chance.randrange(len(data) + 1)
+            kind = chance.random()
+            if kind < 0.3:
+                del data[at : at + chance.randrange(40)]
+            elif kind < 0.6:
+                data[at:at] = chance.choice(_PIECES)
+            elif kind < 0.8:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            else:  # a piece of it comes twice, somewhere else
+                start = chance.randrange(len(data) + 1)
+                data[at:at] = data[start : start + chance.randrange(200)]
+        check(bytes(data))

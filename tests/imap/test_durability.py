@@ -15,10 +15,10 @@ from tests.world import IVANOV, PASSWORD, World
 KILLS = 2
 
 
-async def login(world: World) -> Client:
+async def login(world: World, address: str = IVANOV) -> Client:
     client = Client(*await world.connect("imap"))
     assert (await client.line()).startswith(b"* OK ")
-    await client.ok(f"LOGIN {IVANOV} {PASSWORD}")
+    await client.ok(f"LOGIN {address} {PASSWORD}")
     return client
 
 
