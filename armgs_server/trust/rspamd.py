@@ -59,9 +59,9 @@ def parse_answer(body: bytes) -> Opinion:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Invalid("rspamd's answer is not JSON") from error
-    if not isinstance(answer, Mapping) or answer.get("action") not in _KNOWN:
+    action = str(answer.get("action")) if isinstance(answer, Mapping) else ""
+    if action not in _KNOWN:
         raise Invalid("rspamd's answer has no action that is known")
-    action = str(answer["action"])
     score, required = _number(answer.get("score")), _number(answer.get("required_score"))
     fields = field("X-Spam-Score", f"{score:.2f} / {required:.2f}")
     fields += field("X-Spamd-Result", f"{action}; {_symbols(answer.get('symbols'))}")
@@ -73,11 +73,12 @@ def parse_answer(body: bytes) -> Opinion:
 
 
 async def learn(endpoint: Endpoint, password: str, text: bytes | mmap, *, is_spam: bool) -> None:
-    """Teaches it one message; what it knows already is no error. Invalid when it refuses."""
+    """Teaches it one message. What it knows already, or cannot learn from, is no error; Invalid when it
+    refuses us, or fails."""
     path = "/learnspam" if is_spam else "/learnham"
     headers = [("Password", password)] if password else []
     status, body = await http.post(endpoint, path, headers, text)
-    if status not in (200, 204, 208):  # 208: learned before; 204: not enough to learn from
+    if status in (401, 403) or status >= 500:
         raise Invalid(f"rspamd's controller answers {status}: {body[:200].decode('utf-8', 'replace')}")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from armgs_server import log
 from armgs_server.errors import DomainError, Invalid, NotFound
@@ -56,11 +55,15 @@ class Trainer:
             lambda tx: training.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
         ):
             for place, lesson in enumerate(taken):
-                if not await self._teach(lesson):
-                    later = clock.now() + round(FAILED_WAIT * clock.SECOND)
-                    await self._core.store.write(partial(training.postpone, lessons=taken[place:], due=later))
+                try:
+                    await self._teach(lesson)
+                except (OSError, TimeoutError, EOFError) as error:
+                    await self._postpone(taken[place:], str(error) or type(error).__name__)
                     return False
-                await self._finish([lesson])
+                except Invalid as error:
+                    await self._postpone([lesson], error.text)
+                else:
+                    await self._finish([lesson])
         return True
 
     async def _run(self) -> None:
@@ -76,23 +79,27 @@ class Trainer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), delay)
 
-    async def _teach(self, lesson: Lesson) -> bool:
-        """Whether the lesson is over: learned, not to be learned, or too old."""
+    async def _teach(self, lesson: Lesson) -> None:
         settings = self._core.config.trust
         try:
             text = await self._core.store.blobs.read(lesson.blob, 0, settings.filter_size)
-            async with asyncio.timeout(settings.filter_timeout):
-                await rspamd.learn(
-                    Endpoint.parse(settings.rspamd_controller), self._password(), text, is_spam=lesson.is_spam
-                )
         except NotFound:
-            return True
-        except (OSError, TimeoutError, EOFError, Invalid) as error:
-            is_over = lesson.created < clock.now() - settings.training_days * DAY
-            _log.warning("lesson not learned", error=str(error) or type(error).__name__, given_up=is_over)
-            return is_over
+            return
+        endpoint = Endpoint.parse(settings.rspamd_controller)
+        async with asyncio.timeout(settings.filter_timeout):
+            await rspamd.learn(endpoint, self._password(), text, is_spam=lesson.is_spam)
         _log.info("lesson learned", owner=lesson.owner, spam=lesson.is_spam)
-        return True
+
+    async def _postpone(self, lessons: Sequence[Lesson], reason: str) -> None:
+        """For a while; those that have waited for days are given up."""
+        now = clock.now()
+        oldest = now - self._core.config.trust.training_days * DAY
+        over = [lesson for lesson in lessons if lesson.created < oldest]
+        left = [lesson for lesson in lessons if lesson.created >= oldest]
+        _log.warning("lessons not learned", error=reason, postponed=len(left), given_up=len(over))
+        await self._finish(over)
+        due = now + round(FAILED_WAIT * clock.SECOND)
+        await self._core.store.write(lambda tx: training.postpone(tx, left, due))
 
     async def _finish(self, lessons: Sequence[Lesson]) -> None:
         await self._core.store.write(lambda tx: training.finish(tx, lessons))
