@@ -54,7 +54,7 @@ def show(address: str, name: str, config_path: Path | None) -> None:
         owner = await _owner(workplace, address)
         return (await workplace.store.read(lambda tx: sieve.get(tx, owner, name))).text
 
-    click.get_binary_stream("stdout").write(work_on(config_path, work))
+    click.echo(work_on(config_path, work), nl=False)
 
 
 @rules.command()
