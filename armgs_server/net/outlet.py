@@ -65,6 +65,7 @@ class Outlet:
         self.is_lost = True
         self.transport = None
         self.deadline = NEVER
+        self._watch = _nothing  # else stream and outlet would hold each other
         self._release(None)
 
     def close(self) -> None:
@@ -103,6 +104,10 @@ class Outlet:
         else:
             drained.set_exception(error)
             drained.exception()  # seen: nobody has to be waiting
+
+
+def _nothing() -> None:
+    """There is no time to keep any more."""
 
 
 def is_expected_end(error: BaseException) -> bool:

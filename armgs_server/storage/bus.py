@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeAlias
 
 Callback: TypeAlias = Callable[[bytes], None]
@@ -35,15 +36,14 @@ class LocalBus:
     def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
         """See Bus.subscribe."""
         self._topics.setdefault(topic, []).append(callback)
+        return partial(self._unsubscribe, topic, callback)
 
-        def unsubscribe() -> None:
-            callbacks = self._topics.get(topic)
-            if callbacks and callback in callbacks:
-                callbacks.remove(callback)
-                if not callbacks:
-                    del self._topics[topic]
-
-        return unsubscribe
+    def _unsubscribe(self, topic: str, callback: Callback) -> None:
+        callbacks = self._topics.get(topic)
+        if callbacks and callback in callbacks:
+            callbacks.remove(callback)
+            if not callbacks:
+                del self._topics[topic]
 
     def hears(self, topic: str) -> bool:
         """Whether anybody here is subscribed to the topic."""
@@ -116,15 +116,13 @@ class RemoteBus(LocalBus):
         """See Bus.subscribe."""
         if not self.hears(topic):
             self._join(topic)
-        unsubscribe = super().subscribe(topic, callback)
+        return super().subscribe(topic, callback)
 
-        def leave() -> None:
-            heard = self.hears(topic)
-            unsubscribe()
-            if heard and not self.hears(topic):
-                self._leave(topic)
-
-        return leave
+    def _unsubscribe(self, topic: str, callback: Callback) -> None:
+        heard = self.hears(topic)
+        super()._unsubscribe(topic, callback)
+        if heard and not self.hears(topic):
+            self._leave(topic)
 
     def is_heard_elsewhere(self, topic: str) -> bool:
         """Whether another process may hear the topic: True wherever the link does not tell."""

@@ -61,6 +61,10 @@ class Account:
         self.contacts = None
         self.generation += 1
 
+    def on_change(self, _: bytes) -> None:
+        """A hint that a collection changed: the roster is small, so whichever it was, it is read anew."""
+        self.forget_contacts()
+
     def blocks(self, jid: JID) -> bool:
         """XEP-0191 §5: a JID is matched as full JID, bare JID, domain with resource, domain."""
         return bool(self.blocked) and is_among(self.blocked or frozenset(), jid)

@@ -31,6 +31,7 @@ from armgs_server.xmpp.xeps import xep_0352_csi as csi
 
 _REST_AFTER = 5.0  # seconds of silence after which a stream's parser is dropped
 _PROBE_TIMEOUT = 60.0  # to answer when asked for a sign of life
+_PROBED = 2  # silences after which that is asked
 
 
 class ClientStream:
@@ -45,6 +46,7 @@ class ClientStream:
         "_pace",
         "_server",
         "_session",
+        "_silences",
         "_stream",
     )
 
@@ -55,6 +57,7 @@ class ClientStream:
         settings = server.config.xmpp
         self._pace = Pace(settings.client_byte_rate, settings.client_stanza_rate)
         self._session: Session | None = None
+        self._silences = 0  # waited for in a row
         self._is_over = False
         self._is_final = False  # ended by word, so it cannot be resumed
         self._loop = asyncio.get_running_loop()
@@ -64,11 +67,17 @@ class ClientStream:
         """Serves the connection to its end."""
         try:
             while not self._is_over:
-                events = await self._receive()
+                try:
+                    events = await self._stream.receive(self._patience())
+                except TimeoutError:
+                    self._look_after()
+                    continue
+                self._silences = 0
                 await self._handle_events(events)
                 await self._stream.drain()
                 if (delay := self._owed(events)) > 0:
                     await asyncio.sleep(delay)
+                del events  # else they live as long as the silence that follows
         except StreamError as error:
             self._fail(error)
         except TimeoutError:
@@ -77,24 +86,27 @@ class ClientStream:
             LOG.warning("stream ended", id=self._stream.id, error=error.text)
             self._fail(StreamError("internal-server-error"))
         finally:
+            self._stream.rest()
             if self._session is not None:
                 await lifecycle.leave(self._server, self._session, self._stream, is_final=self._is_final)
 
     # Reading
 
-    async def _receive(self) -> list[Event]:
+    def _patience(self) -> float:
+        """Seconds to wait for what comes next."""
         if self._session is None:
-            remaining = self._deadline - self._loop.time()
-            return await self._stream.receive(max(remaining, 0.01))
-        try:
-            return await self._stream.receive(_REST_AFTER)
-        except TimeoutError:
-            self._stream.rest()
-        try:
-            return await self._stream.receive(self._server.config.xmpp.idle_timeout)
-        except TimeoutError:
+            return max(self._deadline - self._loop.time(), 0.01)
+        return (_REST_AFTER, self._server.config.xmpp.idle_timeout, _PROBE_TIMEOUT)[self._silences]
+
+    def _look_after(self) -> None:
+        """Nothing has come for so long. TimeoutError: nothing will."""
+        self._silences += 1
+        if self._session is None or self._silences > _PROBED:
+            raise TimeoutError
+        if self._silences == _PROBED:
             self._ask_for_life(self._session)
-        return await self._stream.receive(_PROBE_TIMEOUT)
+        else:
+            self._stream.rest()
 
     def _ask_for_life(self, session: Session) -> None:
         """XEP-0198 §4 or XEP-0199: whoever is there answers."""

@@ -231,7 +231,6 @@ class Handover:
         session = taken.restore(account, lifecycle.management(server))
         management, resource = session.sm, session.jid.resource
         assert management is not None
-        lifecycle.watch(server, session, management)
         if not is_current or resource in account.sessions:
             server.spawn(self._bury(session, taken))
             return

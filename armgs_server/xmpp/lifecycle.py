@@ -64,7 +64,6 @@ def manage(server: Server, session: Session, *, is_resumable: bool) -> Managemen
     """XEP-0198 §3: from here on stanzas are counted and kept."""
     counters = management(server, is_resumable=is_resumable)
     counters.id = f"{session.number:x}.{counters.id}"  # another process finds the session by its number
-    watch(server, session, counters)
     session.sm = counters
     if counters.is_resumable:
         server.resumable[counters.id] = session
@@ -74,16 +73,13 @@ def manage(server: Server, session: Session, *, is_resumable: bool) -> Managemen
 def management(server: Server, *, is_resumable: bool = True) -> Management:
     """Counters with the limits of the configuration."""
     settings = server.config.xmpp
-    return Management(
+    counters = Management(
         is_resumable=is_resumable and settings.resume_time > 0,
         limit=settings.unacknowledged,
         size_limit=settings.unacknowledged_size,
     )
-
-
-def watch(server: Server, session: Session, counters: Management) -> None:
-    """A client for which too much waits is given up."""
-    counters.on_overflow = lambda: give_up(server, session)
+    counters.on_overflow = server.give_up
+    return counters
 
 
 async def resume(server: Server, principal: Principal, previous: str, stream: Transport) -> Session | None:

@@ -109,7 +109,7 @@ async def unavailable(server: Server, session: Session, tail: bytes = UNAVAILABL
     was_available = session.presence is not None
     session.presence = None
     session.priority = 0
-    directed, session.directed = session.directed, set()
+    directed, session.directed = session.directed, frozenset()
     if was_available:
         if server.processes is not None and not session.is_ended:
             await server.processes.update(session)
@@ -186,9 +186,9 @@ async def _directed(server: Server, session: Session, stanza: Stanza, to: JID) -
     if session.account.blocked and is_blocked(session.account.blocked, to):
         raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)
     if stanza.type == "unavailable":
-        session.directed.discard(to.full)
+        session.directed -= {to.full}
     else:
-        session.directed.add(to.full)
+        session.directed |= {to.full}
         if session.account.photo is None:
             await xep_0398_avatars.read_hash(server, session.account)
         extra, without = xep_0398_avatars.injected(session.account, stanza)

@@ -94,9 +94,6 @@ class Protocol:
         self._is_closed = False
 
     def receive_data(self, data: bytes) -> None:
-        if len(data) <= _SLICE:
-            self._feed(data)
-            return
         for position in range(0, len(data), _SLICE):
             self._feed(data[position : position + _SLICE])
 
@@ -115,9 +112,10 @@ class Protocol:
         return self._depth == _STANZA_DEPTH and not self._buffer and not self._is_closed
 
     def rest(self) -> None:
-        """Drop the parser (8 KB) of a stream that is quiet; the next byte makes a new one."""
-        if self.is_between_stanzas:
-            self._parser = None
+        """Drop the parser (8 KB) of a stream that is quiet, or over; the next byte makes a new one."""
+        if self._is_closed or self.is_between_stanzas:
+            self._parser = None  # its handlers are ours: else the two would wait for the collector together
+            self._attributes, self._marks, self._buffer = {}, [], bytearray()
 
     def _feed(self, data: bytes) -> None:
         if self._is_closed:

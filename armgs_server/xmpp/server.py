@@ -97,6 +97,7 @@ class Server:
         self.caps_hash = ""
         self.known_clients: dict[str, frozenset[str]] = {}  # XEP-0115 `ver` → wanted events
         self.end_sessions: Callable[[JID, str], Coroutine[Any, Any, None]]  # set by the service
+        self.give_up: Callable[[Session], None]  # set by the service
         self.route: Callable[[Stanza, JID], Awaitable[None]]  # a message of ours to anybody; set by a host
         # Events of one node of one owner go out one after another.
         self.fan_outs: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
@@ -159,9 +160,7 @@ class Server:
             account = Account(principal)
             self.accounts[principal.address] = account
             bus = self.store.bus
-            account.unsubscribe = [
-                bus.subscribe(f"changes:{account.owner}", lambda data: _on_change(account, data))
-            ]
+            account.unsubscribe = [bus.subscribe(f"changes:{account.owner}", account.on_change)]
             if not self.is_alone:
                 account.unsubscribe.append(bus.subscribe(f"xmpp:{account.bare}", self.on_frame))
         return account
@@ -181,6 +180,7 @@ class Server:
             del self.accounts[account.bare]
             for unsubscribe in account.unsubscribe:
                 unsubscribe()
+            account.unsubscribe = []
 
     async def presences(self, bare: str) -> list[tuple[str, bytes]]:
         """Full JID and presence of each of the person's available sessions, in whichever process."""
@@ -257,8 +257,3 @@ class Server:
             has_receivers = self.transit.is_expected(bare) and bool(account.receivers())
             if not self.transit.keep(frame, is_broadcast=True, has_receivers=has_receivers):
                 self.heard[frame.kind](frame)
-
-
-def _on_change(account: Account, data: bytes) -> None:
-    """A hint that a collection changed: the roster is small, so whichever it was, it is read anew."""
-    account.forget_contacts()

@@ -103,7 +103,7 @@ class Snapshot:
         session.caps = state["caps"].encode()
         session.caps_query = state["caps_query"]
         session.interests = frozenset(state["interests"])
-        session.directed = set(state["directed"])
+        session.directed = frozenset(state["directed"])
         session.holding = Holding() if state["is_inactive"] else None
         session.active_at = state["active_at"]
         management.id = state["id"]

@@ -118,7 +118,8 @@ class TcpTransport:
         self._protocol.rest()
 
     def restart(self, max_stanza_size: int) -> None:
-        self._protocol = Protocol(max_stanza_size=max_stanza_size)
+        self._protocol.max_stanza_size = max_stanza_size
+        self._protocol.restart()
 
     def allow(self, max_stanza_size: int) -> None:
         self._protocol.max_stanza_size = max_stanza_size

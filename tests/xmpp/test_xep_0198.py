@@ -23,7 +23,7 @@ class Nobody:
 def management(limit: int = 1000) -> tuple[Management, list[str]]:
     given_up: list[str] = []
     counters = Management(is_resumable=True, limit=limit, size_limit=1000)
-    counters.on_overflow = lambda: given_up.append("!")
+    counters.on_overflow = lambda _: given_up.append("!")
     return counters, given_up
 
 

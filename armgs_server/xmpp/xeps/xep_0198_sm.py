@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -61,10 +60,10 @@ class Management:
         self.is_resumable = is_resumable
         self.limit = limit
         self.size_limit = size_limit
-        self.on_overflow: Callable[[], None]
+        self.on_overflow: Callable[[Session], None]
         self.handled = 0
         self.acknowledged = 0
-        self.queue: deque[bytes] = deque()
+        self.queue: list[bytes] = []  # mostly empty, and a deque takes 760 bytes then
         self.size = 0  # bytes in the queue
         self._asked = 0  # stanzas sent since the last request
         self._timer: asyncio.TimerHandle | None = None
@@ -76,7 +75,7 @@ class Management:
         if len(self.queue) > self.limit or self.size > self.size_limit:
             # A client that acknowledges nothing is given up; what waits goes to the offline store.
             self.is_resumable = False
-            self.on_overflow()
+            self.on_overflow(session)
             return
         if session.stream is None:
             return
@@ -91,14 +90,14 @@ class Management:
         count = (h - self.acknowledged) % _MODULUS
         if count > len(self.queue):
             raise TooHighCount(h, (self.acknowledged + len(self.queue)) % _MODULUS)
-        for _ in range(count):
-            self.size -= len(self.queue.popleft())
+        self.size -= sum(map(len, self.queue[:count]))
+        del self.queue[:count]
         self.acknowledged = h
 
     def restore(self, acknowledged: int, queue: Iterable[bytes]) -> None:
         """Goes on where another process stopped."""
         self.acknowledged = acknowledged
-        self.queue = deque(queue)
+        self.queue = list(queue)
         self.size = sum(map(len, self.queue))
 
     def count_handled(self, stanzas: int = 1) -> None:
