@@ -15,6 +15,11 @@ class SmtpSettings:
     sent_copies: bool = setting(
         True, doc="What is sent as a group that has a mailbox is kept in the group's Sent, for all of it."
     )
+    attachment_links: int = setting(
+        0,
+        doc="Attachments of this size or more become files of the sender, and links in the mail; 0: never.",
+        minimum=0,
+    )
     recipients: int = setting(1000, doc="RCPT commands in one transaction.", minimum=100)
     line_length: int = setting(2000, doc="Longest command line.", minimum=512)
     hops: int = setting(

@@ -25,6 +25,7 @@ from armgs_server.storage import accounts, clock, collections, items, mail
 from armgs_server.storage import sharelinks as links
 from armgs_server.storage.blobs import CHUNK, BlobRef
 from armgs_server.storage.collections import Collection
+from armgs_server.storage.sharelinks import Link
 from armgs_server.storage.tx import Tx
 
 FOLDER = "Mail attachments"
@@ -42,12 +43,13 @@ class Detached:
     content_type: str
     ref: BlobRef
     token: str
+    expires: int
 
 
 async def detach(
     core: Core, author: Principal, refs: Sequence[BlobRef]
 ) -> tuple[Sequence[BlobRef], tuple[Detached, ...]]:
-    """The copies of a message without its large attachments, and these; both as they are where it has none."""
+    """The copies of a message without its large attachments, and these; as they are where it has none."""
     least = core.config.smtp.attachment_links
     if not least or not core.config.http.link_days or core.config.http.link_password:
         return refs, ()
@@ -56,24 +58,24 @@ async def detach(
     taken = await _find(core, refs[0], least)
     if not taken or not await _has_room(core, author, sum(each.size for each in taken)):
         return refs, ()
-    files = await _take_out(core, refs[0], taken)
+    expires = clock.now() + core.config.http.link_days * clock.DAY
+    files = await _take_out(core, refs[0], taken, expires)
     if not files:
         return refs, ()
-    text = _text(core, files)
+    text = _text(core, files, expires)
     rewritten = [await _rewrite(core, ref, await _find(core, ref, least), text) for ref in refs]
     _log.info("attachments made links", author=author.address, count=len(files))
     return rewritten, files
 
 
-async def keep(tx: Tx, core: Core, author: int, files: Sequence[Detached]) -> None:
+async def keep(tx: Tx, author: int, files: Sequence[Detached], now: int) -> None:
     """The files and their links. OverQuota where the room has gone meanwhile."""
-    if not files:
-        return
     folder = await _folder(tx, author)
     for each in files:
         name = await _free_name(tx, folder, each.name)
         item = await items.add(tx, folder, each.ref, name=name, content_type=each.content_type)
-        await links.add(tx, sharelinks.made(core.config, item, author, each.token, "", 0))
+        key = (links.hash_of(each.token), author, folder.id, item.uid, author)
+        await links.add(tx, Link(*key, "", now, each.expires, 0, 0))
 
 
 async def _find(core: Core, ref: BlobRef, least: int) -> list[Attachment]:
@@ -91,7 +93,9 @@ async def _has_room(core: Core, author: Principal, size: int) -> bool:
     return not usage.quota or usage.bytes + size <= usage.quota
 
 
-async def _take_out(core: Core, ref: BlobRef, taken: Sequence[Attachment]) -> tuple[Detached, ...]:
+async def _take_out(
+    core: Core, ref: BlobRef, taken: Sequence[Attachment], expires: int
+) -> tuple[Detached, ...]:
     """Their octets into the blob store; none where one cannot be decoded."""
     data = await asyncio.to_thread(core.store.blobs.open, ref)
     files = []
@@ -107,7 +111,7 @@ async def _take_out(core: Core, ref: BlobRef, taken: Sequence[Attachment]) -> tu
                 return ()
             finally:
                 writer.abort()
-            files.append(Detached(each.name, each.content_type, made, sharelinks.new_token()))
+            files.append(Detached(each.name, each.content_type, made, sharelinks.new_token(), expires))
     finally:
         _close(data)
     return tuple(files)
@@ -129,10 +133,9 @@ async def _rewrite(core: Core, ref: BlobRef, taken: Sequence[Attachment], text: 
         _close(data)
 
 
-def _text(core: Core, files: Sequence[Detached]) -> str:
+def _text(core: Core, files: Sequence[Detached], expires: int) -> str:
     """What stands in the message instead, in both languages."""
-    last = clock.now() + core.config.http.link_days * clock.DAY
-    day = datetime.fromtimestamp(last // clock.SECOND, UTC).strftime("%Y-%m-%d")
+    day = datetime.fromtimestamp(expires // clock.SECOND, UTC).strftime("%Y-%m-%d")
     lines = [
         f"Вложения этого письма можно скачать по ссылкам до {day}.",
         f"The attachments of this message can be downloaded until {day}.",

@@ -2,7 +2,7 @@
 """What is kept of a message beside its delivery, in the same transaction: a post's Sent, the journals.
 
 Both are copies of the bytes that are delivered first. A Sent mailbox that is full does without; the message
-goes all the same.
+goes all the same. Large attachments that have become links (attachments.py) are made files here, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from armgs_server.directory.model import Principal
 from armgs_server.service import Core
-from armgs_server.smtp import authorship
+from armgs_server.smtp import attachments, authorship
+from armgs_server.smtp.attachments import Detached
 from armgs_server.smtp.policy import Recipient
 from armgs_server.storage import accounts, collections, journal, mail
 from armgs_server.storage.items import Flags
@@ -33,6 +34,8 @@ class Records:
     journals: tuple[int, ...] = ()  # departments
     sender: str = ""
     recipients: tuple[str, ...] = ()
+    author: int = 0
+    files: tuple[Detached, ...] = ()  # attachments that have become the author's files
 
 
 async def plan(
@@ -48,9 +51,11 @@ async def plan(
 
 
 async def keep(tx: Tx, records: Records, stored: Stored, now: int) -> None:
-    """Writes them."""
+    """Writes them. OverQuota where the author has no room for the files any more."""
     for department in records.journals:
         await journal.append(tx, department, stored.ref, records.sender, records.recipients)
+    if records.files:
+        await attachments.keep(tx, records.author, records.files, now)
     if not records.sent_owner:
         return
     sent = await collections.by_role(tx, records.sent_owner, "mail", "sent")

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from mmap import mmap
 
 from armgs_server import log
 from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
-from armgs_server.smtp import authorship, header, recall, records, replies, reports, requests
+from armgs_server.smtp import attachments, authorship, header, recall, records, replies, reports, requests
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
 from armgs_server.smtp.filing import Refused
@@ -83,6 +84,11 @@ class Transaction:
         if isinstance(refs, Reply):
             _log.info("message refused", id=f"{self._id:x}", code=refs.code, size=self.body.size)
             return refs
+        if self.author is not None:
+            refs, files = await attachments.detach(self.core, self.author, refs)
+            if files:
+                kept = self._records or Records()
+                self._records = replace(kept, author=self.author.id, files=files)
         envelope = self._envelope()
         stored: list[Stored] = []
         for copy, ref in zip(self._copies, refs, strict=True):
