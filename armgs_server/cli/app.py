@@ -26,6 +26,8 @@ from armgs_server.cli.init import init
 from armgs_server.cli.invitations import invitation
 from armgs_server.cli.journal import journal
 from armgs_server.cli.links import link
+from armgs_server.cli.mail import mail
+from armgs_server.cli.queue import queue
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
@@ -53,6 +55,8 @@ for command in (
     check,
     user,
     group,
+    queue,
+    mail,
     mailbox,
     room,
     equipment,

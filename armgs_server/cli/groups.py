@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -12,6 +13,8 @@ from armgs_server.cli.output import print_record, print_records
 from armgs_server.cli.users import confirm
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 from armgs_server.directory.model import Principal
+from armgs_server.directory.people import Change
+from armgs_server.smtp import lists
 
 
 @click.group()
@@ -95,6 +98,51 @@ def member_remove(address: str, members: tuple[str, ...], config_path: Path | No
         await workplace.directory.remove_members(found, await _numbers(workplace, members))
 
     work_on(config_path, work)
+
+
+@group.command("rules")
+@click.argument("address")
+@click.option("--post", type=click.Choice(get_args(lists.Posters)), help="Who may write to the list.")
+@click.option("--moderated/--not-moderated", default=None, help="What others write waits for a moderator.")
+@click.option("--moderator", "moderators", multiple=True, metavar="ADDRESS", help="Who decides; repeatable.")
+@click.option("--join/--no-join", default=None, help="People of the department may join by mail.")
+@click.option("--leave/--no-leave", default=None, help="Members may leave by mail.")
+@click.option("--archive", metavar="URL", help="Where earlier messages are; empty: nowhere.")
+@config_option
+@json_option
+def rules(
+    address: str,
+    post: lists.Posters | None,
+    moderated: bool | None,
+    moderators: tuple[str, ...],
+    join: bool | None,
+    leave: bool | None,
+    archive: str | None,
+    config_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Shows or changes who may write to a list, join it and leave it."""
+
+    async def work(workplace: Workplace) -> dict[str, Any]:
+        found = await workplace.principal(address, "group", "unit")
+        people = tuple([(await workplace.principal(each, "person")).address for each in moderators])
+        given: dict[str, Any] = {
+            "post": post,
+            "is_moderated": moderated,
+            "moderators": people or None,
+            "may_join": join,
+            "may_leave": leave,
+            "archive": None if archive is None else lists.check_archive(archive),
+        }
+        changed = replace(
+            lists.rules_of(found.data), **{key: value for key, value in given.items() if value is not None}
+        )
+        if changed != lists.rules_of(found.data):
+            kept = lists.serialise_rules(changed) or None
+            await workplace.directory.update(found.id, Change(data={lists.KEY: kept}))
+        return {"address": found.address, **asdict(changed)}
+
+    print_record(as_json, work_on(config_path, work))
 
 
 @group.command("delete")

@@ -151,6 +151,8 @@ class Relay:
 
     async def _attempt(self, domain: str, entries: Sequence[Entry]) -> Mapping[int, Result]:
         """The results. Whatever goes wrong here is a failure that may pass: tried again, then given up."""
+        if entries[0].data.get("cancelled"):
+            return {entry.id: Result("5.7.1", "Cancelled by an administrator") for entry in entries}
         if _is_too_late(entries[0], self._now()):  # RFC 2852 §4.1.2
             return {entry.id: Result("5.4.7", "Delivery time expired") for entry in entries}
         try:
@@ -241,6 +243,7 @@ def _groups(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     """Rows of one message to one domain go in one transaction (RFC 5321 §4.5.4.1); a mailbox goes alone."""
     groups: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
-        key = (entry.domain, entry.blob, entry.created, entry.sender, entry.data.get("mailbox"))
+        alone = entry.data.get("mailbox"), entry.data.get("list"), entry.data.get("cancelled")
+        key = (entry.domain, entry.blob, entry.created, entry.sender, *alone)
         groups.setdefault(key, []).append(entry)
     return [(group[0].domain, group) for group in groups.values()]

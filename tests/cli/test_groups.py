@@ -40,3 +40,30 @@ def test_refusals(armgs: Armgs) -> None:
     assert armgs("group", "show", IVANOV).code == 3
     assert armgs("group", "member-add", ALL).code == 2
     assert armgs("group", "list", "--json").json == []
+
+
+def test_the_rules_of_a_list(armgs: Armgs) -> None:
+    armgs("group", "add", ALL, "--member", IVANOV)
+    plain = armgs("group", "rules", ALL, "--json").json
+    assert plain == {
+        "address": ALL,
+        "post": "anyone",
+        "is_moderated": False,
+        "moderators": [],
+        "may_join": False,
+        "may_leave": False,
+        "archive": "",
+    }
+    options = ("--post", "moderators", "--moderated", "--moderator", IVANOV, "--leave")
+    assert armgs("group", "rules", ALL, *options).code == 0
+    changed = armgs("group", "rules", ALL, "--archive", "https://lists.example/all", "--json").json
+    assert changed == plain | {
+        "post": "moderators",
+        "is_moderated": True,
+        "moderators": [IVANOV],
+        "may_leave": True,
+        "archive": "https://lists.example/all",
+    }
+    assert armgs("group", "rules", ALL, "--archive", "no address").code == 5
+    assert armgs("group", "rules", ALL, "--moderator", "nobody@digital.example").code == 3
+    assert armgs("group", "rules", ALL, "--post", "god").code == 2

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`armgs mail recall`: takes back a message that was sent by mistake."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from armgs_server.cli.output import print_record
+from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
+from armgs_server.service import Core
+from armgs_server.smtp import recall as recalling
+
+
+@click.group()
+def mail() -> None:
+    """Messages that were sent."""
+
+
+@mail.command("recall")
+@click.argument("author")
+@click.argument("message_id", metavar="MESSAGE-ID")
+@config_option
+@json_option
+def recall(author: str, message_id: str, config_path: Path | None, as_json: bool) -> None:
+    """Removes the unread copies of a message of AUTHOR's, and what of it waits in the queue.
+
+    Who got it is read from the copy in the author's Sent. What somebody has read, or moved, stays.
+    """
+    identifier = message_id if message_id.startswith("<") else f"<{message_id}>"
+
+    async def work(workplace: Workplace) -> dict[str, Any]:
+        person = await workplace.principal(author, "person")
+        core = Core(workplace.config, workplace.store, workplace.directory, None)
+        return asdict(await recalling.recall(core, person, identifier))
+
+    print_record(as_json, work_on(config_path, work))
