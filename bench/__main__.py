@@ -23,6 +23,7 @@ from bench.report import Row, print_pairs, print_rows
 DRIVERS = (
     "smtp",
     "imap",
+    "arrival",
     "mail",
     "xmpp",
     "sasl2",

@@ -123,6 +123,14 @@ class Client:
                 assert found[1] == b"OK", tail
                 return size
 
+    async def answer(self, text: str) -> bytes:
+        """The one untagged line that answers it."""
+        tag = b"t%d" % next(self._tags)
+        self.writer.write(b"%b %b\r\n" % (tag, text.encode()))
+        line = await self.reader.readline()
+        assert (await self.reader.readline()).startswith(tag + b" OK"), line
+        return line
+
     async def append(self, mailbox: str, messages: "list[bytes]") -> None:
         """All in one command (RFC 3502), without waiting for leave (RFC 7888)."""
         literals = b" ".join(b"{%d+}\r\n%b" % (len(each), each) for each in messages)
@@ -188,6 +196,19 @@ async def _idle(bench: BenchServer, *, secure: bool) -> Row:
     return await idle_memory(bench, f"IMAP IDLE{' over TLS' if secure else ''}", IDLE_CONNECTIONS, connect)
 
 
+async def _changes(bench: BenchServer, client: Client) -> Row:
+    """What another session did to 100 of all, asked for by who was away meanwhile (RFC 7162 §3.1.4.1)."""
+    other = await Client.connect(bench)
+    await other.login()
+    await other.command("SELECT INBOX (CONDSTORE)")
+    [modseq] = re.findall(rb"HIGHESTMODSEQ (\d+)", await other.answer("STATUS INBOX (HIGHESTMODSEQ)"))
+    await other.command("STORE 1000:1099 +FLAGS.SILENT (\\Answered)")
+    await other.close()
+    return await _whole(
+        bench, client, "changes of 100", f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq.decode()})"
+    )
+
+
 def _each(client: Client, commands: "itertools.cycle[str]") -> Callable[[], Awaitable[None]]:
     async def operation() -> None:
         await client.command(next(commands))
@@ -216,15 +237,19 @@ async def measure() -> list[Row]:
             ("bodies of 2,000", "UID FETCH 1:2000 (BODY.PEEK[])"),
             ("STORE 1:* +FLAGS.SILENT", "STORE 1:* +FLAGS.SILENT (\\Flagged)"),
             ("FETCH CHANGEDSINCE, nothing", "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9999999)"),
+            ("COPY of 1,000", "COPY 1:1000 Archive"),
+            ("MOVE of 1,000", "MOVE 1:1000 Archive"),
         ):
             rows.append(await _whole(bench, client, name, command))
+        rows.append(await _changes(bench, client))
         bodies = itertools.cycle(f"UID FETCH {uid} (BODY.PEEK[])" for uid in range(1, MESSAGES, 7))
         rows.append(await timed(bench, "IMAP one BODY.PEEK[]", "command", 2000, [_each(client, bodies)]))
         stores = itertools.cycle(f"UID STORE {uid} +FLAGS (\\Seen)" for uid in range(1, MESSAGES, 7))
         rows.append(await timed(bench, "IMAP STORE of one message", "command", 500, [_each(client, stores)]))
-        rows.append(await _idle(bench, secure=False))
-        rows.append(await _idle(bench, secure=True))
-        return rows
+    for secure in (False, True):  # a server that has done nothing: what others freed would be theirs
+        async with server() as bench:
+            rows.append(await _idle(bench, secure=secure))
+    return rows
 
 
 if __name__ == "__main__":
