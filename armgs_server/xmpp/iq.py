@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from lxml import etree
 
 from armgs_server.errors import DomainError
+from armgs_server.xmpp import roster
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error, result
 
@@ -68,6 +69,12 @@ class Route:
     outside: bool = False
 
 
+async def _may_know(server: Server, session: Session, to: JID) -> bool:
+    """Whether who asks from elsewhere may know that there is such a person."""
+    person = await server.person(to)
+    return person is not None and await roster.sees(server, person, session.account.bare)
+
+
 SERVER: frozenset[At] = frozenset({"server"})
 ACCOUNT: frozenset[At] = frozenset({"account"})
 CONTACT: frozenset[At] = frozenset({"contact"})
@@ -95,7 +102,10 @@ class Routes:
             query = Query(server, session, stanza, to)
             session.send(result(stanza, await route.handle(query)))
         except DomainError as error:
-            session.send(error_reply(stanza, from_domain_error(error)))
+            told = from_domain_error(error)
+            if session.is_outside and at == "contact" and not await _may_know(server, session, to):
+                told = StanzaError("service-unavailable")  # RFC 6121 §8.5.1: as if there were no such person
+            session.send(error_reply(stanza, told))
         else:
             for action in query.followups:
                 action()

@@ -11,7 +11,7 @@ from armgs_server.xmpp.iq import At, Routes
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import Stanza, StanzaError, error_reply, from_domain_error, result
-from armgs_server.xmpp.xeps import xep_0115_clients, xep_0163_events, xep_0357_push
+from armgs_server.xmpp.xeps import xep_0012_last, xep_0115_clients, xep_0163_events, xep_0357_push
 from armgs_server.xmpp.xeps.xep_0030_disco import ITEMS
 from armgs_server.xmpp.xeps.xep_0163_disco import no_items
 from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
@@ -63,8 +63,10 @@ def answer_for_nobody(session: Session, stanza: Stanza) -> None:
     """RFC 6121 §8.5.1: there is no such account. It is answered as an account that shows nothing would be."""
     if stanza.type == "get" and stanza.has("query", ITEMS):
         session.send(result(stanza, no_items(stanza.payload().get("node") or "")))  # XEP-0030 §8
-    elif stanza.type == "set" and stanza.has("query", roster.NAMESPACE):
+    elif stanza.type == "set" and stanza.has("query", roster.NAMESPACE) and not session.is_outside:
         raise StanzaError("forbidden")  # RFC 6121 §2.1.5
+    elif stanza.type == "get" and stanza.has("query", xep_0012_last.NAMESPACE) and not session.is_outside:
+        raise StanzaError("forbidden")  # XEP-0012 §4
     else:
         raise StanzaError("service-unavailable")
 

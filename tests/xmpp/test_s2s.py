@@ -167,9 +167,17 @@ async def test_who_is_not_subscribed_sees_and_learns_nothing(pair: Pair) -> None
         "<vCard xmlns='vcard-temp'/>",
         "<query xmlns='jabber:iq:roster'/>",
         "<query xmlns='urn:xmpp:mam:2'/>",
+        "<query xmlns='jabber:iq:last'/>",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:x'/></pubsub>",
+        "<query xmlns='http://jabber.org/protocol/disco#info' node='urn:x'/>",
     ):
         for address in (IVANOV, "nobody@digital.example"):
             assert error_of(await smirnov.iq(payload, to=address)) == "service-unavailable"
+    contact = "<query xmlns='jabber:iq:roster'><item jid='a@partner.example'/></query>"
+    items = "<query xmlns='http://jabber.org/protocol/disco#items'/>"
+    for address in (IVANOV, "nobody@digital.example"):
+        assert error_of(await smirnov.iq(contact, "set", address)) == "service-unavailable"
+        assert not len(find(await smirnov.iq(items, to=address), "items:query"))
     assert not [each for each in await ivanov.settle() if (each.get("from") or "").startswith("smirnov")]
 
 

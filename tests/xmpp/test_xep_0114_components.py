@@ -158,6 +158,26 @@ async def test_handshakes_that_fail(world: BotWorld) -> None:
         assert await wrong.error() == "invalid-namespace"
 
 
+async def test_a_handshake_that_takes_too_long(tmp_path: Path) -> None:
+    """However often something comes, the time for the handshake is one."""
+    async with BotWorld(tmp_path, settings={**SETTINGS, "security": {"login_timeout": 2.0}}) as world:
+        async with AsyncExitStack() as stack:
+            slow = await connect(world, stack)
+            slow.begin()
+            slow.send_header("", DOMAIN)
+            drip = asyncio.create_task(_drip(slow))
+            try:
+                assert await slow.error() == "connection-timeout"
+            finally:
+                drip.cancel()
+
+
+async def _drip(component: Component) -> None:
+    while True:
+        component.send(" ")
+        await asyncio.sleep(0.1)
+
+
 async def test_settings_that_are_wrong(tmp_path: Path) -> None:
     for line in (DOMAIN, f"{DOMAIN}=missing.secret"):
         settings = {"federation": {"components": [line], "component_listen": [HOST]}}

@@ -13,7 +13,7 @@ from tests.world import IVANOV, PASSWORD, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES
 from tests.xmpp.conftest import LogIn
 from tests.xmpp.nodes import SERVICE, configure, create, done, entry, item, publish, refused, subscribe
-from tests.xmpp.rooms import ROOM, enter
+from tests.xmpp.rooms import ROOM, administer, enter, say
 from tests.xmpp.rooms import create as create_room
 from tests.xmpp.test_upload import http
 
@@ -130,3 +130,20 @@ async def test_a_channel(log_in: LogIn) -> None:
     destroy = "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>"
     done(await ivanov.iq(destroy, "set", ROOM))
     done(await publish(ivanov, "channel", item("2", entry("Ещё"))))
+
+
+async def test_who_administers_the_room_no_more_says_nothing_there(log_in: LogIn) -> None:
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    await create_room(ivanov, "ivanov")
+    await enter(petrova, "petrova")
+    change = "<item jid='{}' affiliation='{}'/>"
+    assert (await administer(ivanov, change.format(PETROVA, "admin"))).get("type") == "result"
+    done(await create(petrova, "channel", type=ATOM, **{CHANNEL: ROOM}))
+    done(await publish(petrova, "channel", item("1", entry("Heard"))))
+    assert (await ivanov.message("Heard")).get("from") == ROOM
+    assert (await administer(ivanov, change.format(PETROVA, "none"))).get("type") == "result"
+    done(await publish(petrova, "channel", item("2", entry("Unheard"))))
+    await petrova.settle()
+    ivanov.send(say("end"))
+    await ivanov.message("end")
+    assert "Unheard" not in [each.findtext("c:body", "", NAMESPACES) for each in await ivanov.settle()]

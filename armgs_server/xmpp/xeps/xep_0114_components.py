@@ -130,6 +130,8 @@ class ComponentStream:
         self._is_over = False
         self._lease: Lease | None = None
         self._renewed = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + abroad.config.security.login_timeout  # of the handshake
 
     async def run(self) -> None:
         """Serves the connection to its end."""
@@ -154,7 +156,7 @@ class ComponentStream:
 
     async def _read(self) -> list[Event]:
         if not self._is_connected:
-            data = await self._stream.read(self._abroad.config.security.login_timeout)
+            data = await self._stream.read(max(self._deadline - self._loop.time(), 0.01))
         else:
             data = await self._read_and_renew()
         if data:
