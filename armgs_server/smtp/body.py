@@ -5,7 +5,7 @@
 message is kept (one for each copy), or with the reply that refuses it. A refused message is read to its
 end and forgotten; its reply waits until then. Where there is a `judge`, it sees the whole message before
 `inspect` does, and may replace the header; a large message is then written once to be judged, and again
-under its prefixes.
+under its prefixes. Without one, `revise` may take out of a header what must not be there.
 """
 
 from __future__ import annotations
@@ -35,11 +35,19 @@ HEADER_LIMIT = mime.MAX_HEADER
 class Body:
     """Takes the text of one message; `finish` gives references to its copies."""
 
-    def __init__(self, blobs: Blobs, limit: int, inspect: Inspect, judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        limit: int,
+        inspect: Inspect,
+        judge: Judge | None = None,
+        revise: Callable[[bytes], bytes] = lambda head: head,
+    ) -> None:
         self._blobs = blobs
         self._limit = limit
         self._inspect = inspect
         self._judge = judge
+        self._revise = revise
         self._header_size = 0  # of a large message that is yet to be judged
         self._parts: list[bytes] = []
         self._writers: list[BlobWriter] = []
@@ -90,13 +98,12 @@ class Body:
     async def _keep_small(self) -> Sequence[BlobRef] | Reply:
         text = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         end = mime.header_end(text, 0, len(text))
-        if self._judge is not None:
-            head = await self._judge(text, end)
-            if isinstance(head, Reply):
-                return head
+        head = self._revise(text[:end]) if self._judge is None else await self._judge(text, end)
+        if isinstance(head, Reply):
+            return head
+        if head != text[:end]:
             text = head + text[end:]
-            end = len(head)
-        prefixes = await self._inspect(text[:end])
+        prefixes = await self._inspect(head)
         if isinstance(prefixes, Reply):
             return prefixes
         return [await self._blobs.put(prefix + text) for prefix in prefixes]
@@ -107,7 +114,8 @@ class Body:
         if end == len(text):
             self._refuse(replies.HEADER_TOO_LARGE_552)
             return
-        prefixes = await self._inspect(text[:end]) if self._judge is None else (b"",)
+        head = self._revise(text[:end]) if self._judge is None else text[:end]
+        prefixes = await self._inspect(head) if self._judge is None else (b"",)
         if isinstance(prefixes, Reply):
             self._refuse(prefixes)
             return
@@ -116,7 +124,7 @@ class Body:
         for prefix in prefixes:
             writer = self._blobs.writer()
             self._writers.append(writer)
-            await writer.write(prefix + text)
+            await writer.write(prefix + head + text[end:])
 
     async def _keep_judged(self, judge: Judge, whole: BlobRef) -> Sequence[BlobRef] | Reply:
         """Nothing refers to `whole` afterwards: it is collected like all that no transaction has named."""

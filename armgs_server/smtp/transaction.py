@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from mmap import mmap
 
 from armgs_server import log
@@ -20,6 +21,7 @@ from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.records import Records
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.storage import clock, mail
+from armgs_server.trust.authentication_results import without_ours
 from armgs_server.trust.model import Arrival, Verdict
 
 _log = log.get("smtp")
@@ -74,7 +76,9 @@ class Transaction:
         self._trace = Trace(helo, peer, hostname, protocol, f"{self._id:x}", single)
         is_outside = self.is_from_stranger and self.author is None and self._delivery.judge is not None
         judge = self._judge if is_outside and self._delivery.is_judged(peer) else None
-        self.body = Body(self.core.store.blobs, self.core.config.smtp.message_size, self._inspect, judge)
+        revise = partial(without_ours, config=self.core.config)
+        size = self.core.config.smtp.message_size
+        self.body = Body(self.core.store.blobs, size, self._inspect, judge, revise)
         return self.body
 
     async def finish(self) -> Reply:

@@ -61,10 +61,10 @@ class Judge:
 
     async def judge(self, arrival: Arrival) -> Verdict:
         """The verdict."""
-        head = split_fields(bytes(arrival.text[: arrival.header_size]))
-        cleaned = clean(head, authentication_results.own_id(self._core.config))
+        raw = bytes(arrival.text[: arrival.header_size])
+        cleaned = authentication_results.without_ours(raw, self._core.config)
         async with self._places:
-            verdict = await self._decide(arrival, head)
+            verdict = await self._decide(arrival, split_fields(raw))
         if verdict.refusal is not None:
             _log.info(
                 "message refused",
@@ -136,14 +136,6 @@ class Judge:
         """RFC 8617 §7.2.1: a sealer who is trusted has seen the message whole."""
         chain = findings.chain
         return chain.result == "pass" and chain.sealer in self._core.config.trust.arc_sealers
-
-
-def clean(head: Sequence[Field], authserv_id: str) -> bytes | None:
-    """RFC 8601 §5: the header without results that claim to be ours; None where none does."""
-    kept = [field for field in head if not authentication_results.is_of(field, authserv_id)]
-    if len(kept) == len(head):
-        return None
-    return b"".join(field.raw for field in kept) + b"\r\n"
 
 
 def _filter_fields(opinions: Sequence[Opinion], missing: Sequence[str], *, is_junk: bool) -> bytes:

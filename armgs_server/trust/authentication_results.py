@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.config import Config
-from armgs_server.trust.fields import Field
+from armgs_server.trust.fields import Field, split_fields
 
 FIELD = b"authentication-results"
 # Values are strangers' words: what is longer than any domain or address is cut.
@@ -74,6 +74,17 @@ def is_of(field: Field, authserv_id: str) -> bool:
 def own_id(config: Config) -> str:
     """Our authserv-id (RFC 8601 §2.5)."""
     return config.trust.authserv_id or config.server.hostname
+
+
+def without_ours(head: bytes, config: Config) -> bytes:
+    """RFC 8601 §5: a header without results that claim to be ours; mostly it is the one that was given."""
+    if FIELD not in head.lower():
+        return head
+    fields = split_fields(head)
+    kept = [field for field in fields if not is_of(field, own_id(config))]
+    if len(kept) == len(fields):
+        return head
+    return b"".join(field.raw for field in kept) + b"\r\n"
 
 
 def result_of(text: str, method: str) -> str:

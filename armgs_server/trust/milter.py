@@ -183,7 +183,7 @@ class _Talk:
             if not data:
                 raise EOFError("the milter has hung up")
             self._answers.receive_data(data)
-            self._waiting.extend(self._answers.answers())
+            self._waiting.extend(self._answers.events())
         return self._waiting.popleft()
 
     def _macros(self, command: bytes, macros: list[tuple[str, str]]) -> None:

@@ -154,7 +154,7 @@ class Answers:
         """Bytes of the milter."""
         self._buffer += data
 
-    def answers(self) -> Iterator[Answer]:
+    def events(self) -> Iterator[Answer]:
         """What is complete; Invalid where a length is absurd."""
         while len(self._buffer) >= 4:
             size = int.from_bytes(self._buffer[:4], "big")

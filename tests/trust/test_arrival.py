@@ -265,3 +265,18 @@ async def test_nothing_is_asked_when_checks_are_off(make_world: MakeWorld) -> No
     assert (await send(world, PETROVA, message(PETROVA))).startswith("250")
     [text] = await kept(world)
     assert "Authentication-Results" not in text
+
+
+@pytest.mark.parametrize("size", [0, 300_000])
+async def test_people_may_not_claim_our_results_either(tmp_path: Path, size: int) -> None:
+    """RFC 8601 §5; a message sent on by hand brings those of its arrival along."""
+    async with World(tmp_path) as world, Client(world, "submission") as client:
+        await client.expect("EHLO client.example", "250")
+        assert (await client.login(PETROVA)).startswith("235")
+        forged = message(PETROVA, "Authentication-Results: localhost; dmarc=pass", "X-Other: stays")
+        text = forged + b"%s\r\n" % (b"x" * 70) * (size // 70)
+        assert (await client.mail(PETROVA, IVANOV, text=text)).startswith("250")
+        [found] = await kept(world)
+    assert "Authentication-Results" not in found
+    assert "\r\nX-Other: stays\r\n" in found
+    assert found.endswith(text.decode().split("\r\n\r\n", 1)[1])
