@@ -7,6 +7,7 @@ import asyncio
 import imaplib
 from datetime import UTC, datetime
 
+import aioimaplib
 import imapclient
 from imapclient import FLAGGED, SEEN
 
@@ -73,3 +74,26 @@ def _with_imaplib(port: int) -> None:
         assert client.store("1", "+FLAGS", r"\Deleted")[0] == "OK"
         assert client.expunge() == ("OK", [b"1"])
         assert client.close()[0] == "OK"
+
+
+async def test_aioimaplib(office: Office) -> None:
+    """Two of its clients: one waits in IDLE for what the other appends."""
+    waiting, writing = (aioimaplib.IMAP4("127.0.0.1", office.port, timeout=TIMEOUT) for _ in range(2))
+    for client in (waiting, writing):
+        await client.wait_hello_from_server()
+        assert (await client.login(IVANOV, PASSWORD)).result == "OK"
+        assert (await client.select("INBOX")).result == "OK"
+    idle = await waiting.idle_start(timeout=TIMEOUT)
+    assert (await writing.append(PLAIN, "INBOX", flags=r"\Seen")).result == "OK"
+    async with asyncio.timeout(TIMEOUT):
+        told = []
+        while b"1 EXISTS" not in told:
+            told += await waiting.wait_server_push()
+    waiting.idle_done()
+    await idle
+    result, lines = await waiting.uid("fetch", "1", "(FLAGS BODY.PEEK[])")
+    assert result == "OK"
+    assert bytes(PLAIN) in map(bytes, lines)
+    assert (await waiting.uid_search(r"SEEN")).lines[0] == b"1"
+    for client in (waiting, writing):
+        assert (await client.logout()).result == "OK"
