@@ -23,6 +23,7 @@ class Sink:
     messages: list[Envelope] = field(default_factory=list)
     tls: list[bool] = field(default_factory=list)
     most_at_once: int = 0
+    connections: int = 0
     hold: asyncio.Event | None = None
     _at_once: int = 0
 
@@ -62,6 +63,7 @@ async def running_sink(
     loop = asyncio.get_running_loop()
 
     def protocol() -> SMTP:
+        sink.connections += 1
         return SMTP(sink, hostname="sink.example", enable_SMTPUTF8=utf8, tls_context=tls, loop=loop)
 
     server = await loop.create_server(protocol, "127.0.0.1", 0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from armgs_server.storage import Store, accounts, queue
 from armgs_server.storage.queue import Destination, Entry
@@ -116,3 +117,54 @@ async def test_a_deleted_owner_sends_no_more(store: Store) -> None:
     await store.write(lambda tx: accounts.delete(tx, 7))
     assert [entry.recipient for entry in await claim(store, 1000)] == ["c@x.example"]
     assert await references(store) == 1
+
+
+async def test_what_is_held_waits_for_somebody_to_release_it(store: Store) -> None:
+    await enqueue(store, "b@x.example", "c@x.example")
+    held, _ = await store.read(queue.scan)
+    await store.write(lambda tx: queue.hold(tx, [held]))
+    [other] = await claim(store, 1000)
+    assert other.recipient == "c@x.example"
+    assert await claim(store, queue.HELD - 1, 10) == [replace(other, next_attempt=queue.HELD - 1 + LEASE)]
+    heard: list[bytes] = []
+    store.bus.subscribe(queue.TOPIC, heard.append)
+    await store.write(lambda tx: queue.retry(tx, [held], 5000, 9 * HOUR))
+    assert heard == [b""]
+    [released] = await claim(store, 5000)
+    assert (released.recipient, released.expires) == ("b@x.example", 5000 + 9 * HOUR)
+
+
+async def test_what_is_held_while_it_is_sent_stays_held(store: Store) -> None:
+    await enqueue(store, "b@x.example")
+    [entry] = await claim(store, 1000)
+    await store.write(lambda tx: queue.hold(tx, [entry]))
+    await store.write(lambda tx: queue.give_back(tx, [entry], 2000))
+    await store.write(lambda tx: queue.postpone(tx, entry, 2000, "busy"))
+    found = await store.read(lambda tx: queue.get(tx, entry.id))
+    assert found is not None and found.is_held
+    assert (found.attempts, found.last_error) == (1, "busy")
+
+
+async def test_what_comes_later_and_what_is_urgent(store: Store) -> None:
+    ref = store.blobs.small(b"x")
+    for name, due in (("later", 1000 + HOUR // 2), ("urgent", -5000), ("held", queue.HELD)):
+        target = Destination(f"{name}@x.example", "x.example")
+        await store.write(
+            lambda tx, target=target, due=due: queue.enqueue(
+                tx, ref, [target], owner=7, sender="", now=1000, lifetime=HOUR, due=due
+            )
+        )
+    await enqueue(store, "plain@x.example")
+    assert [entry.recipient for entry in await claim(store, 1000, 1)] == ["urgent@x.example"]
+    assert [entry.recipient for entry in await claim(store, 1000)] == ["plain@x.example"]
+    [later] = await claim(store, 1000 + HOUR // 2)
+    assert later.expires == 1000 + HOUR // 2 + HOUR  # its lifetime begins when it may go
+
+
+async def test_what_waits_is_found_by_who_and_where(store: Store) -> None:
+    await enqueue(store, "b@x.example", "c@y.example")
+    found = await store.read(lambda tx: queue.scan(tx, domain="y.example", sender="a@digital.example"))
+    assert [entry.recipient for entry in found] == ["c@y.example"]
+    assert await store.read(lambda tx: queue.scan(tx, recipient="nobody@y.example")) == []
+    assert len(await store.read(lambda tx: queue.scan(tx, limit=1))) == 1
+    assert await store.read(lambda tx: queue.get(tx, 1)) is None
