@@ -73,16 +73,13 @@ class Transport(Interface):
         """Closes at once; what was not sent is lost."""
 
 
-class TcpTransport:
-    """RFC 6120 §3: one XML document over one connection."""
+class OverStream:
+    """What the transports over one connection share."""
 
-    __slots__ = ("_protocol", "_stream", "drain", "write")
+    __slots__ = ("_stream",)
 
-    def __init__(self, stream: Stream, max_stanza_size: int) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._protocol = Protocol(max_stanza_size=max_stanza_size)
-        self.write: Callable[[bytes], None] = stream.write
-        self.drain: Callable[[], Awaitable[None]] = stream.drain
 
     @property
     def id(self) -> str:
@@ -99,6 +96,18 @@ class TcpTransport:
     @property
     def buffered(self) -> int:
         return self._stream.buffered
+
+
+class TcpTransport(OverStream):
+    """RFC 6120 §3: one XML document over one connection."""
+
+    __slots__ = ("_protocol", "drain", "write")
+
+    def __init__(self, stream: Stream, max_stanza_size: int) -> None:
+        super().__init__(stream)
+        self._protocol = Protocol(max_stanza_size=max_stanza_size)
+        self.write: Callable[[bytes], None] = stream.write
+        self.drain: Callable[[], Awaitable[None]] = stream.drain
 
     def channel_binding(self, kind: str) -> bytes | None:
         return self._stream.channel_binding(kind)

@@ -20,7 +20,7 @@ from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.framing import ElementReader, close_frame, declared, open_frame
 from armgs_server.xmpp.protocol import Event, StreamEnd, StreamHeader
 from armgs_server.xmpp.server import Server
-from armgs_server.xmpp.transport import Transport
+from armgs_server.xmpp.transport import OverStream, Transport
 
 PATH = "/xmpp-websocket"
 SUBPROTOCOL = "xmpp"  # RFC 7395 §3.1
@@ -31,7 +31,7 @@ _LINGER = 0.5
 _CONDITIONS = {frames.TOO_BIG: "policy-violation", frames.INVALID_DATA: "bad-format"}
 
 
-class WebSocketTransport:
+class WebSocketTransport(OverStream):
     """See the head of this file, and `transport.Transport`."""
 
     __slots__ = (
@@ -42,12 +42,11 @@ class WebSocketTransport:
         "_is_broken",
         "_is_closing",
         "_see_other_uri",
-        "_stream",
         "_trace",
     )
 
     def __init__(self, stream: Stream, max_stanza_size: int, *, see_other_uri: str, is_traced: bool) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._see_other_uri = see_other_uri
         self._trace = log.Trace("websocket", stream.id) if is_traced else None
         self._frames = frames.FrameParser(max_stanza_size)
@@ -56,22 +55,6 @@ class WebSocketTransport:
         self._is_closing = False
         self._is_answered = False  # the client has said Close
         self._is_broken = False  # nothing of what it says is understood any more
-
-    @property
-    def id(self) -> str:
-        return self._stream.id
-
-    @property
-    def peer(self) -> str:
-        return self._stream.peer
-
-    @property
-    def is_tls(self) -> bool:
-        return self._stream.is_tls
-
-    @property
-    def buffered(self) -> int:
-        return self._stream.buffered
 
     def channel_binding(self, kind: str) -> bytes | None:
         """None: a page cannot see the channel that its browser has made."""

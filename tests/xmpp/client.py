@@ -96,6 +96,10 @@ class Client:
     async def log_in(self, *, lang: str = "") -> Client:
         """Connects, authenticates and binds, in clear."""
         await self.connect()
+        return await self.negotiate(lang=lang)
+
+    async def negotiate(self, *, lang: str = "") -> Client:
+        """Authenticates and binds, over a connection that stands."""
         await self.open()
         await self.authenticate()
         await self.open(lang=lang)

@@ -62,7 +62,7 @@ async def test_tls_from_the_first_byte(tmp_path: Path, authority: Authority) -> 
         pair = Pair(stack, ours, theirs)
         ivanov, smirnov = await pair.log_in(IVANOV, "office"), await pair.log_in(SMIRNOV, "desk")
         ivanov.send(chat(smirnov.full, "прямо"))
-        await smirnov.message("прямо")
+        assert (await smirnov.message("прямо")).get("from") == ivanov.full
 
 
 async def test_certificates_that_are_not_for_clients(tmp_path: Path, authority: Authority) -> None:

@@ -107,7 +107,8 @@ async def test_closed_stream_is_not_resumable(world: World, log_in: LogIn) -> No
     previous = await petrova.enable_sm()
     await petrova.close()
     async with await resume(world, petrova, previous, 0) as again:
-        await again.receive("sm:failed")
+        failed = await again.receive("sm:failed")
+        assert failed.find("stanzas:item-not-found", NAMESPACES) is not None
 
 
 async def test_inactive_client_gets_only_what_matters(log_in: LogIn) -> None:

@@ -34,10 +34,7 @@ async def ivanov(world: World) -> AsyncIterator[WebSocketClient]:
 
 
 async def online(client: WebSocketClient) -> WebSocketClient:
-    await client.open()
-    await client.authenticate()
-    await client.open()
-    await client.bind()
+    await client.negotiate()
     await client.go_online()
     return client
 

@@ -306,12 +306,13 @@ async def test_group_calls_pass(log_in: LogIn) -> None:
     await enter(petrova, "petrova")
     muji = "<muji xmlns='urn:xmpp:jingle:muji:0'><preparing/></muji>"
     petrova.send(f"<presence to='{OTHER}'>{muji}</presence>")
-    await ivanov.receive(
+    seen = await ivanov.receive(
         "c:presence",
         lambda stanza: (
             stanza.find("{urn:xmpp:jingle:muji:0}muji/{urn:xmpp:jingle:muji:0}preparing") is not None
         ),
     )
+    assert seen.get("from") == OTHER
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=30)), max_size=8))

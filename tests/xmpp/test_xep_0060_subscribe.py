@@ -238,7 +238,7 @@ async def test_a_lease_ends(log_in: LogIn) -> None:
         own = done(await petrova.iq(pubsub("<subscriptions/>"), to=SERVICE))
         listed = list(own.iter(f"{{{PUBSUB}}}subscription"))  # type: ignore[arg-type]
     done(await publish(ivanov, "n", item("1")))
-    await silent(petrova)
+    assert not [each for each in await petrova.settle() if each.find("ev:event", NAMESPACES) is not None]
 
 
 async def test_only_who_is_there_is_told(log_in: LogIn) -> None:

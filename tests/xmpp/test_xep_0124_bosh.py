@@ -30,10 +30,7 @@ async def ivanov(world: World) -> AsyncIterator[BoshClient]:
 
 
 async def online(client: BoshClient) -> BoshClient:
-    await client.open()
-    await client.authenticate()
-    await client.open()
-    await client.bind()
+    await client.negotiate()
     await client.go_online()
     return client
 

@@ -17,11 +17,7 @@ MESSAGES = 30
 
 
 async def online(client: BoshClient) -> None:
-    await client.connect()
-    await client.open()
-    await client.authenticate()
-    await client.open()
-    await client.bind()
+    await client.log_in()
     await client.go_online()
 
 

@@ -275,7 +275,8 @@ async def test_nothing_else_during_a_log_in(device: Devices, intruder: str) -> N
     client.send(authenticate("SCRAM-SHA-256", Scram(IVANOV, PASSWORD).first()))
     await client.receive("sasl2:challenge")
     client.send(intruder)
-    await client.receive("stream:error")
+    error = await client.receive("stream:error")
+    assert error[0].tag.rpartition("}")[2] == "not-authorized"
     await client.wait_end()
 
 
@@ -283,13 +284,15 @@ async def test_nothing_else_during_a_log_in(device: Devices, intruder: str) -> N
 async def test_no_answer_without_a_question(device: Devices, nonza: str) -> None:
     client = await device().connect()
     client.send(f"<{nonza} xmlns='urn:xmpp:sasl:2'/>")
-    await client.receive("stream:error")
+    error = await client.receive("stream:error")
+    assert error[0].tag.rpartition("}")[2] == "not-authorized"
 
 
 async def test_not_a_second_time(device: Devices) -> None:
     client, _ = await device().log_in("")
     client.send(authenticate("PLAIN", plain(IVANOV)))
-    await client.receive("stream:error")
+    error = await client.receive("stream:error")
+    assert error[0].tag.rpartition("}")[2] == "unsupported-stanza-type"
 
 
 async def test_the_stream_is_from_who_logs_in(world: World) -> None:
