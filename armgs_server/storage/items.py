@@ -226,9 +226,7 @@ async def by_uids(tx: Tx, owner: int, collection: int, uids: Sequence[int]) -> l
 
 async def remove(tx: Tx, collection: Collection, uids: Sequence[int], *, keep_days: int = 0) -> int:
     """Removes those that are there, with index rows, properties and locks; the modseq after it.
-
-    With `keep_days` an administrator can bring them back for so long (storage.keeping).
-    """
+    With `keep_days` an administrator can bring them back for so long (storage.keeping)."""
     gone = await by_uids(tx, collection.owner, collection.id, uids)
     if not gone:
         return (await collections.get(tx, collection.owner, collection.id)).modseq
