@@ -16,11 +16,12 @@ from typing import Final, NamedTuple, TypeAlias
 from armgs_server.formats import mime
 from armgs_server.formats.mime import MAX_HEADER, Octets, Part
 from armgs_server.formats.mime_address import parse_address_list
-from armgs_server.formats.mime_header import decode_text, unfold
+from armgs_server.formats.mime_header import decode_text
 from armgs_server.formats.mime_section import MAX_TEXT, decoded_text
 
 # A field, and what is none (kept when the header is written again).
 _LINE: Final = re.compile(rb"(?:([!-9;-~]+)[ \t]*:)?(.*(?:\n[ \t].*)*)\n?")
+_FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]+")
 # A piece of a version: bytes of our own, or (start, end) of the message's.
 Piece: TypeAlias = bytes | tuple[int, int]
 
@@ -31,6 +32,11 @@ class Field(NamedTuple):
     name: bytes
     value: bytes
     raw: bytes
+
+    @property
+    def unfolded(self) -> bytes:
+        """The value in one line: a fold is a space, however it was made."""
+        return _FOLD.sub(b" ", self.value).strip()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +108,7 @@ class Letter:
     def raw(self, name: str) -> list[bytes]:
         """The same as they stand, unfolded."""
         wanted = name.lower().encode()
-        return [unfold(field.value) for field in self.header if field.name == wanted]
+        return [field.unfolded for field in self.header if field.name == wanted]
 
     def add(self, name: str, value: str, *, is_last: bool) -> None:
         """RFC 5293 §4: a field at the beginning, or at the end of the header."""

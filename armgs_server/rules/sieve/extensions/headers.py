@@ -14,7 +14,6 @@ from armgs_server.formats.mime_header import (
     decode_text,
     parse_disposition,
     parse_media_type,
-    unfold,
 )
 from armgs_server.rules.sieve.language import ADDRESS_PARTS, MATCHING, Extension, Option, Spec, Type
 from armgs_server.rules.sieve.letter import Field, addresses_of
@@ -93,7 +92,7 @@ def _values(run: Run, node: Node, names: Iterable[str]) -> list[bytes]:
     found: list[bytes] = []
     for name in names:
         wanted = name.lower().encode()
-        values = [unfold(field.value) for header in headers for field in header if field.name == wanted]
+        values = [field.unfolded for header in headers for field in header if field.name == wanted]
         found += pick(run, node, values)
     return found
 
