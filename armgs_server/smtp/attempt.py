@@ -179,6 +179,8 @@ async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
             is_report=not entry.sender,
             size=len(text),
         )
+    if isinstance(found, Recipient) and not found.owners:  # of the domain's other server, or of nobody
+        found = replies.NO_SUCH_USER_550
     if isinstance(found, Reply):
         return Result(found.enhanced, found.lines[0])
     index = await mail.read_index(core.store.blobs, BlobRef(entry.blob, len(text), text))

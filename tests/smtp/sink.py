@@ -26,6 +26,12 @@ class Sink:
     connections: int = 0
     hold: asyncio.Event | None = None
     _at_once: int = 0
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self) -> None:
+        """Until there is a message."""
+        async with asyncio.timeout(30):
+            await self._arrived.wait()
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -52,6 +58,7 @@ class Sink:
         if self.text_answer.startswith("250"):
             self.messages.append(envelope)
             self.tls.append(session.ssl is not None)
+            self._arrived.set()
         return self.text_answer
 
 

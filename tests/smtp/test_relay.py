@@ -330,3 +330,24 @@ async def test_two_daemons(tmp_path: Path) -> None:
     assert message.count(b"Return-Path:") == copy.count(b"Return-Path:") == 1
     assert b"<nobody@other.example>" not in report.partition(b"Final-Recipient")[0]  # text part is base64
     assert b"Final-Recipient: rfc822; nobody@other.example\r\nAction: failed\r\nStatus: 5.1.1" in report
+
+
+async def test_what_is_cancelled_comes_back(make_core: MakeCore) -> None:
+    async with running_sink(Sink()) as sink:
+        core, clock = await make_core(relay_routes=(route(sink),)), Clock()
+        await enqueue(core, clock(), "x@other.example", "y@other.example")
+        first, _ = await core.store.read(queue.scan)
+        await core.store.write(lambda tx: queue.annotate(tx, first, {**first.data, "cancelled": True}))
+        await run(Relay(Delivery(core), clock))
+    assert [envelope.rcpt_tos for envelope in sink.messages] == [["y@other.example"]]
+    [raw] = await inbox(core, IVANOV)
+    assert b"\r\nFinal-Recipient: rfc822; x@other.example\r\nAction: failed\r\nStatus: 5.7.1\r\n" in raw
+
+
+async def test_waits_differ_by_chance(make_core: MakeCore) -> None:
+    async with running_sink(Sink(answers={"x@other.example": "450 4.2.1 Busy"})) as sink:
+        core, clock = await make_core(relay_routes=(route(sink),), queue_first_retry=300), Clock()
+        await enqueue(core, clock(), "x@other.example")
+        await run(Relay(Delivery(core), clock, chance=lambda: 0.5))
+    [entry] = await core.store.read(queue.scan)
+    assert entry.next_attempt == clock() + 270 * SECOND

@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
+
+import pytest
+
+from armgs_server.directory.people import Change
 from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.relay import Relay
+from armgs_server.storage import queue
 from tests.smtp.client import Client, inbox
 from tests.smtp.conftest import MakeCore
 from tests.smtp.relaying import Clock, enqueue, queued, route, run
@@ -82,3 +89,41 @@ async def test_a_lost_report_loses_nothing_else(make_core: MakeCore) -> None:
         await enqueue(core, clock(), "x@other.example", sender="gone@digital.example")
         await run(Relay(Delivery(core), clock))
     assert await queued(core) == []
+
+
+@pytest.mark.parametrize(
+    ("of_person", "of_department", "subject"),
+    [
+        (None, None, "Письмо не доставлено / Undelivered mail"),
+        ("en", None, "Undelivered mail"),
+        (None, "ru", "Письмо не доставлено"),
+        ("en", "ru", "Undelivered mail"),
+        ("tlh", "ru", "Письмо не доставлено"),
+    ],
+)
+async def test_a_report_speaks_its_readers_language(
+    make_core: MakeCore, of_person: str | None, of_department: str | None, subject: str
+) -> None:
+    async with running_sink(Sink(answers={"x@other.example": "550 5.1.1 No"})) as sink:
+        core, clock = await make_core(relay_routes=(route(sink),)), Clock()
+        person = await core.directory.by_address(IVANOV)
+        assert person is not None
+        await core.directory.update(person.id, Change(data={"language": of_person}))
+        await core.directory.update(person.department, Change(data={"language": of_department}))
+        await enqueue(core, clock(), "x@other.example")
+        await run(Relay(Delivery(core), clock))
+    [raw] = await core_inbox(core, IVANOV)
+    assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == subject
+
+
+async def test_what_was_protected_is_not_returned_whole(make_core: MakeCore) -> None:
+    async with running_sink(Sink()) as sink:
+        core, clock = await make_core(relay_routes=(route(sink),), queue_lifetime=60), Clock()
+        await enqueue(core, clock(), "x@other.example", sender="a@b.example", needs_tls=True, returned="FULL")
+        clock.forward(60)
+        await run(Relay(Delivery(core), clock))
+        [report] = await core.store.read(queue.scan)
+    assert report.recipient == "a@b.example"
+    assert report.data["tls"] is True  # RFC 8689 §5: the report is protected, too
+    text = await core.store.blobs.read(report.blob)
+    assert b"text/rfc822-headers" in text and b"Status: 4.7.5" in text
