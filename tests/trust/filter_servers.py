@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -67,6 +69,7 @@ async def running(*command: str, ready: str) -> AsyncIterator[asyncio.subprocess
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Postfix's master wants to lead its processes
     )
     try:
         async with asyncio.timeout(START_TIMEOUT):
@@ -86,11 +89,11 @@ async def running(*command: str, ready: str) -> AsyncIterator[asyncio.subprocess
         yield child
     finally:
         if child.returncode is None:
-            child.terminate()
+            os.killpg(child.pid, signal.SIGTERM)
             try:
                 await asyncio.wait_for(child.wait(), 20)
             except TimeoutError:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
                 await child.wait()
 
 
@@ -98,9 +101,6 @@ def open_folder(path: Path) -> Path:
     """A folder that a daemon which drops its rights may still write to."""
     path.mkdir()
     path.chmod(0o777)
-    for parent in path.parents:
-        if parent.owner() == path.owner() and parent != Path("/") and parent.parts[:2] == ("/", "tmp"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     return path
 
 
@@ -168,15 +168,70 @@ async def milter(path: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def opendkim(path: Path, dns: str) -> AsyncIterator[str]:
-    """As verifier, with the DNS of the test."""
+async def opendkim(
+    path: Path, public_keys: Mapping[str, str], signing: tuple[str, str, bytes]
+) -> AsyncIterator[str]:
+    """Signs for one domain (domain, selector, PEM), and verifies for the others with these keys."""
     folder = open_folder(path / "opendkim")
     port = free_port()
+    domain, selector, private = signing
+    (folder / "private").write_bytes(private)
+    (folder / "private").chmod(0o600)
+    (folder / "keys").write_text("".join(f"{name} {record}\n" for name, record in public_keys.items()))
     (folder / "opendkim.conf").write_text(
-        f"Mode v\nSocket inet:{port}@127.0.0.1\nNameservers {dns.partition(':')[0]}\nPidFile {folder}/pid\n"
-        f"AuthservID opendkim.example\nAlwaysAddARHeader yes\nSyslog no\nInternalHosts {folder}/none\n"
+        f"Mode sv\nSocket inet:{port}@127.0.0.1\nPidFile {folder}/pid\nSyslog no\n"
+        f"Domain {domain}\nSelector {selector}\nKeyFile {folder}/private\nCanonicalization relaxed/simple\n"
+        f"TestPublicKeys {folder}/keys\nAuthservID opendkim.example\nAlwaysAddARHeader yes\n"
+        "RequireSafeKeys no\nUMask 022\n"
     )
-    (folder / "none").write_text("192.0.2.1\n")
     program = shutil.which("opendkim") or "/usr/sbin/opendkim"
     async with running(program, "-f", "-x", str(folder / "opendkim.conf"), ready=f"127.0.0.1:{port}"):
         yield f"127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def postfix(port: int, milter_address: str, routes: Mapping[str, int]) -> AsyncIterator[None]:
+    """Takes mail on the port, shows it to the milter, and hands it on to ports of loopback by domain."""
+    with tempfile.TemporaryDirectory(prefix="armgs-postfix-", dir="/tmp") as name:  # its users may enter it
+        Path(name).chmod(0o755)
+        async with _postfix(Path(name), port, milter_address, routes):
+            yield
+
+
+@asynccontextmanager
+async def _postfix(
+    folder: Path, port: int, milter_address: str, routes: Mapping[str, int]
+) -> AsyncIterator[None]:
+    for part in ("conf", "data", "queue"):
+        (folder / part).mkdir()
+        (folder / part).chmod(0o755)
+    shutil.chown(folder / "data", "postfix", "postfix")
+    host, _, milter_port = milter_address.partition(":")
+    (folder / "transport").write_text(
+        "".join(f"{domain} smtp:[127.0.0.1]:{target}\n" for domain, target in routes.items())
+    )
+    (folder / "conf" / "main.cf").write_text(
+        "compatibility_level = 3.6\n"
+        f"queue_directory = {folder}/queue\ndata_directory = {folder}/data\n"
+        "myhostname = mx.other.example\nmydestination =\nmynetworks = 127.0.0.0/8\n"
+        "inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n"
+        f"relay_domains = {', '.join(routes)}\nlocal_recipient_maps =\nalias_maps =\n"
+        f"transport_maps = texthash:{folder}/transport\n"
+        f"smtpd_milters = inet:{host}:{milter_port}\nmilter_default_action = tempfail\n"
+        "smtp_tls_security_level = none\nsmtpd_tls_security_level = none\n"
+        "maillog_file = /dev/stdout\ncommand_directory = /usr/sbin\nmail_owner = postfix\n"
+        "daemon_directory = /usr/lib/postfix/sbin\nsetgid_group = postdrop\n"
+    )
+    (folder / "conf" / "master.cf").write_text(
+        f"127.0.0.1:{port} inet n - n - - smtpd\n"
+        "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n"
+        "bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n"
+        "smtp unix - - n - - smtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\n"
+        "retry unix - - n - - error\nanvil unix - - n - 1 anvil\nproxymap unix - - n - - proxymap\n"
+        "tlsmgr unix - - n 1000? 1 tlsmgr\npostlog unix-dgram n - n - 1 postlogd\n"
+    )
+    check = await asyncio.create_subprocess_exec("postfix", "-c", str(folder / "conf"), "check")
+    assert await check.wait() == 0
+    command = ("/usr/lib/postfix/sbin/master", "-c", str(folder / "conf"), "-s")
+    async with running(*command, ready=f"127.0.0.1:{port}"):
+        yield
