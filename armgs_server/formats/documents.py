@@ -82,7 +82,7 @@ def _entries(data: bytes) -> Iterator[str]:
                             left -= len(chunk)
                             yield text.feed(chunk)
                     yield "\n"
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, expat.ExpatError) as error:
+    except (zipfile.BadZipFile, RuntimeError, expat.ExpatError) as error:  # RuntimeError: encrypted
         raise Invalid(str(error)) from error
 
 

@@ -61,7 +61,7 @@ class SearchUpkeep:
                 try:
                     count = await self.index(lease)
                     if loop.time() - forgotten > FORGETTING:
-                        await self._forget()
+                        await self.forget()
                         forgotten = loop.time()
                 except DomainError as error:
                     _log.warning("mail not indexed, will be tried again", error=error.text)
@@ -90,7 +90,8 @@ class SearchUpkeep:
             await reader.stop()
         return count
 
-    async def _forget(self) -> None:
+    async def forget(self) -> None:
+        """Texts of attachments of messages that nobody has any more."""
         after: bytes | None = b""
         while after is not None:
             after = await self._store.write(

@@ -99,10 +99,3 @@ async def test_thread(client: Client) -> None:
 )
 async def test_what_is_bad(client: Client, command: str) -> None:
     assert (await client.no(command)).startswith((b"BAD", b"NO [BADCHARSET"))
-
-
-async def test_updates_are_refused_by_name(client: Client) -> None:
-    """RFC 5267 §4.3.1"""
-    refusal, answer = await client.ok("SEARCH RETURN (UPDATE COUNT) ALL")
-    assert refusal.startswith(b"* NO [NOUPDATE ")
-    assert answer.endswith(b"COUNT 4")
