@@ -12,7 +12,8 @@ from armgs_server.formats.mime import MessageIndex
 from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
 from armgs_server.smtp import header, policy, replies
-from armgs_server.smtp.delivery import NO_PLANS, Copy, Delivery, Envelope, Stored
+from armgs_server.smtp.copies import Copy, Envelope, Stored
+from armgs_server.smtp.delivery import NO_PLANS, Delivery
 from armgs_server.smtp.envelope import Answer, Message, Target
 from armgs_server.smtp.outbound import NoTls, Outbound, Unreachable
 from armgs_server.smtp.policies import Policies

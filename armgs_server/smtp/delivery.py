@@ -12,19 +12,15 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from armgs_server.directory.cache import Cache
 from armgs_server.errors import NotFound, OverQuota
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
-from armgs_server.smtp import records
+from armgs_server.smtp import records, waiting
+from armgs_server.smtp.copies import Envelope, Stored
 from armgs_server.smtp.filing import Filing, check_refusal
-from armgs_server.smtp.lists import MailList
-from armgs_server.smtp.policy import Recipient
-from armgs_server.smtp.records import Records
 from armgs_server.storage import accounts, clock, collections, fanout, invitations, mail, queue
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
@@ -35,84 +31,7 @@ from armgs_server.trust.model import Judge, Seal
 # INBOXes and full mailboxes remembered; and how long a mailbox that was full is asked about at RCPT.
 REMEMBERED = 20_000
 FULL_TIME = 10 * clock.MINUTE
-# RFC 6710 §5.2: a step of priority is worth so much waiting in the queue.
-PRIORITY_STEP = 5 * clock.MINUTE
 NO_PLANS: Mapping[int, Plan] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What all recipients of a message share."""
-
-    sender: str  # reverse-path; "" = null
-    author: int = 0  # the principal who submitted it; 0 = from outside, or the server itself
-    needs_utf8: bool = False
-    is_8bit: bool = False
-    is_binary: bool = False
-    returned: str = ""  # RET of RFC 3461 §4.3: FULL, HDRS or not given
-    envelope_id: str = ""  # ENVID of RFC 3461 §4.4
-    is_junk: bool = False  # it goes to the recipients' Junk
-    needs_tls: bool = False  # REQUIRETLS, RFC 8689
-    priority: int = 0  # MT-PRIORITY, RFC 6710
-    deliver_by: tuple[int, str] | None = None  # until when, and what then (RFC 2852)
-    release: int = 0  # nobody gets it before (RFC 4865); 0 = at once
-    environment: tuple[tuple[str, str], ...] = ()  # RFC 5183, for people's rules: who brought it
-    records: Records | None = None  # what is kept of it beside the recipients' copies
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """The recipients who get the same bytes. `mailboxes`: owner and the address that led there."""
-
-    mailboxes: tuple[tuple[int, Recipient], ...] = ()
-    destinations: tuple[Recipient, ...] = ()
-    mail_list: MailList | None = None
-
-    def sender(self, envelope: Envelope) -> str:
-        """RFC 5321 §3.9.2: what a list sends comes back to who looks after it."""
-        if self.mail_list is None or not envelope.sender:
-            return envelope.sender
-        return self.mail_list.owner_address
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A copy with its bytes; the first `own_prefix` of them are left out when it is sent on."""
-
-    copy: Copy
-    ref: BlobRef
-    index: MessageIndex | None  # needed where there are mailboxes
-    own_prefix: int
-
-
-def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
-    """Who gets which bytes."""
-    if len(recipients) == 1 and len(recipients[0].owners) == 1 and not recipients[0].list_address:
-        return [Copy(((recipients[0].owners[0], recipients[0]),))]
-    direct: dict[int, Recipient] = {}
-    remote: dict[str, Recipient] = {}
-    lists: dict[str, Recipient] = {}
-    for recipient in recipients:
-        if recipient.requests_of is not None or recipient.is_recall:
-            continue
-        if recipient.mail_list is not None:
-            lists.setdefault(recipient.list_address, recipient)
-        elif recipient.is_remote:
-            remote.setdefault(recipient.path, recipient)
-        else:
-            for owner in recipient.owners:
-                direct.setdefault(owner, recipient)
-    copies = [Copy(tuple(sorted(direct.items(), key=_owner)), tuple(remote.values()))]
-    reached = set(direct)
-    for recipient in lists.values():
-        if recipient.is_held:
-            copies.append(Copy((), (recipient,), recipient.mail_list))
-            continue
-        owners = [owner for owner in recipient.owners if owner not in reached]
-        reached.update(owners)
-        mailboxes = tuple((owner, recipient) for owner in owners)
-        copies.append(Copy(mailboxes, (), recipient.mail_list))
-    return [copy for copy in copies if copy.mailboxes or copy.destinations]
 
 
 class Delivery:
@@ -249,21 +168,23 @@ class Delivery:
     async def _enqueue(
         self, tx: Tx, envelope: Envelope, stored: Stored, now: int, late: Container[int]
     ) -> None:
-        waiting = [(recipient, 0) for recipient in stored.copy.destinations]
-        waiting += [(recipient, owner) for owner, recipient in stored.copy.mailboxes if owner in late]
-        if not waiting:
+        late_or_far = [(recipient, 0) for recipient in stored.copy.destinations]
+        late_or_far += [(recipient, owner) for owner, recipient in stored.copy.mailboxes if owner in late]
+        if not late_or_far:
             return
         await queue.enqueue(
             tx,
             stored.ref,
             [
-                Destination(recipient.path, recipient.domain, _queue_data(envelope, stored, recipient, owner))
-                for recipient, owner in waiting
+                Destination(
+                    recipient.path, recipient.domain, waiting.data_of(envelope, stored, recipient, owner)
+                )
+                for recipient, owner in late_or_far
             ],
             owner=envelope.author,
             sender=stored.copy.sender(envelope),
             now=now,
-            due=_due(envelope, stored, now),
+            due=waiting.due(envelope, stored, now),
             lifetime=round(self.core.config.smtp.queue_lifetime * clock.SECOND),
         )
 
@@ -303,49 +224,3 @@ async def append(
         return False
     await mail.append(tx, inbox, ref, index, created=now)
     return True
-
-
-def _queue_data(envelope: Envelope, stored: Stored, recipient: Recipient, owner: int) -> dict[str, Any]:
-    """What relay and reports need later; only what differs from the default is kept."""
-    data: dict[str, Any] = {"skip": stored.own_prefix, "size": stored.ref.size}
-    if owner:
-        data["mailbox"] = owner
-    if envelope.needs_utf8:
-        data["utf8"] = True
-    if envelope.is_8bit:
-        data["8bit"] = True
-    if envelope.is_binary:
-        data["binary"] = True
-    if envelope.is_junk:
-        data["junk"] = True
-    if envelope.needs_tls:
-        data["tls"] = True
-    if envelope.priority:
-        data["priority"] = envelope.priority
-    if envelope.deliver_by is not None:
-        data["by"] = list(envelope.deliver_by)
-    if envelope.release:
-        data["release"] = envelope.release
-    if recipient.is_held and recipient.mail_list is not None:
-        data["list"] = recipient.mail_list.id
-    if envelope.returned:
-        data["ret"] = envelope.returned
-    if envelope.envelope_id:
-        data["envid"] = envelope.envelope_id
-    if recipient.notify:
-        data["notify"] = sorted(recipient.notify)
-    if recipient.original:
-        data["orcpt"] = list(recipient.original)
-    return data
-
-
-def _due(envelope: Envelope, stored: Stored, now: int) -> int:
-    """When it is sent for the first time: what is urgent goes before what has waited longer."""
-    if any(recipient.is_held for recipient in stored.copy.destinations):
-        return queue.HELD
-    return max(now, envelope.release) - envelope.priority * PRIORITY_STEP
-
-
-def _owner(mailbox: tuple[int, Recipient]) -> int:
-    """PostgreSQL: everybody locks accounts in the same order."""
-    return mailbox[0]

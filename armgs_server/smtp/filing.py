@@ -19,7 +19,7 @@ from armgs_server.storage import clock
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
-    from armgs_server.smtp.delivery import Envelope, Stored
+    from armgs_server.smtp.copies import Envelope, Stored
 
 # Lines of a refusal, and how long they are (RFC 5321 §4.5.3.1.5).
 REASON_LINES = 10

@@ -12,7 +12,8 @@ from email.header import Header
 
 from armgs_server.service import Core
 from armgs_server.smtp import header
-from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
+from armgs_server.smtp.copies import Copy, Envelope, Stored
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import Recipient
 from armgs_server.storage import clock, mail
 from armgs_server.storage.tx import Tx

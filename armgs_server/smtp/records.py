@@ -21,7 +21,7 @@ from armgs_server.storage.items import Flags
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
-    from armgs_server.smtp.delivery import Stored
+    from armgs_server.smtp.copies import Stored
 
 JOURNAL: Final = "journal"  # in a department's data: whether it has one
 

@@ -12,7 +12,8 @@ from armgs_server.formats import addresses, mime
 from armgs_server.service import Core
 from armgs_server.smtp import dsn, header, policy
 from armgs_server.smtp.attempt import Result
-from armgs_server.smtp.delivery import Delivery, Envelope, Stored, plan_copies
+from armgs_server.smtp.copies import Envelope, Stored, plan_copies
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.dsn import Outcome, Report
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply

@@ -14,7 +14,8 @@ from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError
 from armgs_server.service import Core
 from armgs_server.smtp import lists, notices
-from armgs_server.smtp.delivery import Delivery, Stored
+from armgs_server.smtp.copies import Stored
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.lists import MailList
 from armgs_server.smtp.policy import Recipient
 from armgs_server.storage import clock, queue

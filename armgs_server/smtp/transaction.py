@@ -14,7 +14,8 @@ from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
 from armgs_server.smtp import attachments, authorship, header, recall, records, replies, reports, requests
 from armgs_server.smtp.body import Body
-from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored, plan_copies
+from armgs_server.smtp.copies import Copy, Envelope, Stored, plan_copies
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.filing import Refused
 from armgs_server.smtp.header import Trace
 from armgs_server.smtp.policy import Recipient

@@ -7,7 +7,8 @@ from typing import Any
 
 from armgs_server.formats.addresses import normalise_domain
 from armgs_server.service import Core
-from armgs_server.smtp.delivery import Copy, Delivery, Envelope, Stored
+from armgs_server.smtp.copies import Copy, Envelope, Stored
+from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.relay import Relay
 from armgs_server.storage import collections, items

@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from armgs_server.smtp import delivery
-from armgs_server.smtp.delivery import Copy
+from armgs_server.smtp.copies import Copy
 from armgs_server.smtp.lists import MailList, Rules
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.transaction import LISTS
