@@ -183,7 +183,11 @@ class Maker:
         """None where it would go round."""
         own = self._person.address
         passed = {value.strip("<>").lower() for value in self._letter.values("delivered-to")}
-        if own in passed or action.address == own or len(self._letter.raw("received")) > HOPS:
+        if (
+            own in passed
+            or addresses.normalise(action.address) == own
+            or len(self._letter.raw("received")) > HOPS
+        ):
             _log.info("not redirected: a loop", owner=self._person.id)
             return None
         trace = f"Delivered-To: {own}\r\n".encode()  # RFC 9228 §2

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from armgs_server.rules.sieve.checking import check
 from armgs_server.rules.sieve.program import serialise
-from armgs_server.storage import clock, collections, items, sieve
+from armgs_server.storage import Store, clock, collections, items, sieve
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Row, Tx
 from tests.smtp.client import Client
@@ -31,7 +31,13 @@ async def put_script(world: World, text: str, address: str = PETROVA, name: str 
     await world.store.write(lambda tx: sieve.activate(tx, owner, name))
 
 
-async def keep_script(world: World, text: str, owner: int, name: str) -> None:
+class HasStore(Protocol):
+    @property
+    def store(self) -> Store: ...
+
+
+async def keep_script(world: HasStore, text: str, owner: int, name: str) -> None:
+    """The script, checked and kept, active or not."""
     data = text.encode()
     program = serialise(check(data, 30).program)
     await world.store.write(lambda tx: sieve.put(tx, owner, name, data, program, clock.now()))

@@ -58,14 +58,17 @@ async def run_redirect(run: Run, node: Node) -> None:
     targets = [target]
     if "list" in node.arguments:
         targets = (await run.host.list_addresses(target))[:LIST_LIMIT]
-    known = {action.address for action in run.outcome.actions if isinstance(action, Redirect)}
+    known = {
+        addresses.normalise(action.address) for action in run.outcome.actions if isinstance(action, Redirect)
+    }
     if "list" not in node.arguments and len(known) >= run.limits.redirects:
         raise Invalid("too many redirections")
     for address in targets:
-        plain = addresses.normalise(address)  # Invalid
+        written = str(addresses.parse(address))  # Invalid
+        plain = addresses.normalise(written)
         if plain not in known:
             known.add(plain)
-            run.act(Redirect(plain, run.letter.version), keeps="copy" in node.arguments)
+            run.act(Redirect(written, run.letter.version), keeps="copy" in node.arguments)
     if "copy" not in node.arguments:
         run.outcome.keeps = False
 
