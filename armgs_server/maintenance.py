@@ -109,7 +109,7 @@ JOBS: tuple[Job, ...] = (
     Job("extend calendars", 86400, extend_calendars),
     Job("forget what was kept", 3600, forget_kept),
     Job("forget policies", 86400, forget_policies),
-    Job("remove what is old", 3600, remove_old),
+    Job("remove what is old", 21600, remove_old),
 )
 
 

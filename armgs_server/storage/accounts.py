@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from armgs_server.errors import Conflict, NotFound, OverQuota
 from armgs_server.storage import collections, derived, invitations, keeping, pubsub, queue, training, trees
+from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
 # Role and name of a person's mailboxes (RFC 6154 names the roles).
@@ -122,6 +123,12 @@ async def charge(tx: Tx, owner: int, items: int, size: int) -> None:
         if await tx.row("SELECT 1 FROM account WHERE owner = ?", owner) is None:
             raise NotFound()
         raise OverQuota()
+
+
+async def charge_in(tx: Tx, collection: Collection, items: int, size: int) -> None:
+    """The same for what comes into a collection or leaves it, unless no quota counts that one."""
+    if collection.is_charged:
+        await charge(tx, collection.owner, items, size)
 
 
 async def hold(tx: Tx, owners: Iterable[int]) -> None:

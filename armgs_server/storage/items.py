@@ -81,7 +81,7 @@ async def add(
     if row is None:
         raise NotFound()
     if collection.is_charged:
-        await accounts.charge(tx, owner, 1, ref.size)
+        await accounts.charge_in(tx, collection, 1, ref.size)
     await blobs.retain(tx, ref)
     now = clock.now()
     item = Item(
@@ -233,8 +233,7 @@ async def remove(tx: Tx, collection: Collection, uids: Sequence[int], *, keep_da
     await keeping.keep(tx, collection, [item.uid for item in gone], keep_days)
     modseq = await leave(tx, collection, gone)
     await blobs.release(tx, [item.blob for item in gone])
-    if collection.is_charged:
-        await accounts.charge(tx, collection.owner, -len(gone), -sum(item.size for item in gone))
+    await accounts.charge_in(tx, collection, -len(gone), -sum(item.size for item in gone))
     return modseq
 
 

@@ -63,8 +63,7 @@ async def expire(tx: Tx, days: int, limit: int = BATCH) -> int:
     rows = await tx.rows(
         "SELECT c.owner, c.id, i.uid FROM collection c JOIN item i"
         " ON i.owner = c.owner AND i.collection = c.id"
-        " WHERE c.role = ? AND c.kind = ? AND i.modified < ? ORDER BY c.owner, c.id, i.uid LIMIT ?",
-        RESTORED,
+        " WHERE c.role = 'restored' AND c.kind = ? AND i.modified < ? ORDER BY c.owner, c.id, i.uid LIMIT ?",
         KIND,
         before,
         limit,

@@ -33,6 +33,7 @@ CREATE TABLE collection (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX collection_name ON collection (owner, kind, parent, name);
+CREATE INDEX collection_restored ON collection (owner, id) WHERE role = 'restored';
 
 CREATE TABLE item (
   owner        INTEGER NOT NULL,

@@ -21,7 +21,7 @@ async def copy(
     """
     if not source:
         return []
-    await accounts.charge(tx, target.owner, len(source), sum(item.size for item in source))
+    await accounts.charge_in(tx, target, len(source), sum(item.size for item in source))
     await blobs.retain_existing(tx, [item.blob for item in source])
     return await _arrive(tx, source, target, names)
 
@@ -40,10 +40,8 @@ async def move(
     if target.owner != origin.owner:
         await keeping.keep(tx, origin, [item.uid for item in source])
     if target.owner != origin.owner or target.is_charged != origin.is_charged:
-        if target.is_charged:
-            await accounts.charge(tx, target.owner, len(source), size)
-        if origin.is_charged:
-            await accounts.charge(tx, origin.owner, -len(source), -size)
+        await accounts.charge_in(tx, target, len(source), size)
+        await accounts.charge_in(tx, origin, -len(source), -size)
     arrived = await _arrive(tx, source, target, names)
     await items.leave(tx, origin, source)
     return arrived
