@@ -60,6 +60,7 @@ async def test_the_jobs_remove_what_is_over(store: Store) -> None:
         "forget what was kept": 0,
         "forget policies": 0,
         "remove what is old": 0,
+        "forget traces of rules": 0,
     }
     assert await store.read(lambda tx: tx.rows("SELECT token FROM lock")) == [("held",)]
 

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from armgs_server.errors import AlreadyExists, Invalid
-from armgs_server.storage import collections, mailboxes
+from armgs_server.storage import collections, mailboxes, restored
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -49,7 +49,9 @@ async def find(tx: Tx, owner: int, name: str) -> Collection | None:
     if levels == ["INBOX"]:
         return await collections.by_role(tx, owner, "mail", "inbox")
     found = await collections.by_path(tx, owner, "mail", levels)
-    return None if found is None or mailboxes.is_empty_name(found) else found
+    if found is None or mailboxes.is_empty_name(found) or restored.is_inside(found):
+        return None
+    return found
 
 
 async def by_special_use(tx: Tx, owner: int, attribute: str) -> Collection | None:
@@ -83,6 +85,8 @@ async def make(tx: Tx, owner: int, name: str) -> Collection:
         found = await collections.find(tx, owner, "mail", level, parent)
         if found is None:
             found = await collections.create(tx, owner, "mail", level, parent=parent, subscribed=1)
+        if restored.is_inside(found):
+            raise Invalid(f"{name[:60]!r} is where expunged mail is kept")
         parent = found.id
     if found is None:
         raise AlreadyExists()

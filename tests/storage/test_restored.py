@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from armgs_server.errors import Invalid
+from armgs_server.rules import mailboxes as rules_mailboxes
 from armgs_server.storage import Store, clock, collections, items, mailboxes, restored, transfer
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags, Item
@@ -96,6 +98,16 @@ async def test_a_mailbox_below_another(store: Store) -> None:
     assert not mailboxes.is_empty_name(await place(store, "Archive"))
     found = await store.read(lambda tx: restored.mailboxes_of(tx, OWNER))
     assert sorted(path for _, path in found) == [("Archive",), ("Archive", "2026")]
+
+
+async def test_rules_file_nothing_there(store: Store) -> None:
+    await provision(store)
+    await throw(store, await put(store))
+    for name in ("Restored", "Restored/INBOX", "Restored/INBOX/x"):
+        assert await store.read(lambda tx, name=name: rules_mailboxes.find(tx, OWNER, name)) is None
+        with pytest.raises(Invalid):
+            await store.write(lambda tx, name=name: rules_mailboxes.make(tx, OWNER, name))
+    assert len(await store.read(lambda tx: restored.mailboxes_of(tx, OWNER))) == 1
 
 
 async def test_a_name_that_is_taken(store: Store) -> None:
