@@ -227,7 +227,10 @@ async def places(
 async def uids(
     tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment, ranges: Sequence[tuple[int, int]]
 ) -> set[int]:
-    """The uids in ranges [begin, end) of a segment's ids, ascending ones."""
+    """The uids in ranges [begin, end) of a segment's ids."""
+    # The longest first: they are of the words that many messages have, and soon it is all of them.
+    ranges = sorted(ranges, key=lambda each: each[0] - each[1])
+    whole = segment.messages - len(segment.partial)
     wanted = sorted(
         {part for begin, end in ranges for part in range(begin * ITEM // PART, (end * ITEM - 1) // PART + 1)}
     )
@@ -246,6 +249,8 @@ async def uids(
         parts.update((part, bytes(data)) for part, data in rows)
     found: set[int] = set()
     for begin, end in ranges:
+        if len(found) >= whole:
+            break
         at, stop = begin * ITEM, end * ITEM
         while at < stop:
             part, offset = divmod(at, PART)
