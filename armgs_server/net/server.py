@@ -31,20 +31,13 @@ _log = log.get("net")
 _ACCEPT_BURST = 64
 _ACCEPT_PAUSE = 0.5  # seconds to wait when the process has no more descriptors
 _SERVICE_OF = {
-    "smtp": "smtp",
-    "lmtp": "smtp",
-    "submission": "smtp",
-    "submissions": "smtp",
+    **dict.fromkeys(("smtp", "lmtp", "submission", "submissions"), "smtp"),
     "imap": "imap",
     "imaps": "imap",
     "sieve": "sieve",
-    "pop3": "pop3",
-    "pop3s": "pop3",
-    "xmpp": "xmpp",
-    "xmpps": "xmpp",
-    "xmpp-server": "xmpp-server",
-    "xmpps-server": "xmpp-server",
-    "component": "xmpp",
+    **dict.fromkeys(("pop3", "pop3s"), "pop3"),
+    **dict.fromkeys(("xmpp", "xmpps", "component"), "xmpp"),
+    **dict.fromkeys(("xmpp-server", "xmpps-server"), "xmpp-server"),
 }
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
