@@ -44,6 +44,7 @@ _TRUST = """
     const [certificate] = args;
     Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB)
         .addCertFromBase64(certificate, "C,C,C");
+    Services.prefs.setBoolPref("signon.rememberSignons", true);  // which Marionette has switched off
 """
 
 
