@@ -143,6 +143,9 @@ class ImapSettings:
         20, doc="Searches of a connection that are kept up to date (RFC 5267); 0: none.", minimum=0
     )
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
+    message_limit: int = setting(
+        0, doc="Messages that one command works on (MESSAGELIMIT, RFC 9738); 0: however many.", minimum=0
+    )
     chats: bool = setting(True, doc="Show people's chats and rooms as read-only mailboxes below Chats.")
     chat_messages: int = setting(
         10_000, doc="Messages of a chat that its mailbox begins with, the newest.", minimum=1

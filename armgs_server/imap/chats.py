@@ -3,8 +3,8 @@
 open one hears of new messages.
 
 The folders are brought up to date when somebody lists them, opens one, or asks for its status. For one that
-is open the archive is looked at once in a while; what is found goes into the folder, and so by the change feed
-to every session that has it open, in whichever process. Messages of chat pay nothing for it on their way.
+is open the archive is looked at once in a while; what is found goes into the folder, and so by the change
+feed to every session that has it open, in whichever process. Messages of chat pay nothing for it.
 """
 
 from __future__ import annotations

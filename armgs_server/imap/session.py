@@ -194,6 +194,8 @@ class Session:
             names |= dict.fromkeys(f"AUTH={name}" for name in self.mechanisms())
         else:
             names[f"APPENDLIMIT={self.settings.message_size}"] = None
+            if self.settings.message_limit:
+                names[f"MESSAGELIMIT={self.settings.message_limit}"] = None
         return " ".join(names)
 
     @property

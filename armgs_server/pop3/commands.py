@@ -160,7 +160,7 @@ async def handle_quit(session: Session, argument: str) -> None:
     session.is_ended = True
     if session.maildrop is not None:
         try:
-            await session.maildrop.update()
+            await session.maildrop.update(undelete=session.core.config.imap.undelete_days > 0)
         except Conflict as error:
             raise Pop3Error("some deleted messages are not removed", SYS_TEMP) from error
     session.write(ok("goodbye"))

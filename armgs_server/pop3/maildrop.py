@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from armgs_server import log
 from armgs_server.errors import NotFound, Temporary
 from armgs_server.pop3.responses import IN_USE, Pop3Error
-from armgs_server.storage import Store, clock, collections, items, leases, mail_query
+from armgs_server.storage import Store, clock, collections, items, leases, mail_query, restored
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.leases import Lease
 from armgs_server.storage.mail_query import Selection
@@ -116,15 +116,17 @@ class Maildrop:
             raise NotFound("the message is gone")
         return bytes(rows[0][1]), int(rows[0][2])
 
-    async def update(self) -> None:
-        """RFC 1939 §6: removes what is marked. Conflict where the lease is lost: nothing more is removed."""
+    async def update(self, *, undelete: bool) -> None:
+        """RFC 1939 §6: removes what is marked; with `undelete` it goes where it can be taken back from.
+        Conflict where the lease is lost: nothing more is removed."""
+        remove = restored.throw if undelete else items.remove
         uids = [self._uids[number - 1] for number in sorted(self.deleted)]
         for at in range(0, len(uids), PAGE):
             part = uids[at : at + PAGE]
 
             async def work(tx: Tx, part: list[int] = part) -> None:
                 await leases.check(tx, self._lease)
-                await items.remove(tx, self._inbox, part)
+                await remove(tx, self._inbox, part)
 
             await self._store.write(work)
         self.deleted.clear()

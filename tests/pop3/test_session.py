@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from armgs_server.pop3.session import EVENTS_IN_A_ROW
-from armgs_server.storage import items
+from armgs_server.storage import items, restored
 from tests.pop3.client import Client, contents, deliver, inbox_of
 from tests.world import IVANOV, PASSWORD, PETROVA, World
 
@@ -59,6 +59,9 @@ async def test_deleted_messages_go_with_quit_alone(world: World) -> None:
                     assert await client.line() == ""
                     break
     assert [item.uid for item in await contents(world)] == [1]
+    inbox = await inbox_of(world)
+    mailboxes = await world.store.read(lambda tx: restored.mailboxes_of(tx, inbox.owner))
+    assert [(each.items, path) for each, path in mailboxes] == [(1, ("INBOX",))]
 
 
 async def test_rset_takes_the_marks_away(world: World) -> None:

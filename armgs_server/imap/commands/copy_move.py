@@ -11,6 +11,7 @@ from armgs_server.directory.access import EVERYTHING
 from armgs_server.imap.command import Ok
 from armgs_server.imap.flag_rights import permitted
 from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.message_limit import limit_uids, say
 from armgs_server.imap.responses import no, number_set, status
 from armgs_server.storage import collections, items, training, transfer
 from armgs_server.storage.items import Item
@@ -48,7 +49,9 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
     )
     target = await session.reach.find(name, Rights.INSERT, missing="TRYCREATE")
     held = await session.reach.rights(target)
-    uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
+    uids, limit_code = limit_uids(session, view.uids_of(view.runs(wanted, by_uid=by_uid)))
+    if limit_code and not is_move:  # RFC 3501 §6.4.7: all or nothing
+        raise no("too many messages", limit_code)
 
     is_taught = bool(session.core.config.trust.rspamd_controller)
     lesson = training.lesson_of_move(origin, target) if is_taught else None
@@ -78,7 +81,7 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
     if is_move:
         # RFC 6851 §4.3: COPYUID goes before the EXPUNGE responses
         session.write(status(b"*", b"OK", "moved", code))
-        return Ok("MOVE completed")
+        return say(session, Ok("MOVE completed"), limit_code)
     return Ok("COPY completed", code)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from armgs_server.directory import Rights
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor
+from armgs_server.imap.message_limit import limit_uids, say
 from armgs_server.storage import items, mail_query, restored
 from armgs_server.storage.tx import Tx
 
@@ -29,7 +30,8 @@ async def handle_uid_expunge(session: Session, cursor: Cursor) -> Ok:
     wanted = cursor.sequence_set()
     cursor.end()
     _, view = session.writable()
-    return await _expunge(session, view.uids_of(view.runs(wanted, by_uid=True)))
+    uids, limit_code = limit_uids(session, view.uids_of(view.runs(wanted, by_uid=True)))
+    return say(session, await _expunge(session, uids), limit_code)
 
 
 async def _expunge(session: Session, uids: Iterable[int] | None) -> Ok:

@@ -18,6 +18,7 @@ from armgs_server.imap.commands.fetch_items import SLICE, Items, Plan, parse_ite
 from armgs_server.imap.commands.qresync import write_vanished
 from armgs_server.imap.commands.search_return import Partial, parse_partial
 from armgs_server.imap.grammar import Cursor, SequenceSet
+from armgs_server.imap.message_limit import limit_runs, say
 from armgs_server.imap.responses import bad
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query
@@ -64,6 +65,7 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     if partial is not None:  # RFC 9394 §3.3
         chosen = partial.of(view.uids_of(runs))
         runs = view.runs(SequenceSet(tuple((uid, uid) for uid in chosen)), by_uid=True)
+    runs, limit_code = limit_runs(session, view, runs)
     if vanished:
         await write_vanished(session, changed_since, wanted)
     missing = sum(end - first for first, end in runs)
@@ -83,7 +85,7 @@ async def _fetch(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         await session.stream.drain()
     # RFC 2180 §4.1.3: what was expunged meanwhile is left out; RFC 5530 §3 says so.
     is_short = missing and not changed_since and not by_uid
-    return Ok("FETCH completed", "EXPUNGEISSUED" if is_short else "")
+    return say(session, Ok("FETCH completed", "EXPUNGEISSUED" if is_short else ""), limit_code)
 
 
 def _modifiers(cursor: Cursor) -> tuple[int, bool, Partial | None]:

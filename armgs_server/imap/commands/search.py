@@ -24,6 +24,7 @@ from armgs_server.imap.commands.search_return import (
 )
 from armgs_server.imap.contexts import Context, Match
 from armgs_server.imap.grammar import Cursor, SequenceSet
+from armgs_server.imap.message_limit import limit_runs, say
 from armgs_server.imap.responses import no, status, string
 from armgs_server.imap.view import View
 from armgs_server.storage import clock
@@ -57,10 +58,12 @@ async def _search(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         session.enable_condstore()
     if wanted is not None and "SAVE" in wanted.options:
         view.saved = ()  # RFC 5182 §2.1: stays empty if the search fails
+    query.runs, limit_code = limit_runs(session, view, query.runs)
+    done = say(session, Ok("SEARCH completed"), limit_code)
     found = await Finder(session, collection, view, query).find()
     if wanted is None:
         _answer(session, shown(view, found, by_uid=by_uid))
-        return Ok("SEARCH completed")
+        return done
     if "SAVE" in wanted.options:
         view.saved = saved(found.uids, wanted)
     if "UPDATE" in wanted.options:
@@ -69,7 +72,7 @@ async def _search(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
             refuse_update(session, wanted)
     if not wanted.is_quiet:
         session.write(esearch(session.tag, shown(view, found, by_uid=by_uid), wanted, by_uid=by_uid))
-    return Ok("SEARCH completed")
+    return done
 
 
 def matching(session: Session, program: Cursor) -> Match:

@@ -25,7 +25,7 @@ from armgs_server.imap.commands.search_query import (
     negated,
 )
 from armgs_server.imap.commands.search_text import ColumnSearch, forms, text_search
-from armgs_server.imap.grammar import Cursor, SequenceSet
+from armgs_server.imap.grammar import MAX_NUMBER, Cursor, SequenceSet
 from armgs_server.imap.responses import bad, no
 from armgs_server.imap.view import View
 from armgs_server.storage import clock
@@ -147,6 +147,10 @@ class _Parser:
             return self.column_text(_COLUMNS[name], self.text())
         if name == "UID":
             return self.message_set(self.cursor.sequence_set(), by_uid=True)
+        if name in ("UIDAFTER", "UIDBEFORE"):  # RFC 9738 §4
+            uid = self.cursor.number()
+            low, high = (uid + 1, MAX_NUMBER) if name == "UIDAFTER" else (1, uid - 1)
+            return self.message_set(SequenceSet(((low, high),) if low <= high else ()), by_uid=True)
         for table in (self.word_key, self.number_key, self.date_key, self.content_key):
             if (key := table(name)) is not None:
                 return key

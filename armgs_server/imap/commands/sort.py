@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from armgs_server.formats.base_subject import base_subject, casemap
 from armgs_server.formats.mime_address import parse_address_list
-from armgs_server.imap import threads
+from armgs_server.imap import message_limit, threads
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.search import check_charset, matching, refuse_update, shown
 from armgs_server.imap.commands.search_find import Finder, Found
@@ -148,6 +148,7 @@ async def _found(session: Session, cursor: Cursor) -> tuple[Query, Cursor, Found
     cursor.end()
     if query.has_modseq:
         session.enable_condstore()
+    message_limit.check(session, sum(end - first for first, end in query.runs))
     return query, program, await Finder(session, collection, view, query).find()
 
 

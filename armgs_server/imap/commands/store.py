@@ -12,6 +12,7 @@ from armgs_server.directory import Rights
 from armgs_server.errors import Denied
 from armgs_server.imap.command import Ok
 from armgs_server.imap.grammar import Cursor, SequenceSet
+from armgs_server.imap.message_limit import limit_uids, say
 from armgs_server.imap.responses import bad, flag_list, no, number_set
 from armgs_server.storage import item_flags, items, mail_query, training
 from armgs_server.storage.collections import Collection
@@ -76,7 +77,7 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
     if change.unchanged_since is not None:
         session.enable_condstore()
     change = await _permitted(session, collection, change)
-    uids = view.uids_of(view.runs(wanted, by_uid=by_uid))
+    uids, limit_code = limit_uids(session, view.uids_of(view.runs(wanted, by_uid=by_uid)))
     is_taught = bool(change.keywords) and bool(session.core.config.trust.rspamd_controller)
     lesson = training.lesson_of_keywords(change.keywords) if is_taught and change.sign != "-" else None
     refused: list[int] = []
@@ -99,9 +100,11 @@ async def _store(session: Session, cursor: Cursor, *, by_uid: bool) -> Ok:
         await asyncio.sleep(0)
     if not refused:
         # RFC 2180 §4.2: what was expunged meanwhile is left out; RFC 5530 §3 says so.
-        return Ok("STORE completed", "EXPUNGEISSUED" if missing and not by_uid else "")
+        done = Ok("STORE completed", "EXPUNGEISSUED" if missing and not by_uid else "")
+        return say(session, done, limit_code)
     numbers = refused if by_uid else [view.number(uid) for uid in refused]
-    return Ok("some have changed meanwhile", f"MODIFIED {number_set(numbers).decode('ascii')}")
+    modified = f"MODIFIED {number_set(numbers).decode('ascii')}"
+    return say(session, Ok("some have changed meanwhile", modified), limit_code)
 
 
 async def _apply(
