@@ -12,7 +12,7 @@ to `mail_index.last`; whoever searches asks, reads what is newer, and reads what
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,6 +26,7 @@ PART = 1 << 16  # octets of ids in one row
 MERGED = 8  # segments of a size that become one
 SIZES = (64, 512, 4096)  # messages; larger ones are of one size, up to word_index.SPAN
 MAX_PARTS = 500  # rows named in one statement
+RANGES = 500  # words whose ids are looked at together
 
 
 class Kind(IntEnum):
@@ -231,6 +232,21 @@ async def uids(
     # The longest first: they are of the words that many messages have, and soon it is all of them.
     ranges = sorted(ranges, key=lambda each: each[0] - each[1])
     whole = segment.messages - len(segment.partial)
+    found: set[int] = set()
+    for at in range(0, len(ranges), RANGES):
+        if len(found) >= whole:
+            break
+        some = ranges[at : at + RANGES]
+        parts = await _parts(tx, (owner, collection, kind, segment.first), some)
+        for begin, end in some:
+            _gather(parts, begin * ITEM, end * ITEM, found)
+    return {segment.base + offset for offset in found} if segment.base else found
+
+
+async def _parts(
+    tx: Tx, key: tuple[int, int, int, int], ranges: Sequence[tuple[int, int]]
+) -> Mapping[int, bytes]:
+    """The rows in which ranges lie, by their numbers."""
     wanted = sorted(
         {part for begin, end in ranges for part in range(begin * ITEM // PART, (end * ITEM - 1) // PART + 1)}
     )
@@ -240,24 +256,20 @@ async def uids(
         rows = await tx.rows(
             "SELECT part, data FROM mail_words_ids WHERE owner = ? AND collection = ? AND kind = ?"
             f" AND first = ? AND part IN ({', '.join('?' * len(some))})",
-            owner,
-            collection,
-            kind,
-            segment.first,
+            *key,
             *some,
         )
         parts.update((part, bytes(data)) for part, data in rows)
-    found: set[int] = set()
-    for begin, end in ranges:
-        if len(found) >= whole:
-            break
-        at, stop = begin * ITEM, end * ITEM
-        while at < stop:
-            part, offset = divmod(at, PART)
-            size = min(stop - at, PART - offset)
-            found.update(array("H", parts[part][offset : offset + size]))
-            at += size
-    return {segment.base + offset for offset in found} if segment.base else found
+    return parts
+
+
+def _gather(parts: Mapping[int, bytes], at: int, end: int, found: set[int]) -> None:
+    """Adds the offsets that lie in octets [at, end) over the parts."""
+    while at < end:
+        part, offset = divmod(at, PART)
+        size = min(end - at, PART - offset)
+        found.update(array("H", parts[part][offset : offset + size]))
+        at += size
 
 
 def to_merge(found: Sequence[Segment]) -> Sequence[Segment]:

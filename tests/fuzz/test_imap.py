@@ -27,6 +27,8 @@ _WORDS = [
     *(b"RETURN", b"(MIN MAX ALL COUNT SAVE)", b"(SUBSCRIBED)", b"(STATUS (MESSAGES))", b"(CONDSTORE)"),
     *(b"HEADER", b"SUBJECT", b"OR", b"NOT", b"UID", b"SINCE", b"1-Jan-2024", b"MODSEQ", b"OLDER", b"BODY"),
     *(b"{3+}\r\nabc", b"{0+}\r\n", b"{5}", b"{99999999999+}", b"~{1}", b"\xff\xfe", b"\0", b"\r", b"&AA-"),
+    *(b"SET", b"STATUS", b"NONE", b"(selected", b"(personal", b"(subtree (a b)", b"(MessageNew", b"(UID)"),
+    *(b"MessageExpunge))", b"(MailboxName))", b"IN", b"(personal inboxes)", b"(RELEVANCY UPDATE)", b"FUZZY"),
     *(b"DONE", b"=", b"AGl2YW5v", b"+", b"(UNCHANGEDSINCE 1)", b"(CHANGEDSINCE 1)", b"CHARSET", b"UTF-8"),
 ]
 

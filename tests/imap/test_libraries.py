@@ -13,6 +13,29 @@ from imapclient import FLAGGED, SEEN
 
 from tests.formats.mail_samples import MIXED, PLAIN
 from tests.imap.client import IVANOV, PASSWORD, TIMEOUT, Office
+from tests.imap.search_index import indexed
+
+
+async def test_imapclient_searches(office: Office) -> None:
+    """Texts, before and after their words are indexed."""
+    await asyncio.to_thread(_search_with_imapclient, office.port)
+    await indexed(office)
+    await asyncio.to_thread(_search_with_imapclient, office.port)
+
+
+def _search_with_imapclient(port: int) -> None:
+    with imapclient.IMAPClient("127.0.0.1", port, ssl=False, timeout=TIMEOUT) as client:
+        client.login(IVANOV, PASSWORD)
+        for capability in (b"SEARCH=FUZZY", b"MULTISEARCH", b"CONTEXT=SEARCH", b"CONTEXT=SORT", b"NOTIFY"):
+            assert client.has_capability(capability)
+        if not client.select_folder("INBOX")[b"EXISTS"]:
+            client.append("INBOX", PLAIN)
+            client.append("INBOX", MIXED)
+            client.select_folder("INBOX")
+        assert client.search(["TEXT", "econd lin"]) == [1]
+        assert client.search(["TEXT", "ПРИВЕТ"], charset="UTF-8") == [2]
+        assert client.search(["NOT", ["BODY", "line"]]) == [2]
+        assert client.search(["FUZZY", "TEXT", "lines"]) == [1]
 
 
 async def test_imapclient(office: Office) -> None:
