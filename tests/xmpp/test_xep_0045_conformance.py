@@ -52,6 +52,12 @@ async def test_a_room_says_what_it_is(log_in: LogIn) -> None:
     assert told["muc#roominfo_lang"] == ["ru"]
     assert told["muc#roominfo_pubsub"] == ["xmpp:a@b?;node=n"]
     assert told["muc#roominfo_contactjid"] == [IVANOV]
+    petrova = await log_in(PETROVA)
+    assert fields(await info(petrova, ROOM))["muc#roominfo_subject"] == ["Five"]
+    await configure(ivanov, membersonly="1")
+    told = fields(await info(petrova, ROOM))  # who may not enter does not learn what is talked about, by whom
+    assert "muc#roominfo_subject" not in told and "muc#roominfo_contactjid" not in told
+    assert told["muc#roominfo_description"] == ["For tea"]
     assert error_of(await info(ivanov, ROOM, f"{MUC}#traffic")) == "service-unavailable"  # §15.7
     service = await info(ivanov, "conference.digital.example")
     features = [each.get("var") for each in service.iter(f"{{{INFO}}}feature")]

@@ -60,6 +60,30 @@ async def test_an_invitation_is_declined(log_in: LogIn) -> None:
     assert text(message, "user:x/user:decline/user:reason") == "busy"
 
 
+async def test_a_decline_goes_to_people_of_the_room_only(log_in: LogIn) -> None:
+    """§7.8.2: to the inviter, by whatever address; nobody else is written to in the name of the room."""
+    ivanov, petrova, sidorov = await log_in(IVANOV), await log_in(PETROVA), await log_in(SIDOROV)
+    await create(ivanov, "ivanov", whois="moderators")
+    ivanov.send(invite(PETROVA))
+    inviter = find(await invitation(petrova), "user:x/user:invite").get("from")
+    assert inviter == f"{ROOM}/ivanov"
+    for to, reason in ((SIDOROV, "spam"), (f"{ROOM}/nobody", "lost")):
+        decline = f"<decline to='{to}'><reason>{reason}</reason></decline>"
+        petrova.send(f"<message to='{ROOM}'><x xmlns='{MUC}#user'>{decline}</x></message>")
+        error = await petrova.receive("c:message", lambda stanza: stanza.get("type") == "error")
+        assert error_of(error) == "not-acceptable"
+    petrova.send(f"<message to='{ROOM}'><x xmlns='{MUC}#user'><decline to='{inviter}'/></x></message>")
+    message = await ivanov.receive(
+        "c:message", lambda stanza: stanza.find("user:x/user:decline", NAMESPACES) is not None
+    )
+    assert find(message, "user:x/user:decline").get("from") == PETROVA
+    many = f"<decline to='{IVANOV}'/>" * 51
+    petrova.send(f"<message to='{ROOM}'><x xmlns='{MUC}#user'>{many}</x></message>")
+    error = await petrova.receive("c:message", lambda stanza: stanza.get("type") == "error")
+    assert error_of(error) == "resource-constraint"
+    assert not [each for each in await sidorov.settle() if each.get("from") == ROOM]
+
+
 async def test_who_may_invite(log_in: LogIn) -> None:
     ivanov, petrova, sidorov = await log_in(IVANOV), await log_in(PETROVA), await log_in(SIDOROV)
     await create(ivanov, "ivanov", allowinvites="0")

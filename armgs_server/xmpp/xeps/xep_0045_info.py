@@ -76,7 +76,11 @@ async def handle_info(query: RoomQuery) -> bytes:
     if config.is_archived:
         features += ARCHIVE_FEATURES
     name = config.name or room.address.local
-    form = xep_0004_forms.form(f"{MUC}#roominfo", _fields(room), type="result")
+    affiliation = room.affiliation(query.origin)
+    is_shut = config.members_only or config.has_password
+    may_enter = affiliation >= Affiliation.MEMBER or (affiliation is Affiliation.NONE and not is_shut)
+    fields = _fields(room, is_inside=may_enter or query.origin.full in room.seats)
+    form = xep_0004_forms.form(f"{MUC}#roominfo", fields, type="result")
     return xep_0030_disco.info([("conference", "text", name)], features, extra=form)
 
 
@@ -87,7 +91,8 @@ def _reserved_nick(room: Room, asker: JID) -> bytes:
     return xep_0030_disco.info(identities, (), RESERVED_NICK)
 
 
-def _fields(room: Room) -> list[Field]:
+def _fields(room: Room, *, is_inside: bool) -> list[Field]:
+    """What is talked about, and whose room it is, is for who may enter."""
     config = room.config
 
     def single(name: str, value: str, label: str) -> Field:
@@ -96,7 +101,6 @@ def _fields(room: Room) -> list[Field]:
     fields = [
         single("muc#roominfo_description", config.description, "Description"),
         single("muc#roominfo_occupants", str(len(room.occupants)), "Number of occupants"),
-        single("muc#roominfo_subject", _subject(room), "Current discussion topic"),
         Field(
             "muc#roominfo_subjectmod",
             "boolean",
@@ -107,13 +111,15 @@ def _fields(room: Room) -> list[Field]:
         Field("muc#roominfo_changesubject", "boolean", values=xep_0004_forms.boolean(config.change_subject)),
         Field("muc#roomconfig_roomname", "text-single", values=(config.name,)),
     ]
+    if is_inside:
+        fields.append(single("muc#roominfo_subject", _subject(room), "Current discussion topic"))
     if config.history >= 0:
         fields.append(single("muc#maxhistoryfetch", str(config.history), "Most messages of history"))
     if config.lang:
         fields.append(single("muc#roominfo_lang", config.lang, "Natural language for room discussions"))
     if config.pubsub:
         fields.append(single("muc#roominfo_pubsub", config.pubsub, "Associated pubsub node"))
-    if config.is_non_anonymous:
+    if is_inside and config.is_non_anonymous:
         owners = tuple(room.with_affiliation(Affiliation.OWNER))
         fields.append(Field("muc#roominfo_contactjid", "jid-multi", "Contact addresses", owners))
     if config.avatars:  # XEP-0486 §3.3

@@ -76,19 +76,36 @@ def invitation(room: Room, from_: str, to: JID, reason: str, more: bytes = b"") 
 
 
 def declines(room: Room, origin: JID, x: etree._Element) -> list[tuple[JID, bytes]]:
-    """§7.8.2: who is told that an invitation was declined, and the message."""
+    """§7.8.2: who is told that an invitation was declined, and the message.
+
+    Only people of the room can have invited: else anybody could write to anybody in the room's name.
+    """
     found = []
-    for decline in x.findall(f"{{{USER}}}decline"):
+    given = x.findall(f"{{{USER}}}decline")
+    if len(given) > INVITATIONS_LIMIT:
+        raise StanzaError("resource-constraint", "too many invitations in one message")
+    for decline in given:
         try:
-            to = jids.parse(decline.get("to") or "")
+            to = _person_of(room, jids.parse(decline.get("to") or ""))
         except DomainError as error:
             raise StanzaError("jid-malformed") from error
+        if to is None:
+            continue
         reason = reason_of(decline)
         text = text_element("reason", reason) if reason else b""
         inner = element("decline", {"from": origin.bare}, text)
         start = head("message", room.address.full, to.full)
         found.append((to, b"".join((start, b">", element("x", {"xmlns": USER}, inner), b"</message>"))))
     return found
+
+
+def _person_of(room: Room, to: JID) -> JID | None:
+    """Who is meant, by the real address or the one in the room, if that is somebody of the room."""
+    if to.bare == room.address.bare:
+        occupant = room.occupants.get(to.resource)
+        return occupant.bare if occupant is not None else None
+    here = {occupant.bare.full for occupant in room.occupants.values()}
+    return to if to.bare in here or to.bare in room.affiliations else None
 
 
 def reason_of(parent: etree._Element) -> str:
