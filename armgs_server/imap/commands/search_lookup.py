@@ -16,6 +16,8 @@ from armgs_server.storage.mail_words import Kind, Segment
 from armgs_server.storage.tx import Tx
 
 ATTEMPTS = 3
+# A term that so many words may fulfil is held against them on a thread.
+ON_THE_LOOP = 1000
 
 
 class _Gone(Exception):
@@ -73,12 +75,8 @@ class _Reader:
             self._places = await self._store.read(lambda tx: mail_words.places(tx, *self._key))
             if self._places is None:
                 raise _Gone
-        starts, ends = self._places
-        chosen = {
-            relevancy: _ranges(places, ends)
-            for relevancy, places in term.choose(self._words, starts).items()
-            if places
-        }
+        is_long = sum(map(self._words.count, term.patterns)) > ON_THE_LOOP
+        chosen = await asyncio.to_thread(self._choose, term) if is_long else self._choose(term)
 
         async def read(tx: Tx) -> dict[int, Set[int]]:
             return {
@@ -87,6 +85,15 @@ class _Reader:
             }
 
         return await self._store.read(read)
+
+    def _choose(self, term: Term) -> dict[int, list[tuple[int, int]]]:
+        assert self._words is not None and self._places is not None
+        starts, ends = self._places
+        return {
+            relevancy: _ranges(places, ends)
+            for relevancy, places in term.choose(self._words, starts).items()
+            if places
+        }
 
 
 def _ranges(places: Sequence[int], ends: Sequence[int]) -> list[tuple[int, int]]:
