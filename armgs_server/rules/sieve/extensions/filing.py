@@ -80,6 +80,13 @@ def check_redirect(arguments: Mapping[str, Value]) -> None:
         addresses.parse(address)
 
 
+def check_attribute(arguments: Mapping[str, Value]) -> None:
+    """RFC 8579 §4: an attribute begins with a backslash."""
+    attribute = arguments.get("specialuse", "\\")
+    if isinstance(attribute, str) and not attribute.startswith("\\"):
+        raise Invalid(f"{attribute[:20]!r} is no special-use attribute")
+
+
 _COPY = Option("copy", capability="copy")
 
 EXTENSION = Extension(
@@ -87,7 +94,9 @@ EXTENSION = Extension(
     commands=(
         Spec("keep", run_keep),
         Spec("discard", run_discard),
-        Spec("fileinto", run_fileinto, (("mailbox", Type.STRING),), (_COPY,), "fileinto"),
+        Spec(
+            "fileinto", run_fileinto, (("mailbox", Type.STRING),), (_COPY,), "fileinto", check=check_attribute
+        ),
         Spec(
             "redirect",
             run_redirect,

@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from armgs_server.errors import Invalid
 from armgs_server.rules.sieve.language import MATCHING, Extension, Option, Spec, Type
 from armgs_server.rules.sieve.machine import Run
-from armgs_server.rules.sieve.program import Node, Value
+from armgs_server.rules.sieve.program import Node
 
 
 async def test_mailboxexists(run: Run, node: Node) -> bool:
@@ -57,13 +54,6 @@ async def test_specialuse_exists(run: Run, node: Node) -> bool:
         if mailbox is None or (wanted is not None and mailbox != wanted):
             return False
     return True
-
-
-def check_attribute(arguments: Mapping[str, Value]) -> None:
-    """RFC 8579 §4: an attribute begins with a backslash."""
-    attribute = arguments.get("specialuse", "\\")
-    if isinstance(attribute, str) and not attribute.startswith("\\"):
-        raise Invalid(f"{attribute[:20]!r} is no special-use attribute")
 
 
 _ANNOTATIONS = ("annotations", Type.STRINGS)
