@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thunderbird's address book: books found by the server's name, colleagues read, a card of one's own written."""
+"""Thunderbird's address book: books found by the server's name, colleagues read, one's own card written."""
 
 from __future__ import annotations
 
