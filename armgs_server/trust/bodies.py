@@ -54,4 +54,6 @@ def _hash(text: bytes | mmap, start: int, is_relaxed: bool) -> tuple[bytes, int]
 
 def _relax(data: bytes) -> bytes:
     """Blanks become one space, and none before a line end."""
-    return _BLANKS.sub(b" ", data).replace(b" \r\n", b"\r\n")
+    if b"\t" in data or b"  " in data:
+        data = _BLANKS.sub(b" ", data)
+    return data.replace(b" \r\n", b"\r\n")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from armgs_server.errors import Invalid, Temporary
 from armgs_server.formats import addresses
@@ -182,7 +183,7 @@ async def find_key(lookups: Lookups, selector: str, domain: str, algorithm: str)
     if algorithm not in keys.KEY_TYPES:  # RFC 8301 §3.1: rsa-sha1 is not checked
         raise _Refused(Result.POLICY, f"{algorithm[:20]} is not accepted")
     try:
-        texts = await lookups.texts(f"{addresses.to_ascii(selector)}._domainkey.{addresses.to_ascii(domain)}")
+        texts = await lookups.texts(_key_name(selector, domain))
     except Temporary as error:
         raise _Refused(Result.TEMPERROR, "no key: the DNS does not answer") from error
     except Invalid as error:
@@ -202,6 +203,12 @@ async def find_key(lookups: Lookups, selector: str, domain: str, algorithm: str)
             raise _Refused(Result.POLICY, "the key is of unacceptable size")
         return record
     raise _Refused(Result.PERMERROR, problem)
+
+
+@lru_cache(maxsize=1000)
+def _key_name(selector: str, domain: str) -> str:
+    """RFC 6376 §3.6.2.1, in the spelling of the DNS (RFC 8616 §4); Invalid."""
+    return f"{addresses.to_ascii(selector)}._domainkey.{addresses.to_ascii(domain)}"
 
 
 async def key_of_seal(lookups: Lookups, selector: str, domain: str, algorithm: str) -> KeyRecord | str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from armgs_server.errors import Invalid, Temporary
 from armgs_server.trust.lookups import Lookups
@@ -67,6 +68,7 @@ class _Walk:
         return list(self.records)[-1] if self.records else self.start
 
 
+@lru_cache(maxsize=1000)
 def parse_record(text: str) -> Record:
     """RFC 9989 §4.7; Invalid. Unknown tags are nothing, unknown values as if they were not there."""
     tags = {name.lower(): without_blanks(value) for name, value in parse_tags(text).items()}

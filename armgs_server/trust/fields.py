@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _FIELD = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*|[^\n]+\Z")
-_FOLD = re.compile(rb"\r\n")
 _BLANKS = re.compile(rb"[ \t]+")
 
 
@@ -44,7 +43,10 @@ def split_fields(head: bytes) -> list[Field]:
 def relaxed(field: bytes) -> bytes:
     """RFC 6376 §3.4.2, with the CRLF at the end."""
     name, _, value = field.partition(b":")
-    value = _BLANKS.sub(b" ", _FOLD.sub(b"", value)).strip(b" \r\n")
+    value = value.replace(b"\r\n", b"")
+    if b"\t" in value or b"  " in value:
+        value = _BLANKS.sub(b" ", value)
+    value = value.strip(b" \r\n")
     return name.rstrip(b" \t").lower() + b":" + value + b"\r\n"
 
 

@@ -7,7 +7,11 @@ One resolver with one bounded cache for a process; every answer is awaited no lo
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 import dns.asyncresolver
 import dns.exception
@@ -16,14 +20,36 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
+from armgs_server import log
 from armgs_server.config import Config
+from armgs_server.directory.cache import Cache
 from armgs_server.errors import Temporary
 from armgs_server.net.resolver import open_resolver
 
 # Answers kept for as long as their records say.
 CACHED = 10_000
+# That there is nothing is believed for so many seconds.
+NOTHING_KEPT = 60.0
 # Records of one answer that are looked at.
 RECORDS = 100
+# Names that no message of the DNS can carry.
+_IMPOSSIBLE = (
+    dns.name.LabelTooLong,
+    dns.name.NameTooLong,
+    dns.name.EmptyLabel,
+    dns.name.IDNAException,
+    UnicodeError,
+)
+
+_log = log.get("trust")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An answer, until its time is over."""
+
+    expires: float
+    records: Sequence[Any]
 
 
 class Lookups:
@@ -33,6 +59,7 @@ class Lookups:
         self._config = config
         self._servers: tuple[str, ...] | None = None
         self._resolver: dns.asyncresolver.Resolver | None = None
+        self._answers: Cache[tuple[str, str], _Held] = Cache(CACHED)
 
     async def texts(self, name: str) -> tuple[bytes, ...]:
         """TXT records, the strings of each joined (RFC 7208 §3.3, RFC 6376 §3.6.2.2)."""
@@ -57,23 +84,28 @@ class Lookups:
         """Whether the domain has addresses or mail exchangers, or anything else below it."""
         try:
             await self._opened().resolve(_absolute(name), "A", raise_on_no_answer=False)
-        except (dns.resolver.NXDOMAIN, dns.exception.SyntaxError, dns.name.LabelTooLong, UnicodeError):
+        except (dns.resolver.NXDOMAIN, *_IMPOSSIBLE):
             return False
         except dns.exception.DNSException as error:
             raise Temporary(f"no answer about {name}") from error
         return True
 
-    async def _ask(self, name: str, kind: str) -> list:  # type: ignore[type-arg]
+    async def _ask(self, name: str, kind: str) -> Sequence[Any]:
         """The records of a kind; dnspython has a class for each, and no common type for their data."""
+        held = self._answers.get((name, kind))
+        if held is not None and held.expires > time.time() and self._servers == self._config.smtp.dns_servers:
+            return held.records
+        expires, records = time.time() + NOTHING_KEPT, ()
         try:
             answer = await self._opened().resolve(_absolute(name), kind, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            return []
-        except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel, UnicodeError):
-            return []
+            if answer.rrset is not None:
+                expires, records = answer.expiration, tuple(answer.rrset)[:RECORDS]
+        except (dns.resolver.NXDOMAIN, *_IMPOSSIBLE):
+            _log.debug("no such name", name=name)
         except (dns.exception.DNSException, OSError) as error:
             raise Temporary(f"no answer about {name} {kind}") from error
-        return list(answer.rrset or ())[:RECORDS]
+        self._answers.put((name, kind), _Held(expires, records))
+        return records
 
     def _opened(self) -> dns.asyncresolver.Resolver:
         """Another one when the settings were changed."""
@@ -83,8 +115,8 @@ class Lookups:
                 self._resolver = open_resolver(servers)
             except dns.exception.DNSException as error:  # no resolv.conf
                 raise Temporary("no name server is known") from error
-            self._resolver.cache = dns.resolver.LRUCache(CACHED)
             self._servers = servers
+            self._answers.clear()
         self._resolver.lifetime = self._config.smtp.dns_timeout
         return self._resolver
 

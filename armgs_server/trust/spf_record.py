@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from armgs_server.errors import Invalid
@@ -57,6 +58,7 @@ def is_record(text: str) -> bool:
     return text[: len(VERSION)].lower() == VERSION and text[len(VERSION) : len(VERSION) + 1] in ("", " ")
 
 
+@lru_cache(maxsize=1000)
 def parse_record(text: str) -> Record:
     """The record; Invalid where a term breaks the grammar (RFC 7208 §4.6: permerror)."""
     if not text.isascii():

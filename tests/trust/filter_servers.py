@@ -190,17 +190,22 @@ async def opendkim(
 
 
 @asynccontextmanager
-async def postfix(port: int, milter_address: str, routes: Mapping[str, int]) -> AsyncIterator[None]:
-    """Takes mail on the port, shows it to the milter, and hands it on to ports of loopback by domain."""
+async def postfix(
+    port: int, milter_address: str, routes: Mapping[str, int | str], settings: str = ""
+) -> AsyncIterator[None]:
+    """Takes mail on the port, shows it to the milter, and hands it on to ports of loopback by domain.
+
+    A route may be a transport of its own (`lmtp:inet:…`); `settings` are more lines of main.cf.
+    """
     with tempfile.TemporaryDirectory(prefix="armgs-postfix-", dir="/tmp") as name:  # its users may enter it
         Path(name).chmod(0o755)
-        async with _postfix(Path(name), port, milter_address, routes):
+        async with _postfix(Path(name), port, milter_address, routes, settings):
             yield
 
 
 @asynccontextmanager
 async def _postfix(
-    folder: Path, port: int, milter_address: str, routes: Mapping[str, int]
+    folder: Path, port: int, milter_address: str, routes: Mapping[str, int | str], settings: str
 ) -> AsyncIterator[None]:
     for part in ("conf", "data", "queue"):
         (folder / part).mkdir()
@@ -208,7 +213,10 @@ async def _postfix(
     shutil.chown(folder / "data", "postfix", "postfix")
     host, _, milter_port = milter_address.partition(":")
     (folder / "transport").write_text(
-        "".join(f"{domain} smtp:[127.0.0.1]:{target}\n" for domain, target in routes.items())
+        "".join(
+            f"{domain} {target if isinstance(target, str) else f'smtp:[127.0.0.1]:{target}'}\n"
+            for domain, target in routes.items()
+        )
     )
     (folder / "conf" / "main.cf").write_text(
         "compatibility_level = 3.6\n"
@@ -217,16 +225,17 @@ async def _postfix(
         "inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n"
         f"relay_domains = {', '.join(routes)}\nlocal_recipient_maps =\nalias_maps =\n"
         f"transport_maps = texthash:{folder}/transport\n"
-        f"smtpd_milters = inet:{host}:{milter_port}\nmilter_default_action = tempfail\n"
-        "smtp_tls_security_level = none\nsmtpd_tls_security_level = none\n"
-        "maillog_file = /dev/stdout\ncommand_directory = /usr/sbin\nmail_owner = postfix\n"
+        + (f"smtpd_milters = inet:{host}:{milter_port}\nmilter_default_action = tempfail\n" if host else "")
+        + (settings or "smtp_tls_security_level = none\nsmtpd_tls_security_level = none\n")
+        + "maillog_file = /dev/stdout\ncommand_directory = /usr/sbin\nmail_owner = postfix\n"
         "daemon_directory = /usr/lib/postfix/sbin\nsetgid_group = postdrop\n"
     )
     (folder / "conf" / "master.cf").write_text(
         f"127.0.0.1:{port} inet n - n - - smtpd\n"
         "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n"
         "bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n"
-        "smtp unix - - n - - smtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\n"
+        "smtp unix - - n - - smtp\nlmtp unix - - n - - lmtp\n"
+        "relay unix - - n - - smtp\nerror unix - - n - - error\n"
         "retry unix - - n - - error\nanvil unix - - n - 1 anvil\nproxymap unix - - n - - proxymap\n"
         "tlsmgr unix - - n 1000? 1 tlsmgr\npostlog unix-dgram n - n - 1 postlogd\n"
     )
