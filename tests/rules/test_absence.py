@@ -12,7 +12,7 @@ from armgs_server.storage import Store, absences, accounts, calindex, clock, col
 from armgs_server.storage.absences import Absence
 from armgs_server.storage.calindex import Window
 from armgs_server.storage.collections import Collection
-from armgs_server.storage.tx import Tx
+from armgs_server.storage.tx import Row, Tx
 from tests.rules.office import OUTSIDER, message, person_id, put_script, queued, send, wait_for
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 
@@ -25,15 +25,14 @@ async def go(world: World, *, inside: str = "Inside", outside: str = "Outside", 
     return owner
 
 
-async def busy(store: Store, owner: int) -> list[tuple[int, int, str]]:
+async def busy(store: Store, owner: int) -> list[Row]:
     """What free-busy reads of the default calendar."""
 
-    async def work(tx: Tx) -> list[tuple[int, int, str]]:
+    async def work(tx: Tx) -> list[Row]:
         calendar = await collections.by_role(tx, owner, "calendar", "default")
         assert calendar is not None
         day = clock.now(), clock.now() + clock.DAY
-        rows = await calindex.busy(tx, owner, calendar.id, Window(*day, *day))
-        return [(row[0], row[1], row[2]) for row in rows]
+        return await calindex.busy(tx, owner, calendar.id, Window(*day, *day))
 
     return await store.read(work)
 
@@ -68,7 +67,8 @@ async def test_a_script_that_answers_goes_before(world: World) -> None:
 
 async def test_the_calendar_shows_it_until_it_is_cleared(world: World) -> None:
     owner = await go(world)
-    assert [row[2] for row in await busy(world.store, owner)] == ["BUSY"]
+    [row] = await busy(world.store, owner)
+    assert "BUSY" in row
     await go(world, days=3)  # another one is instead of it
     assert len(await busy(world.store, owner)) == 1
     assert await clear_absence(world.store, owner)
