@@ -14,7 +14,7 @@ from armgs_server.config import ImapSettings
 from armgs_server.formats.documents import IN_BASE64, PDF, ZIP
 from armgs_server.formats.mime import Kind, Part, unpack
 from armgs_server.formats.mime_section import decoded_body, text_parts
-from armgs_server.storage import Store, mail_words
+from armgs_server.storage import Store, attachment_texts
 from armgs_server.storage.tx import Row
 
 # Octets of a part that show what it is.
@@ -36,7 +36,7 @@ class AttachmentReader:
         places = [place async for place in self._documents(digest, size, header_size, parts, data)]
         if not places:
             return ""
-        kept = await self._store.read(lambda tx: mail_words.attachment_text(tx, [digest]))
+        kept = await self._store.read(lambda tx: attachment_texts.of(tx, [digest]))
         if digest in kept:
             return zlib.decompress(kept[digest]).decode("utf-8")
         found: list[str] = []
@@ -49,7 +49,7 @@ class AttachmentReader:
                 left -= len(found[-1])
         text = "\n".join(found)
         packed = zlib.compress(text.encode("utf-8"))
-        await self._store.write(lambda tx: mail_words.put_attachment_text(tx, digest, packed))
+        await self._store.write(lambda tx: attachment_texts.put(tx, digest, packed))
         return text
 
     async def _documents(

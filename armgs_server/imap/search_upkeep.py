@@ -20,7 +20,7 @@ from armgs_server.errors import DomainError
 from armgs_server.imap.attachments import AttachmentReader
 from armgs_server.imap.search_mailbox import Mailbox
 from armgs_server.service import Core
-from armgs_server.storage import leases, mail_words
+from armgs_server.storage import attachment_texts, leases, mail_words
 from armgs_server.storage.leases import Lease
 
 LEASE: Final = "mail words"
@@ -95,5 +95,5 @@ class SearchUpkeep:
         after: bytes | None = b""
         while after is not None:
             after = await self._store.write(
-                lambda tx, after=after: mail_words.forget_attachments(tx, after, _TEXTS)  # type: ignore[misc]
+                lambda tx, after=after: attachment_texts.forget(tx, after, _TEXTS)  # type: ignore[misc]
             )

@@ -8,7 +8,7 @@ import pytest
 from armgs_server.errors import NotFound
 from armgs_server.formats import word_index
 from armgs_server.formats.word_index import SPAN, WordIndex
-from armgs_server.storage import Store, blobs, mail_words
+from armgs_server.storage import Store, mail_words
 from armgs_server.storage.mail_words import Kind, Segment
 from armgs_server.storage.tx import Tx
 
@@ -102,25 +102,3 @@ def test_what_is_merged() -> None:
     assert mail_words.to_merge([*small[:4], segment(50, 5000), *small[5:]]) == ()
     across = [segment(SPAN - 40 + 10 * number, 10) for number in range(8)]
     assert mail_words.to_merge(across) == ()
-
-
-async def test_texts_of_attachments(store: Store) -> None:
-    """They go with their messages."""
-    ref = store.blobs.small(b"a message")
-
-    async def work(tx: Tx) -> None:
-        await blobs.retain(tx, ref)
-        await mail_words.put_attachment_text(tx, ref.hash, b"text")
-        await mail_words.put_attachment_text(tx, ref.hash, b"other")
-        await mail_words.put_attachment_text(tx, bytes(32), b"nobody has it")
-
-    await store.write(work)
-    found = await store.read(lambda tx: mail_words.attachment_text(tx, [ref.hash, bytes(32)]))
-    assert found == {ref.hash: b"text", bytes(32): b"nobody has it"}
-    after = await store.write(lambda tx: mail_words.forget_attachments(tx, b"", 1))
-    assert after == bytes(32)
-    assert await store.write(lambda tx: mail_words.forget_attachments(tx, after, 5)) is None
-    assert await store.read(lambda tx: mail_words.attachment_text(tx, [ref.hash, bytes(32)])) == {
-        ref.hash: b"text"
-    }
-    assert await store.read(lambda tx: mail_words.attachment_text(tx, [])) == {}

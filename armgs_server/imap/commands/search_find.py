@@ -21,7 +21,7 @@ from armgs_server.imap.commands.search_lookup import look_up
 from armgs_server.imap.commands.search_query import Query
 from armgs_server.imap.responses import status, string
 from armgs_server.imap.view import View
-from armgs_server.storage import mail_query, mail_words
+from armgs_server.storage import attachment_texts, mail_query, mail_words
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.mail_query import Selection
 from armgs_server.storage.mail_words import Kind
@@ -176,5 +176,5 @@ class Finder:
         """What was read out of attachments, for searches that look there."""
         if not any(Kind.ATTACHMENTS in search.kinds for search in self._query.texts):
             return {}
-        found = await self._session.core.store.read(lambda tx: mail_words.attachment_text(tx, hashes))
+        found = await self._session.core.store.read(lambda tx: attachment_texts.of(tx, hashes))
         return {digest: casemap(zlib.decompress(data).decode("utf-8")) for digest, data in found.items()}
