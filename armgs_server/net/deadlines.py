@@ -12,6 +12,8 @@ import heapq
 import math
 from typing import Protocol
 
+from armgs_server.net.turn import Turn
+
 RESOLUTION = 0.05  # seconds: deadlines are met at most this much late
 NEVER = math.inf
 
@@ -28,6 +30,7 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.turn = Turn(loop)  # what else the connections of a loop share
         self._slots: dict[int, set[Watched]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -41,6 +44,10 @@ class Deadlines:
                 return
             self._remove(watched)
         self._put(watched, slot)
+
+    def watch_for(self, watched: Watched, seconds: float) -> None:
+        """The same from now on."""
+        self.watch(watched, self._loop.time() + seconds)
 
     def forget(self, watched: Watched) -> None:
         """The connection is gone."""

@@ -66,8 +66,7 @@ class Stream(asyncio.Protocol):
     ) -> None:
         self.id = connection_id
         self.peer = peer
-        self.is_tls = False
-        self.closing = False
+        self.is_tls = self.closing = False
         self.deadline = NEVER
         self.slot = 0
         self._limits = limits
@@ -79,8 +78,7 @@ class Stream(asyncio.Protocol):
         self._end_point: bytes | None = None
         self._input: list[bytes] = []
         self._input_size = 0
-        self._reading_paused = False
-        self._eof = False
+        self._reading_paused = self._eof = False
         self._reader: asyncio.Future[None] | None = None
         self._read_deadline = NEVER
         self._output: list[bytes] = []
@@ -101,8 +99,7 @@ class Stream(asyncio.Protocol):
                 self._reader = None
                 self._read_deadline = NEVER
         data = self._input[0] if len(self._input) == 1 else b"".join(self._input)
-        self._input.clear()
-        self._input_size = 0
+        self._input, self._input_size = [], 0
         if self._reading_paused and self._outlet.transport is not None:
             self._reading_paused = False
             self._outlet.transport.resume_reading()
@@ -113,7 +110,7 @@ class Stream(asyncio.Protocol):
         if not data or self.closing:
             return
         if not self._output:
-            self._loop.call_soon(self._flush)
+            self._deadlines.turn.add(self)
         self._output.append(data)
         self._output_size += len(data)
 
@@ -123,6 +120,11 @@ class Stream(asyncio.Protocol):
             self.write(part)
 
     @property
+    def is_slow(self) -> bool:
+        """Whether more than `write_buffer` bytes wait for the peer."""
+        return self._outlet.is_paused
+
+    @property
     def buffered(self) -> int:
         """Bytes written that the system has not taken yet."""
         return self._output_size + self._outlet.unsent
@@ -130,7 +132,7 @@ class Stream(asyncio.Protocol):
     async def drain(self) -> None:
         """Waits while the peer is slow. TimeoutError: it takes nothing; ConnectionError: it is gone."""
         if self._output_size > self._limits.write_buffer:
-            self._flush()
+            self.flush()
         if not self.closing:
             await self._outlet.drain()
 
@@ -143,7 +145,7 @@ class Stream(asyncio.Protocol):
         transport, context = self._outlet.transport, client or (self._tls.context if self._tls else None)
         if context is None or transport is None:
             raise ConnectionError("TLS is not available on this connection")
-        self._flush()
+        self.flush()
         if self._input or self._eof:
             self.abort()
             raise InputBeforeTls("input behind STARTTLS before the handshake")
@@ -159,7 +161,7 @@ class Stream(asyncio.Protocol):
             raise ConnectionResetError("the connection was lost during the TLS handshake")
         self._attach(secured)
         if self._output:
-            self._flush()
+            self.flush()
 
     @property
     def can_start_tls(self) -> bool:
@@ -187,7 +189,7 @@ class Stream(asyncio.Protocol):
         """Sends what was written, then closes."""
         if self.closing:
             return
-        self._flush()
+        self.flush()
         self._outlet.close()
         self.closing = True
 
@@ -244,8 +246,7 @@ class Stream(asyncio.Protocol):
             return
         self._lost.set_result(None)
         self._deadlines.forget(self)
-        self._output.clear()
-        self._output_size = 0
+        self._output, self._output_size = [], 0
         if self._trace is not None:
             self._trace.state("closed")
         self._outlet.connection_lost()
@@ -267,16 +268,16 @@ class Stream(asyncio.Protocol):
             self.is_tls = True
             if self._end_point is None and self._tls is not None:
                 self._end_point = self._tls.server_end_point
-            self.trace("=", self.tls_version)
+            if self._trace is not None:
+                self._trace.state(self.tls_version)
 
-    def _flush(self) -> None:
-        output = self._output
-        transport = self._outlet.transport
+    def flush(self) -> None:
+        """Gives what was written to the system now."""
+        output, transport = self._output, self._outlet.transport
         if not output or transport is None:
             return
         data = output[0] if len(output) == 1 else b"".join(output)
-        self._output = []
-        self._output_size = 0
+        self._output, self._output_size = [], 0
         if self._trace is not None:
             self._trace.sent(data)
         transport.write(data)

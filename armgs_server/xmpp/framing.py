@@ -55,7 +55,9 @@ class ElementReader:
 
     def rest(self) -> None:
         """Drops the parser; the next element makes a new one."""
-        self._protocol = None
+        if self._protocol is not None:
+            self._protocol.rest()
+            self._protocol = None
 
 
 def _framing_event(stanza: Stanza) -> Event:

@@ -78,7 +78,7 @@ def management(server: Server, *, is_resumable: bool = True) -> Management:
         limit=settings.unacknowledged,
         size_limit=settings.unacknowledged_size,
     )
-    counters.on_overflow = server.give_up
+    counters.on_overflow, counters.deadlines = server.give_up, server.deadlines
     return counters
 
 
@@ -217,6 +217,7 @@ async def stop(server: Server) -> None:
     server.departures.flush()
     while server.tasks:
         await asyncio.gather(*server.tasks)
+    server.deadlines.close()
     if server.processes is not None:
         await server.processes.withdraw()
 

@@ -18,6 +18,7 @@ from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.directory import Directory, Principal
 from armgs_server.errors import DomainError
+from armgs_server.net.deadlines import Deadlines
 from armgs_server.storage import Store
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.clock import now
@@ -85,6 +86,7 @@ class Server:
         self.abroad: Abroad | None = None  # set by the service where other servers or components are reached
         self.transit = Transit()
         self.departures = Departures(self)
+        self.deadlines = Deadlines(asyncio.get_running_loop())
         self.last_number = 0  # of the frames that this process has sent
         self.before_parking: list[Callable[[], Awaitable[None]]] = []  # done at the stop, clients gone
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind

@@ -119,8 +119,14 @@ class Session:
         if self.holding is not None:
             for stanza in self.holding.offer(data):
                 self._write_stanza(stanza)
-        else:
-            self._write_stanza(data)
+            return
+        sm, stream = self.sm, self.stream  # as _write_stanza: the hot path of rooms
+        if stream is not None:
+            stream.write(data)
+            if stream.is_slow and stream.buffered > MAX_BUFFERED:
+                stream.abort()
+        if sm is not None:
+            sm.sent(data, self)
 
     def release(self) -> None:
         """Sends what was held back: the client is active again, or leaves."""
@@ -138,10 +144,10 @@ class Session:
         sm, stream = self.sm, self.stream
         if stream is not None:
             stream.write(data)
+            if stream.is_slow and stream.buffered > MAX_BUFFERED:
+                stream.abort()
         if sm is not None:
             sm.sent(data, self)
-        if stream is not None and stream.buffered > MAX_BUFFERED:
-            stream.abort()
 
 
 def random_resource() -> str:

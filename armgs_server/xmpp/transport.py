@@ -31,6 +31,10 @@ class Transport(Interface):
     def is_tls(self) -> bool: ...
 
     @property
+    def is_slow(self) -> bool:
+        """Whether the client takes less than is written: only then `buffered` can be much."""
+
+    @property
     def buffered(self) -> int:
         """Bytes written that the client has not taken yet."""
 
@@ -92,6 +96,10 @@ class OverStream:
     @property
     def is_tls(self) -> bool:
         return self._stream.is_tls
+
+    @property
+    def is_slow(self) -> bool:
+        return self._stream.is_slow
 
     @property
     def buffered(self) -> int:

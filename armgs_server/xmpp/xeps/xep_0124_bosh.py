@@ -177,8 +177,12 @@ class BoshSession:
             self._is_flushing = True
             self._loop.call_soon(self._flush)
 
+    @property
+    def is_slow(self) -> bool:
+        return self.buffered > self._limits.write_buffer
+
     async def drain(self) -> None:
-        while self.buffered > self._limits.write_buffer and not self._is_closed:
+        while self.is_slow and not self._is_closed:
             if self._drained is None:
                 self._drained = self._loop.create_future()
             await asyncio.shield(self._drained)

@@ -10,11 +10,11 @@ when it ends.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from armgs_server.net.deadlines import NEVER, Deadlines
 from armgs_server.xmpp.stanza import STANZAS, element
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ class Management:
 
     __slots__ = (
         "_asked",
-        "_timer",
+        "_session",
         "acknowledged",
+        "deadline",
+        "deadlines",
         "handled",
         "id",
         "is_resumable",
@@ -53,6 +55,7 @@ class Management:
         "queue",
         "size",
         "size_limit",
+        "slot",
     )
 
     def __init__(self, *, is_resumable: bool, limit: int, size_limit: int) -> None:
@@ -61,12 +64,15 @@ class Management:
         self.limit = limit
         self.size_limit = size_limit
         self.on_overflow: Callable[[Session], None]
+        self.deadlines: Deadlines
+        self.deadline = NEVER  # when the client is asked, if not before
+        self.slot = 0
         self.handled = 0
         self.acknowledged = 0
         self.queue: list[bytes] = []  # mostly empty, and a deque takes 760 bytes then
         self.size = 0  # bytes in the queue
         self._asked = 0  # stanzas sent since the last request
-        self._timer: asyncio.TimerHandle | None = None
+        self._session: Session | None = None  # whose client is to be asked
 
     def sent(self, data: bytes, session: Session) -> None:
         """Keeps a stanza that was written, or would have been; asks for an answer from time to time."""
@@ -82,8 +88,9 @@ class Management:
         self._asked += 1
         if self._asked >= _STANZAS_A_REQUEST:
             self._ask(session)
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._ask_late, session)
+        elif self.deadline == NEVER:
+            self._session = session
+            self.deadlines.watch_for(self, _PAUSE)
 
     def acknowledge(self, h: int) -> None:
         """§4: the client has handled `h` stanzas in all."""
@@ -116,19 +123,18 @@ class Management:
             self._ask(session)
 
     def stop(self) -> None:
-        """Ends the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Nobody is asked any more."""
+        self.deadline, self._session = NEVER, None
 
     def _ask(self, session: Session) -> None:
         self.stop()
         self._asked = 0
         session.write(_REQUEST)
 
-    def _ask_late(self, session: Session) -> None:
-        self._timer = None
-        if self.queue:
+    def deadline_passed(self) -> None:
+        """The pause is over."""
+        session, self._session = self._session, None
+        if self.queue and session is not None:
             self._ask(session)
 
 
