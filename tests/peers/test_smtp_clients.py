@@ -165,6 +165,19 @@ async def test_smtp_source_delivers_in_bulk(world: World, debian: Debian) -> Non
     assert len(await inbox(world, PETROVA)) == 200
 
 
+async def test_swaks_speaks_lmtp_and_xclient(debian: Debian, tmp_path: Path) -> None:
+    debian("swaks")
+    trusted = {"smtp": {"lmtp_hosts": ["127.0.0.1"], "xclient_hosts": ["127.0.0.1"]}}
+    async with World(tmp_path, settings=trusted) as world:
+        world.ports["lmtp"] = world.config.port(24)
+        await run(*swaks(world, "lmtp", "--protocol", "LMTP"))
+        proxied = ("--xclient-addr", "192.0.2.7", "--from", "author@other.example")
+        await run(*swaks(world, "smtp", *proxied))
+        by_lmtp, by_proxy = await inbox(world, PETROVA)
+    assert b"\tby localhost with LMTP id " in by_lmtp
+    assert b"Received: from client.example ([192.0.2.7])\r\n" in by_proxy
+
+
 async def test_relay_to_smtp_sink(debian: Debian, tmp_path: Path) -> None:
     """Through the queue to Postfix's sink, which speaks none of our own code."""
     debian("postfix")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from armgs_server.smtp import delivery
+from armgs_server.smtp import copies
 from armgs_server.smtp.copies import Copy
 from armgs_server.smtp.lists import MailList, Rules
 from armgs_server.smtp.policy import Recipient
@@ -45,12 +45,12 @@ def test_a_person_gets_one_copy() -> None:
     staff = Recipient("all@d.example", "d.example", (3, 1, 2), ALL)
     some = Recipient("some@d.example", "d.example", (2, 4), SOME)
     remote = Recipient("x@other.example", "other.example")
-    assert delivery.plan_copies([staff, direct, some, again, remote, remote]) == [
+    assert copies.plan_copies([staff, direct, some, again, remote, remote]) == [
         Copy(((1, direct),), (remote,)),
         Copy(((3, staff), (2, staff)), (), ALL),
         Copy(((4, some),), (), SOME),
     ]
-    assert delivery.plan_copies([Recipient("l@d.example", "d.example", (1,), SOME), direct]) == [
+    assert copies.plan_copies([Recipient("l@d.example", "d.example", (1,), SOME), direct]) == [
         Copy(((1, direct),))
     ]
 

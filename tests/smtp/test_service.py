@@ -22,7 +22,7 @@ async def test_without_a_certificate_there_is_no_port_465(make_core: MakeCore, w
     ]
     assert all(each.refusal == b"421 4.3.2 Too many connections; try again shortly\r\n" for each in listeners)
     assert [each.port for each in service(await make_core()).listeners] == [25, 587]
-    assert list(service(world.daemon.core).routes) == []
+    assert [path for path, _ in service(world.daemon.core).routes] == ["/.well-known/mta-sts.txt"]
 
 
 async def test_the_server_says_goodbye(world: World) -> None:
