@@ -28,7 +28,7 @@ from armgs_server.xmpp.xeps import (
     xep_0398_avatars,
     xep_0402_unit_rooms,
 )
-from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, read
+from armgs_server.xmpp.xeps.xep_0191_blocking import BLOCKED_ERROR, is_blocked, load, read
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
@@ -149,6 +149,9 @@ async def _show_others(server: Server, session: Session) -> None:
     account = session.account
     to = session.jid.full
     watched = (await roster.contacts(server, account)).watched
+    blocked = account.blocked
+    if blocked:  # XEP-0191 §3.3: nothing of theirs is delivered
+        watched = frozenset(jid for jid in watched if not is_blocked(blocked, parse(jid)))
     for jid in watched:
         other = server.accounts.get(jid)
         if (
@@ -168,13 +171,17 @@ async def _show_others(server: Server, session: Session) -> None:
 
 
 async def _probe(server: Server, session: Session, to: JID) -> None:
-    """RFC 6121 §4.3: a client may ask too; who may not see gets no answer."""
+    """RFC 6121 §4.3: a client may ask too; who may not see, or is blocked, gets no answer."""
+    if session.account.blocked and is_blocked(session.account.blocked, to):
+        raise StanzaError("not-acceptable", type="cancel", extra=BLOCKED_ERROR)  # XEP-0191 §3.3
     if not server.is_local(to.domain):
         if server.is_outside(to.domain):
             abroad.probe(server, session.jid, frozenset({to.bare}))
         return
     person = await server.person(to)
-    if person is not None and await roster.sees(server, person, session.account.bare):
+    if person is None or is_blocked(await load(server, person.id), session.jid):
+        return
+    if await roster.sees(server, person, session.account.bare):
         for full, presence in await server.presences(to.bare):
             session.send(head("presence", full, session.jid.full) + presence)
 
@@ -188,13 +195,27 @@ async def _directed(server: Server, session: Session, stanza: Stanza, to: JID) -
     if stanza.type == "unavailable":
         session.directed -= {to.full}
     else:
-        session.directed |= {to.full}
+        _note_directed(server, session, to)
         if session.account.photo is None:
             await xep_0398_avatars.read_hash(server, session.account)
         extra, without = xep_0398_avatars.injected(session.account, stanza)
         if extra:
             stanza = parse_stanza(stanza.forward(stanza.from_, stanza.to, extra=extra, without=without))
     await _forward(server, session, stanza, to)
+
+
+def _note_directed(server: Server, session: Session, to: JID) -> None:
+    """They hear when the session ends, so they are bounded; a room counts once, whatever the nick."""
+    if to.full in session.directed:
+        return
+    known = session.directed
+    if server.host_of(to.domain) is not None:
+        start = f"{to.bare}/"
+        known = frozenset(each for each in known if not each.startswith(start))
+    limit = server.config.xmpp.rooms_entered
+    if len(known) >= limit:
+        raise StanzaError("resource-constraint", f"nobody is in more than {limit} rooms")
+    session.directed = known | {to.full}
 
 
 async def _forward(server: Server, session: Session, stanza: Stanza, to: JID) -> None:

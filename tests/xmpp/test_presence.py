@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
 
-from tests.world import IVANOV, PETROVA, SIDOROV
+from tests.world import IVANOV, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, Client, chat, error_of, find, text
 from tests.xmpp.conftest import LogIn
 
@@ -257,3 +258,30 @@ async def test_own_card_replaces_the_directory_s(log_in: LogIn) -> None:
     card = "<vCard xmlns='vcard-temp'><FN>Ваня</FN></vCard>"
     assert (await ivanov.iq(card, "set")).get("type") == "result"
     assert text(await petrova.iq("<vCard xmlns='vcard-temp'/>", to=IVANOV), "vcard:vCard/vcard:FN") == "Ваня"
+
+
+async def test_whom_one_blocks_is_not_seen_nor_sees_at_a_log_in(log_in: LogIn) -> None:
+    """XEP-0191 §3.3: neither by the presence that a log-in brings, nor by a probe."""
+    ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA)
+    blocked = f"<block xmlns='urn:xmpp:blocking'><item jid='{PETROVA}'/></block>"
+    assert (await ivanov.iq(blocked, "set")).get("type") == "result"
+    again = await log_in(IVANOV, "again")
+    assert not [each for each in await again.settle() if (each.get("from") or "").startswith(PETROVA)]
+    await petrova.settle()
+    petrova.send(f"<presence type='probe' to='{IVANOV}'/>")
+    assert not [each for each in await petrova.settle() if (each.get("from") or "").startswith(IVANOV)]
+    again.send(f"<presence type='probe' to='{PETROVA}'/>")
+    assert error_of(await again.presence_of(PETROVA, "error")) == "not-acceptable"
+
+
+async def test_directed_presence_is_bounded(tmp_path: Path) -> None:
+    """RFC 6121 §4.6: everybody who got some hears when the session ends, so there are only so many."""
+    settings = {"xmpp": {"rooms_entered": 2}}
+    async with World(tmp_path, settings=settings) as world, Client(world, IVANOV) as ivanov:
+        await (await ivanov.log_in()).go_online()
+        for number in range(3):
+            ivanov.send(f"<presence to='{SIDOROV}/{number}'/>")
+        assert error_of(await ivanov.presence_of(f"{SIDOROV}/2", "error")) == "resource-constraint"
+        ivanov.send(f"<presence type='unavailable' to='{SIDOROV}/1'/>")
+        ivanov.send(f"<presence to='{SIDOROV}/3'/><presence to='{SIDOROV}/0'/>")
+        assert not [each for each in await ivanov.settle() if each.get("type") == "error"]

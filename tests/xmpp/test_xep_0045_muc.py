@@ -96,6 +96,9 @@ async def test_nobody_is_in_rooms_without_end(tmp_path: Path) -> None:
     async with World(tmp_path, settings=settings) as world, Client(world, IVANOV) as ivanov:
         await (await ivanov.log_in()).go_online()
         await create(ivanov, "ivanov")
+        for nick in ("другой", "ivanov"):  # another nick is no other room
+            ivanov.send(f"<presence to='{ROOM}/{nick}'/>")
+            await ivanov.presence_of(f"{ROOM}/{nick}")
         ivanov.send(entry("ivanov", room="coffee@conference.digital.example"))
         refusal = await ivanov.presence_of("coffee@conference.digital.example/ivanov", "error")
         assert error_of(refusal) == "resource-constraint"

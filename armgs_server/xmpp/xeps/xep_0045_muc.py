@@ -278,8 +278,6 @@ class Rooms:
         if seat is None and not stanza.has("x", MUC):
             xep_0045_presence.turn_away(self.server, room.address, nick, origin)
             return
-        if seat is None:
-            self._check_rooms(origin)
         if is_new:
             room.affiliations[origin.bare] = Affiliation.OWNER  # §10.1.1
         if seat is None:
@@ -290,10 +288,3 @@ class Rooms:
             xep_0045_presence.enter_again(self.server, room, seat, stanza)
         else:
             xep_0045_presence.update(self.server, room, seat, stanza)
-
-    def _check_rooms(self, origin: JID) -> None:
-        """A session is in a bounded number of rooms: it has sent presence to each of them."""
-        session = self.server.session(origin)
-        limit = self.server.config.xmpp.rooms_entered
-        if session is not None and len(session.directed) > limit:
-            raise StanzaError("resource-constraint", f"nobody is in more than {limit} rooms")
