@@ -21,7 +21,7 @@ from armgs_server.cli import export_calendar, export_chat
 from armgs_server.cli.output import Bar, print_record
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 from armgs_server.errors import AlreadyExists
-from armgs_server.storage import collections, items
+from armgs_server.storage import chat_folders, collections, items
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Flags, Item
 
@@ -73,9 +73,11 @@ class Exporter:
         self.bar = bar
 
     async def mail(self, status: bool) -> int:
-        """One mbox for each mailbox; those below another lie in a folder of its name."""
+        """One mbox for each mailbox; those below another lie in a folder of its name. Chats are no mail."""
         count = 0
         for collection, path in await self._tree("mail"):
+            if chat_folders.is_inside(collection):
+                continue
             file = self.out.joinpath("mail", *path[:-1], f"{path[-1]}.mbox")
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("wb") as target:

@@ -127,13 +127,16 @@ def _unstructured(text: str) -> str:
 
 
 def _encoded_words(text: str) -> str:
-    words: list[bytes] = [b""]
-    for char in text:
-        octets = char.encode("utf-8", "replace")
-        if len(words[-1]) + len(octets) > _WORD_OCTETS:
-            words.append(b"")
-        words[-1] += octets
-    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word).decode('ascii')}?=" for word in words)
+    octets = text.encode("utf-8", "replace")
+    words: list[str] = []
+    start = 0
+    while start < len(octets):
+        end = start + _WORD_OCTETS
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # RFC 2047 §5: whole characters
+            end -= 1
+        words.append(f"=?utf-8?b?{base64.b64encode(octets[start:end]).decode('ascii')}?=")
+        start = end
+    return "\r\n ".join(words)
 
 
 def _text_part(text: str) -> tuple[str, str]:

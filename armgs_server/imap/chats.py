@@ -19,7 +19,7 @@ from armgs_server.directory.unit_rooms import rooms_of
 from armgs_server.errors import DomainError
 from armgs_server.imap.mailbox_names import MAX_SEGMENT
 from armgs_server.service import Core
-from armgs_server.storage import chat_folders, collections
+from armgs_server.storage import chat_arrivals, chat_folders, collections
 from armgs_server.storage.chat_folders import Chat
 from armgs_server.storage.collections import Collection
 
@@ -66,7 +66,7 @@ async def _name(core: Core, chat: Chat) -> str:
 
 async def refresh(core: Core, folder: Collection) -> Collection:
     """The folder as the archive has it now."""
-    await chat_folders.catch_up(core.store, folder, core.config.imap.chat_messages)
+    await chat_arrivals.catch_up(core.store, folder, core.config.imap.chat_messages)
     return await core.store.read(lambda tx: collections.get(tx, folder.owner, folder.id))
 
 
@@ -93,7 +93,7 @@ class ChatWatch:
             folders = {(folder.owner, folder.id): folder for folder in self._open_folders()}
             for key, folder in folders.items():
                 try:
-                    if await self._core.store.read(lambda tx, key=key: chat_folders.is_behind(tx, *key)):  # type: ignore[misc]
+                    if await self._core.store.read(lambda tx, key=key: chat_arrivals.is_behind(tx, *key)):  # type: ignore[misc]
                         await refresh(self._core, folder)
                 except DomainError as error:
                     _log.warning("a chat folder waits", owner=key[0], error=error.text)

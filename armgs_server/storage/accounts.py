@@ -144,14 +144,14 @@ async def delete(tx: Tx, owner: int) -> None:
     """The account with everything in it. Conflict under a legal hold."""
     if await keeping.is_held(tx, owner):
         raise Conflict("what belongs to it is under a legal hold")
-    await derived.let_all_go(tx, owner)
-    for table in _TABLES:
-        await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await pubsub.delete_all(tx, owner)
     await queue.remove_of(tx, owner)
     await invitations.remove_of(tx, owner)
     await training.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):
         await trees.delete(tx, collection)
+    await derived.let_all_go(tx, owner)  # of what others have copied; before the archive goes
+    for table in _TABLES:
+        await tx.execute(f"DELETE FROM {table} WHERE owner = ?", owner)
     await tx.execute("DELETE FROM tombstone WHERE owner = ?", owner)
     await tx.execute("DELETE FROM account WHERE owner = ?", owner)

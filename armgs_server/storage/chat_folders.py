@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Chats`: a person's conversations and rooms as mailboxes, for mail programs.
 
-They are ordinary mailboxes that only this module fills: each follows one conversation of the person's own
-archive, or the archive of a room. Items and their index rows are made when somebody looks; the bytes stay in
-the archive and are made when they are read (storage.derived). Nothing of this is on the way of a message
-that is being sent.
+They are ordinary mailboxes that nobody else fills: each follows one conversation of the person's own archive,
+or the archive of a room. Items and their index rows are made when somebody looks (storage.chat_arrivals); the
+bytes stay in the archive and are made when they are read (storage.derived). Nothing of this is on the way of
+a message that is being sent.
 
 `chat_folder.last` is the archive id up to which a folder has taken up its messages; in the row of the root,
 up to which the correspondents are known. What is imported into the past later is not taken up.
@@ -12,28 +12,17 @@ up to which the correspondents are known. What is imported into the past later i
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
-from armgs_server.formats import chat_message, mime
-from armgs_server.formats.mime import MessageIndex
-from armgs_server.storage import blobs, collections, derived, items, mail, trees
-from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage import blobs, collections, derived, items, trees
 from armgs_server.storage.collections import CHATS, Collection
-from armgs_server.storage.derived import Derived
-from armgs_server.storage.items import Flags, Item
+from armgs_server.storage.items import Item
 from armgs_server.storage.mailboxes import MARK
-from armgs_server.storage.tx import Row, Tx, Value
-
-if TYPE_CHECKING:
-    from armgs_server.storage import Store
+from armgs_server.storage.tx import Tx
 
 NAME = "Chats"
 KIND = "mail"
-BATCH = 200  # messages in one transaction
 _MEMBERS = ("owner", "admin", "member")
 
 
@@ -163,44 +152,6 @@ async def _enter(tx: Tx, folder: Collection, source: int, peer: str, last: int) 
     )
 
 
-async def is_behind(tx: Tx, owner: int, number: int) -> bool:
-    """Whether the archive has what a folder has not taken up."""
-    place = await _place(tx, owner, number)
-    return place is not None and bool(await _newer(tx, place, 1))
-
-
-async def catch_up(store: Store, folder: Collection, limit: int) -> None:
-    """Takes up what the archive has beyond; the first time the newest `limit` messages."""
-    key = folder.owner, folder.id
-
-    async def newer(tx: Tx) -> tuple[_Place | None, list[Row]]:
-        place = await _place(tx, *key)
-        if place is not None and not place.last:
-            place = place._replace(start=await _start(tx, place, limit))
-        return place, [] if place is None else await _newer(tx, place, BATCH)
-
-    while True:
-        place, rows = await store.read(newer)
-        if place is None or not rows:
-            return
-        made = await asyncio.to_thread(_render, place.source, rows)
-        last = rows[-1][0]
-
-        async def work(
-            tx: Tx, place: _Place = place, made: Sequence[_Rendered] = made, last: int = last
-        ) -> None:
-            taken = await tx.execute(
-                "UPDATE chat_folder SET last = ? WHERE owner = ? AND collection = ? AND last = ?",
-                last,
-                *key,
-                place.last,
-            )
-            if taken:  # else another session was faster
-                await _add(tx, folder, place.source, made)
-
-        await store.write(work)
-
-
 async def forget(tx: Tx, source: int, archive: Sequence[int]) -> None:
     """To be called before messages leave an archive: their mail leaves the folders."""
     for part in items.parts(archive):
@@ -221,73 +172,3 @@ async def forget(tx: Tx, source: int, archive: Sequence[int]) -> None:
                 await items.leave(tx, await collections.get(tx, owner, number), gone)
                 await blobs.release(tx, [item.blob for item in gone])
         await derived.let_go(tx, digests)
-
-
-class _Place(NamedTuple):
-    """Where a folder stands in its archive; messages up to `start` are passed over."""
-
-    source: int
-    peer: str
-    last: int
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """One message, ready to be taken up."""
-
-    archive: int
-    sent: int
-    ref: BlobRef
-    index: MessageIndex
-
-
-async def _place(tx: Tx, owner: int, number: int) -> _Place | None:
-    row = await tx.row(
-        "SELECT source, peer, last FROM chat_folder WHERE owner = ? AND collection = ? AND source <> 0",
-        owner,
-        number,
-    )
-    return None if row is None else _Place(row[0], row[1], row[2], row[2])
-
-
-async def _start(tx: Tx, place: _Place, limit: int) -> int:
-    """The id up to which an archive is too old to be shown."""
-    where, values = _where(place)
-    found = await tx.value(
-        f"SELECT id FROM archive WHERE {where} ORDER BY id DESC LIMIT 1 OFFSET ?", *values, limit
-    )
-    return int(found or 0)
-
-
-async def _newer(tx: Tx, place: _Place, limit: int) -> list[Row]:
-    where, values = _where(place)
-    return await tx.rows(
-        f"SELECT id, sent, stanza FROM archive WHERE {where} AND id > ? ORDER BY id LIMIT ?",
-        *values,
-        place.start,
-        limit,
-    )
-
-
-def _where(place: _Place) -> tuple[str, tuple[Value, ...]]:
-    if place.peer:
-        return "owner = ? AND peer = ?", (place.source, place.peer)
-    return "owner = ?", (place.source,)
-
-
-def _render(source: int, rows: Iterable[Row]) -> list[_Rendered]:
-    """What of the rows says something, as mail."""
-    found = []
-    for archive_id, sent, stanza in rows:
-        data = chat_message.render(source, archive_id, sent, bytes(stanza))
-        if data is not None:
-            ref = BlobRef(hashlib.sha256(data).digest(), len(data), None)
-            found.append(_Rendered(archive_id, sent, ref, mime.index(data)))
-    return found
-
-
-async def _add(tx: Tx, folder: Collection, source: int, made: Sequence[_Rendered]) -> None:
-    await derived.put(tx, [Derived(each.ref.hash, source, each.archive) for each in made])
-    for each in made:
-        await mail.append(tx, folder, each.ref, each.index, flags=Flags.SEEN, created=each.sent)

@@ -14,6 +14,7 @@ from armgs_server.storage import (
     accounts,
     archive,
     blobs,
+    chat_arrivals,
     chat_folders,
     clock,
     collections,
@@ -70,17 +71,17 @@ async def folder(store: Store) -> Collection:
         await store.write(lambda tx, owner=owner: accounts.provision(tx, owner))  # type: ignore[misc]
     await say(store, "one")
     [made] = await show(store)
-    await chat_folders.catch_up(store, made, 100)
+    await chat_arrivals.catch_up(store, made, 100)
     return made
 
 
 async def test_each_message_is_taken_up_once(store: Store, folder: Collection) -> None:
     assert await subjects(store, folder) == [(1, "one")]
     await say(store, "two")
-    assert await store.read(lambda tx: chat_folders.is_behind(tx, folder.owner, folder.id))
-    await asyncio.gather(*(chat_folders.catch_up(store, folder, 100) for _ in range(4)))
+    assert await store.read(lambda tx: chat_arrivals.is_behind(tx, folder.owner, folder.id))
+    await asyncio.gather(*(chat_arrivals.catch_up(store, folder, 100) for _ in range(4)))
     assert await subjects(store, folder) == [(1, "one"), (2, "two")]
-    assert not await store.read(lambda tx: chat_folders.is_behind(tx, folder.owner, folder.id))
+    assert not await store.read(lambda tx: chat_arrivals.is_behind(tx, folder.owner, folder.id))
     again = await store.read(lambda tx: collections.get(tx, folder.owner, folder.id))
     assert (again.items, again.unseen, again.uid_next) == (2, 0, 3)
 
@@ -105,7 +106,7 @@ async def test_the_bytes_are_made_when_they_are_read(store: Store, folder: Colle
 
 async def test_what_goes_from_the_archive_goes_from_the_folder(store: Store, folder: Collection) -> None:
     await say(store, "two")
-    await chat_folders.catch_up(store, folder, 100)
+    await chat_arrivals.catch_up(store, folder, 100)
     first, second = await store.read(lambda tx: items.scan(tx, folder.owner, folder.id))
     trash = await store.read(lambda tx: collections.by_role(tx, OTHER, "mail", "trash"))
     assert trash is not None
