@@ -32,9 +32,8 @@ class MailboxFilter:
         """Of any mailbox but the selected one."""
         name = entry.name
         match self.kind:
-            case "INBOXES":  # where mail is delivered to (RFC 5465 §6.2)
-                return is_personal(name) and entry.collection is not None and entry.collection.role == "inbox"
-            case "PERSONAL":
+            # RFC 5465 §6.2: rules deliver to any of the person's mailboxes, so they are all inboxes.
+            case "INBOXES" | "PERSONAL":
                 return is_personal(name)
             case "SUBSCRIBED":
                 return entry.is_subscribed

@@ -9,57 +9,41 @@ slow client costs no memory, and a lost hint costs time only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from armgs_server.directory import Rights
 from armgs_server.directory.access import TOPIC as GRANTS
 from armgs_server.directory.model import TOPIC as DIRECTORY
+from armgs_server.errors import DomainError, NotFound
 from armgs_server.imap.commands.fetch import write_messages
-from armgs_server.imap.commands.fetch_items import Items
 from armgs_server.imap.commands.list import Request, entry_lines
-from armgs_server.imap.commands.list_entries import Entry, read_entries
+from armgs_server.imap.commands.list_entries import KIND, Entry, read_entries
 from armgs_server.imap.commands.status import status_line
-from armgs_server.imap.mailbox_filter import SELECTED_DELAYED, MailboxFilter
+from armgs_server.imap.notify_groups import (
+    FLAG_CHANGE,
+    MAILBOX_METADATA,
+    MAILBOX_NAME,
+    MESSAGE_EVENTS,
+    MESSAGE_NEW,
+    SERVER_METADATA,
+    SUBSCRIPTION_CHANGE,
+    EventGroup,
+    Selected,
+    events_of,
+    selected_of,
+)
 from armgs_server.imap.responses import status
-from armgs_server.storage import mail_metadata
+from armgs_server.storage import collections, mail_metadata
 from armgs_server.storage.collections import Collection
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
-MESSAGE_NEW: Final = "MessageNew"
-MESSAGE_EXPUNGE: Final = "MessageExpunge"
-FLAG_CHANGE: Final = "FlagChange"
-MAILBOX_NAME: Final = "MailboxName"
-SUBSCRIPTION_CHANGE: Final = "SubscriptionChange"
-MAILBOX_METADATA: Final = "MailboxMetadataChange"
-SERVER_METADATA: Final = "ServerMetadataChange"
-MESSAGE_EVENTS: Final = (MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE)
-EVENTS: Final = (*MESSAGE_EVENTS, MAILBOX_NAME, SUBSCRIPTION_CHANGE, MAILBOX_METADATA, SERVER_METADATA)
 # Entries of metadata that wait to be told; of more the client hears that it was too much.
 MAX_ENTRIES: Final = 1000
 
 Key = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class EventGroup:
-    """event-group; no events: NONE. `items` are fetched of new messages in the selected mailbox."""
-
-    filter: MailboxFilter
-    events: frozenset[str]
-    items: Items | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What is told of the selected mailbox (RFC 5465 §6.1)."""
-
-    messages: bool = False
-    flags: bool = False
-    is_delayed: bool = False
-    items: Items | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +63,12 @@ class Notify:
     def __init__(self, session: Session, groups: Sequence[EventGroup]) -> None:
         self._session = session
         self._groups = [group for group in groups if not group.filter.is_of_selected]
-        self.selected = _selected(groups)
+        self.selected = selected_of(groups)
         self.stale = False
+        # What has changed: mailboxes by their hints, or who sees which of them at all.
+        self._changed: set[Key] = set()
+        self._is_structural = False
+        self._standing: dict[Key, tuple[object, ...]] = {}  # of every mailbox, what `_standing_of` says
         self._known: dict[Key, Known] = {}
         self._metadata: dict[Key, dict[str, None]] = {}
         self._topics: dict[str, Callable[[], None]] = {}
@@ -92,7 +80,7 @@ class Notify:
         self._listen("metadata", self._session.owner)
         self._listen("changes", self._session.owner)
         for topic in (GRANTS, DIRECTORY):
-            self._subscribe(topic, self._on_change)
+            self._subscribe(topic, self._on_rights)
         known = await self._snapshot(await read_entries(self._session))
         if known is None:
             return
@@ -114,6 +102,41 @@ class Notify:
     async def tell(self) -> None:
         """What is not as the client knows it."""
         self.stale = False
+        changed, self._changed = self._changed, set()
+        is_structural, self._is_structural = self._is_structural, False
+        try:
+            if is_structural or not await self._tell_of_few(changed):
+                await self._tell_of_all()
+        except DomainError:  # what could not be read is asked for again
+            self.stale = self._is_structural = True
+            raise
+        self._tell_of_metadata()
+
+    async def _tell_of_few(self, changed: Iterable[Key]) -> bool:
+        """Of mailboxes that are where they were: the way of new messages and flags. False where one is not,
+        and who may see it has to be asked."""
+        for key in changed:
+            try:
+                collection = await self._collection(key)
+            except NotFound:
+                return False
+            if collection.kind != KIND:
+                continue
+            standing = self._standing.get(key)
+            if standing is None and Rights.LOOKUP not in await self._session.reach.rights(collection):
+                continue
+            if standing != _standing_of(collection):
+                return False
+            if (old := self._known.get(key)) is not None:
+                self._known[key] = new = replace(old, collection=collection)
+                if not self._is_selected(collection):
+                    self._tell_of_messages(old, new)
+        return True
+
+    async def _collection(self, key: Key) -> Collection:
+        return await self._session.core.store.read(lambda tx: collections.get(tx, *key))
+
+    async def _tell_of_all(self) -> None:
         entries = await read_entries(self._session)
         known = await self._snapshot(entries)
         if known is None:
@@ -129,7 +152,6 @@ class Notify:
             await self._tell_of_name(before.get(key), new, by_key[key])
             if not self._is_selected(new.collection):
                 self._tell_of_messages(before.get(key), new)
-        self._tell_of_metadata()
 
     async def fetch_new(self, uids: Sequence[int]) -> None:
         """RFC 5465 §5.2: what the client wants of new messages in the selected mailbox."""
@@ -195,9 +217,13 @@ class Notify:
     async def _snapshot(self, entries: Iterable[Entry]) -> dict[Key, Known] | None:
         """The mailboxes that are watched. None where they are too many: then nothing is (RFC 5465 §5.8)."""
         found: dict[Key, Known] = {}
+        self._standing = {}
         for entry in entries:
             collection = entry.collection
-            if collection is None or not (events := self._events(entry)):
+            if collection is None:
+                continue
+            self._standing[_key(collection)] = _standing_of(collection)
+            if not (events := events_of(entry, self._groups)):
                 continue
             if Rights.READ not in await self._session.reach.rights(collection):
                 events -= {*MESSAGE_EVENTS, MAILBOX_METADATA}
@@ -210,16 +236,6 @@ class Notify:
                 self._overflow()
                 return None
         return found
-
-    def _events(self, entry: Entry) -> frozenset[str]:
-        """RFC 5465 §6: groups in their order; NONE ends what further ones would add."""
-        events: frozenset[str] = frozenset()
-        for group in self._groups:
-            if group.filter.is_match(entry):
-                if not group.events:
-                    break
-                events |= group.events
-        return events
 
     def _overflow(self) -> None:
         """RFC 5465 §5.8: as after NOTIFY NONE."""
@@ -239,7 +255,7 @@ class Notify:
 
     def _listen(self, kind: str, owner: int) -> None:
         if kind == "changes":
-            self._subscribe(f"changes:{owner}", self._on_change)
+            self._subscribe(f"changes:{owner}", lambda hint: self._on_change(owner, hint))
         elif any({MAILBOX_METADATA, SERVER_METADATA} & group.events for group in self._groups):
             self._subscribe(mail_metadata.topic(owner), lambda data: self._on_metadata(owner, data))
 
@@ -247,7 +263,18 @@ class Notify:
         if topic not in self._topics:
             self._topics[topic] = self._session.core.store.bus.subscribe(topic, callback)
 
-    def _on_change(self, _: bytes) -> None:
+    def _on_change(self, owner: int, hint: bytes) -> None:
+        if hint:
+            self._changed.add((owner, int(hint.split(b" ", 1)[0])))
+        else:
+            self._is_structural = True
+        self._push()
+
+    def _on_rights(self, _: bytes) -> None:
+        self._is_structural = True
+        self._push()
+
+    def _push(self) -> None:
         self.stale = True
         self._session.updates.push()
 
@@ -261,19 +288,12 @@ class Notify:
         if sum(map(len, self._metadata.values())) > MAX_ENTRIES:
             self._overflow()
         else:
-            self._on_change(data)
+            self._push()
 
 
-def _selected(groups: Sequence[EventGroup]) -> Selected:
-    for group in groups:
-        if group.filter.is_of_selected:
-            return Selected(
-                MESSAGE_NEW in group.events,
-                FLAG_CHANGE in group.events,
-                group.filter.kind == SELECTED_DELAYED,
-                group.items,
-            )
-    return Selected()
+def _standing_of(collection: Collection) -> tuple[object, ...]:
+    """What decides where a mailbox is in the tree, and who watches it."""
+    return collection.parent, collection.name, collection.role, collection.subscribed, collection.uid_validity
 
 
 def _key(collection: Collection) -> Key:

@@ -11,14 +11,14 @@ from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.fetch_items import Items, parse_items
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_filter import parse_filter
-from armgs_server.imap.notify import (
+from armgs_server.imap.notify import Notify
+from armgs_server.imap.notify_groups import (
     EVENTS,
     FLAG_CHANGE,
     MESSAGE_EVENTS,
     MESSAGE_EXPUNGE,
     MESSAGE_NEW,
     EventGroup,
-    Notify,
 )
 from armgs_server.imap.responses import bad, no
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from armgs_server import log
+from armgs_server.errors import DomainError
 from armgs_server.formats.base_subject import casemap
 from armgs_server.imap.commands.fetch import slices
 from armgs_server.imap.commands.search_content import CONTENT_COLUMNS, read_content
@@ -35,6 +37,8 @@ SLICE = 1000
 CONTENT_SLICE = 50
 # Seconds between two notes of progress (RFC 9585 §4).
 PROGRESS_INTERVAL = 10.0
+
+_log = log.get("imap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,12 @@ class Finder:
         store = session.core.store
         if not session.settings.search_index or not len(self._view):
             return
-        if not await look_up(store, owner, number, self._query.texts):
+        if await look_up(store, owner, number, self._query.texts):
+            return
+        try:
             await store.write(lambda tx: mail_words.want(tx, owner, number))
+        except DomainError as error:  # a full disk: what is there is found all the same
+            _log.warning("mailbox not to be indexed yet", error=error.text, connection=session.stream.id)
 
     async def _is_known(self) -> bool:
         """Whether the index has said all: there is one text to find, every message is indexed, and those that
