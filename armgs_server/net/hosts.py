@@ -9,8 +9,11 @@ Network = IPv4Network | IPv6Network
 
 def is_within(peer: str, networks: tuple[str, ...]) -> bool:
     """Whether the address belongs to one of them. Costs nothing where none is named."""
-    if not networks:
-        return False
+    return bool(networks) and _is_within(peer, networks)
+
+
+@lru_cache(maxsize=4096)  # the same few hosts ask again and again, for each message and each request
+def _is_within(peer: str, networks: tuple[str, ...]) -> bool:
     address: IPv4Address | IPv6Address = ip_address(peer.partition("%")[0])
     return any(address.version == network.version and address in network for network in _parsed(networks))
 
