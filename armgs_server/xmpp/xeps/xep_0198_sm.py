@@ -25,7 +25,7 @@ STREAM_FEATURES = f"<sm xmlns='{NAMESPACE}'/>".encode()
 _MODULUS = 1 << 32  # §4: counters wrap
 _REQUEST = f"<r xmlns='{NAMESPACE}'/>".encode()
 # A client is asked after this many stanzas, or after this pause: not for each of them.
-_STANZAS_A_REQUEST = 8
+_STANZAS_A_REQUEST = 20
 _PAUSE = 2.0
 
 
