@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from armgs_server import log
@@ -52,12 +53,7 @@ class Judge:
         settings = self._core.config.trust
         if not (settings.check or settings.rspamd or settings.clamav or settings.milters):
             return False
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return not any((mapped or address) in ip_network(each) for each in settings.trusted_networks)
+        return not _is_among(peer, settings.trusted_networks)
 
     async def judge(self, arrival: Arrival) -> Verdict:
         """The verdict."""
@@ -136,6 +132,17 @@ class Judge:
         """RFC 8617 §7.2.1: a sealer who is trusted has seen the message whole."""
         chain = findings.chain
         return chain.result == "pass" and chain.sealer in self._core.config.trust.arc_sealers
+
+
+@lru_cache(maxsize=10_000)
+def _is_among(peer: str, networks: tuple[str, ...]) -> bool:
+    """Whether a client's address is in one of the networks; what is none is a socket of this host."""
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return True
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in ip_network(each) for each in networks)
 
 
 def _filter_fields(opinions: Sequence[Opinion], missing: Sequence[str], *, is_junk: bool) -> bytes:
