@@ -41,6 +41,7 @@ class Result:
     remote_mta: str = ""
     is_expired: bool = False
     is_reported: bool = False  # who took it reports the success itself
+    is_in_time: bool = True  # or who took it knows until when it must arrive (RFC 2852)
     owners: tuple[int, ...] = ()
     size: int = 0
     index: MessageIndex | None = None
@@ -200,7 +201,13 @@ async def _deliver_to_list(core: Core, entry: Entry, text: bytes) -> Result:
 
 
 def _result(answer: Answer) -> Result:
-    return Result(answer.status, answer.diagnostic, answer.host, is_reported=answer.reports)
+    return Result(
+        answer.status,
+        answer.diagnostic,
+        answer.host,
+        is_reported=answer.reports,
+        is_in_time=answer.knows_time,
+    )
 
 
 def _message(entries: Sequence[Entry], text: bytes, now: int) -> Message:

@@ -13,6 +13,7 @@ import re
 import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from armgs_server.net.stream import Stream
 from armgs_server.smtp import responses
@@ -112,7 +113,8 @@ class Client:
         if not accepted:
             await self.reset()
             return answers
-        last = self._answer(await self._text(message), reports=knows_dsn)
+        last = self._answer(await self._text(message))
+        last = replace(last, reports=knows_dsn, knows_time="DELIVERBY" in self.extensions)
         answers.update(dict.fromkeys((each.address for each in accepted), last))
         return answers
 
@@ -184,8 +186,8 @@ class Client:
             raise Rejected(response.text or "421")
         return response
 
-    def _answer(self, response: Response, reports: bool = False) -> Answer:
-        return Answer(response.code, response.status, response.text, self.host, reports)
+    def _answer(self, response: Response) -> Answer:
+        return Answer(response.code, response.status, response.text, self.host)
 
 
 def stuffed(text: bytes) -> bytes:

@@ -51,6 +51,7 @@ class Answer:
     text: str
     host: str
     reports: bool = False  # the server has taken over the duty to report success
+    knows_time: bool = False  # it has taken over the promise of DELIVERBY
 
     @property
     def is_delivered(self) -> bool:

@@ -112,12 +112,22 @@ def _action(entry: Entry, result: Result, is_late: bool) -> str:
     """What is told of a row, by the sender's NOTIFY (RFC 3461 §4.1); "" where nothing is."""
     notify = entry.data.get("notify", ("FAILURE", "DELAY"))
     if result.is_delivered:
+        if _is_relay_reported(entry, result):
+            return "relayed"
         if "SUCCESS" not in notify or result.is_reported:
             return ""
         return "delivered" if result.owners else "relayed"
     if result.is_final:
         return "failed" if "FAILURE" in notify else ""
     return "delayed" if is_late and "DELAY" in notify else ""
+
+
+def _is_relay_reported(entry: Entry, result: Result) -> bool:
+    """RFC 2852 §4.1.4: who asked for a trace, or for a time that the next server does not know, is told."""
+    deliver_by = entry.data.get("by")
+    if deliver_by is None or result.owners or "NEVER" in entry.data.get("notify", ()):
+        return False
+    return deliver_by[1].endswith("T") or not result.is_in_time
 
 
 def _outcome(entry: Entry, result: Result, action: str) -> Outcome:

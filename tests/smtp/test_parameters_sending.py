@@ -118,3 +118,20 @@ async def test_the_sender_hears_of_a_delay_when_the_time_is_over(make_core: Make
     [report] = await inbox_of(core, IVANOV)
     assert b"\r\nAction: delayed\r\n" in report
     assert [row[1] for row in await queued(core)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("mode", "notify", "reports"), [("N", (), 1), ("NT", (), 1), ("N", ("NEVER",), 0), ("N", ("FAILURE",), 1)]
+)
+async def test_who_asked_for_a_time_learns_that_nobody_promises_it(
+    make_core: MakeCore, mode: str, notify: tuple[str, ...], reports: int
+) -> None:
+    async with running_sink(Sink()) as sink:
+        core, clock_ = await make_core(relay_routes=(route(sink),)), Clock()
+        due = clock_() + 100 * SECOND
+        await enqueue(core, clock_(), "x@other.example", notify=notify, deliver_by=(due, mode))
+        await run_relay(Relay(Delivery(core), clock_))
+    assert len(sink.messages) == 1
+    found = await inbox_of(core, IVANOV)
+    assert len(found) == reports
+    assert all(b"\r\nAction: relayed\r\n" in report for report in found)
