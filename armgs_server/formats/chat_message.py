@@ -22,6 +22,7 @@ from armgs_server.formats import xmltree
 FORM = 1
 _CLIENT = "{jabber:client}"
 _OOB = "{jabber:x:oob}x/{jabber:x:oob}url"  # XEP-0066 §3
+_REPLY = "{urn:xmpp:reply:0}reply"  # XEP-0461 §3
 _SUBJECT_SIZE = 60  # characters of the first words
 _WIDTH = 76  # RFC 3676 §4.2: lines of at most 78
 _LONGEST = 900  # octets of a line that goes out as it is (RFC 5322 §2.1.1: 998)
@@ -53,7 +54,8 @@ def render(source: int, archive_id: int, sent: int, stanza: bytes) -> bytes | No
     header = [
         *_parties(root),
         f"Date: {format_datetime(datetime.fromtimestamp(sent // 1_000_000, UTC))}",
-        f"Message-ID: <{_message_id(root, archive_id)}>",
+        f"Message-ID: <{_message_id(root.get('id') or str(archive_id), root.get('from'))}>",
+        *_answered(root),
         f"Subject: {_unstructured(subject)}",
         f"XMPP-Archive-ID: {source}.{archive_id}",
         "MIME-Version: 1.0",
@@ -103,10 +105,17 @@ def _phrase(name: str) -> str:
     return f"{_encoded_words(name)} "
 
 
-def _message_id(root: etree._Element, archive_id: int) -> str:
+def _answered(root: etree._Element) -> list[str]:
+    """In-Reply-To. In a room an answer names the archive's id (XEP-0461 §3.1), which no Message-ID has."""
+    reply = root.find(_REPLY)
+    if reply is None or not reply.get("id") or root.get("type") == "groupchat":
+        return []
+    return [f"In-Reply-To: <{_message_id(reply.get('id') or '', reply.get('to'))}>"]
+
+
+def _message_id(own: str, sender: str | None) -> str:
     """The sender's id for it, so that both sides have the same; what cannot stand here is hashed."""
-    domain = (root.get("from") or "").partition("/")[0].rpartition("@")[2]
-    own = root.get("id") or str(archive_id)
+    domain = (sender or "").partition("/")[0].rpartition("@")[2]
     if not _ID.fullmatch(own):
         own = hashlib.sha256(own.encode("utf-8", "replace")).hexdigest()[:32]
     return f"{own}@{domain}" if _ID.fullmatch(domain) else f"{own}@chat.invalid"

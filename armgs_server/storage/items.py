@@ -80,8 +80,7 @@ async def add(
     )
     if row is None:
         raise NotFound()
-    if collection.is_charged:
-        await accounts.charge_in(tx, collection, 1, ref.size)
+    await accounts.charge_in(tx, collection, 1, ref.size)
     await blobs.retain(tx, ref)
     now = clock.now()
     item = Item(

@@ -122,6 +122,12 @@ def test_message_ids(id_: str, expected: str | None) -> None:
     assert found == expected or (expected is None and len(found) == 2 + 32 + 1 + len("digital.example"))
 
 
+def test_an_answer_names_what_it_answers() -> None:
+    reply = "<reply xmlns='urn:xmpp:reply:0' to='ivanov@digital.example/x' id='q1'/><body>yes</body>"
+    assert parsed(made(reply))["In-Reply-To"] == "<q1@digital.example>"
+    assert parsed(made(reply, kind="groupchat"))["In-Reply-To"] is None
+
+
 def test_addresses_that_are_no_dot_atoms() -> None:
     found = made("<body>text</body>", sender='a\\20"b@digital.example/x')
     assert b'From: <"a\\\\20\\"b"@digital.example>\r\n' in found

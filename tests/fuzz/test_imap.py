@@ -29,6 +29,7 @@ _WORDS = [
     *(b"{3+}\r\nabc", b"{0+}\r\n", b"{5}", b"{99999999999+}", b"~{1}", b"\xff\xfe", b"\0", b"\r", b"&AA-"),
     *(b"SET", b"STATUS", b"NONE", b"(selected", b"(personal", b"(subtree (a b)", b"(MessageNew", b"(UID)"),
     *(b"MessageExpunge))", b"(MailboxName))", b"IN", b"(personal inboxes)", b"(RELEVANCY UPDATE)", b"FUZZY"),
+    *(b"UIDONLY", b"INTERNAL", b'"imap://a@b/INBOX/;UID=1;URLAUTH=anonymous"', b"UIDAFTER", b"Chats/x"),
     *(b"DONE", b"=", b"AGl2YW5v", b"+", b"(UNCHANGEDSINCE 1)", b"(CHANGEDSINCE 1)", b"CHARSET", b"UTF-8"),
 ]
 
