@@ -142,6 +142,9 @@ class ImapSettings:
     contexts: int = setting(
         20, doc="Searches of a connection that are kept up to date (RFC 5267); 0: none.", minimum=0
     )
+    context_results: int = setting(
+        200_000, doc="Results of all of them when they begin; four octets each.", minimum=1000
+    )
     errors: int = setting(50, doc="Wrong commands in a row before the connection is closed.", minimum=1)
     message_limit: int = setting(
         0, doc="Messages that one command works on (MESSAGELIMIT, RFC 9738); 0: however many.", minimum=0

@@ -55,8 +55,11 @@ class Contexts:
         return bool(self._kept)
 
     def keep(self, context: Context) -> bool:
-        """False where there are too many already."""
-        if context.tag not in self._kept and len(self._kept) >= self._session.settings.contexts:
+        """False where there are too many already, or too many results."""
+        others = [each for tag, each in self._kept.items() if tag != context.tag]
+        results = sum(len(each.results) for each in (*others, context))
+        settings = self._session.settings
+        if len(others) >= settings.contexts or results > settings.context_results:
             return False
         self._kept[context.tag] = context
         return True

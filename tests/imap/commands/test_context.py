@@ -168,3 +168,13 @@ async def test_too_many(offices: Offices) -> None:
         assert len(await client.ok("SEARCH RETURN (UPDATE COUNT) ALL")) == 1
     refusal, _ = await client.ok("SEARCH RETURN (UPDATE COUNT) ALL")
     assert refusal.startswith(b"* NO [NOUPDATE ")
+
+
+async def test_too_many_results(offices: Offices) -> None:
+    office = await offices(imap={"context_results": 2})
+    client = await office.login(mailbox="INBOX")
+    for subject in ("b", "d"):
+        await client.append(letter(subject))
+    assert len(await client.ok("SEARCH RETURN (UPDATE COUNT) ALL")) == 1
+    refusal, _ = await client.ok("SEARCH RETURN (UPDATE COUNT) SUBJECT b")
+    assert refusal.startswith(b"* NO [NOUPDATE ")
