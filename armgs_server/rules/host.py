@@ -28,7 +28,7 @@ LIST_LIMIT: Final = 100
 
 
 class StoreHost:
-    """See machine.Host."""
+    """See outside.Host."""
 
     def __init__(
         self,

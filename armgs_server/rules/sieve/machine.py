@@ -17,7 +17,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from armgs_server.config import SieveSettings
 from armgs_server.errors import Invalid
@@ -25,6 +25,7 @@ from armgs_server.formats.mime import Part
 from armgs_server.rules.sieve import comparators
 from armgs_server.rules.sieve.actions import Action, Envelope, FileInto, Outcome
 from armgs_server.rules.sieve.letter import Letter
+from armgs_server.rules.sieve.outside import Host
 from armgs_server.rules.sieve.program import Node, Program, Template, Text, Variable
 
 T = TypeVar("T")
@@ -34,41 +35,6 @@ SLICE: Final = 250
 _FLAG: Final = re.compile(r"\\(?i:seen|answered|flagged|deleted|draft|recent)|[!#$&'+-\[^-z|}~\]]+")
 # A message above this is decoded, searched and rewritten off the loop.
 LARGE: Final = 64 * 1024
-
-
-class Host(Protocol):
-    """What scripts ask of the world around them: one person's."""
-
-    now: int
-    addresses: tuple[str, ...]  # the owner's own, as compared
-    name: str
-
-    async def has_mailbox(self, name: str) -> bool:
-        """RFC 5490 §3.1: a message could be filed into it."""
-
-    async def special_use(self, attribute: str) -> str | None:
-        """RFC 8579: the mailbox that has the attribute."""
-
-    async def annotation(self, mailbox: str | None, name: str) -> str | None:
-        """RFC 5490 §3.3: of a mailbox, or of the account; None where there is none."""
-
-    async def is_remembered(self, key: str) -> bool:
-        """RFC 7352."""
-
-    async def script(self, location: str, name: str) -> Program | None:
-        """RFC 6609: personal or global."""
-
-    async def is_listed(self, list_name: str, value: str) -> bool:
-        """RFC 6134. Invalid where there is no such list."""
-
-    async def list_addresses(self, list_name: str) -> list[str]:
-        """RFC 6134 §2.6: for redirect. Invalid where there is no such list."""
-
-    def has_list(self, list_name: str) -> bool:
-        """RFC 6134 §2.8."""
-
-    def environment(self, item: str) -> str | None:
-        """RFC 5183."""
 
 
 class Stop(Exception):
