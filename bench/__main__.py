@@ -25,6 +25,7 @@ DRIVERS = (
     "imap",
     "arrival",
     "mail",
+    "trust",
     "xmpp",
     "sasl2",
     "messenger",

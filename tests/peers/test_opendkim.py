@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from armgs_server.trust import keys
 from tests.name_server import name_server
@@ -37,7 +38,7 @@ async def test_postfix_with_opendkim_both_ways(debian: Debian, tmp_path: Path) -
         sink = await stack.enter_async_context(running_sink(Sink()))
         dns = await stack.enter_async_context(name_server(zone))
         port = free_port()
-        settings = {
+        settings: dict[str, dict[str, Any]] = {
             "smtp": {"dns_servers": (dns,), "relay_routes": (f"verified.example=127.0.0.1:{port}",)},
             "trust": {"trusted_networks": ()},
         }
