@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import AsyncIterator
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from armgs_server.cli.output import print_record, print_records
+from armgs_server.cli.removed import removed
 from armgs_server.cli.times import range_of, range_options, shown
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 from armgs_server.errors import AlreadyExists, NotFound
-from armgs_server.storage import holds, keeping
+from armgs_server.storage import holds
 from armgs_server.storage.keeping import Kept
 
 ENDINGS = {
@@ -28,6 +27,8 @@ ENDINGS = {
     "chat": ".xml",
 }
 FIELDS = ("file", "kind", "path", "name", "removed", "created", "size", "sha256")
+
+_text = click.option("--text", default="", help="Only what has this in its name, its subject or its text.")
 
 
 @click.group()
@@ -83,16 +84,22 @@ def list_(config_path: Path | None, as_json: bool) -> None:
 @hold.command("items")
 @click.argument("address")
 @range_options
+@_text
 @config_option
 @json_option
 def items_(
-    address: str, since: datetime | None, to: datetime | None, config_path: Path | None, as_json: bool
+    address: str,
+    since: datetime | None,
+    to: datetime | None,
+    text: str,
+    config_path: Path | None,
+    as_json: bool,
 ) -> None:
     """Lists what ADDRESS has removed and is kept."""
 
     async def work(workplace: Workplace) -> list[dict[str, Any]]:
         owner = (await workplace.principal(address)).id
-        return [_record(each) async for each in removed(workplace, owner, *range_of(since, to))]
+        return [_record(each) async for each in removed(workplace, owner, *range_of(since, to), text=text)]
 
     print_records(as_json, "", work_on(config_path, work), ("kind", "path", "name", "removed", "size"))
 
@@ -101,6 +108,7 @@ def items_(
 @click.argument("address")
 @click.argument("out", type=click.Path(path_type=Path))
 @range_options
+@_text
 @config_option
 @json_option
 def export(
@@ -108,6 +116,7 @@ def export(
     out: Path,
     since: datetime | None,
     to: datetime | None,
+    text: str,
     config_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -125,7 +134,7 @@ def export(
         with (out / "index.tsv").open("w", encoding="utf-8", newline="") as index:
             writer = csv.DictWriter(index, FIELDS, delimiter="\t")
             writer.writeheader()
-            async for each in removed(workplace, owner, *range_of(since, to)):
+            async for each in removed(workplace, owner, *range_of(since, to), text=text):
                 count += 1
                 name = f"{count:06}{ENDINGS[each.kind]}"
                 with (out / name).open("xb") as file:
@@ -135,19 +144,6 @@ def export(
         return {"address": address, "folder": str(out), "items": count}
 
     print_record(as_json, work_on(config_path, work))
-
-
-async def removed(
-    workplace: Workplace, owner: int, since: int, to: int, kind: str = ""
-) -> AsyncIterator[Kept]:
-    """All that was removed in a time and is kept, page by page."""
-    after = (-1, 0, 0)
-    while page := await workplace.store.read(
-        partial(keeping.removed, owner=owner, since=since, to=to, kind=kind, after=after)
-    ):
-        for each in page:
-            yield each
-        after = (page[-1].collection, page[-1].uid, page[-1].modseq)
 
 
 def _record(each: Kept) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from armgs_server.cli.holds import removed
 from armgs_server.cli.output import print_record
+from armgs_server.cli.removed import removed
 from armgs_server.cli.times import range_of, range_options
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 from armgs_server.errors import AlreadyExists, Invalid

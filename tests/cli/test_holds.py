@@ -75,6 +75,15 @@ def test_life_of_a_hold(armgs: Armgs, tmp_path: Path) -> None:
         ("mail", "INBOX", ""),
     ]
     assert armgs("hold", "items", IVANOV, "--to", "2020-01-01", "--json").json == []
+    for text, kind in (
+        ("LETTER", "mail"),
+        ("summary:x", "calendar"),
+        ("Anna", "addressbook"),
+        ("1.ics", "calendar"),
+    ):
+        [one] = armgs("hold", "items", IVANOV, "--text", text, "--json").json
+        assert one["kind"] == kind
+    assert armgs("hold", "items", IVANOV, "--text", "nothing has this", "--json").json == []
     out = tmp_path / "out"
     assert armgs("hold", "export", IVANOV, out, "--json").json["items"] == 3
     with (out / "index.tsv").open(encoding="utf-8", newline="") as index:
