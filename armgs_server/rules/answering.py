@@ -10,7 +10,7 @@ from typing import Final
 from armgs_server.errors import Invalid
 from armgs_server.formats import addresses
 from armgs_server.rules.sieve.actions import Envelope
-from armgs_server.rules.sieve.letter import Letter, addresses_of
+from armgs_server.rules.sieve.letter import Letter, addresses_in
 
 _RECIPIENTS: Final = ("to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc")
 _LIST_FIELDS: Final = frozenset(
@@ -55,7 +55,7 @@ def is_answerable(letter: Letter, envelope: Envelope, own: Collection[str]) -> b
 def is_addressed_to(letter: Letter, own: Collection[str]) -> bool:
     """RFC 5230 §4.5: one of the addresses stands in a field of recipients."""
     values = [value for name in _RECIPIENTS for value in letter.raw(name)]
-    for local, domain in addresses_of(values):
+    for local, domain in (address for value in values for address in addresses_in(value)):
         for candidate in (local, addresses.split_detail(local)[0]):
             try:
                 if addresses.normalise(f"{candidate}@{domain}") in own:

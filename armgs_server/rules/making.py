@@ -36,7 +36,7 @@ from armgs_server.rules.sieve.actions import (
 from armgs_server.rules.sieve.extensions.answers import bare_address
 from armgs_server.rules.sieve.letter import Letter, Version
 from armgs_server.rules.sieve.uris import parse_method
-from armgs_server.storage import Store, clock, mail
+from armgs_server.storage import Store, clock, mail, traces
 from armgs_server.storage.blobs import BlobRef
 
 # Received: fields above which nothing is redirected any more (RFC 5228 §4.2, RFC 5321 §6.3).
@@ -84,7 +84,8 @@ class Maker:
     ) -> Plan:
         """Where nothing is refused."""
         filed = [await self._filed(action) for action in outcome.actions if isinstance(action, FileInto)]
-        sent = [await self._answer(vacation) for vacation in vacations]
+        answers = [await self._answer(vacation) for vacation in vacations]
+        sent = [answer for answer in answers if answer is not None]
         said: list[Said] = []
         is_loop = False
         for action in outcome.actions:
@@ -163,9 +164,14 @@ class Maker:
             writer.abort()
             raise
 
-    async def _answer(self, vacation: Vacation) -> Sent:
-        """RFC 5230 §5: to the reverse-path, from a null one."""
+    async def _answer(self, vacation: Vacation) -> Sent | None:
+        """RFC 5230 §5: to the reverse-path, from a null one; None for who has had it lately."""
         sender = self._arrival.envelope.sender
+        plain = f"{vacation.handle}\0{addresses.normalise(sender)}"
+        key = hashlib.sha256(plain.encode()).hexdigest()
+        owner, now = self._person.id, self._arrival.now
+        if await self._store.read(lambda tx: traces.is_there(tx, owner, "vacation", key, now)):
+            return None  # the transaction will look again; this spares the writing of an answer
         text = compose.vacation(
             self._letter,
             sender=vacation.sender or compose.person(self._person.name, self._person.address),
@@ -175,9 +181,7 @@ class Maker:
             is_mime=vacation.is_mime,
             stamp=self._stamp(),
         )
-        plain = f"{vacation.handle}\0{addresses.normalise(sender)}"
-        trace = ("vacation", hashlib.sha256(plain.encode()).hexdigest(), vacation.seconds)
-        return Sent(await self._store.blobs.put(text), "", sender, trace)
+        return Sent(await self._store.blobs.put(text), "", sender, ("vacation", key, vacation.seconds))
 
     async def _redirected(self, action: Redirect) -> Sent | None:
         """None where it would go round."""

@@ -55,7 +55,7 @@ class Comparator:
 
 def _ascii_casemap(text: str) -> str:
     """RFC 4790 §9.2"""
-    return text.translate(_UPPER)
+    return text.upper() if text.isascii() else text.translate(_UPPER)
 
 
 def _octet(text: str) -> str:
@@ -72,7 +72,7 @@ def _numeric(text: str) -> float:
 def _unicode_casemap(text: str) -> str:
     """RFC 5051 §2: each character's title case where that is one, then decomposed."""
     if text.isascii():
-        return text.translate(_UPPER)
+        return text.upper()
     titled = [title if len(title := character.title()) == 1 else character for character in text]
     return unicodedata.normalize("NFKD", "".join(titled))
 
@@ -123,11 +123,31 @@ def test(comparator: Comparator, kind: str, value: str, key: str, memory: int) -
     if not comparator.keeps_length:
         found = compiled(_from_wildcards(key), comparator.folds, memory, is_posix=False).search(value)
         return None if found is None else [found[0], *found.groups()]
-    pattern = compiled(_from_wildcards(comparator.map(key)), False, memory, is_posix=False)
-    found = pattern.search(comparator.map(value))
-    if found is None:
+    mapped = comparator.map(key)
+    spans = _spans(mapped, comparator.map(value), memory)
+    return None if spans is None else [value, *(value[start:end] for start, end in spans)]
+
+
+def _spans(key: str, value: str, memory: int) -> Sequence[tuple[int, int]] | None:
+    """What each wildcard of a key takes of a value, as little as it can; None where it does not match."""
+    if "?" in key or "\\" in key:
+        found = compiled(_from_wildcards(key), False, memory, is_posix=False).search(value)
+        return None if found is None else [found.span(group + 1) for group in range(len(found.groups()))]
+    # Nothing but stars, as nearly always: each literal where it first occurs, the last one at the end.
+    first, *rest = key.split("*")
+    if not rest:
+        return () if key == value else None
+    if not value.startswith(first) or len(first) + len(rest[-1]) > len(value) or not value.endswith(rest[-1]):
         return None
-    return [value[slice(*found.span(group))] for group in range(len(found.groups()) + 1)]
+    spans = []
+    position, end = len(first), len(value) - len(rest[-1])
+    for literal in rest[:-1]:
+        at = value.find(literal, position, end)
+        if at < 0:
+            return None
+        spans.append((position, at))
+        position = at + len(literal)
+    return [*spans, (position, end)]
 
 
 def relates(comparator: Comparator, relation: str, value: str, key: str) -> bool:

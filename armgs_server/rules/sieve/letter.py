@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.header import Header
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from armgs_server.formats import mime
@@ -76,6 +77,8 @@ class Letter:
         self._version = Version(data, ((0, len(data)),))
         self._is_edited = False
         self._replacements: dict[Part, bytes] = {}
+        self._raw: dict[str, list[bytes]] = {}  # what was asked for, until the header is changed
+        self._values: dict[str, list[str]] = {}
 
     @classmethod
     def of(cls, data: bytes) -> Letter:
@@ -103,12 +106,18 @@ class Letter:
 
     def values(self, name: str) -> list[str]:
         """The values of all fields of a name, decoded, without white space around them."""
-        return [decode_text(value).strip() for value in self.raw(name)]
+        found = self._values.get(name)
+        if found is None:
+            found = self._values[name] = [decode_text(value).strip() for value in self.raw(name)]
+        return found
 
     def raw(self, name: str) -> list[bytes]:
         """The same as they stand, unfolded."""
-        wanted = name.lower().encode()
-        return [field.unfolded for field in self.header if field.name == wanted]
+        found = self._raw.get(name)
+        if found is None:
+            wanted = name.lower().encode()
+            found = self._raw[name] = [field.unfolded for field in self.header if field.name == wanted]
+        return found
 
     def add(self, name: str, value: str, *, is_last: bool) -> None:
         """RFC 5293 §4: a field at the beginning, or at the end of the header."""
@@ -121,7 +130,7 @@ class Letter:
         elif self.header and self.header[0].name == b"return-path":
             position = 1  # it stays the first (RFC 5321 §4.4)
         self.header.insert(position, field)
-        self._is_edited = True
+        self._changed()
 
     def delete(self, name: str, chosen: Callable[[int, Field], bool]) -> None:
         """RFC 5293 §5: those of a name that are chosen by their number from 0."""
@@ -130,7 +139,12 @@ class Letter:
         gone = {id(field) for number, field in enumerate(named) if chosen(number, field)}
         if gone:
             self._fields = [field for field in self.header if id(field) not in gone]
-            self._is_edited = True
+            self._changed()
+
+    def _changed(self) -> None:
+        self._is_edited = True
+        self._raw.clear()
+        self._values.clear()
 
     # Parts.
 
@@ -196,11 +210,11 @@ def write_field(name: str, value: str) -> bytes:
     return f"{name}: {folded}\r\n".encode("ascii", "replace")
 
 
-def addresses_of(values: Sequence[bytes]) -> list[tuple[str, str]]:
-    """(local part, domain) of every address in fields of addresses; what is none is left out."""
+@lru_cache(maxsize=1000)
+def addresses_in(value: bytes) -> Sequence[tuple[str, str]]:
+    """(local part, domain) of every address in a field of addresses; what is none is left out."""
     return [
         (each.mailbox.decode("utf-8", "replace"), each.host.decode("utf-8", "replace"))
-        for value in values
         for each in parse_address_list(value)
         if each.mailbox and each.host
     ]

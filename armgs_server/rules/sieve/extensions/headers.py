@@ -16,7 +16,7 @@ from armgs_server.formats.mime_header import (
     parse_media_type,
 )
 from armgs_server.rules.sieve.language import ADDRESS_PARTS, MATCHING, Extension, Option, Spec, Type
-from armgs_server.rules.sieve.letter import Field, addresses_of
+from armgs_server.rules.sieve.letter import Field, addresses_in
 from armgs_server.rules.sieve.machine import Run
 from armgs_server.rules.sieve.program import Node, Value
 
@@ -43,7 +43,7 @@ async def test_address(run: Run, node: Node) -> bool:
     values = [
         found
         for value in _values(run, node, run.texts(node, "headers"))
-        for local, domain in addresses_of([value])
+        for local, domain in addresses_in(value)
         if (found := address_part(part, local, domain)) is not None
     ]
     return await run.is_match(node, values, run.texts(node, "keys"))
@@ -51,11 +51,13 @@ async def test_address(run: Run, node: Node) -> bool:
 
 async def test_header(run: Run, node: Node) -> bool:
     """RFC 5228 §5.7: values as a person reads them, without white space around them."""
-    raw = _values(run, node, run.texts(node, "headers"))
-    if "media" in node.arguments or "param" in node.arguments:
-        values = list(_media(run, node, raw))
+    names = run.texts(node, "headers")
+    if "index" not in node.arguments and "mime" not in node.arguments:
+        values = [value for name in names for value in run.letter.values(name)]
+    elif "media" in node.arguments or "param" in node.arguments:
+        values = list(_media(run, node, _values(run, node, names)))
     else:
-        values = [decode_text(value).strip() for value in raw]
+        values = [decode_text(value).strip() for value in _values(run, node, names)]
     return await run.is_match(node, values, run.texts(node, "keys"))
 
 
@@ -88,6 +90,8 @@ def address_part(part: str, local: str, domain: str) -> str | None:
 
 def _values(run: Run, node: Node, names: Iterable[str]) -> list[bytes]:
     """Unfolded values of the fields named, in the parts that are meant; with :index one of each name."""
+    if "index" not in node.arguments and "mime" not in node.arguments:
+        return [value for name in names for value in run.letter.raw(name)]
     headers = list(_headers(run, node))
     found: list[bytes] = []
     for name in names:
