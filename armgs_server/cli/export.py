@@ -42,13 +42,16 @@ PAGE = 200  # items read at a time
 def export(
     address: str, out: Path, status: bool, credentials: bool, config_path: Path | None, as_json: bool
 ) -> None:
-    """Writes mail, calendars, contacts, files and chat of ADDRESS into the new folder OUT."""
+    """Writes mail, calendars, contacts, files and chat of ADDRESS into the new folder OUT.
+
+    ADDRESS is a person, or a group with mailboxes of its own.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AlreadyExists(f"{out} exists already")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def work(workplace: Workplace) -> dict[str, Any]:
-        person = await workplace.principal(address, "person")
+        person = await workplace.principal(address, "person", "group")
         with Bar(f"Exporting {person.address}") as bar:
             exporter = Exporter(workplace, person.id, out, bar)
             record: dict[str, Any] = {"address": person.address, "folder": str(out)}
@@ -56,8 +59,9 @@ def export(
             record["calendar_objects"] = await exporter.calendars()
             record["contacts"] = await exporter.contacts()
             record["files"] = await exporter.files()
-            chat = export_chat.write(workplace, person, out / "chat.xml", credentials=credentials)
-            record["chat_messages"] = await chat
+            if person.kind == "person":
+                chat = export_chat.write(workplace, person, out / "chat.xml", credentials=credentials)
+                record["chat_messages"] = await chat
         return record
 
     print_record(as_json, work_on(config_path, work))

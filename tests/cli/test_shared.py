@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from armgs_server.cli.workplace import Workplace
+from armgs_server.formats import mime
+from armgs_server.storage import collections, mail
+from armgs_server.storage.tx import Tx
 from tests.cli.conftest import IVANOV, Armgs
 
 PETROVA = "petrova@digital.example"
@@ -32,6 +38,30 @@ def test_life_of_a_post(armgs: Armgs) -> None:
     assert armgs("mailbox", "list", "--json").json == []
     assert armgs("mailbox", "open", POST, "--quota", 1000, "--json").json["quota"] == 1000
     assert armgs("mailbox", "open", IVANOV).code != 0
+
+
+def test_the_mail_of_a_post_is_taken_out(armgs: Armgs, tmp_path: Path) -> None:
+    armgs("mailbox", "open", POST, "--member", IVANOV)
+    letter = tmp_path / "letter.eml"
+    letter.write_bytes(b"Subject: letter\r\n\r\ntext\r\n")
+
+    async def put(workplace: Workplace) -> None:
+        post = await workplace.principal(POST, "group")
+        data = letter.read_bytes()
+
+        async def work(tx: Tx) -> None:
+            inbox = await collections.by_role(tx, post.id, "mail", "inbox")
+            assert inbox is not None
+            await mail.append(tx, inbox, workplace.store.blobs.small(data), mime.index(data))
+
+        await workplace.store.write(work)
+
+    armgs.work(put)
+    out = tmp_path / "out"
+    exported = armgs("export", POST, out, "--json")
+    assert exported.json["messages"] == 1
+    assert b"Subject: letter" in (out / "mail" / "INBOX.mbox").read_bytes()
+    assert not (out / "chat.xml").exists()
 
 
 def test_a_mailbox_is_shared(armgs: Armgs) -> None:
