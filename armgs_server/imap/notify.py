@@ -9,7 +9,7 @@ slow client costs no memory, and a lost hint costs time only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from armgs_server.directory import Rights
@@ -27,34 +27,22 @@ from armgs_server.imap.notify_groups import (
     MESSAGE_EVENTS,
     MESSAGE_NEW,
     SERVER_METADATA,
-    SUBSCRIPTION_CHANGE,
     EventGroup,
     Selected,
     events_of,
     selected_of,
 )
+from armgs_server.imap.notify_known import Key, Known, is_listed_anew, key_of, standing_of, status_items
 from armgs_server.imap.responses import status
 from armgs_server.storage import collections, mail_metadata
 from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
 
 # Entries of metadata that wait to be told; of more the client hears that it was too much.
 MAX_ENTRIES: Final = 1000
-
-Key = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A mailbox as the client was told of it."""
-
-    name: str
-    events: frozenset[str]
-    collection: Collection
-    has_children: bool
-    is_subscribed: bool
 
 
 class Notify:
@@ -70,6 +58,9 @@ class Notify:
         self._is_structural = False
         self._standing: dict[Key, tuple[object, ...]] = {}  # of every mailbox, what `_standing_of` says
         self._known: dict[Key, Known] = {}
+        # What the client did itself: modseqs of the first and last message it put somewhere, and names.
+        self._written: dict[Key, tuple[int, int]] = {}
+        self.own_names: set[str] = set()
         self._metadata: dict[Key, dict[str, None]] = {}
         self._topics: dict[str, Callable[[], None]] = {}
 
@@ -125,7 +116,7 @@ class Notify:
             standing = self._standing.get(key)
             if standing is None and Rights.LOOKUP not in await self._session.reach.rights(collection):
                 continue
-            if standing != _standing_of(collection):
+            if standing != standing_of(collection):
                 return False
             if (old := self._known.get(key)) is not None:
                 self._known[key] = new = replace(old, collection=collection)
@@ -142,16 +133,23 @@ class Notify:
         if known is None:
             return
         before, self._known = self._known, known
-        by_key = {_key(entry.collection): entry for entry in entries if entry.collection is not None}
+        by_key = {key_of(entry.collection): entry for entry in entries if entry.collection is not None}
         names = {each.name for each in known.values()}
         for key, old in before.items():
-            if key not in known and old.name not in names and MAILBOX_NAME in old.events:
+            if key in known or old.name in names or self._is_own_name(old.name):
+                continue
+            if MAILBOX_NAME in old.events:
                 name = self._session.name(old.name)
                 self._session.write(b'* LIST (\\NonExistent) "/" %b\r\n' % name)
         for key, new in known.items():
             await self._tell_of_name(before.get(key), new, by_key[key])
             if not self._is_selected(new.collection):
                 self._tell_of_messages(before.get(key), new)
+
+    def wrote(self, written: Sequence[Item]) -> None:
+        """Messages that one command of the client has put into a mailbox."""
+        key = (written[0].owner, written[0].collection)
+        self._written[key] = (written[0].modseq, written[-1].modseq)
 
     async def fetch_new(self, uids: Sequence[int]) -> None:
         """RFC 5465 §5.2: what the client wants of new messages in the selected mailbox."""
@@ -162,20 +160,12 @@ class Notify:
 
     async def _tell_of_name(self, old: Known | None, new: Known, entry: Entry) -> None:
         """RFC 5465 §5.4, §5.5: made, renamed, moved, with or without others below it, subscribed."""
-        is_new = old is None
-        is_renamed = old is not None and old.name != new.name
-        has_others = old is not None and old.has_children != new.has_children
-        is_other = old is not None and old.is_subscribed != new.is_subscribed
-        events = new.events if old is None else new.events | old.events
-        if not (
-            (MAILBOX_NAME in events and (is_new or is_renamed or has_others))
-            or (SUBSCRIPTION_CHANGE in events and is_other)
-        ):
+        if self._is_own_name(new.name) or not is_listed_anew(old, new):
             return
         [line, *_] = await entry_lines(
             self._session, Request(show_subscribed=True), entry, has_child_info=False
         )
-        if old is not None and is_renamed:  # RFC 5465 §5.4, oldname-extended-item
+        if old is not None and old.name != new.name:  # RFC 5465 §5.4, oldname-extended-item
             line = b'%b ("OLDNAME" (%b))\r\n' % (line.removesuffix(b"\r\n"), self._session.name(old.name))
         self._session.write(line)
 
@@ -184,14 +174,10 @@ class Notify:
         if old is None or MESSAGE_NEW not in new.events:
             return
         was, now = old.collection, new.collection
-        wanted = []
-        if (was.items, was.uid_next) != (now.items, now.uid_next):
-            wanted += ["MESSAGES", "UIDNEXT"]
-        if FLAG_CHANGE in new.events and was.unseen != now.unseen:
-            wanted.append("UNSEEN")
-        has_modseq = "CONDSTORE" in self._session.enabled
-        if has_modseq and was.modseq != now.modseq and (wanted or FLAG_CHANGE in new.events):
-            wanted += ["UIDVALIDITY", "HIGHESTMODSEQ"]
+        first, last = self._written.pop(key_of(now), (0, 0))
+        if (was.modseq, now.modseq) == (first - 1, last):  # nothing but what the client has put there
+            return
+        wanted = status_items(old, new, has_modseq="CONDSTORE" in self._session.enabled)
         if wanted:
             self._session.write(self._status(new, wanted))
 
@@ -222,14 +208,14 @@ class Notify:
             collection = entry.collection
             if collection is None:
                 continue
-            self._standing[_key(collection)] = _standing_of(collection)
+            self._standing[key_of(collection)] = standing_of(collection)
             if not (events := events_of(entry, self._groups)):
                 continue
             if Rights.READ not in await self._session.reach.rights(collection):
                 events -= {*MESSAGE_EVENTS, MAILBOX_METADATA}
             self._listen("changes", collection.owner)
             self._listen("metadata", collection.owner)
-            found[_key(collection)] = Known(
+            found[key_of(collection)] = Known(
                 entry.name, events, collection, entry.has_children, entry.is_subscribed
             )
             if len(found) > self._session.settings.notify_mailboxes:
@@ -247,9 +233,13 @@ class Notify:
         text = "too much to watch; nothing is told any more"
         self._session.write(status(b"*", b"OK", text, "NOTIFICATIONOVERFLOW"))
 
+    def _is_own_name(self, name: str) -> bool:
+        """Whether the command being handled is about it, or about what is above or below it."""
+        return any(f"{name}/".startswith(f"{own}/") or own.startswith(f"{name}/") for own in self.own_names)
+
     def _is_selected(self, collection: Collection) -> bool:
         selected = self._session.collection
-        return selected is not None and _key(selected) == _key(collection)
+        return selected is not None and key_of(selected) == key_of(collection)
 
     # What is heard.
 
@@ -289,12 +279,3 @@ class Notify:
             self._overflow()
         else:
             self._push()
-
-
-def _standing_of(collection: Collection) -> tuple[object, ...]:
-    """What decides where a mailbox is in the tree, and who watches it."""
-    return collection.parent, collection.name, collection.role, collection.subscribed, collection.uid_validity
-
-
-def _key(collection: Collection) -> Key:
-    return collection.owner, collection.id

@@ -21,6 +21,7 @@ from armgs_server.imap.responses import defined_flags, flag_list, number_set
 from armgs_server.imap.view import View
 from armgs_server.storage import mail_query, recent
 from armgs_server.storage.collections import Collection
+from armgs_server.storage.items import Item
 from armgs_server.storage.mail_query import MailChanges
 
 if TYPE_CHECKING:
@@ -155,6 +156,16 @@ class Updates:
         except DomainError as error:
             _log.warning("cannot read changes", error=error.text, connection=self._session.stream.id)
 
+    def wrote(self, written: Sequence[Item]) -> None:
+        """The client's own command has put these messages into a mailbox: no news to it (RFC 5465 §5)."""
+        if self.notify is not None and written:
+            self.notify.wrote(written)
+
+    def named(self, *names: str) -> None:
+        """The same of mailboxes that it has made, renamed, deleted, subscribed to."""
+        if self.notify is not None:
+            self.notify.own_names.update(names)
+
     async def _tell(self, *, may_expunge: bool, is_own: bool = False) -> None:
         notify, view = self.notify, self._session.view
         # RFC 5465 §3.1: of the selected mailbox, too, only what was asked for; but what a command of the
@@ -162,8 +173,10 @@ class Updates:
         if view is not None and (notify is None or notify.selected.messages or is_own):
             if self.stale or (view.gone and may_expunge):
                 await self._update(may_expunge=may_expunge)
-        if notify is not None and notify.stale and not self._session.is_ended:
-            await notify.tell()
+        if notify is not None and not self._session.is_ended:
+            if notify.stale:
+                await notify.tell()
+            notify.own_names.clear()
 
     async def _update(self, *, may_expunge: bool) -> None:
         session = self._session

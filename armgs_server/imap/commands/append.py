@@ -11,6 +11,7 @@ from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.message_input import MessageInput
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import number_set
+from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ async def handle_append(session: Session, cursor: Cursor) -> Ok:
     name = cursor.mailbox()
     collection, messages = await MessageInput(session, cursor).read(name, Rights.INSERT)
 
-    async def work(tx: Tx) -> list[int]:
-        return [(await message.append(tx, collection)).uid for message in messages]
+    async def work(tx: Tx) -> list[Item]:
+        return [await message.append(tx, collection) for message in messages]
 
-    uids = await session.core.store.write(work)
-    shown = number_set(uids).decode("ascii")
+    appended = await session.core.store.write(work)
+    session.updates.wrote(appended)
+    shown = number_set(item.uid for item in appended).decode("ascii")
     return Ok("APPEND completed", f"APPENDUID {collection.uid_validity} {shown}")

@@ -57,7 +57,7 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
     lesson = training.lesson_of_move(origin, target) if is_taught else None
 
     # RFC 3501 §6.4.7: all or nothing, so one transaction whatever the number.
-    async def work(tx: Tx) -> tuple[Sequence[int], Sequence[int]]:
+    async def work(tx: Tx) -> tuple[Sequence[int], Sequence[Item]]:
         into = await collections.get(tx, target.owner, target.id)
         source = await items.by_uids(tx, origin.owner, origin.id, uids)
         if len(source) < len(uids) and not by_uid:  # RFC 2180 §4.4.1
@@ -71,12 +71,13 @@ async def _transfer(session: Session, cursor: Cursor, *, by_uid: bool, is_move: 
                 await items.remove(tx, origin, uids)
         if lesson is not None and source:
             await training.add(tx, origin.owner, [item.blob for item in source], is_spam=lesson)
-        return [item.uid for item in source], [item.uid for item in arrived]
+        return [item.uid for item in source], arrived
 
-    source_uids, target_uids = await session.core.store.write(work)
+    source_uids, arrived = await session.core.store.write(work)
+    session.updates.wrote(arrived)
     if not source_uids:
         return Ok("no messages")
-    sets = b"%b %b" % (number_set(source_uids), number_set(target_uids))
+    sets = b"%b %b" % (number_set(source_uids), number_set(item.uid for item in arrived))
     code = f"COPYUID {target.uid_validity} {sets.decode('ascii')}"
     if is_move:
         # RFC 6851 §4.3: COPYUID goes before the EXPUNGE responses

@@ -81,6 +81,7 @@ async def handle_create(session: Session, cursor: Cursor) -> Ok:
         return made
 
     made = await session.core.store.write(work)
+    session.updates.named(name.removesuffix(DELIMITER))
     return Ok("CREATE completed", f"MAILBOXID ({mailbox_id(made)})")  # RFC 8474 §4.1
 
 
@@ -164,6 +165,7 @@ async def handle_delete(session: Session, cursor: Cursor) -> Ok:
             raise no(error.text, "HASCHILDREN") from error
 
     await session.core.store.write(work)
+    session.updates.named(name)
     return Ok("DELETE completed")
 
 
@@ -199,6 +201,7 @@ async def handle_rename(session: Session, cursor: Cursor) -> Ok:
         return renamed
 
     target = await session.core.store.write(work)
+    session.updates.named(old, new.removesuffix(DELIMITER))
     if is_inbox:
         await _move_all(session, found, target)
     return Ok("RENAME completed")
@@ -248,4 +251,5 @@ async def _subscribe(session: Session, cursor: Cursor, subscribed: int) -> Ok:
             await collections.update(tx, current, subscribed=subscribed)
 
     await session.core.store.write(work)
+    session.updates.named(name)
     return done

@@ -327,6 +327,29 @@ async def test_mailboxes_of_others(office: Office, watcher: Client, other: Clien
     assert await petrova.line() == b'* LIST (\\NonExistent) "/" %b' % name
 
 
+async def test_what_the_client_does_itself_is_no_news(watcher: Client, other: Client) -> None:
+    """RFC 5465 §5; what comes between is"""
+    await watcher.ok(
+        "NOTIFY SET (selected NONE) (personal (MessageNew MessageExpunge MailboxName SubscriptionChange))"
+    )
+    quiet = [
+        "CREATE Own/Below",
+        "SUBSCRIBE Own",
+        "UNSUBSCRIBE Own",
+        "RENAME Own Mine",
+        "COPY 1:2 Misc",
+        "DELETE Mine/Below",
+    ]
+    for command in quiet:
+        assert await after(watcher, command) == [], command
+    assert (await watcher.append(LETTER, "Misc")).startswith(b"OK")
+    assert await after(watcher, "NOOP") == []
+    await other.append(LETTER, "Misc")
+    assert await told(watcher) == b"* STATUS Misc (MESSAGES 4 UIDNEXT 5)"
+    await other.ok("SUBSCRIBE Mine")
+    assert await told(watcher) == b'* LIST (\\HasNoChildren \\Subscribed) "/" Mine'
+
+
 # Bounds.
 
 
