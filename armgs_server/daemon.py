@@ -176,7 +176,7 @@ class Daemon:
         self._store: Store | None = None
         self._directory: Directory | None = None
         self._maintenance: Maintenance | None = None
-        self._trimmer = Trimmer()
+        self._trimmer = Trimmer(lambda: self.core.store.release())
         self._server: Server | None = None
         self._services: list[Service] = []
         self._sockets: dict[int, list[socket.socket]] = {}

@@ -15,14 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 INTERVAL = 5.0
-GROWTH = 4 << 20  # bytes that a process has to have grown by
+GROWTH = 2 << 20  # bytes that a process has to have grown by
 _STATM = Path("/proc/self/statm")
 
 
 class Trimmer:
-    """Runs on the loop from `start` to `stop`; does nothing where the C library is another one."""
+    """Runs on the loop from `start` to `stop`; does nothing where the C library is another one.
 
-    def __init__(self) -> None:
+    `release` is called before: it frees what can be had again.
+    """
+
+    def __init__(self, release: Callable[[], None] = lambda: None) -> None:
+        self._release = release
         self._trim = _malloc_trim()
         self._timer: asyncio.TimerHandle | None = None
         self._resident = 0  # after the last time
@@ -41,6 +45,7 @@ class Trimmer:
         """Trims where that is worth while; whether it was."""
         if self._trim is None or resident() - self._resident < GROWTH:
             return False
+        self._release()
         self._trim(0)
         self._resident = resident()
         return True

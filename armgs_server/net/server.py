@@ -46,7 +46,7 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class _Endpoint:
     name: str
     sock: socket.socket
-    serve: Callable[[socket.socket, str], Awaitable[None]]
+    connect: Callable[[socket.socket, str], Awaitable[Coroutine[Any, Any, None]]]  # what it returns serves
     refusal: bytes
 
 
@@ -76,13 +76,13 @@ class Server:
             raise ValueError(f"{listener.name} needs a certificate")
         direct = tls.context if tls is not None and listener.tls == "direct" else None
 
-        async def serve(sock: socket.socket, peer: str) -> None:
+        async def connect(sock: socket.socket, peer: str) -> Coroutine[Any, Any, None]:
             stream = self._open_stream(listener, peer)
             await self._connect(lambda: stream, sock, direct)
-            await self._serve_stream(listener, stream)
+            return self._serve_stream(listener, stream)
 
         refusal = b"" if direct is not None else listener.refusal
-        self._start(_Endpoint(listener.name, sock, serve, refusal))
+        self._start(_Endpoint(listener.name, sock, connect, refusal))
 
     def listen_http(
         self,
@@ -106,16 +106,15 @@ class Server:
             listener = by_name.get(name)
             return HttpConnection(shell, peer) if listener is None else self._open_stream(listener, peer)
 
-        async def serve(sock: socket.socket, peer: str) -> None:
+        async def connect(sock: socket.socket, peer: str) -> Coroutine[Any, Any, None]:
             switch = AlpnSwitch(lambda name: choose(name, peer))
             await self._connect(lambda: switch, sock, context)
             chosen = switch.chosen
             if isinstance(chosen, Stream):
-                await self._serve_stream(by_name[switch.name], chosen)
-            else:
-                await chosen.wait_closed()
+                return self._serve_stream(by_name[switch.name], chosen)
+            return chosen.wait_closed()
 
-        self._start(_Endpoint(name, sock, serve, b""))
+        self._start(_Endpoint(name, sock, connect, b""))
 
     def _tls_of(self, listener: Listener) -> TlsContext | None:
         if self._tls is None or listener.tls == "none":
@@ -268,7 +267,7 @@ class Server:
 
     async def _serve(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
         try:
-            await endpoint.serve(sock, peer)
+            await (await endpoint.connect(sock, peer))
         except Exception as error:
             sock.close()
             if is_expected_end(error):

@@ -64,11 +64,9 @@ class Stream(asyncio.Protocol):
         tls: TlsContext | None,
         trace: Trace | None = None,
     ) -> None:
-        self.id = connection_id
-        self.peer = peer
+        self.id, self.peer = connection_id, peer
         self.is_tls = self.closing = False
-        self.deadline = NEVER
-        self.slot = 0
+        self.deadline, self.slot = NEVER, 0
         self._limits = limits
         self._deadlines = deadlines
         self._tls = tls
@@ -77,13 +75,12 @@ class Stream(asyncio.Protocol):
         self._outlet = Outlet(limits, self._watch)
         self._end_point: bytes | None = None
         self._input: list[bytes] = []
-        self._input_size = 0
+        self._input_size = self._output_size = 0
         self._reading_paused = self._eof = False
         self._reader: asyncio.Future[None] | None = None
         self._read_deadline = NEVER
         self._output: list[bytes] = []
-        self._output_size = 0
-        self._lost: asyncio.Future[None] = self._loop.create_future()
+        self._lost: asyncio.Future[None] | None = None  # there while somebody waits for the end
 
     # What a session uses.
 
@@ -157,7 +154,7 @@ class Stream(asyncio.Protocol):
             transport.abort()
             self.connection_lost(None)  # asyncio does not tell of a handshake that failed
             raise
-        if secured is None or self._lost.done():
+        if secured is None or self._outlet.is_lost:
             raise ConnectionResetError("the connection was lost during the TLS handshake")
         self._attach(secured)
         if self._output:
@@ -200,7 +197,9 @@ class Stream(asyncio.Protocol):
 
     async def wait_closed(self) -> None:
         """Returns when the connection is gone."""
-        await asyncio.shield(self._lost)
+        if not self._outlet.is_lost:
+            self._lost = self._lost or self._loop.create_future()
+            await asyncio.shield(self._lost)
 
     def conceal(self, on: bool) -> None:
         """While secrets are exchanged the trace shows `***` only."""
@@ -242,14 +241,15 @@ class Stream(asyncio.Protocol):
         self._outlet.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._lost.done():
+        if self._outlet.is_lost:
             return
-        self._lost.set_result(None)
         self._deadlines.forget(self)
         self._output, self._output_size = [], 0
         if self._trace is not None:
             self._trace.state("closed")
         self._outlet.connection_lost()
+        if self._lost is not None:
+            self._lost.set_result(None)
         self.eof_received()
 
     def deadline_passed(self) -> None:
@@ -284,7 +284,7 @@ class Stream(asyncio.Protocol):
 
     def _watch(self) -> None:
         deadline = min(self._read_deadline, self._outlet.deadline)
-        if deadline != NEVER and not self._lost.done():
+        if deadline != NEVER and not self._outlet.is_lost:
             self._deadlines.watch(self, deadline)
 
 

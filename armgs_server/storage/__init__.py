@@ -139,6 +139,10 @@ class Store:
         """See Engine.analyse."""
         await self._engine.analyse()
 
+    def release(self) -> None:
+        """See Engine.release."""
+        self._engine.release()
+
     def watch(self) -> None:
         """Begins to hear what commands beside this process change, and what a lost bus kept back."""
         self._watcher = asyncio.get_running_loop().create_task(

@@ -184,6 +184,10 @@ class SqliteEngine(Engine):
     async def analyse(self) -> None:
         """Nothing: every query here is planned by its indexes alone."""
 
+    def release(self) -> None:
+        """The reader's pages, which the next commit makes void anyway; the writer's stay good."""
+        self._reader_db.release_memory()
+
     async def close(self) -> None:
         """Commits what waits, then closes both connections."""
         if self._closed:

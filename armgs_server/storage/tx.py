@@ -145,6 +145,10 @@ class Engine(ABC):
     async def analyse(self) -> None:
         """Looks at what the tables hold now, where the engine plans by statistics: after large imports."""
 
+    def release(self) -> None:
+        """Gives back memory that only saves reading again."""
+        return
+
     async def follow_clock(self) -> None:
         """Sets storage.clock by the database's, where hosts share one. Temporary when it cannot be asked."""
         return

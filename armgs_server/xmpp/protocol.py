@@ -27,6 +27,7 @@ from armgs_server.xmpp.stanza import CLIENT, START_TAG, STREAM, XML_LANG, Mark, 
 _SLICE = 1 << 16  # fed to expat at once
 _WHITESPACE = b" \t\r\n"
 _CANNED = f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}'>"
+_NO_ATTRIBUTES: dict[str, str] = {}  # never filled
 _STANZA_DEPTH = 1
 _CHILD_DEPTH = 2
 
@@ -86,7 +87,7 @@ class Protocol:
         self._depth = 0
         self._start = 0  # expat's index where the open stanza begins
         self._name = ""
-        self._attributes: dict[str, str] = {}
+        self._attributes = _NO_ATTRIBUTES
         self._marks: list[Mark] = []
         self._child_start = 0
         self._prefixes: dict[str, str] = {}  # declared on the root, less the two we always declare
@@ -115,7 +116,7 @@ class Protocol:
         """Drop the parser (8 KB) of a stream that is quiet, or over; the next byte makes a new one."""
         if self._is_closed or self.is_between_stanzas:
             self._parser = None  # its handlers are ours: else the two would wait for the collector together
-            self._attributes, self._marks, self._buffer = {}, [], bytearray()
+            self._attributes, self._marks, self._buffer = _NO_ATTRIBUTES, [], bytearray()
 
     def _feed(self, data: bytes) -> None:
         if self._is_closed:
