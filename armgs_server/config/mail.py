@@ -78,6 +78,9 @@ class SmtpSettings:
         "on this host, mostly): what they call authentic is believed, and TLSA records count (DANE).",
     )
     sts: bool = setting(True, doc="Other domains' MTA-STS policies are fetched and kept (RFC 8461).")
+    tls_reports: bool = setting(
+        True, doc="Domains that ask are told how TLS with their servers went (RFC 8460), once a day."
+    )
     sts_mode: str = setting(
         "none",
         doc="The MTA-STS policy of our domains, served at https://mta-sts.DOMAIN.",

@@ -152,6 +152,7 @@ async def _folder(tx: Tx, owner: int) -> Collection:
     folder = await collections.by_role(tx, owner, "files", ROLE)
     if folder is not None:
         return folder
+    await accounts.hold(tx, [owner])  # another message of the same person makes it, too
     root = await collections.by_role(tx, owner, "files", "root")
     assert root is not None, "whoever may submit mail has files"
     name = await _free_name(tx, root, FOLDER)

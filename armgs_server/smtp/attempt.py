@@ -22,6 +22,7 @@ from armgs_server.smtp.protection import Mode, Protection
 from armgs_server.smtp.replies import Reply
 from armgs_server.smtp.routing import SMTP_PORT, Host, NoRoute, Routing, split_host
 from armgs_server.smtp.sts_fetch import HTTPS_PORT
+from armgs_server.smtp.tls_reports import TlsReports
 from armgs_server.storage import clock, mail
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.queue import Entry
@@ -80,11 +81,13 @@ class Attempts:
         self._core = core
         self._routing = Routing(core.config.smtp, core.config.server.hostname, smtp_port)
         self._policies = Policies(core, self._routing, https_port)
+        self.tls_reports = TlsReports(core, self._routing)
         self._outbound = Outbound(core.config, seal)
 
     async def close(self) -> None:
-        """Ends the connections to other servers."""
+        """Ends the connections to other servers; keeps what was counted."""
         await self._outbound.close()
+        await self.tls_reports.stop()
 
     async def deliver(self, entries: Sequence[Entry], now: int) -> Mapping[int, Result]:
         """The result for each row, by its id; the rows are of one message to one domain."""
@@ -136,10 +139,18 @@ class Attempts:
         self, host: Host, domain: str, message: Message, targets: Sequence[Target]
     ) -> Mapping[str, Answer]:
         if not message.needs_tls and _waives_tls(message.text):
-            wanted = Protection(Mode.MAY)
-        else:
+            return await self._outbound.send(host, message, targets, Protection(Mode.MAY))
+        wanted = Protection()
+        try:
             wanted = await self._policies.protection(domain, host, needs_tls=message.needs_tls)
-        return await self._outbound.send(host, message, targets, wanted)
+            answers = await self._outbound.send(host, message, targets, wanted)
+        except NoTls as error:
+            self.tls_reports.note(domain, host.name, error.policy or wanted.policy, error.kind)
+            if not wanted.is_tested:
+                raise
+            return await self._outbound.send(host, message, targets, Protection(Mode.MAY))
+        self.tls_reports.note(domain, host.name, wanted.policy)
+        return answers
 
 
 async def plans(delivery: Delivery, entry: Entry, result: Result, now: int) -> Mapping[int, Plan]:

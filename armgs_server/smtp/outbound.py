@@ -40,9 +40,10 @@ class Unreachable(Exception):
 class NoTls(Unreachable):
     """TLS with the server has failed; `kind` is the result type of RFC 8460 §4.3."""
 
-    def __init__(self, text: str, kind: str = "validation-failure") -> None:
+    def __init__(self, text: str, kind: str = "validation-failure", policy: str = "") -> None:
         super().__init__(text)
         self.kind = kind
+        self.policy = policy  # which one forbids the host before it is talked to
 
 
 @dataclass(frozen=True, slots=True)

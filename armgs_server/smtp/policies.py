@@ -47,13 +47,15 @@ class Policies:
         if dane is not None:
             return dane if dane.is_authenticated or not needs_tls else Protection(Mode.VERIFY)
         policy = await self.sts_policy(domain)
-        if policy is None or policy.mode is not sts.Mode.ENFORCE:
+        if policy is None or policy.mode is sts.Mode.NONE:
             return Protection(own)
+        if policy.mode is sts.Mode.TESTING:
+            return Protection(Mode.VERIFY, policy="sts", is_tested=own is not Mode.VERIFY)
         if not policy.allows(host.name):
             raise NoTls(
-                f"{host.name} is not a server that the policy of {domain} names", "sts-policy-invalid"
+                f"{host.name} is not a server that the policy of {domain} names", "validation-failure", "sts"
             )
-        return Protection(Mode.VERIFY)
+        return Protection(Mode.VERIFY, policy="sts")
 
     async def sts_policy(self, domain: str) -> sts.Policy | None:
         """The MTA-STS policy that holds for a domain now."""
@@ -74,13 +76,14 @@ class Policies:
         try:
             records = await self._routing.tlsa(host)
         except NoRoute as error:
-            raise NoTls(f"{host.name}: its TLSA records cannot be had", "dnssec-invalid") from error
+            text = f"{host.name}: its TLSA records cannot be had"
+            raise NoTls(text, "dnssec-invalid", "tlsa") from error
         if not records:
             return None
         usable = tuple(record for record in records if record.is_usable)
         if not usable:  # §2.2: encryption is mandatory then, authentication impossible
-            return Protection(Mode.ENCRYPT)
-        return Protection(Mode.DANE, usable, (host.name, domain))
+            return Protection(Mode.ENCRYPT, policy="tlsa")
+        return Protection(Mode.DANE, usable, (host.name, domain), "tlsa")
 
     async def _find_policy(self, domain: str, now: int) -> sts.Policy | None:
         store = self._core.store

@@ -35,6 +35,8 @@ class Protection:
     mode: Mode = Mode.MAY
     tlsa: tuple[Tlsa, ...] = ()
     names: tuple[str, ...] = ()
+    policy: str = ""  # whose demand it is: sts, tlsa (RFC 8460 §4.2), or nobody's but ours
+    is_tested: bool = False  # a failure is reported, and the mail goes all the same (RFC 8461 §5)
 
     @property
     def is_mandatory(self) -> bool:

@@ -71,6 +71,7 @@ class Relay:
         """Begins to send."""
         self._unsubscribe = self._core.store.bus.subscribe(queue.TOPIC, lambda data: self._wake.set())
         self._runner = asyncio.create_task(self._run(), name="relay")
+        self._sending.tls_reports.start()
 
     async def stop(self) -> None:
         """Ends; what was being sent is given back."""

@@ -26,6 +26,7 @@ class SmtpService:
         self._core = core
         self._sessions: set[Session] = set()
         judge, self._sealer, self._trainer = Judge(core), Sealer(core), Trainer(core)
+        self._reporter = judge.reporter
         self._delivery = Delivery(core, judge.judge, self._sealer.seal, judge.is_needed)
         self._relay = Relay(self._delivery)
         self._unsubscribe: Callable[[], None] | None = None
@@ -54,6 +55,7 @@ class SmtpService:
         self._sealer.start()
         self._delivery.filing.start()
         await self._trainer.start()
+        await self._reporter.start()
         await self._relay.start()
 
     async def stop(self) -> None:
@@ -62,6 +64,7 @@ class SmtpService:
             self._unsubscribe()
         await self._relay.stop()
         await self._trainer.stop()
+        await self._reporter.stop()
         self._sealer.stop()
         self._delivery.filing.stop()
         for session in list(self._sessions):

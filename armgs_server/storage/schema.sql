@@ -558,6 +558,16 @@ CREATE TABLE queue (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX queue_next ON queue (next_attempt);
+-- RFC 8460: how TLS with other domains' mail servers went, until it is reported.
+CREATE TABLE tls_result (
+  domain   TEXT    NOT NULL,
+  day      INTEGER NOT NULL,                    -- since 1970, UTC
+  policy   TEXT    NOT NULL,                    -- sts tlsa
+  host     TEXT    NOT NULL,
+  kind     TEXT    NOT NULL,                    -- result type of RFC 8460 §4.3; '' = success
+  sessions INTEGER NOT NULL,
+  PRIMARY KEY (domain, day, policy, host, kind)
+);
 -- RFC 8461 §5.1: what other domains demand of who brings them mail, kept as long as they say.
 CREATE TABLE sts_policy (
   domain   TEXT    NOT NULL PRIMARY KEY,
@@ -627,6 +637,15 @@ CREATE TABLE absence (
   outside TEXT    NOT NULL,                     -- what others are told; '' = nothing
   deputy  INTEGER NOT NULL                      -- a principal; 0 = nobody
 );
+
+-- What became of mail under other domains, until it is reported to them (RFC 9990).
+CREATE TABLE dmarc_result (
+  domain   TEXT    NOT NULL,                    -- whose policy was asked
+  day      INTEGER NOT NULL,                    -- days since 1970, UTC
+  detail   TEXT    NOT NULL,                    -- JSON: trust.aggregate.Observation
+  messages INTEGER NOT NULL,
+  PRIMARY KEY (domain, day, detail)
+) WITHOUT ROWID;
 
 -- The directory: everything that has a name and may own, belong or be allowed.
 CREATE TABLE principal (
