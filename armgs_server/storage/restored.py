@@ -100,12 +100,23 @@ async def _has_room(tx: Tx, owner: int, arriving: Sequence[Item]) -> bool:
 async def _place(tx: Tx, origin: Collection) -> Collection:
     """The mailbox here that stands for another."""
     path = [above.name for above in reversed(await collections.ancestors(tx, origin))]
-    place = await _top(tx, origin.owner)
+    top = await collections.by_role(tx, origin.owner, KIND, RESTORED)
+    place = None if top is None else await collections.by_path(tx, origin.owner, KIND, path, top.id)
+    if place is None:
+        await accounts.hold(tx, [origin.owner])  # whoever expunges elsewhere makes the same ones
+        place = await _make(tx, origin.owner, path)
+    if mailboxes.is_empty_name(place):
+        place = await mailboxes.revive(tx, place, RESTORED, 1)
+    return place
+
+
+async def _make(tx: Tx, owner: int, path: Sequence[str]) -> Collection:
+    place = await _top(tx, owner)
     for level, name in enumerate(path, 1):
-        below = await collections.find(tx, origin.owner, KIND, name, place.id)
+        below = await collections.find(tx, owner, KIND, name, place.id)
         place = below or await collections.create(
             tx,
-            origin.owner,
+            owner,
             KIND,
             name,
             parent=place.id,
@@ -113,8 +124,6 @@ async def _place(tx: Tx, origin: Collection) -> Collection:
             data={mailboxes.MARK: True} if level < len(path) else {},
             subscribed=int(level == len(path)),
         )
-    if mailboxes.is_empty_name(place):
-        place = await mailboxes.revive(tx, place, RESTORED, 1)
     return place
 
 

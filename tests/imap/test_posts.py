@@ -59,7 +59,8 @@ async def test_who_holds_the_post_works_in_its_mailboxes(office: Office) -> None
     assert (await other.no(f"SELECT Shared/nobody@{DOMAIN}/INBOX")).startswith(b"NO [NONEXISTENT]")
 
 
-async def test_who_leaves_the_post_is_shown_out(office: Office) -> None:
+async def test_who_leaves_the_post_is_shown_out(store_url: str, offices: Offices) -> None:
+    office = await offices(store_url)
     post = await make(office, IVANOV, PETROVA)
     await deliver(office, post)
     idling, asking, staying = await office.login(), await office.login(), await office.login(PETROVA)

@@ -10,8 +10,8 @@ from tests.imap.conftest import Offices
 LETTER = b"Subject: letter\r\n\r\ntext\r\n"
 
 
-async def make(offices: Offices) -> Office:
-    return await offices(imap={"undelete_days": 30})
+async def make(offices: Offices, url: str = "sqlite") -> Office:
+    return await offices(url, imap={"undelete_days": 30})
 
 
 async def expunged(office: Office, mailbox: str = "INBOX") -> Client:
@@ -24,8 +24,8 @@ async def expunged(office: Office, mailbox: str = "INBOX") -> Client:
     return client
 
 
-async def test_a_person_takes_a_message_back(offices: Offices) -> None:
-    office = await make(offices)
+async def test_a_person_takes_a_message_back(store_url: str, offices: Offices) -> None:
+    office = await make(offices, store_url)
     watcher = await office.login(mailbox="INBOX")
     client = await expunged(office)
     assert rb'* LIST (\HasNoChildren) "/" Restored/INBOX' in await client.ok('LIST "" "Restored/*"')

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from armgs_server.errors import Invalid
@@ -108,6 +110,22 @@ async def test_rules_file_nothing_there(store: Store) -> None:
         with pytest.raises(Invalid):
             await store.write(lambda tx, name=name: rules_mailboxes.make(tx, OWNER, name))
     assert len(await store.read(lambda tx: restored.mailboxes_of(tx, OWNER))) == 1
+
+
+async def test_several_mailboxes_lose_something_at_once(store: Store) -> None:
+    await provision(store)
+    found = [
+        await put(store, number, role) for number, role in enumerate(("inbox", "sent", "archive", "junk"))
+    ]
+    await asyncio.gather(*(throw(store, item) for item in found))
+    places = await store.read(lambda tx: restored.mailboxes_of(tx, OWNER))
+    assert sorted((path[0], each.items) for each, path in places) == [
+        ("Archive", 1),
+        ("INBOX", 1),
+        ("Junk", 1),
+        ("Sent", 1),
+    ]
+    assert (await usage(store)).items == 0
 
 
 async def test_a_name_that_is_taken(store: Store) -> None:
