@@ -45,6 +45,10 @@ class TrustSettings:
     checks_at_once: int = setting(
         100, doc="Messages being judged at the same time by one worker; others wait.", minimum=1
     )
+    reports: bool = setting(
+        False,
+        doc="Domains that ask for it (rua=) are told once a day what came under their name (RFC 9990).",
+    )
     sign: bool = setting(
         True,
         doc="Mail to other domains is signed, where `armgs dkim` has made a key for the author's domain.",

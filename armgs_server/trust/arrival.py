@@ -26,6 +26,7 @@ from armgs_server.trust.filters import Filters
 from armgs_server.trust.lookups import Lookups
 from armgs_server.trust.model import Arrival, Refusal, Verdict
 from armgs_server.trust.opinion import Opinion, field
+from armgs_server.trust.reporter import Reporter
 
 _AMBIGUOUS = Refusal(550, "5.7.1", "The message must have one From: field, well-formed")
 _NOT_PROVEN = Refusal(
@@ -46,6 +47,7 @@ class Judge:
         self._core = core
         self._lookups = Lookups(core.config)
         self._filters = Filters(core.config)
+        self.reporter = Reporter(core, self._lookups)
         self._places = asyncio.Semaphore(core.config.trust.checks_at_once)
 
     def is_needed(self, peer: str) -> bool:
@@ -80,6 +82,9 @@ class Judge:
                 return Verdict(refusal=_AMBIGUOUS)
             findings = await checks.run(self._lookups, self._core.config, arrival, head)
             answer = self._believe(findings, arrival)
+            is_refused = isinstance(answer, Refusal)
+            if settings.reports and answer is not _COME_AGAIN:
+                self.reporter.note(findings, arrival, is_refused=is_refused, is_junk=answer is True)
             if isinstance(answer, Refusal):
                 return Verdict(refusal=answer)
             is_junk = answer

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from armgs_server.errors import Invalid, Temporary
+from armgs_server.formats import addresses
 from armgs_server.trust.lookups import Lookups
 from armgs_server.trust.tags import parse_tags, without_blanks
 
 POLICIES = ("none", "quarantine", "reject")
 # RFC 9989 §4.10: a name of eight labels or more is cut to seven above itself.
 WALKED_LABELS = 8
+# Addresses that one domain may have reports sent to.
+REPORT_ADDRESSES = 2
 # t=y asks for one level less (RFC 9989 §4.7).
 _LOWER = {"reject": "quarantine", "quarantine": "none", "none": "none"}
 
@@ -45,6 +48,7 @@ class Outcome:
     policy: str = ""
     organizational_domain: str = ""
     record: Record | None = None
+    policy_domain: str = ""  # where the record was found
     aligned_spf: bool = False
     aligned_dkim: bool = False
 
@@ -74,7 +78,7 @@ def parse_record(text: str) -> Record:
     tags = {name.lower(): without_blanks(value) for name, value in parse_tags(text).items()}
     if not tags or next(iter(tags)) != "v" or tags["v"] != "DMARC1":
         raise Invalid("the version is not DMARC1")
-    addresses = tuple(
+    wanted = tuple(
         uri[len("mailto:") :].partition("!")[0]
         for uri in tags.get("rua", "").split(",")
         if uri.lower().startswith("mailto:")
@@ -89,7 +93,7 @@ def parse_record(text: str) -> Record:
         is_strict_spf=tags.get("aspf", "r").lower() == "s",
         psd=tags.get("psd", "u").lower(),
         is_testing=tags.get("t", "n").lower() == "y",
-        report_addresses=addresses,
+        report_addresses=wanted,
     )
 
 
@@ -103,7 +107,7 @@ async def evaluate(
         found = await _find_policy(lookups, walk)
         if found is None:
             return Outcome("none", author_domain, organizational_domain=organizational)
-        record, policy = found
+        record, policy, policy_domain = found
         spf = bool(spf_domain) and await _is_aligned(lookups, spf_domain, walk, record.is_strict_spf)
         dkim = False
         for domain in dict.fromkeys(dkim_domains):
@@ -113,22 +117,42 @@ async def evaluate(
     if record.is_testing:
         policy = _LOWER[policy]
     result = "pass" if spf or dkim else "fail"
-    return Outcome(result, author_domain, policy, organizational, record, spf, dkim)
+    return Outcome(result, author_domain, policy, organizational, record, policy_domain, spf, dkim)
 
 
-async def _find_policy(lookups: Lookups, walk: _Walk) -> tuple[Record, str] | None:
+async def report_addresses(lookups: Lookups, domain: str) -> tuple[Record, tuple[str, ...]] | None:
+    """The domain's record and who is to get its reports; addresses elsewhere only where that domain says so
+    (RFC 9990 §4). None where there is no record."""
+    record = await _record(lookups, domain)
+    if record is None:
+        return None
+    wanted = []
+    for address in record.report_addresses[:REPORT_ADDRESSES]:
+        if not addresses.is_valid(address):
+            continue
+        there = addresses.to_ascii(address.rpartition("@")[2]).lower()
+        author, receiver = await _walk(lookups, domain), await _walk(lookups, there)
+        if author.organizational_domain == receiver.organizational_domain or any(
+            text.startswith(b"v=DMARC1") for text in await lookups.texts(f"{domain}._report._dmarc.{there}")
+        ):
+            wanted.append(address)
+    return record, tuple(wanted)
+
+
+async def _find_policy(lookups: Lookups, walk: _Walk) -> tuple[Record, str, str] | None:
     """RFC 9989 §4.10.1: of the author's domain, else of the Organizational Domain, else of the suffix."""
     if walk.start in walk.records:
         record = walk.records[walk.start]
-        return record, record.policy
-    above = walk.records.get(walk.organizational_domain)
-    if above is None:
-        above = next((record for record in walk.records.values() if record.psd == "y"), None)
-    if above is None:
+        return record, record.policy, walk.start
+    domain = walk.organizational_domain
+    if domain not in walk.records:
+        domain = next((name for name, record in walk.records.items() if record.psd == "y"), "")
+    if not domain:
         return None
+    above = walk.records[domain]
     if above.absent_policy == above.subdomain_policy or await lookups.exists(walk.start):
-        return above, above.subdomain_policy
-    return above, above.absent_policy
+        return above, above.subdomain_policy, domain
+    return above, above.absent_policy, domain
 
 
 async def _is_aligned(lookups: Lookups, domain: str, author: _Walk, is_strict: bool) -> bool:
