@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from armgs_server.net.certificates import make_certificates
 from armgs_server.service import Core
 from armgs_server.smtp.attempt import Attempts, Result
-from armgs_server.storage import clock, queue, sts_policies
+from armgs_server.storage import clock, queue, sts_policies, tls_results
 from tests.name_server import name_server
 from tests.smtp.conftest import MakeCore
 from tests.smtp.relaying import enqueue
@@ -123,6 +123,15 @@ async def deliver(
         return result
     finally:
         await attempts.close()
+
+
+async def observed(elsewhere: Elsewhere) -> dict[tuple[str, str], int]:
+    """What would be reported to the domain, by policy and result."""
+    assert elsewhere.core is not None
+    store = elsewhere.core.store
+    [(domain, day)] = await store.read(lambda tx: tls_results.days_before(tx, 1 << 40))
+    counts = await store.read(lambda tx: tls_results.of_day(tx, domain, day))
+    return {(each.policy, each.kind): count for each, count in counts.items()}
 
 
 async def test_the_certificate_that_the_dns_names(make_core: MakeCore, elsewhere: Elsewhere) -> None:
@@ -249,6 +258,18 @@ async def test_a_policy_in_testing_hinders_nothing(make_core: MakeCore, elsewher
     elsewhere.policy = POLICY.replace("enforce", "testing")
     async with _running(elsewhere, tls=False):
         assert (await deliver(make_core, elsewhere)).is_delivered
+    assert await observed(elsewhere) == {("sts", "starttls-not-supported"): 1}  # but is told
+
+
+async def test_how_tls_went_is_counted(make_core: MakeCore, elsewhere: Elsewhere) -> None:
+    elsewhere.authentic = ("other.example.",)
+    async with _running(elsewhere, tls=True):
+        assert (await deliver(make_core, elsewhere)).is_delivered  # no policy: nothing to tell
+        elsewhere.tlsa(f"3 1 1 {elsewhere.key_digest}")
+        assert (await deliver(make_core, elsewhere)).is_delivered
+        elsewhere.tlsa(f"3 1 1 {'00' * 32}")
+        assert not (await deliver(make_core, elsewhere)).is_delivered
+    assert await observed(elsewhere) == {("tlsa", ""): 1, ("tlsa", "validation-failure"): 1}
 
 
 async def test_what_must_be_protected_goes_no_further_than_that(
