@@ -252,6 +252,26 @@ async def test_mail_for_a_detail_is_seen_by_its_envelope(world: World) -> None:
     assert await counts(world) == {"shop": 1}
 
 
+async def test_it_is_the_same_on_both_engines(tmp_path: Path, store_url: str) -> None:
+    script = """require ["fileinto", "mailbox", "imap4flags", "duplicate", "vacation", "extlists", "include",
+            "special-use", "mboxmetadata", "copy"];
+        if duplicate { discard; stop; }
+        if address :list "to" "urn:ietf:params:sieve:addrbook:default" { discard; stop; }
+        if metadataexists "INBOX" "/private/comment" { discard; stop; }
+        if not specialuse_exists "\\\\Junk" { discard; stop; }
+        include :optional "nothing";
+        vacation "away";
+        redirect :copy "away@else.example";
+        fileinto :create :flags "work" "A/Б";"""
+    settings = {"smtp": {"relay_routes": ["*=127.0.0.1:1"]}}
+    async with World(tmp_path, store_url=store_url, settings=settings) as world:
+        await put_script(world, script)
+        for _ in range(2):
+            await send(world, message(Message_ID="<1@x>"))
+        assert await counts(world) == {"A/Б": 1}
+        assert [recipient for _, recipient, _ in await queued(world)] == [OUTSIDER, "away@else.example"]
+
+
 async def test_a_deleted_person_takes_the_rules_along(world: World) -> None:
     await deliver(world, 'require "duplicate"; if duplicate { discard; }', message(Message_ID="<1@x>"))
     owner = await person_id(world)
