@@ -121,7 +121,7 @@ def serialise_message(period: Period, domain: str, recipient: str, report: bytes
     message["From"] = period.address
     message["To"] = recipient
     message["Subject"] = (
-        f"Report Domain: {domain} Submitter: {period.organization} Report-ID: {period.report_id}"
+        f"Report Domain: {domain} Submitter: {period.organization} Report-ID: <{period.report_id}>"
     )
     message["Date"] = format_datetime(moment)
     message["Message-ID"] = f"<{period.report_id}>"
