@@ -68,7 +68,7 @@ class BenchServer:
         return sum(map(cpu_of, family(self.process.pid)))
 
     def memory(self) -> float:
-        """Resident memory in KB, all workers (what only they have, and their share)."""
+        """Memory in KB, all workers: what is theirs alone, without code and files."""
         return sum(map(memory_of, family(self.process.pid)))
 
     def client_context(self) -> ssl.SSLContext:
@@ -95,10 +95,13 @@ def cpu_of(pid: int) -> float:
 
 
 def memory_of(pid: int) -> float:
-    """Proportional set size in KB, or the resident size where the kernel does not tell."""
+    """Anonymous memory in KB, or the resident size where the kernel does not tell.
+
+    The proportional size of libraries changes when any other process that uses them begins or ends.
+    """
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith("Pss_Anon:"):
                 return float(line.split()[1])
     except OSError as error:
         print(f"no smaps_rollup ({error}), resident size instead", file=sys.stderr)

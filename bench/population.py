@@ -39,9 +39,9 @@ async def make(count: int, store: Store, directory: Directory) -> None:
 
 
 async def make_strangers(count: int, store: Store, directory: Directory) -> None:
-    """`count` people of the first department who have no colleagues: each is a unit."""
+    """`count` people of the first department who have no colleagues: they are in no unit."""
     credentials = await directory.auth.passwords.credentials(PASSWORD)
-    await _in_units(store, directory, [address(number) for number in range(count)], 1, credentials)
+    await _in_units(store, directory, [address(number) for number in range(count)], 0, credentials)
 
 
 async def _in_units(
@@ -51,11 +51,12 @@ async def _in_units(
     size: int,
     credentials: Sequence[Credential],
 ) -> None:
-    """People of one domain, so many to a unit, each unit with a head where there is somebody to lead."""
+    """People of one domain, so many to a unit, each unit with a head; with `size` 0 in no unit."""
     department = directory.domains[addresses[0].partition("@")[2]]
     units = [
         (await directory.create_unit(department, f"Unit of {addresses[first]}")).id
-        for first in range(0, len(addresses), size)
+        for first in range(0, len(addresses), size or len(addresses))
+        if size
     ]
 
     async def work(tx: Tx) -> None:
@@ -64,9 +65,9 @@ async def _in_units(
                 tx,
                 each,
                 each.partition("@")[0],
-                unit=units[place // size],
+                unit=units[place // size] if size else 0,
                 post="specialist",
-                head=size > 1 and place % size == 0,
+                head=bool(size) and place % size == 0,
                 data={},
                 credentials=credentials,
                 quota=0,
