@@ -186,6 +186,7 @@ class Relay:
         plans = {
             entry.id: await attempt.plans(self._delivery, entry, result, now) for entry, result in outcomes
         }
+        reported = [(report, await reports.plans(self._delivery, report, now)) for report in prepared]
 
         async def work(tx: Tx) -> None:
             for entry, result in outcomes:
@@ -196,8 +197,8 @@ class Relay:
             for entry in late:
                 await queue.annotate(tx, entry, {**entry.data, "warned": True})
             await queue.finish(tx, [entry for entry, result in outcomes if result.is_final])
-            for report in prepared:
-                await reports.place(tx, self._delivery, report, now)
+            for report, filed in reported:
+                await reports.place(tx, self._delivery, report, now, filed)
 
         await self._core.store.write(work)
         for entry, result in outcomes:

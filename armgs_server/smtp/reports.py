@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from armgs_server import log
 from armgs_server.errors import NotFound
 from armgs_server.formats import addresses, mime
+from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
 from armgs_server.smtp import dsn, header, policy
 from armgs_server.smtp.attempt import Result
 from armgs_server.smtp.copies import Envelope, Stored, plan_copies
-from armgs_server.smtp.delivery import Delivery
+from armgs_server.smtp.delivery import NO_PLANS, Delivery
 from armgs_server.smtp.dsn import Outcome, Report
 from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.replies import Reply
@@ -102,10 +103,17 @@ async def make(core: Core, subject: Subject, outcomes: Sequence[Outcome], now: i
     return Prepared([Stored(copy, ref, index, len(top))], subject.needs_tls)
 
 
-async def place(tx: Tx, delivery: Delivery, prepared: Prepared, now: int) -> None:
+async def plans(delivery: Delivery, prepared: Prepared, now: int) -> Mapping[int, Plan]:
+    """What the rules of the sender make of the report."""
+    return await delivery.filing.plans(Envelope("", is_8bit=True), prepared.stored, now)
+
+
+async def place(
+    tx: Tx, delivery: Delivery, prepared: Prepared, now: int, plans: Mapping[int, Plan] = NO_PLANS
+) -> None:
     """Delivers the report within the transaction that finishes the rows."""
     envelope = Envelope("", is_8bit=True, needs_tls=prepared.needs_tls)
-    await delivery.place(tx, envelope, prepared.stored, now, may_wait=True)
+    await delivery.place(tx, envelope, prepared.stored, now, may_wait=True, plans=plans)
 
 
 def _action(entry: Entry, result: Result, is_late: bool) -> str:

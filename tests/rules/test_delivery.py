@@ -242,6 +242,17 @@ async def test_a_full_mailbox_lets_the_message_wait(world: World) -> None:
     await wait_for(world, PETROVA, "Archive")
 
 
+async def test_a_report_of_failure_meets_the_rules_of_who_is_told(world: World) -> None:
+    script = """require ["fileinto", "envelope", "mailbox"];
+        if envelope "from" "" { fileinto :create "Returned"; }"""
+    await put_script(world, script)
+    await put_script(world, f'redirect "{IVANOV}";', SIDOROV)
+    await put_script(world, 'require "reject"; reject "No";', IVANOV)
+    await send(world, message(From=PETROVA), SIDOROV, sender=PETROVA)
+    [report] = await wait_for(world, PETROVA, "Returned")
+    assert b"report-type=disposition-notification" in report
+
+
 async def test_mail_for_a_detail_is_seen_by_its_envelope(world: World) -> None:
     script = """require ["envelope", "subaddress", "fileinto", "variables", "mailbox"];
         if envelope :matches :detail "to" "*" { fileinto :create "${1}"; }"""

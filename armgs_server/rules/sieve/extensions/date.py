@@ -17,6 +17,9 @@ from armgs_server.rules.sieve.program import Node, Value
 from armgs_server.storage import clock
 
 _ZONE: Final = re.compile(r"([+-])([0-9]{2})([0-5][0-9])")
+# RFC 5322 §4.3: comments and white space may stand between all the parts of an obsolete date.
+_COMMENT: Final = re.compile(r"\([^()]*\)")
+_COLON: Final = re.compile(r"[ \t]*:[ \t]*")
 _MJD_OF_ORDINAL: Final = 678576  # day 1 of the common era in the Modified Julian calendar is -678575
 
 
@@ -85,7 +88,8 @@ def _in_zone(run: Run, node: Node, moment: datetime) -> datetime:
 
 def parse_moment(value: bytes) -> datetime | None:
     """A date-time, alone or behind the last semicolon of a field (RFC 5260 §4)."""
-    text = value.decode("latin-1").rpartition(";")[2].strip()
+    text = _COMMENT.sub(" ", value.decode("latin-1").rpartition(";")[2])
+    text = _COLON.sub(":", text).strip()
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
