@@ -16,7 +16,9 @@ Offices = Callable[..., Awaitable[Office]]
 
 
 @pytest.fixture
-async def offices(tmp_path: Path) -> AsyncIterator[Offices]:
+async def offices(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Offices]:
+    if "store_url" in request.fixturenames:  # a database must outlive the services that write to it
+        request.getfixturevalue("store_url")
     made: list[Office] = []
     stores: list[Store] = []
 
