@@ -23,6 +23,7 @@ from armgs_server.storage import (
     keeping,
     leases,
     locks,
+    queue,
     restored,
     sts_policies,
     traces,
@@ -67,6 +68,12 @@ async def extend_calendars(store: Store) -> int:
     return await calindex_window.extend(store)
 
 
+async def release_held(store: Store) -> int:
+    """Mail that no moderator of a list has looked at in time."""
+    now = clock.now()
+    return await store.write(lambda tx: queue.release_expired(tx, now))
+
+
 async def forget_policies(store: Store) -> int:
     """Other domains' MTA-STS policies whose time is over."""
     now = clock.now()
@@ -89,7 +96,8 @@ async def remove_old(store: Store) -> int:
                 break
             after = page[-1]
             for owner in page:
-                count += await _all(store, partial(holds.expire, owner=owner, rule=rule), holds.BATCH)
+                if await store.read(partial(holds.has_old, owner=owner, rule=rule)):
+                    count += await _all(store, partial(holds.expire, owner=owner, rule=rule), holds.BATCH)
     return count
 
 
@@ -109,6 +117,7 @@ JOBS: tuple[Job, ...] = (
     Job("extend calendars", 86400, extend_calendars),
     Job("forget what was kept", 3600, forget_kept),
     Job("forget policies", 86400, forget_policies),
+    Job("release what no moderator has seen", 3600, release_held),
     Job("remove what is old", 21600, remove_old),
 )
 
@@ -124,7 +133,15 @@ def jobs(config: Config) -> tuple[Job, ...]:
     async def empty_restored(store: Store) -> int:
         """Expunged mail whose time is over; how many messages."""
         days = config.imap.undelete_days
-        return await _all(store, partial(restored.expire, days=days), restored.BATCH)
+        count, after = 0, (0, 0)
+        while True:
+            old, further = await store.read(partial(restored.due, days=days, after=after))
+            for owner, number in old:
+                work = partial(restored.expire, owner=owner, number=number, days=days)
+                count += await _all(store, work, restored.BATCH)
+            if further is None:
+                return count
+            after = further
 
     return (*JOBS, Job("empty trash", 3600, empty_trash), Job("empty Restored", 3600, empty_restored))
 

@@ -202,6 +202,8 @@ async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
 
 async def _deliver_to_list(core: Core, entry: Entry, text: bytes) -> Result:
     """A moderator has let it through: the bytes are the members' already."""
+    if not entry.data.get("approved"):
+        return Result(replies.NOT_A_POSTER_550.enhanced, "No moderator has decided in time")
     group = await core.directory.by_id(int(entry.data["list"]))
     members = await core.directory.members(group) if group is not None else ()
     owners = tuple(sorted({member.id for member in members if not member.disabled}))

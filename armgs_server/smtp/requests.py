@@ -72,8 +72,7 @@ async def tell_moderators(delivery: Delivery, held: Stored, sender: str, subject
     core = delivery.core
     group = await core.directory.by_id(mail_list.id)
     path = held.copy.destinations[0].path
-    waiting = await core.store.read(lambda tx: queue.scan(tx, recipient=path))
-    entry = next((each for each in reversed(waiting) if each.blob == held.ref.hash), None)
+    entry = await core.store.read(lambda tx: queue.find(tx, path, held.ref.hash))
     if group is None or entry is None:
         return
     moderators = [await core.directory.by_id(owner) for owner in await lists.caretakers(core, group)]
@@ -133,6 +132,7 @@ async def _decide(core: Core, mail_list: MailList, is_approved: bool, words: lis
         if entry is None or entry.data.get("list") != mail_list.id or not entry.is_held:
             return None
         if is_approved:
+            await queue.annotate(tx, entry, {**entry.data, "approved": True})
             await queue.retry(tx, [entry], now, lifetime)
         else:
             await queue.finish(tx, [entry])

@@ -81,7 +81,7 @@ async def handle_end(session: Session) -> None:
     if any(answer.is_positive for answer in answers):
         session.errors = 0
     for answer in answers:
-        if answer.is_positive:
+        if answer.is_positive or session.role.is_lmtp:  # a full mailbox is no error of the client
             session.send(answer)
         else:
             session.fail(answer)

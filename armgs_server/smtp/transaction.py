@@ -107,7 +107,12 @@ class Transaction:
             _log.info("message refused by its recipient", id=f"{self._id:x}")
             return error.reply
         self._late = full
-        await self._ask_lists(stored)
+        try:
+            await self._ask_lists(stored)
+        except DomainError as error:
+            if not stored:  # nothing else was asked for: the client comes again
+                raise
+            _log.warning("request not done", id=f"{self._id:x}", error=error)
         delivered = [each for each in self.recipients if "SUCCESS" in each.notify and not each.is_remote]
         if delivered and self.sender is not None:
             told = [each for each in delivered if full.isdisjoint(each.owners)]

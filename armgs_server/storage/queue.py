@@ -189,6 +189,31 @@ async def get(tx: Tx, id_: int) -> Entry | None:
     return _entry(row) if row is not None else None
 
 
+async def find(tx: Tx, recipient: str, blob: bytes) -> Entry | None:
+    """The last row of a message to a recipient."""
+    row = await tx.row(
+        f"SELECT {COLUMNS} FROM queue WHERE recipient = ? AND blob = ? ORDER BY id DESC LIMIT 1",
+        recipient,
+        blob,
+    )
+    return _entry(row) if row is not None else None
+
+
+async def release_expired(tx: Tx, now: int) -> int:
+    """What was held for a moderator until its time was over is tried, which ends it; how many.
+
+    What an administrator holds is held until it is released.
+    """
+    rows = await tx.rows(
+        f"SELECT {COLUMNS} FROM queue WHERE next_attempt >= ? AND expires <= ? LIMIT 1000", HELD, now
+    )
+    over = [entry for entry in map(_entry, rows) if "list" in entry.data]
+    await _move(tx, over, now)
+    if over:
+        tx.publish(TOPIC, b"")
+    return len(over)
+
+
 async def _move(tx: Tx, entries: Iterable[Entry], next_attempt: int) -> None:
     await tx.executemany(
         "UPDATE queue SET next_attempt = ? WHERE owner = ? AND id = ?",

@@ -15,7 +15,8 @@ from armgs_server.directory.people import Change
 from armgs_server.errors import Invalid
 from armgs_server.smtp import lists
 from armgs_server.smtp.lists import MailList, Rules
-from armgs_server.storage import queue
+from armgs_server.storage import clock, queue
+from armgs_server.storage.tx import Tx
 from tests.smtp.client import Client, inbox, wait_for_mail
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 
@@ -171,3 +172,29 @@ async def test_what_programs_answer_is_not_for_lists(world: World) -> None:
     answer = await submit(world, IVANOV, LIST, "away", "Auto-Submitted: auto-replied")
     assert answer.startswith("550 5.7.1 ")
     assert (await submit(world, IVANOV, LIST, "cron", "Auto-Submitted: auto-generated")).startswith("250 ")
+
+
+async def test_what_nobody_decides_comes_back_to_who_should_have(world: World) -> None:
+    await make_list(world, PETROVA, post="moderators", is_moderated=True, moderators=(SIDOROV,))
+    assert (await submit(world, IVANOV, LIST, "Пикник")).startswith("250 ")
+    await wait_for_mail(world, SIDOROV)
+    [entry] = await world.store.read(queue.scan)
+    assert await world.store.write(lambda tx: queue.release_expired(tx, entry.expires)) == 1
+    await world.store.write(lambda tx: queue.retry(tx, [entry], clock.now(), 0))
+    _, report = await wait_for_mail(world, SIDOROV, 2)
+    assert read(report).get_content_type() == "multipart/report"
+    assert b"No moderator has decided in time" in report
+    assert await inbox(world, PETROVA) == []
+
+
+async def test_an_administrator_may_decide_too(world: World) -> None:
+    await make_list(world, PETROVA, post="moderators", is_moderated=True)
+    assert (await submit(world, IVANOV, LIST, "Пикник")).startswith("250 ")
+    [entry] = await world.store.read(queue.scan)
+
+    async def release(tx: Tx) -> None:
+        await queue.annotate(tx, entry, {**entry.data, "approved": True})
+        await queue.retry(tx, [entry], clock.now(), 0)
+
+    await world.store.write(release)
+    assert len(await wait_for_mail(world, PETROVA)) == 1

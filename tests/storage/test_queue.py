@@ -168,3 +168,20 @@ async def test_what_waits_is_found_by_who_and_where(store: Store) -> None:
     assert await store.read(lambda tx: queue.scan(tx, recipient="nobody@y.example")) == []
     assert len(await store.read(lambda tx: queue.scan(tx, limit=1))) == 1
     assert await store.read(lambda tx: queue.get(tx, 1)) is None
+
+
+async def test_what_no_moderator_has_seen_comes_to_its_end(store: Store) -> None:
+    ref = store.blobs.small(b"x")
+    for name, data in (("list", {"list": 5}), ("other", {})):
+        target = Destination(f"{name}@x.example", "x.example", data)
+        await store.write(
+            lambda tx, target=target: queue.enqueue(
+                tx, ref, [target], owner=7, sender="", now=1000, lifetime=HOUR, due=queue.HELD
+            )
+        )
+    assert await store.write(lambda tx: queue.release_expired(tx, 1000)) == 0
+    assert await store.write(lambda tx: queue.release_expired(tx, 1000 + HOUR)) == 1
+    assert [entry.recipient for entry in await claim(store, 1000 + HOUR)] == ["list@x.example"]
+    found = await store.read(lambda tx: queue.find(tx, "other@x.example", ref.hash))
+    assert found is not None and found.is_held
+    assert await store.read(lambda tx: queue.find(tx, "other@x.example", b"y")) is None
