@@ -63,7 +63,7 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ('[log]\nlevel = "all"\n', 'log.level must be one of debug, info, warning, error, not "all"'),
         (
             '[log]\ntrace = ["imap", "ldap"]\n',
-            'log.trace must be one of smtp, imap, xmpp, xmpp-server, http, not "ldap"',
+            'log.trace must be one of smtp, imap, pop3, xmpp, xmpp-server, http, not "ldap"',
         ),
     ],
 )
