@@ -44,10 +44,10 @@ class ImapService:
         """RFC 3501 §7.1.5: BYE to everyone."""
         if self._unsubscribe is not None:
             self._unsubscribe()
-        await self._search_upkeep.stop()
-        await self._chats.stop()
         for session in tuple(self._sessions):
             session.bye("the server is shutting down")
+        await self._search_upkeep.stop()
+        await self._chats.stop()
 
     async def connect(self, stream: Stream) -> None:
         session = Session(self, stream)
