@@ -19,6 +19,8 @@ MESSAGE_SIGNATURE = b"arc-message-signature"
 SEAL = b"arc-seal"
 # RFC 8617 §4.2.1: an instance is between 1 and 50.
 SETS = 50
+# COMPAT: sealers that leave c= out have signed the relaxed forms, as ARC's test-suite has it.
+DEFAULT_FORM = "relaxed/relaxed"
 
 
 @dataclass(slots=True)
@@ -54,7 +56,8 @@ async def validate(lookups: Lookups, head: Sequence[Field], bodies: Bodies, now:
             return Chain("none")
         _check_structure(sets)
         await _check_message_signature(lookups, sets[-1], head, bodies, now)
-        sealers = [await _check_seal(lookups, sets[:number]) for number in range(len(sets), 0, -1)]
+        covered = canonical_sets(sets)
+        sealers = [await _check_seal(lookups, sets[at], covered[:at]) for at in range(len(sets) - 1, -1, -1)]
     except (_Broken, Invalid) as error:
         return Chain("fail", sets, problem=str(error))
     return Chain("pass", sets, sealers[0], sealers=tuple(sealers))
@@ -83,14 +86,15 @@ def collect(head: Sequence[Field]) -> list[ArcSet]:
     return sets
 
 
-def seal_input(sets: Sequence[ArcSet]) -> bytes:
-    """What the seal of the last of these sets signs (RFC 8617 §5.1.1, §5.1.2)."""
-    parts = []
-    for each in sets:
-        parts += [fields.relaxed(each.results.raw), fields.relaxed(each.message_signature.raw)]
-        parts.append(fields.relaxed(each.seal.raw))
-    parts[-1] = dkim.without_value(parts[-1])
-    return b"".join(parts)
+def seal_input(before: Sequence[bytes], sealed: ArcSet) -> bytes:
+    """What the seal of a set signs (RFC 8617 §5.1.1): the canonical sets before, and its own without b=."""
+    own = fields.relaxed(sealed.results.raw) + fields.relaxed(sealed.message_signature.raw)
+    return b"".join(before) + own + dkim.without_value(fields.relaxed(sealed.seal.raw))
+
+
+def canonical_sets(sets: Sequence[ArcSet]) -> list[bytes]:
+    """Each as the later seals sign it."""
+    return [_canonical(each) for each in sets]
 
 
 def status_of(member: ArcSet) -> str:
@@ -125,7 +129,7 @@ async def _check_message_signature(
 ) -> None:
     """RFC 8617 §5.2, step 4: the message is as the newest set has it."""
     tags = parse_tags(newest.message_signature.text)
-    signature = dkim.parse_signature_tags({"c": "relaxed/relaxed", **tags})
+    signature = dkim.parse_signature_tags({"c": DEFAULT_FORM, **tags})
     if "arc-seal" in (name.lower() for name in signature.headers):  # RFC 8617 §4.1.2
         raise _Broken("a message signature covers a seal")
     checked = await dkim.verify(lookups, signature, newest.message_signature, head, bodies, now)
@@ -133,10 +137,10 @@ async def _check_message_signature(
         raise _Broken(f"the newest message signature: {checked.problem}")
 
 
-async def _check_seal(lookups: Lookups, sets: Sequence[ArcSet]) -> str:
+async def _check_seal(lookups: Lookups, sealed: ArcSet, before: Sequence[bytes]) -> str:
     """RFC 8617 §5.2, step 6; the sealer's domain."""
-    tags = parse_tags(sets[-1].seal.text)
-    number = len(sets)
+    tags = parse_tags(sealed.seal.text)
+    number = len(before) + 1
     missing = [name for name in ("a", "b", "d", "s") if not tags.get(name)]
     if missing or "h" in tags or "bh" in tags:  # RFC 8617 §4.1.3: a seal names no fields
         raise _Broken(f"seal {number} is not well-formed")
@@ -147,6 +151,11 @@ async def _check_seal(lookups: Lookups, sets: Sequence[ArcSet]) -> str:
     if isinstance(record, str):
         raise _Broken(f"seal {number}: {record}")
     assert record.key is not None  # key_of_seal has refused it
-    if not keys.verify(record.key, parse_base64(tags["b"]), seal_input(sets)):
+    if not keys.verify(record.key, parse_base64(tags["b"]), seal_input(before, sealed)):
         raise _Broken(f"seal {number} did not verify")
     return domain
+
+
+def _canonical(each: ArcSet) -> bytes:
+    members = (each.results, each.message_signature, each.seal)
+    return b"".join(fields.relaxed(member.raw) for member in members)

@@ -16,6 +16,8 @@ from armgs_server.trust.fields import Field, split_fields
 FIELD = b"authentication-results"
 # Values are strangers' words: what is longer than any domain or address is cut.
 LONGEST_VALUE = 320
+# Comments before a server's name, and the name, are not longer in anybody's field that means well.
+LONGEST_NAME = 2000
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -58,17 +60,16 @@ def serialise(authserv_id: str, results: Sequence[MethodResult]) -> bytes:
 
 def parse_authserv_id(text: str) -> str:
     """Who claims to have written the field, in lower case; "" where nobody is named."""
-    position = _skip(text, 0)
-    quoted = _QUOTED.match(text, position)
-    if quoted is not None:
-        return re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL).lower()
-    token = _TOKEN.match(text, position)
-    return token[0].lower() if token else ""
+    return _name_at(text, _skip(text, 0))
 
 
 def is_of(field: Field, authserv_id: str) -> bool:
-    """Whether the field is an Authentication-Results: of that server."""
-    return field.name == FIELD and parse_authserv_id(field.text) == authserv_id.lower()
+    """Whether the field is an Authentication-Results: of that server, or hides whose it is."""
+    if field.name != FIELD:
+        return False
+    text = field.text[:LONGEST_NAME]
+    start = _skip(text, 0)
+    return start > LONGEST_NAME // 2 or _name_at(text, start) == authserv_id.lower()
 
 
 def own_id(config: Config) -> str:
@@ -94,6 +95,14 @@ def result_of(text: str, method: str) -> str:
         if name == method and equals:
             return rest.split()[0] if rest.split() else ""
     return ""
+
+
+def _name_at(text: str, position: int) -> str:
+    quoted = _QUOTED.match(text, position)
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL).lower()
+    token = _TOKEN.match(text, position)
+    return token[0].lower() if token else ""
 
 
 def _skip(text: str, position: int) -> int:

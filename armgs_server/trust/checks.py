@@ -12,6 +12,7 @@ from typing import TypeVar
 from armgs_server.config import Config
 from armgs_server.trust import arc, authors, dkim, dmarc, spf
 from armgs_server.trust.arc import Chain
+from armgs_server.trust.aside import aside
 from armgs_server.trust.authentication_results import MethodResult
 from armgs_server.trust.bodies import Bodies
 from armgs_server.trust.dkim import Checked, Result
@@ -19,8 +20,6 @@ from armgs_server.trust.fields import Field
 from armgs_server.trust.lookups import Lookups
 from armgs_server.trust.model import Arrival
 
-# Larger messages are hashed beside the loop.
-LARGE = 64 * 1024
 # Domains of authors of one message that are asked for their policy.
 AUTHORS = 10
 
@@ -60,8 +59,7 @@ async def run(lookups: Lookups, config: Config, arrival: Arrival, head: Sequence
     now = int(time.time())
     domains = authors.domains(head)
     bodies = Bodies(arrival.text, arrival.header_size)
-    if len(arrival.text) > LARGE:
-        await asyncio.to_thread(_prepare, bodies, head)
+    await aside(len(arrival.text), _prepare, bodies, head)
     late = config.trust.check_timeout / 2  # the second half is for DMARC, which needs the others
     identity, domain = spf.identity(arrival.helo, arrival.sender)[:2]
     found_spf, signatures, chain = await asyncio.gather(
@@ -141,7 +139,9 @@ async def _within(seconds: float, check: Awaitable[T], late: T) -> T:
 
 def _prepare(bodies: Bodies, head: Sequence[Field]) -> None:
     """Hashes the body as the signatures will ask for it."""
-    names = (dkim.FIELD, arc.MESSAGE_SIGNATURE)
-    forms = {"simple" if b"/" not in each.value else "relaxed" for each in head if each.name in names}
-    for form in forms:
+    forms = {dkim.body_form(each.text) for each in head if each.name == dkim.FIELD}
+    forms |= {
+        dkim.body_form(each.text, arc.DEFAULT_FORM) for each in head if each.name == arc.MESSAGE_SIGNATURE
+    }
+    for form in forms - {""}:
         bodies.sha256(form)

@@ -8,7 +8,6 @@ Without a key, or when signing fails, mail goes as it is.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from armgs_server.service import Core
 from armgs_server.storage import dkim_keys
 from armgs_server.storage.dkim_keys import DkimKey
 from armgs_server.trust import arc, authentication_results, authors, keys, signing
+from armgs_server.trust.aside import aside
 from armgs_server.trust.bodies import Bodies
 from armgs_server.trust.fields import Field, split_fields
 from armgs_server.trust.model import Departure
@@ -29,8 +29,6 @@ from armgs_server.trust.signing import Signer
 # Domains whose keys are held, and messages whose fields are: one to many domains is signed once.
 DOMAINS = 1000
 MESSAGES = 64
-# Larger messages are hashed beside the loop.
-LARGE = 64 * 1024
 
 _log = log.get("trust")
 
@@ -57,15 +55,15 @@ class Sealer:
         """The fields to write above it; see model.Seal."""
         if not self._core.config.trust.sign:
             return b""
-        key = hashlib.sha256(b"%d\n%b\n%b" % (departure.author, departure.sender.encode(), departure.text))
-        made = self._made.get(key.digest())
+        key = await aside(len(departure.text), _digest, departure)
+        made = self._made.get(key)
         if made is None:
             try:
                 made = await self._sign(departure)
             except DomainError as error:
                 _log.warning("mail goes unsigned", error=error)
                 return b""
-            self._made.put(key.digest(), made)
+            self._made.put(key, made)
         return made
 
     async def _sign(self, departure: Departure) -> bytes:
@@ -75,16 +73,12 @@ class Sealer:
         authserv_id = authentication_results.own_id(self._core.config)
         judged = [field for field in head if authentication_results.is_of(field, authserv_id)]
         if judged:
-            signers = await self._forwarder(departure.author)
-            work: Callable[[], bytes] = lambda: _seal(signers, judged[0], head, text, header_size)  # noqa: E731
-        elif departure.author or not departure.sender:
+            forwarder = await self._forwarder(departure.author)
+            return await aside(len(text), _seal, forwarder, judged[0], head, text, header_size)
+        if departure.author or not departure.sender:
             signers = await self._author_signers(head)
-            work = lambda: _sign_all(signers, head, text, header_size)  # noqa: E731
-        else:
-            return b""
-        if not signers:
-            return b""
-        return await asyncio.to_thread(work) if len(text) > LARGE else work()
+            return await aside(len(text), _sign_all, signers, head, text, header_size)
+        return b""
 
     async def _author_signers(self, head: Sequence[Field]) -> Sequence[Signer]:
         """Those of the author's domain, where it is served here and the only one."""
@@ -126,7 +120,15 @@ def _signer(key: DkimKey) -> Signer | None:
         return None
 
 
+def _digest(departure: Departure) -> bytes:
+    made = hashlib.sha256(b"%d\n%b\n" % (departure.author, departure.sender.encode()))
+    made.update(departure.text)
+    return made.digest()
+
+
 def _sign_all(signers: Sequence[Signer], head: Sequence[Field], text: bytes, header_size: int) -> bytes:
+    if not signers:
+        return b""
     bodies, now = Bodies(text, header_size), int(time.time())
     return b"".join(signing.sign(signer, head, bodies, now) for signer in signers)
 
@@ -135,6 +137,8 @@ def _seal(
     signers: Sequence[Signer], judged: Field, head: Sequence[Field], text: bytes, header_size: int
 ) -> bytes:
     """RFC 8617 §5.1; a chain that cannot be told apart gets no set, nor one that has failed before."""
+    if not signers:
+        return b""
     try:
         sets = arc.collect(head)
     except Invalid:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from armgs_server.errors import Invalid, Temporary
 from armgs_server.formats import addresses
 from armgs_server.trust import fields, keys
+from armgs_server.trust.aside import aside
 from armgs_server.trust.bodies import Bodies
 from armgs_server.trust.fields import Field
 from armgs_server.trust.keys import KeyRecord
@@ -156,7 +157,9 @@ async def verify(
             raise _Refused(Result.PERMERROR, "the key is for its own domain only")
         _check_body(signature, bodies)
         assert record.key is not None  # find_key has refused it
-        if not keys.verify(record.key, signature.value, signed_data(signature, field, head)):
+        size = sum(len(each.raw) for each in head)
+        data = await aside(size, signed_data, signature, field, head)
+        if not keys.verify(record.key, signature.value, data):
             raise _Refused(Result.FAIL, "signature verification failed")
     except _Refused as refused:
         result, problem = refused.result, str(refused)
@@ -225,6 +228,15 @@ def _check_body(signature: Signature, bodies: Bodies) -> None:
         raise _Refused(Result.POLICY, "the signature leaves the end of the body open")
     if found != signature.body_hash or (signature.length is not None and signature.length > size):
         raise _Refused(Result.FAIL, "body hash did not verify")
+
+
+def body_form(text: str, default: str = "simple/simple") -> str:
+    """In which form a signature wants the body hashed; "" where it cannot be read."""
+    try:
+        form = without_blanks(parse_tags(text).get("c", default)).lower().partition("/")[2] or "simple"
+    except Invalid:
+        return ""
+    return form if form in CANONICALIZATIONS else ""
 
 
 def signed_data(signature: Signature, field: Field, head: Sequence[Field]) -> bytes:

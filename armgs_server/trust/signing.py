@@ -92,8 +92,8 @@ def seal(
         Field(arc.SEAL, f"{text}\r\n".encode()),
     )
     # RFC 8617 §5.1.2: the seal of a broken chain covers nothing but its own set.
-    scope = [unsigned] if status == "fail" else [*sets, unsigned]
-    value = _folded(b64encode(keys.sign(signer.key, arc.seal_input(scope))).decode())
+    before = [] if status == "fail" else arc.canonical_sets(sets)
+    value = _folded(b64encode(keys.sign(signer.key, arc.seal_input(before, unsigned))).decode())
     return f"{text}{value}\r\n".encode() + message_signature + own_results
 
 

@@ -63,6 +63,12 @@ def test_whose_field_it_is() -> None:
     )
 
 
+def test_name_behind_a_long_comment_is_hidden() -> None:
+    for size, expected in ((10, False), (3000, True), (300_000, True)):
+        raw = b"Authentication-Results: (" + b"x" * size + b") other.example; none\r\n"
+        assert is_of(Field(b"authentication-results", raw), "mx.example") is expected
+
+
 def test_results_of_a_method() -> None:
     text = "mx.example; spf=pass smtp.mailfrom=x; arc=fail reason=y"
     assert (result_of(text, "arc"), result_of(text, "spf"), result_of(text, "dkim")) == ("fail", "pass", "")
