@@ -29,7 +29,10 @@ from armgs_server.xmpp.transport import Transport
 from armgs_server.xmpp.xeps import xep_0198_sm as sm
 from armgs_server.xmpp.xeps import xep_0352_csi as csi
 
-_REST_AFTER = 5.0  # seconds of silence after which a stream's parser is dropped
+# Seconds of silence after which a stream's parser is dropped; at first sooner: many log in together, and
+# what they all have for a while leaves room behind between what they keep.
+_REST_AFTER = 5.0
+_FIRST_REST_AFTER = 1.0
 _PROBE_TIMEOUT = 60.0  # to answer when asked for a sign of life
 _PROBED = 2  # silences after which that is asked
 
@@ -44,6 +47,7 @@ class ClientStream:
         "_loop",
         "_negotiation",
         "_pace",
+        "_rest_after",
         "_server",
         "_session",
         "_silences",
@@ -58,6 +62,7 @@ class ClientStream:
         self._pace = Pace(settings.client_byte_rate, settings.client_stanza_rate)
         self._session: Session | None = None
         self._silences = 0  # waited for in a row
+        self._rest_after = _FIRST_REST_AFTER
         self._is_over = False
         self._is_final = False  # ended by word, so it cannot be resumed
         self._loop = asyncio.get_running_loop()
@@ -96,7 +101,7 @@ class ClientStream:
         """Seconds to wait for what comes next."""
         if self._session is None:
             return max(self._deadline - self._loop.time(), 0.01)
-        return (_REST_AFTER, self._server.config.xmpp.idle_timeout, _PROBE_TIMEOUT)[self._silences]
+        return (self._rest_after, self._server.config.xmpp.idle_timeout, _PROBE_TIMEOUT)[self._silences]
 
     def _look_after(self) -> None:
         """Nothing has come for so long. TimeoutError: nothing will."""
@@ -107,6 +112,7 @@ class ClientStream:
             self._ask_for_life(self._session)
         else:
             self._stream.rest()
+            self._rest_after = _REST_AFTER
 
     def _ask_for_life(self, session: Session) -> None:
         """XEP-0198 §4 or XEP-0199: whoever is there answers."""
