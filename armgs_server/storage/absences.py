@@ -41,6 +41,12 @@ async def of_many(tx: Tx, owners: Sequence[int]) -> dict[int, Absence]:
     return {row[0]: Absence(*row) for row in rows}
 
 
+async def not_over(tx: Tx, now: int) -> dict[int, Absence]:
+    """All that are or will be."""
+    rows = await tx.rows(f"SELECT {COLUMNS} FROM absence WHERE ends > ?", now)
+    return {row[0]: Absence(*row) for row in rows}
+
+
 async def put(tx: Tx, absence: Absence) -> None:
     """Instead of the one before. Who answers mail hears of it on `sieve.TOPIC`."""
     await tx.execute(

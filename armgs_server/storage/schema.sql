@@ -637,6 +637,7 @@ CREATE TABLE absence (
   outside TEXT    NOT NULL,                     -- what others are told; '' = nothing
   deputy  INTEGER NOT NULL                      -- a principal; 0 = nobody
 );
+CREATE INDEX absence_ends ON absence (ends);
 
 -- What became of mail under other domains, until it is reported to them (RFC 9990).
 CREATE TABLE dmarc_result (

@@ -168,6 +168,7 @@ async def _show_others(server: Server, session: Session) -> None:
         for row in await server.processes.available(watched | {account.bare}):
             if row.presence is not None and not is_blocked(read(row.blocked), session.jid):
                 session.send(head("presence", f"{row.address}/{row.resource}", to) + row.presence)
+    await server.absent.show(session, watched)
 
 
 async def _probe(server: Server, session: Session, to: JID) -> None:
@@ -184,6 +185,7 @@ async def _probe(server: Server, session: Session, to: JID) -> None:
     if await roster.sees(server, person, session.account.bare):
         for full, presence in await server.presences(to.bare):
             session.send(head("presence", full, session.jid.full) + presence)
+        await server.absent.show(session, [to.bare])
 
 
 # RFC 6121 §4.6

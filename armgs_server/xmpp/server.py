@@ -33,6 +33,7 @@ from armgs_server.xmpp.transit import Transit
 
 if TYPE_CHECKING:
     from armgs_server.storage.push import Registration
+    from armgs_server.xmpp.absent import Absent
     from armgs_server.xmpp.federation.abroad import Abroad
     from armgs_server.xmpp.handover import Handover
     from armgs_server.xmpp.keeping import Keeper
@@ -92,6 +93,7 @@ class Server:
         self.heard: dict[str, Callable[[Frame], None]] = {}  # what is done with a frame, by its kind
         self.started = now()
         self.archive_preferences: Remembered[Preferences]  # set by the service
+        self.absent: Absent  # set by the service
         self.pushes: Remembered[tuple[Registration, ...]]  # XEP-0357, set by the service
         self.runs: Runs  # XEP-0050 commands under way, set by the service
         self.features: tuple[str, ...] = ()  # XEP-0030 of the server and of accounts, set by the service

@@ -14,6 +14,7 @@ from armgs_server.service import Core
 from armgs_server.storage import push
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.xmpp import lifecycle, websocket, xeps
+from armgs_server.xmpp.absent import Absent
 from armgs_server.xmpp.archive_upkeep import ArchiveUpkeep
 from armgs_server.xmpp.c2s import ClientStream
 from armgs_server.xmpp.federation.abroad import Abroad
@@ -22,8 +23,8 @@ from armgs_server.xmpp.handover import Handover
 from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.keeping import Keeper
 from armgs_server.xmpp.missed import Missed
-from armgs_server.xmpp.notices import Notices
 from armgs_server.xmpp.movements import Movements
+from armgs_server.xmpp.notices import Notices
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
 from armgs_server.xmpp.remembered import Remembered
@@ -66,6 +67,7 @@ class XmppService:
         )
         self.archives = ArchiveUpkeep(self.server)
         self._notices = Notices(self.server)
+        self.server.absent = Absent(self.server)
         self.server.pushes = Remembered(core.store, xep_0357_push.TOPIC, push.of)
         bus = core.store.bus
         if isinstance(bus, RemoteBus):
@@ -138,6 +140,7 @@ class XmppService:
         await lifecycle.stop(self.server)
         self.server.archive_preferences.close()
         self.server.pushes.close()
+        self.server.absent.close()
         if self.server.abroad is not None:
             await self.server.abroad.stop()
         await self._bosh.stop()
