@@ -57,11 +57,11 @@ async def test_who_has_logged_in_at_the_proxy(proxied: World) -> None:
         await client.expect("RCPT TO:<x@other.example>", "550 5.7.1 ")
 
 
-@pytest.mark.parametrize("argument", ["", "ADDR", "ADDR=x", "COLOUR=red", "ADDR=+ZZ", "ADDR=192.0.2.300"])
-async def test_what_is_not_understood(proxied: World, argument: str) -> None:
+async def test_what_is_not_understood(proxied: World) -> None:
     async with Client(proxied) as client:
         await client.ehlo()
-        await client.expect(f"XCLIENT {argument}", "501 5.5.4 ")
+        for argument in ["", "ADDR", "ADDR=x", "COLOUR=red", "ADDR=+ZZ", "ADDR=192.0.2.300"]:
+            await client.expect(f"XCLIENT {argument}", "501 5.5.4 ")
 
 
 @given(st.text(max_size=100))
