@@ -10,6 +10,7 @@ encrypted message says nothing (its body only tells that it is encrypted).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import Invalid, TooLarge
@@ -26,6 +27,7 @@ _OWNERS = 500  # in one read
 _BODY = "{jabber:client}body"
 _FALLBACK = "{urn:xmpp:fallback:0}fallback"
 _FALLBACK_BODY = "{urn:xmpp:fallback:0}body"
+_POSITION = re.compile(r"[0-9]{1,9}")
 _ENCRYPTED = (
     b"eu.siacs.conversations.axolotl",  # XEP-0384 0.3
     b"urn:xmpp:omemo:2",
@@ -50,8 +52,9 @@ def text_of(stanza: bytes) -> str:
         start, end = (part.get(name) if part is not None else None for name in ("start", "end"))
         if start is None or end is None:
             return ""  # XEP-0428 §3: all of the body
-        if start.isdecimal() and end.isdecimal():
-            body = body[: int(start)] + " " * (int(end) - int(start)) + body[int(end) :]
+        if _POSITION.fullmatch(start) and _POSITION.fullmatch(end):
+            first, last = int(start), min(int(end), len(body))
+            body = body[:first] + " " * (last - first) + body[last:] if first < last else body
     return body
 
 

@@ -16,6 +16,7 @@ from armgs_server.storage import archive, offline
 from armgs_server.storage.archive import ArchivedMessage
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import lifecycle
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.server import Server
 from armgs_server.xmpp.session import Session
 from armgs_server.xmpp.stanza import STANZAS, element, from_domain_error
@@ -29,6 +30,7 @@ from armgs_server.xmpp.xeps import xep_0386_bind2 as bind2
 from armgs_server.xmpp.xeps.xep_0388_sasl2 import Resumption
 
 _ID = f"<stanza-id xmlns='{xep_0359_stanza_ids.NAMESPACE}'".encode()
+_LARGEST_H = (1 << 32) - 1
 _Ends = tuple[ArchivedMessage, ArchivedMessage] | None
 
 
@@ -97,10 +99,11 @@ async def resume(
 
 def acknowledge(session: Session, h: str) -> None:
     """XEP-0198 §4: the `h` of `<a/>` or `<resume/>`."""
-    if session.sm is None or not h.isascii() or not h.isdecimal():
+    handled = whole(h, _LARGEST_H)
+    if session.sm is None or handled is None:
         raise StreamError("bad-format")
     try:
-        session.sm.acknowledge(int(h))
+        session.sm.acknowledge(handled)
     except sm.TooHighCount as error:
         raise StreamError("undefined-condition", extra=sm.too_high(error)) from error
 

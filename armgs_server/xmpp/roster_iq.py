@@ -10,6 +10,7 @@ from armgs_server.storage.roster import RosterItem
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, CONTACT, SERVER, Query, Route
 from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.roster import MAX_CONTACTS, NAMESPACE, Roster, load_own, push, push_item, serialise
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.subscriptions import remove_contact
@@ -75,14 +76,14 @@ async def handle_set(query: Query) -> bytes:
 async def _push_changes(query: Query, known: str, roster: Roster) -> bool:
     """RFC 6121 §2.6.2: pushes what changed since the version; False where the whole roster is needed."""
     known_modseq, _, known_digest = known.partition(".")
+    since, owner = whole(known_modseq), query.owner
     modseq, _, digest = roster.version.partition(".")
     if known == roster.version:
         return True
-    if known_digest != digest or not known_modseq.isascii() or not known_modseq.isdecimal():
+    if known_digest != digest or since is None:
         return False
-    if int(known_modseq) > int(modseq):
+    if since > int(modseq):
         return False  # a version of another store
-    since, owner = int(known_modseq), query.owner
     changed = await query.server.store.read(lambda tx: storage.changed_since(tx, owner, since))
     # The result goes first: it is written when this coroutine has ended, the pushes right behind it.
     after = [roster.get(item.jid) or replace(item, subscription="remove") for item in changed]

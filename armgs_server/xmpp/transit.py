@@ -120,7 +120,7 @@ class Transit:
         asyncio.get_running_loop().call_later(DEPARTED_FOR, self._forget, jid.full, process)
 
     def arrive(self, jid: JID) -> None:
-        """The session is here: nothing for it goes on from here, or two processes would send it in circles."""
+        """The session is here: nothing for it goes on from here, or two processes would pass it around."""
         self._departed.pop(jid.full, None)
 
     def heir(self, address: str) -> str:

@@ -66,6 +66,9 @@ def test_a_long_text_is_found_by_its_beginning() -> None:
     )
 
 
+QUOTED = "<fallback xmlns='urn:xmpp:fallback:0' for='urn:x'><body start='{}' end='{}'/></fallback>"
+
+
 @pytest.mark.parametrize(
     ("stanza", "expected"),
     [
@@ -77,10 +80,13 @@ def test_a_long_text_is_found_by_its_beginning() -> None:
         (
             message(
                 "&gt; Когда?\nВ среду",
-                "<fallback xmlns='urn:xmpp:fallback:0' for='urn:x'><body start='0' end='9'/></fallback>",
+                QUOTED.format(0, 9),
             ),
             "         В среду",
         ),
+        (message("> Когда?", QUOTED.format(0, "9" * 9)), " " * len("> Когда?")),
+        (message("В среду", QUOTED.format("9" * 9, 0)), "В среду"),
+        (message("В среду", QUOTED.format(0, "9" * 5000)), "В среду"),
         (
             message("В среду", "<fallback xmlns='urn:xmpp:fallback:0' for='urn:x'><subject/></fallback>"),
             "В среду",

@@ -19,6 +19,7 @@ from armgs_server.storage.archive import ArchiveQuery
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp import protocol
 from armgs_server.xmpp.jid import JID, parse
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.stanza import Stanza, StanzaError, head
 from armgs_server.xmpp.xeps import xep_0359_stanza_ids, xep_0424_retraction
 from armgs_server.xmpp.xeps.xep_0045_room import MUC, Past, Room, Seat
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
 _END = b"</message>"
+_LARGEST = 9_999_999_999  # of `seconds` and the like
 
 
 def send(server: Server, jid: JID, data: bytes) -> None:
@@ -125,9 +127,10 @@ def _number(wanted: etree._Element, name: str) -> int | None:
     text = wanted.get(name)
     if text is None:
         return None
-    if not text.isascii() or not text.isdecimal() or len(text) > 10:
+    number = whole(text, _LARGEST)
+    if number is None:
         raise StanzaError("bad-request", f"{name} is a number")
-    return int(text)
+    return number
 
 
 def _last_characters(stanzas: list[bytes], characters: int) -> list[bytes]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from armgs_server.storage import clock, rooms
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.stanza import CLIENT, Child, Stanza, StanzaError, element, head
 from armgs_server.xmpp.xeps import xep_0045_waking, xep_0359_stanza_ids, xep_0424_retraction
 from armgs_server.xmpp.xeps.xep_0045_history import delayed, send
@@ -56,10 +57,10 @@ async def groupchat(server: Server, room: Room, stanza: Stanza, seat: Seat) -> N
     if occupant.role < Role.PARTICIPANT:
         raise StanzaError("forbidden", "you have no voice in the room")  # §7.4
     tail = stanza.tail(_identity(occupant), forged(stanza))
-    target = xep_0424_retraction.target_of(stanza)
-    if target.isdecimal() and target.isascii() and room.config.is_archived and not room.is_locked:
+    target = whole(xep_0424_retraction.target_of(stanza))
+    if target is not None and room.config.is_archived and not room.is_locked:
         retracted = xep_0424_retraction.retracted(stanza.id)
-        retraction = Retraction(int(target), occupant.occupant_id, retracted)
+        retraction = Retraction(target, occupant.occupant_id, retracted)
         data = head("message", occupant.address.full, xmlns=CLIENT) + tail
         await retract(server, room, occupant.address, stanza.id, data, tail, retraction)
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 
 NAMESPACE = "http://jabber.org/protocol/rsm"
@@ -31,26 +32,25 @@ def parse_set(parent: etree._Element, largest: int, *, by_index: bool = False) -
     found = parent.find(f"{{{NAMESPACE}}}set")
     if found is None:
         return PageRequest(largest)
-    text = found.findtext(f"{{{NAMESPACE}}}max")
-    if text is not None and not _is_number(text):
-        raise StanzaError("bad-request", "max is a number")
-    index = found.findtext(f"{{{NAMESPACE}}}index")
-    if index is not None and not by_index:
+    most = _number(found, "max")
+    if found.find(f"{{{NAMESPACE}}}index") is not None and not by_index:
         raise StanzaError("feature-not-implemented", "no pages by index")
-    if index is not None and not _is_number(index):
-        raise StanzaError("bad-request", "index is a number")
     after = found.find(f"{{{NAMESPACE}}}after")
     before = found.find(f"{{{NAMESPACE}}}before")
     return PageRequest(
-        min(int(text), largest) if text is not None else largest,
+        largest if most is None else min(most, largest),
         None if after is None else after.text or "",
         None if before is None else before.text or "",
-        None if index is None else int(index),
+        _number(found, "index"),
     )
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
+def _number(parent: etree._Element, name: str) -> int | None:
+    text = parent.findtext(f"{{{NAMESPACE}}}{name}")
+    number = None if text is None else whole(text)
+    if text is not None and number is None:
+        raise StanzaError("bad-request", f"{name} is a number")
+    return number
 
 
 def serialise_set(

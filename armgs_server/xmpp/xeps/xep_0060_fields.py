@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from armgs_server.errors import DomainError, Invalid
@@ -123,7 +123,7 @@ def parse_time(text: str) -> int:
     found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if found.tzinfo is None:
         raise ValueError("a time needs its zone")
-    return int(found.astimezone(UTC).timestamp() * 1_000_000)
+    return int(found.timestamp() * 1_000_000)
 
 
 def _texts(value: Any, kind: Kind) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from armgs_server.storage.archive import ArchivedMessage, ArchiveQuery, Page
 from armgs_server.storage.tx import Tx
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
 from armgs_server.xmpp.jid import parse
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 from armgs_server.xmpp.xeps import xep_0059_rsm as rsm
 from armgs_server.xmpp.xeps import xep_0431_search
@@ -199,9 +200,10 @@ def _fields(query: etree._Element) -> dict[str, list[str]]:
 
 
 def _id(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 19:
+    number = whole(text)
+    if number is None:
         raise StanzaError("item-not-found", "no such id in this archive")
-    return int(text)
+    return number
 
 
 def _time(text: str) -> int:

@@ -23,6 +23,7 @@ from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 from armgs_server.storage.uploads import Upload
 from armgs_server.xmpp.jid import JID
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.stanza import XML_LANG, Stanza, StanzaError, element, result, text_element
 from armgs_server.xmpp.xeps import xep_0030_disco
 
@@ -91,10 +92,9 @@ class UploadHost:
         """§5: an address to put the file to, and one to get it from."""
         request = stanza.payload()
         name = _file_name(request.get("filename") or "")
-        size_text = request.get("size") or ""
-        if not name or not (size_text.isascii() and size_text.isdecimal()):
+        size, limit = whole(request.get("size") or ""), self._server.config.xmpp.upload_size
+        if not name or size is None:
             raise StanzaError("bad-request", "filename and size are needed")
-        size, limit = int(size_text), self._server.config.xmpp.upload_size
         if size > limit:
             too_large = element(
                 "file-too-large", {"xmlns": NAMESPACE}, text_element("max-file-size", str(limit))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from armgs_server.storage import archive
 from armgs_server.storage.archive import ArchiveQuery
+from armgs_server.xmpp.numbers import whole
 from armgs_server.xmpp.stanza import CLIENT, StanzaError, element, head, text_element
 from armgs_server.xmpp.xeps import xep_0045_messages, xep_0424_retraction
 from armgs_server.xmpp.xeps.xep_0045_invitations import reason_of
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from armgs_server.xmpp.xeps.xep_0045_query import RoomQuery
 
 NAMESPACE: Final = "urn:xmpp:message-moderate:1"
-_ID_DIGITS: Final = 20
 
 
 async def handle(query: RoomQuery) -> bytes:
@@ -29,10 +29,9 @@ async def handle(query: RoomQuery) -> bytes:
         raise StanzaError("forbidden", "only moderators retract what others have said")  # §3.2
     if moderate.find(f"{{{xep_0424_retraction.NAMESPACE}}}retract") is None:
         raise StanzaError("bad-request", "nothing to be done with the message")
-    text = moderate.get("id") or ""
-    if not text.isascii() or not text.isdecimal() or len(text) > _ID_DIGITS:
+    target, owner = whole(moderate.get("id") or ""), room.owner
+    if target is None:
         raise StanzaError("item-not-found", "there is no such message")
-    target, owner = int(text), room.owner
     wanted = ArchiveQuery(ids=(target,), limit=1)
     page = await query.server.store.read(lambda tx: archive.page(tx, owner, wanted))
     if not page.messages:
@@ -46,7 +45,7 @@ async def handle(query: RoomQuery) -> bytes:
     )
     inner = moderated + (text_element("reason", reason) if reason else b"")
     id_ = secrets.token_hex(8)
-    retract = element("retract", {"xmlns": xep_0424_retraction.NAMESPACE, "id": text}, inner)
+    retract = element("retract", {"xmlns": xep_0424_retraction.NAMESPACE, "id": str(target)}, inner)
     tail = f" type='groupchat' id='{id_}'>".encode() + retract + b"</message>"
     retraction = Retraction(target, "", xep_0424_retraction.retracted(id_, inner))
     data = head("message", room.address.full, xmlns=CLIENT) + tail
