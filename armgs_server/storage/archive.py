@@ -205,6 +205,12 @@ async def replace(tx: Tx, owner: int, id_: int, stanza: bytes) -> bool:
     return True
 
 
+async def has_before(tx: Tx, owner: int, moment: int) -> bool:
+    """Whether anything is older."""
+    first = await tx.value("SELECT MIN(id) FROM archive WHERE owner = ?", owner)
+    return first is not None and first < first_id(moment)
+
+
 async def expire(tx: Tx, owner: int, before: int, limit: int) -> int:
     """Takes out the oldest messages of the time before that moment, at most so many; how many."""
     await fulltext.begin(tx, owner, CHAT)

@@ -8,6 +8,7 @@ or a department with all that belongs to it, and for one kind of things.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from armgs_server.errors import Invalid
@@ -81,32 +82,59 @@ async def owners(tx: Tx, principal: int, after: int, limit: int = BATCH) -> list
     return [row[0] for row in await tx.rows(_OWNERS, principal, principal, after, limit)]
 
 
-async def expire(tx: Tx, owner: int, rule: Rule, limit: int = BATCH) -> int:
-    """Removes the owner's things of a kind that are too old, at most `limit`; how many.
+async def has_old(tx: Tx, owner: int, rule: Rule) -> bool:
+    """Whether `expire` has anything to remove: mostly it has not, and needs no transaction."""
+    before = await _limit(tx, owner, rule)
+    if rule.kind == keeping.CHAT:
+        return await archive.has_before(tx, owner, before)
+    return bool(await _old(tx, owner, rule.kind, before, 1))
 
-    Where owner and department have a rule each, the owner's says when.
-    """
-    days = rule.expire
+
+async def expire(tx: Tx, owner: int, rule: Rule, limit: int = BATCH) -> int:
+    """Removes the owner's things of a kind that are too old, at most `limit`; how many."""
+    before = await _limit(tx, owner, rule)
+    if rule.kind == keeping.CHAT:
+        return await archive.expire(tx, owner, before, limit)
+    found = await _old(tx, owner, rule.kind, before, limit)
+    for number, uids in _by_collection(found).items():
+        await items.remove(tx, await collections.get(tx, owner, number), uids)
+    return len(found)
+
+
+async def _limit(tx: Tx, owner: int, rule: Rule) -> int:
+    """What was changed before this moment is too old; the owner's own rule goes before the department's."""
+    own = None
     if rule.principal != owner:
         own = await tx.value(
             "SELECT expire FROM retention WHERE principal = ? AND kind = ? AND expire > 0", owner, rule.kind
         )
-        days = own or days
-    before = clock.now() - days * clock.DAY
-    if rule.kind == keeping.CHAT:
-        return await archive.expire(tx, owner, before, limit)
-    rows = await tx.rows(
-        "SELECT i.collection, i.uid FROM collection c JOIN item i"
-        " ON i.owner = c.owner AND i.collection = c.id"
-        " WHERE c.owner = ? AND c.kind = ? AND i.modified < ? ORDER BY i.collection, i.uid LIMIT ?",
-        owner,
-        rule.kind,
-        before,
-        limit,
-    )
-    for number, uids in _by_collection(rows).items():
-        await items.remove(tx, await collections.get(tx, owner, number), uids)
-    return len(rows)
+    return clock.now() - (own or rule.expire) * clock.DAY
+
+
+async def _old(tx: Tx, owner: int, kind: str, before: int, limit: int) -> list[tuple[int, int]]:
+    """Collections and uids. Mail lies in the order in which it came: only the beginning is read."""
+    if kind != "mail":
+        rows = await tx.rows(
+            "SELECT i.collection, i.uid FROM collection c JOIN item i"
+            " ON i.owner = c.owner AND i.collection = c.id"
+            " WHERE c.owner = ? AND c.kind = ? AND i.modified < ? ORDER BY i.collection, i.uid LIMIT ?",
+            owner,
+            kind,
+            before,
+            limit,
+        )
+        return [(row[0], row[1]) for row in rows]
+    found: list[tuple[int, int]] = []
+    for each in await collections.all_of(tx, owner, kind):
+        if each.items and len(found) < limit:
+            rows = await tx.rows(
+                "SELECT uid, modified FROM item WHERE owner = ? AND collection = ? ORDER BY uid LIMIT ?",
+                owner,
+                each.id,
+                limit - len(found),
+            )
+            found += [(each.id, row[0]) for row in takewhile(lambda row: row[1] < before, rows)]
+    return found
 
 
 def _by_collection(rows: Sequence[tuple[int, int]]) -> dict[int, list[int]]:

@@ -11,6 +11,7 @@ Drafts that a client saves over and over are removed at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from armgs_server.storage import accounts, clock, collections, items, mailboxes, transfer, trees
 from armgs_server.storage.collections import RESTORED, Collection
@@ -57,27 +58,42 @@ async def mailboxes_of(tx: Tx, owner: int) -> list[tuple[Collection, tuple[str, 
     return found
 
 
-async def expire(tx: Tx, days: int, limit: int = BATCH) -> int:
-    """Removes what was expunged longer ago; how many, at most `limit`. Empty mailboxes here go, too."""
-    before = clock.now() - days * clock.DAY
+async def due(
+    tx: Tx, days: int, after: tuple[int, int] = (0, 0), limit: int = BATCH
+) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
+    """A page of all mailboxes here: those that have something expunged longer ago, and where to go on.
+
+    What lies in one is in the order in which it came, so its first message tells.
+    """
     rows = await tx.rows(
-        "SELECT c.owner, c.id, i.uid FROM collection c JOIN item i"
-        " ON i.owner = c.owner AND i.collection = c.id"
-        " WHERE c.role = 'restored' AND c.kind = ? AND i.modified < ? ORDER BY c.owner, c.id, i.uid LIMIT ?",
-        KIND,
-        before,
+        "SELECT owner, id, items, (SELECT modified FROM item WHERE item.owner = collection.owner"
+        " AND item.collection = collection.id ORDER BY uid LIMIT 1) FROM collection"
+        " WHERE role = 'restored' AND (owner, id) > (?, ?) ORDER BY owner, id LIMIT ?",
+        *after,
         limit,
     )
-    found: dict[tuple[int, int], list[int]] = {}
-    for owner, number, uid in rows:
-        found.setdefault((owner, number), []).append(uid)
-    for (owner, number), uids in found.items():
-        place = await collections.get(tx, owner, number)
-        await items.remove(tx, place, uids)
-        if place.items == len(uids) and not await collections.children(tx, owner, number, KIND):
-            await trees.delete(tx, place)
-            await mailboxes.prune(tx, owner, place.parent)
-    return len(rows)
+    before = clock.now() - days * clock.DAY
+    old = [(row[0], row[1]) for row in rows if row[3] is not None and row[3] < before]
+    return old, (rows[-1][0], rows[-1][1]) if len(rows) == limit else None
+
+
+async def expire(tx: Tx, owner: int, number: int, days: int, limit: int = BATCH) -> int:
+    """Removes what was expunged longer ago from one mailbox here; how many, at most `limit`.
+
+    The mailbox goes with its last message.
+    """
+    before = clock.now() - days * clock.DAY
+    if await tx.row("SELECT 1 FROM collection WHERE owner = ? AND id = ?", owner, number) is None:
+        return 0
+    place = await collections.get(tx, owner, number)
+    page = await items.scan(tx, owner, number, limit=limit)
+    old = [item.uid for item in takewhile(lambda item: item.modified < before, page)]
+    if old:
+        await items.remove(tx, place, old)
+    if place.items == len(old) and not await collections.children(tx, owner, number, KIND):
+        await trees.delete(tx, place)
+        await mailboxes.prune(tx, owner, place.parent)
+    return len(old)
 
 
 def _is_draft(origin: Collection, item: Item) -> bool:

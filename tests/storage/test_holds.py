@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from armgs_server.errors import Invalid
-from armgs_server.storage import Store, archive, clock, holds, keeping
+from armgs_server.storage import Store, archive, clock, holds, items, keeping
 from armgs_server.storage.holds import Rule
 from tests.storage.shelf import DEPARTMENT, OWNER, mailbox, provision, put, put_file
 
@@ -53,9 +53,11 @@ async def test_old_things_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
     await put(store, 3)
     monkeypatch.setattr(clock, "now", lambda: today)
     rule = Rule(DEPARTMENT, "mail", 0, 10)
+    assert await store.read(lambda tx: holds.has_old(tx, OWNER, rule))
     assert await store.write(lambda tx: holds.expire(tx, OWNER, rule, 1)) == 1
     assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 1
     assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 0
+    assert not await store.read(lambda tx: holds.has_old(tx, OWNER, rule))
     assert ((await mailbox(store)).items, (await mailbox(store, "archive")).items) == (1, 0)
     assert (await mailbox(store, "root", kind="files")).items == 1
     own = Rule(OWNER, "mail", 0, 3)
@@ -63,10 +65,28 @@ async def test_old_things_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
     assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 1  # the owner's own rule is nearer
 
 
+async def test_old_files_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await provision(store)
+    rule, today = Rule(DEPARTMENT, "files", 0, 10), clock.now()
+    monkeypatch.setattr(clock, "now", lambda: today - 20 * clock.DAY)
+    old = await put_file(store, "old", b"x")
+    changed = await put_file(store, "changed", b"x")
+    monkeypatch.setattr(clock, "now", lambda: today)
+    ref = await store.blobs.put(b"new")
+    await store.write(lambda tx: items.replace(tx, changed, ref, "text/plain"))
+    assert await store.read(lambda tx: holds.has_old(tx, OWNER, rule))
+    assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 1
+    left = await store.read(lambda tx: items.scan(tx, OWNER, old.collection))
+    assert [item.name for item in left] == ["changed"]
+
+
 async def test_old_chat_goes_and_is_held(store: Store) -> None:
     await provision(store)
     sent = clock.now() - 20 * clock.DAY
     await store.write(lambda tx: archive.append(tx, OWNER, "a@x.example", "", b"<message/>", sent))
     await store.write(lambda tx: holds.put_hold(tx, OWNER, ""))
-    assert await store.write(lambda tx: holds.expire(tx, OWNER, Rule(DEPARTMENT, "chat", 0, 10))) == 1
+    rule = Rule(DEPARTMENT, "chat", 0, 10)
+    assert await store.read(lambda tx: holds.has_old(tx, OWNER, rule))
+    assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 1
+    assert not await store.read(lambda tx: holds.has_old(tx, OWNER, rule))
     assert len(await store.read(lambda tx: keeping.removed(tx, OWNER))) == 1

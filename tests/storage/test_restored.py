@@ -144,12 +144,19 @@ async def test_days_that_are_over(store: Store, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(clock, "now", lambda age=age: today - age * clock.DAY)
         await throw(store, await put(store, age, role))
     monkeypatch.setattr(clock, "now", lambda: today)
-    assert await store.write(lambda tx: restored.expire(tx, 30, limit=1)) == 1
-    assert await store.write(lambda tx: restored.expire(tx, 30)) == 2
-    assert await store.write(lambda tx: restored.expire(tx, 30)) == 0
+    inbox, archive = await place(store, "INBOX"), await place(store, "Archive")
+    first, further = await store.read(lambda tx: restored.due(tx, 30, limit=2))
+    assert first == [(OWNER, inbox.id)] and further is not None
+    assert await store.read(lambda tx: restored.due(tx, 30, further)) == ([(OWNER, archive.id)], None)
+    assert await store.write(lambda tx: restored.expire(tx, OWNER, inbox.id, 30, limit=1)) == 1
+    assert await store.write(lambda tx: restored.expire(tx, OWNER, inbox.id, 30, limit=1)) == 1
+    assert await store.write(lambda tx: restored.expire(tx, OWNER, inbox.id, 30, limit=1)) == 0
+    assert await store.write(lambda tx: restored.expire(tx, OWNER, archive.id, 30)) == 1
+    assert await store.write(lambda tx: restored.expire(tx, OWNER, archive.id, 30)) == 0
+    assert await store.read(lambda tx: restored.due(tx, 30)) == ([], None)
     found = await store.read(lambda tx: restored.mailboxes_of(tx, OWNER))
     assert [(path, each.items) for each, path in found] == [(("Archive",), 1)]
     monkeypatch.setattr(clock, "now", lambda: today + 60 * clock.DAY)
-    assert await store.write(lambda tx: restored.expire(tx, 30)) == 1
+    assert await store.write(lambda tx: restored.expire(tx, OWNER, archive.id, 30)) == 1
     assert await store.read(lambda tx: collections.find(tx, OWNER, "mail", restored.NAME)) is None
     assert (await usage(store)).items == 0
