@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from armgs_server.errors import Conflict
@@ -71,6 +73,25 @@ async def test_slices_and_merges(office: Office, monkeypatch: pytest.MonkeyPatch
     ]
     assert await client.ok("SEARCH BODY word7") == [b"* SEARCH 8"]
     assert await client.ok("SEARCH RETURN (COUNT) TEXT everywhere") != []
+
+
+async def test_searches_while_segments_are_merged(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of the segments under it, a search finds all."""
+    monkeypatch.setattr(search_mailbox, "SLICE", 1)
+    client = await office.login(mailbox="INBOX")
+    await fill(client, 40)
+    box, _ = await mailbox(office)
+    expected = [b"* SEARCH " + b" ".join(b"%d" % number for number in range(1, 41))]
+
+    async def work() -> None:
+        while await box.index(AttachmentReader(office.store, office.config.imap)) is not None:
+            await box.merge()
+
+    working = asyncio.create_task(work())
+    while not working.done():
+        assert await client.ok("SEARCH TEXT everywhere") == expected
+    await working
+    assert await client.ok("SEARCH TEXT everywhere") == expected
 
 
 async def test_large_messages_are_slices_of_their_own(
