@@ -70,6 +70,14 @@ async def refresh(core: Core, folder: Collection) -> Collection:
     return await core.store.read(lambda tx: collections.get(tx, folder.owner, folder.id))
 
 
+async def refresh_opened(core: Core, folder: Collection) -> Collection:
+    """The same, for a list with the status of many: only of folders that somebody has opened before."""
+    key = folder.owner, folder.id
+    if await core.store.read(lambda tx: chat_arrivals.is_behind(tx, *key, opened=True)):
+        return await refresh(core, folder)
+    return folder
+
+
 class ChatWatch:
     """Keeps the folders that are open up to date."""
 

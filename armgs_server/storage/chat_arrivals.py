@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 BATCH = 200  # messages in one transaction
 
 
-async def is_behind(tx: Tx, owner: int, number: int) -> bool:
-    """Whether the archive has what a folder has not taken up."""
+async def is_behind(tx: Tx, owner: int, number: int, *, opened: bool = False) -> bool:
+    """Whether the archive has what a folder has not taken up; with `opened` only if it ever took up any."""
     place = await _place(tx, owner, number)
-    return place is not None and bool(await _newer(tx, place, 1))
+    if place is None or (opened and not place.last):
+        return False
+    return bool(await _newer(tx, place, 1))
 
 
 async def catch_up(store: Store, folder: Collection, limit: int) -> None:

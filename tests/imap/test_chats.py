@@ -127,6 +127,16 @@ async def test_an_open_chat_hears_of_new_messages(offices: Offices) -> None:
     assert status.endswith(b"(MESSAGES 2)")
 
 
+async def test_a_list_with_status_knows_chats_that_were_opened(office: Office) -> None:
+    await say(office, "one")
+    client = await office.login()
+    command = 'LIST "" "Chats/*" RETURN (STATUS (MESSAGES))'
+    assert (await client.ok(command))[-1].endswith(b"(MESSAGES 0)"), "nobody has looked into it"
+    await client.ok(f"STATUS {CHAT} (MESSAGES)")
+    await say(office, "two")
+    assert (await client.ok(command))[-1].endswith(b"(MESSAGES 2)")
+
+
 async def test_uids_stay(office: Office) -> None:
     await say(office, "one")
     client = await opened(office)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server.directory import Rights
 from armgs_server.directory.access import serialise_rights
+from armgs_server.imap.chats import refresh_opened
 from armgs_server.imap.command import Ok
 from armgs_server.imap.commands.list_entries import Entry, levels_above, read_entries
 from armgs_server.imap.commands.metadata import entry_name, mailbox_entries, metadata_line
@@ -19,7 +20,7 @@ from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.mailbox_names import INBOX, check_pattern, is_match, normalise
 from armgs_server.imap.namespaces import OTHER_USERS, SHARED
 from armgs_server.imap.responses import bad
-from armgs_server.storage import subscriptions
+from armgs_server.storage import chat_folders, subscriptions
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -122,6 +123,8 @@ async def entry_lines(
         return lines
     rights = await session.reach.rights(collection)
     if request.show_status and Rights.READ in rights:
+        if chat_folders.is_inside(collection):
+            collection = await refresh_opened(session.core, collection)
         counts = await count(session, collection, request.show_status)
         lines.append(status_line(name, collection, request.show_status, counts))
     if request.show_rights:
