@@ -11,7 +11,9 @@ import pytest
 from armgs_server.directory.delegation import Manner, delegate
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people import Change
-from armgs_server.storage import accounts, journal
+from armgs_server.storage import accounts, collections, items, journal
+from armgs_server.storage.tx import Tx
+from tests.rules.office import put_script
 from tests.smtp.client import Client, inbox, mailbox
 from tests.world import IVANOV, PETROVA, SIDOROV, World
 
@@ -182,3 +184,21 @@ async def test_a_journal_has_what_people_get(world: World) -> None:
     await arrive(world, SIDOROV)
     [entry] = await world.store.read(lambda tx: journal.page(tx, department.id))
     assert (entry.sender, json.loads(entry.recipients)) == (OUTSIDE, [IVANOV, PETROVA])
+
+
+async def test_rules_of_the_department_and_of_the_post_file_its_mail(world: World) -> None:
+    post = await make_post(world, IVANOV)
+    await put_script(world, 'require "imap4flags"; keep :flags "$Important";', "digital.example")
+    await arrive(world, POST)
+    await put_script(world, 'require ["fileinto", "mailbox"]; fileinto :create "Letters/2026";', POST)
+    await arrive(world, POST)
+
+    async def work(tx: Tx) -> list[str]:
+        found = []
+        for path in (("INBOX",), ("Letters", "2026")):
+            folder = await collections.by_path(tx, post.id, "mail", path)
+            assert folder is not None
+            found += [f"{path[-1]} {item.keywords}" for item in await items.scan(tx, post.id, folder.id)]
+        return found
+
+    assert await world.store.read(work) == ["INBOX $Important", "2026 "]
