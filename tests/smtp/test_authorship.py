@@ -201,4 +201,4 @@ async def test_rules_of_the_department_and_of_the_post_file_its_mail(world: Worl
             found += [f"{path[-1]} {item.keywords}" for item in await items.scan(tx, post.id, folder.id)]
         return found
 
-    assert await world.store.read(work) == ["INBOX $Important", "2026 "]
+    assert await world.store.read(work) == ["INBOX $Important", "INBOX $Important", "2026 "]
