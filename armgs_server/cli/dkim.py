@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def show(domain: str | None, no_check: bool, config_path: Path | None, as_json: 
         domains = [_served(workplace, domain)] if domain else await workplace.store.read(dkim_keys.domains)
         records = []
         for name in domains:
-            held = await workplace.store.read(lambda tx, name=name: dkim_keys.of(tx, name))  # type: ignore[misc]
+            held = await workplace.store.read(partial(dkim_keys.of, domain=name))
             published = ["" if no_check else await _published(workplace, each) for each in held]
             records += [
                 _record(each) | {"published": said} for each, said in zip(held, published, strict=True)

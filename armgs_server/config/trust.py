@@ -43,7 +43,7 @@ class TrustSettings:
         20.0, doc="SPF, DKIM, ARC and DMARC of a message have their results after this.", minimum=1
     )
     checks_at_once: int = setting(
-        100, doc="Messages being judged at the same time by one worker; others wait.", minimum=1
+        100, doc="Messages being judged at the same time by one worker; others wait.", minimum=1, restart=True
     )
     reports: bool = setting(
         False,

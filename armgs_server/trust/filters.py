@@ -8,7 +8,7 @@ a row it is not even asked for a while, so that it costs nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,20 +52,19 @@ class Filters:
         filters = self._configured()
         if not filters or len(arrival.text) > self._settings.filter_size:
             return [], []
-        answers = await asyncio.gather(*(self._ask(name, make(), arrival) for name, make in filters.items()))
+        answers = await asyncio.gather(*(self._ask(name, asked, arrival) for name, asked in filters.items()))
         missing = [name for name, opinion in zip(filters, answers, strict=True) if opinion is None]
         return [opinion for opinion in answers if opinion is not None], missing
 
-    def _configured(self) -> Mapping[str, Callable[[], Filter]]:
+    def _configured(self) -> Mapping[str, Filter]:
         settings = self._settings
-        found: dict[str, Callable[[], Filter]] = {}
+        found: dict[str, Filter] = {}
         if settings.clamav:
-            found["clamav"] = lambda: ClamAv(Endpoint.parse(settings.clamav))
+            found["clamav"] = ClamAv(Endpoint.parse(settings.clamav))
         if settings.rspamd:
-            found["rspamd"] = lambda: Rspamd(Endpoint.parse(settings.rspamd), self._hostname)
+            found["rspamd"] = Rspamd(Endpoint.parse(settings.rspamd), self._hostname)
         for milter in settings.milters:
-            endpoint = Endpoint.parse(milter)
-            found[f"milter {milter}"] = lambda endpoint=endpoint: Milter(endpoint, self._hostname)  # type: ignore[misc]
+            found[f"milter {milter}"] = Milter(Endpoint.parse(milter), self._hostname)
         return found
 
     async def _ask(self, name: str, asked: Filter, arrival: Arrival) -> Opinion | None:
@@ -77,8 +76,12 @@ class Filters:
             breaker.resume = now() + self._settings.filter_pause  # this message tries it, others do not
         try:
             async with asyncio.timeout(self._settings.filter_timeout):
-                opinion = await asked.ask(arrival)
-        except (OSError, TimeoutError, EOFError, Invalid) as error:
+                opinion: Opinion | None = await asked.ask(arrival)
+        except Invalid as error:
+            # It answers, only not about this message: nobody turns it off by sending what it chokes on.
+            _log.warning("filter has no opinion", id=arrival.id, filter=name, error=error)
+            opinion = None
+        except (OSError, TimeoutError, EOFError) as error:
             breaker.failures += 1
             if breaker.failures >= self._settings.filter_failures:
                 breaker.resume = now() + self._settings.filter_pause

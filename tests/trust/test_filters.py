@@ -82,6 +82,14 @@ async def test_silent_filter_is_left_alone_after_some_failures(tmp_path: Path) -
     assert len(asked) == 2
 
 
+async def test_nobody_turns_a_filter_off_by_what_it_cannot_read(tmp_path: Path) -> None:
+    async with server(b"stream: Can't allocate memory ERROR\0") as (address, asked):
+        asking = filters(tmp_path, clamav=address, filter_failures=1, filter_pause=3600.0)
+        for _ in range(3):
+            assert await asking.ask_all(arrival(message(SENDER))) == ([], ["clamav"])
+    assert len(asked) == 3
+
+
 async def test_filter_that_is_back_is_asked_again(tmp_path: Path) -> None:
     port = free_port()
     asking = filters(tmp_path, clamav=f"127.0.0.1:{port}", filter_failures=1, filter_pause=0.1)
