@@ -19,7 +19,7 @@ from enum import IntEnum
 from armgs_server.errors import NotFound
 from armgs_server.formats import word_index
 from armgs_server.formats.word_index import ITEM, WordIndex, base_of
-from armgs_server.storage.tx import Tx
+from armgs_server.storage.tx import Row, Tx
 
 TOPIC = "mail-index"
 PART = 1 << 16  # octets of ids in one row
@@ -197,38 +197,40 @@ async def alive(tx: Tx, owner: int, collection: int, first: int, last: int) -> s
 
 async def words(tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment) -> bytes | None:
     """The words of a segment; None where it is there no more."""
-    found = await tx.value(
-        "SELECT words FROM mail_words WHERE owner = ? AND collection = ? AND kind = ? AND first = ?"
-        " AND last = ?",
-        owner,
-        collection,
-        kind,
-        segment.first,
-        segment.last,
-    )
-    return None if found is None else bytes(found)
+    found = await _columns(tx, owner, collection, kind, segment, "words")
+    return None if found is None else bytes(found[0])
 
 
 async def places(
     tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment
 ) -> tuple[array[int], array[int]] | None:
     """`starts` and `ends` of a segment; None where it is there no more."""
-    row = await tx.row(
-        "SELECT starts, ends FROM mail_words WHERE owner = ? AND collection = ? AND kind = ? AND first = ?"
-        " AND last = ?",
+    found = await _columns(tx, owner, collection, kind, segment, "starts, ends")
+    return None if found is None else (array("I", bytes(found[0])), array("I", bytes(found[1])))
+
+
+async def _columns(
+    tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment, columns: str
+) -> Row | None:
+    """Of this very segment: one that has taken its place has another end, or other messages."""
+    return await tx.row(
+        f"SELECT {columns} FROM mail_words"
+        " WHERE owner = ? AND collection = ? AND kind = ? AND first = ? AND last = ? AND messages = ?",
         owner,
         collection,
         kind,
         segment.first,
         segment.last,
+        segment.messages,
     )
-    return None if row is None else (array("I", bytes(row[0])), array("I", bytes(row[1])))
 
 
 async def uids(
     tx: Tx, owner: int, collection: int, kind: Kind, segment: Segment, ranges: Sequence[tuple[int, int]]
-) -> set[int]:
-    """The uids in ranges [begin, end) of a segment's ids."""
+) -> set[int] | None:
+    """The uids in ranges [begin, end) of a segment's ids; None where it is there no more."""
+    if await _columns(tx, owner, collection, kind, segment, "first") is None:
+        return None
     # The longest first: they are of the words that many messages have, and soon it is all of them.
     ranges = sorted(ranges, key=lambda each: each[0] - each[1])
     whole = segment.messages - len(segment.partial)

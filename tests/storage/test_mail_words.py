@@ -37,7 +37,9 @@ async def having(store: Store, segment: Segment, pattern: bytes) -> set[int]:
             (ends[place - 1] if place else 0, ends[place])
             for place in word_index.hits(words, starts, pattern)
         ]
-        return await mail_words.uids(tx, *KEY, Kind.BODY, segment, ranges)
+        found = await mail_words.uids(tx, *KEY, Kind.BODY, segment, ranges)
+        assert found is not None
+        return found
 
     return await store.read(read)
 
@@ -71,9 +73,21 @@ async def test_taken_away(store: Store) -> None:
     assert await store.read(lambda tx: mail_words.segments(tx, *KEY)) == [second]
     assert await store.read(lambda tx: mail_words.words(tx, *KEY, Kind.BODY, first)) is None
     assert await store.read(lambda tx: mail_words.places(tx, *KEY, Kind.BODY, first)) is None
+    assert await store.read(lambda tx: mail_words.uids(tx, *KEY, Kind.BODY, first, [(0, 1)])) is None
     with pytest.raises(NotFound):
         await store.read(lambda tx: mail_words.load(tx, *KEY, Kind.BODY, first))
     assert not await store.write(lambda tx: mail_words.remove(tx, *KEY, [first]))
+
+
+async def test_another_segment_in_its_place(store: Store) -> None:
+    """What is known of the one means nothing for the other."""
+    old = await put(store, 1, 2, 3)
+    await store.write(lambda tx: mail_words.remove(tx, *KEY, [old]))
+    await store.write(
+        lambda tx: mail_words.put(tx, *KEY, Segment(1, 3, 2, frozenset()), [index(1, 3), EMPTY, EMPTY])
+    )
+    assert await store.read(lambda tx: mail_words.words(tx, *KEY, Kind.BODY, old)) is None
+    assert await store.read(lambda tx: mail_words.uids(tx, *KEY, Kind.BODY, old, [(0, 1)])) is None
 
 
 async def test_how_far(store: Store) -> None:

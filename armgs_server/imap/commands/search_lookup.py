@@ -78,13 +78,18 @@ class _Reader:
         is_long = sum(map(self._words.count, term.patterns)) > ON_THE_LOOP
         chosen = await asyncio.to_thread(self._choose, term) if is_long else self._choose(term)
 
-        async def read(tx: Tx) -> dict[int, Set[int]]:
+        async def read(tx: Tx) -> dict[int, set[int] | None]:
             return {
                 relevancy: await mail_words.uids(tx, *self._key, ranges)
                 for relevancy, ranges in chosen.items()
             }
 
-        return await self._store.read(read)
+        found: dict[int, Set[int]] = {}
+        for relevancy, uids in (await self._store.read(read)).items():
+            if uids is None:
+                raise _Gone
+            found[relevancy] = uids
+        return found
 
     def _choose(self, term: Term) -> dict[int, list[tuple[int, int]]]:
         assert self._words is not None and self._places is not None
