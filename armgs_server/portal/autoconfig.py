@@ -20,7 +20,7 @@ def client_config(domain: str, domains: Sequence[str], endpoints: Endpoints) -> 
     lines += [f"    <domain>{escape(name)}</domain>" for name in (domain, *_others(domain, domains))]
     lines.append(f"    <displayName>{escape(domain)}</displayName>")
     lines.append(f"    <displayShortName>{escape(domain)}</displayShortName>")
-    for endpoint in endpoints.of("imap"):
+    for endpoint in (*endpoints.of("imap"), *endpoints.of("pop3")):  # the best first: clients take that one
         lines += _server("incomingServer", endpoint, endpoints.hostname)
     for endpoint in endpoints.of("smtp"):
         lines += _server("outgoingServer", endpoint, endpoints.hostname)

@@ -78,6 +78,8 @@ async def test_thunderbird_finds_its_configuration(world: World) -> None:
         assert servers == [
             ("imap", str(world.ports["imaps"]), "SSL"),
             ("imap", str(world.ports["imap"]), "STARTTLS"),
+            ("pop3", str(world.ports["pop3s"]), "SSL"),
+            ("pop3", str(world.ports["pop3"]), "STARTTLS"),
             ("smtp", str(world.ports["submissions"]), "SSL"),
             ("smtp", str(world.ports["submission"]), "STARTTLS"),
         ]
