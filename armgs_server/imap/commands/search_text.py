@@ -26,6 +26,8 @@ EXACT, FORM, SIMILAR = 100, 80, 40
 PLACES = {Kind.HEADER: 1.0, Kind.BODY: 0.9, Kind.ATTACHMENTS: 0.8}
 # Shorter words have too many that differ by a letter.
 _SIMILAR_FROM = 5
+# What is shorter has no forms: nearly every word has its letters.
+_STEM_FROM = 3
 # Words of one fuzzy key; more say nothing more.
 MAX_WORDS = 20
 
@@ -102,6 +104,8 @@ def forms(text: str) -> tuple[Form, ...]:
 def _patterns(word: str, stem: str) -> tuple[bytes, ...]:
     """What every word with that stem has, and every word that differs by a letter: one half of it."""
     mapped = casemap(stem)
+    if len(mapped) < _STEM_FROM:
+        return (b"\n%b\n" % encode(mapped),)
     start = encode(mapped[: max(3, len(mapped) - 2)])
     patterns = [start]
     if "\u0415" in mapped:  # fulltext takes ё for е, which casemap leaves two characters

@@ -45,6 +45,7 @@ async def test_any_form_of_a_word(client: Client) -> None:
     assert await found(client, 'FUZZY TEXT "договорами"') == "2 4"
     assert await found(client, 'FUZZY BODY "елка"') == "2"
     assert await found(client, "FUZZY SUBJECT meetings") == "1"
+    assert await found(client, 'FUZZY TEXT "X2 budget"') == ""
     assert await found(client, 'FUZZY SUBJECT "договоров"') == "4"
     # Without FUZZY a text is found as it stands.
     assert await found(client, "TEXT budgeting") == ""
