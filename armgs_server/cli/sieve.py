@@ -25,7 +25,7 @@ def rules() -> None:
 
 
 async def _owner(workplace: Workplace, address: str) -> int:
-    return (await workplace.principal(address, "person", "department")).id
+    return (await workplace.principal(address, "person", "group", "department")).id
 
 
 @rules.command("list")

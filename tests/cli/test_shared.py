@@ -64,6 +64,14 @@ def test_the_mail_of_a_post_is_taken_out(armgs: Armgs, tmp_path: Path) -> None:
     assert not (out / "chat.xml").exists()
 
 
+def test_a_post_has_rules(armgs: Armgs, tmp_path: Path) -> None:
+    armgs("mailbox", "open", POST, "--member", IVANOV)
+    script = tmp_path / "rules.sieve"
+    script.write_text("keep;")
+    assert armgs("sieve", "put", POST, "rules", script, "--activate").code == 0
+    assert [each["name"] for each in armgs("sieve", "list", POST, "--json").json] == ["rules"]
+
+
 def test_a_mailbox_is_shared(armgs: Armgs) -> None:
     armgs("user", "add", PETROVA)
     assert armgs("mailbox", "share", IVANOV, PETROVA, "read").code == 0
