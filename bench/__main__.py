@@ -22,10 +22,12 @@ from bench.report import Row, print_pairs, print_rows
 
 DRIVERS = (
     "smtp",
+    "sending",
     "imap",
     "arrival",
     "mail",
     "trust",
+    "rules",
     "xmpp",
     "sasl2",
     "messenger",

@@ -21,6 +21,7 @@ from armgs_server import log
 from armgs_server.errors import DomainError
 from armgs_server.smtp import attempt, reports
 from armgs_server.smtp.attempt import Attempts, Result
+from armgs_server.smtp.crowd import Crowd
 from armgs_server.smtp.delivery import Delivery
 from armgs_server.storage import clock, queue
 from armgs_server.storage.queue import Entry
@@ -36,7 +37,7 @@ CLAIM_LIMIT = 100
 LARGE_AT_ONCE = 2
 # So much of a wait may be taken off it by chance.
 JITTER = 0.2
-# Rows of a domain that is at its limit wait this long for a place.
+# Rows of a domain that is at its limit wait this long where no more can wait in memory.
 CROWDED_WAIT = 2 * clock.SECOND
 # The queue is looked at this often even when nobody has called (other processes may add to it).
 LONGEST_SLEEP = 60.0
@@ -65,6 +66,7 @@ class Relay:
         self._attempts: dict[asyncio.Task[None], Sequence[Entry]] = {}
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._busy: Counter[str] = Counter()
+        self._crowd = Crowd(LEASE // 3)
         self._unsubscribe: Callable[[], None] | None = None
 
     async def start(self) -> None:
@@ -77,17 +79,14 @@ class Relay:
         """Ends; what was being sent is given back."""
         if self._unsubscribe is not None:
             self._unsubscribe()
-        held = [entry for entries in self._attempts.values() for entry in entries]
+        held = [*self._crowd.clear(), *(entry for group in self._attempts.values() for entry in group)]
         tasks = [task for task in (self._runner, *self._attempts) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._sending.close()
         if held:
-            try:
-                await self._core.store.write(partial(queue.give_back, entries=held, next_attempt=self._now()))
-            except DomainError as error:
-                _log.warning("rows not given back", error=error)
+            await self._give_back(held)
 
     async def run_once(self) -> int:
         """Takes what is due and there is room for, and begins to send it; the number of rows taken."""
@@ -96,17 +95,18 @@ class Relay:
             return 0
         now = self._now()
         entries = await self._core.store.write(lambda tx: queue.claim(tx, now, LEASE, min(room, CLAIM_LIMIT)))
-        crowded: list[Entry] = []
+        too_many: list[Entry] = []
         for domain, group in _groups(entries):
             if self._busy[domain] >= self._settings.queue_parallel_per_domain:
-                crowded += group
+                if not self._crowd.add(domain, group, now):
+                    too_many += group
                 continue
             self._busy[domain] += 1
             task = asyncio.create_task(self._send(domain, group), name=f"relay {domain}")
             self._attempts[task] = group
             task.add_done_callback(self._attempts.pop)
-        if crowded:
-            await self._core.store.write(lambda tx: queue.give_back(tx, crowded, now + CROWDED_WAIT))
+        if too_many:
+            await self._core.store.write(lambda tx: queue.give_back(tx, too_many, now + CROWDED_WAIT))
         return len(entries)
 
     async def settled(self) -> None:
@@ -118,8 +118,11 @@ class Relay:
         while True:
             self._wake.clear()
             try:
-                taken = await self.run_once()
-                pause = 0.0 if taken else await self._pause()
+                if self._crowd.is_full:  # domains that are at their limit make no work for the others
+                    await asyncio.sleep(CROWDED_WAIT / clock.SECOND)
+                pause = await self._pause()
+                if pause <= 0:
+                    await self.run_once()
             except DomainError as error:
                 _log.warning("queue cannot be read", error=error)
                 pause = STORE_FAILED_WAIT
@@ -130,6 +133,13 @@ class Relay:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), pause)
 
+    async def _give_back(self, entries: Sequence[Entry]) -> None:
+        """Rows that were not tried; when the store does not take them, they come back with their lease."""
+        try:
+            await self._core.store.write(partial(queue.give_back, entries=entries, next_attempt=self._now()))
+        except DomainError as error:
+            _log.warning("rows not given back", error=error)
+
     async def _pause(self) -> float:
         due = await self._core.store.read(queue.next_due)
         if due is None or len(self._attempts) >= self._settings.queue_parallel:
@@ -137,6 +147,24 @@ class Relay:
         return min(max((due - self._now()) / clock.SECOND, 0.0), LONGEST_SLEEP)
 
     async def _send(self, domain: str, entries: Sequence[Entry]) -> None:
+        """Sends the rows, and after them what has waited for a place of this domain."""
+        task = asyncio.current_task()
+        assert task is not None  # it is one
+        group = entries
+        try:
+            while group:
+                self._attempts[task] = group
+                await self._send_one(domain, group)
+                group, late = self._crowd.pop(domain, self._now())
+                if late:
+                    await self._give_back(late)
+        finally:
+            self._busy[domain] -= 1
+            if not self._busy[domain]:
+                del self._busy[domain]
+            self._wake.set()
+
+    async def _send_one(self, domain: str, entries: Sequence[Entry]) -> None:
         renewal = asyncio.create_task(self._renew(entries), name=f"lease {domain}")
         try:
             await self._settle(entries, await self._attempt(domain, entries))
@@ -145,10 +173,6 @@ class Relay:
             _log.warning("outcome not stored", domain=domain, error=error)
         finally:
             renewal.cancel()
-            self._busy[domain] -= 1
-            if not self._busy[domain]:
-                del self._busy[domain]
-            self._wake.set()
 
     async def _attempt(self, domain: str, entries: Sequence[Entry]) -> Mapping[int, Result]:
         """The results. Whatever goes wrong here is a failure that may pass: tried again, then given up."""
