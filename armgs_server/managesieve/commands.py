@@ -36,7 +36,7 @@ Handle: TypeAlias = Callable[["Session", Sequence[bytes | int]], Awaitable[None]
 NAME_LIMIT: Final = 512
 _NOT_IN_NAME: Final = ("Cc", "Zl", "Zp", "Cs")
 # A script above this is checked in a thread.
-LARGE: Final = 16 * 1024
+LARGE: Final = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def parse_tokens(script: bytes) -> Iterator[Token]:
     text = _decode(script)
     position, line = 0, 1
     while position < len(text):
-        multiline = _TEXT.match(text, position)
+        multiline = _TEXT.match(text, position) if text[position] in "tT" else None
         if multiline is not None:
             end = _LAST_LINE.search(text, multiline.end())
             if end is None:
