@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from bench.common import PASSWORD, BenchServer, Row, address, main, server, timed
+from bench.common import BenchServer, Row, address, main, server, timed
 from bench.smtp import CONNECTIONS, MESSAGES, Sender
 
 ELSEWHERE = "other.example"
