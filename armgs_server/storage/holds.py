@@ -15,7 +15,9 @@ from armgs_server.errors import Invalid
 from armgs_server.storage import archive, clock, collections, items, keeping
 from armgs_server.storage.tx import Tx
 
-KINDS = (*keeping.KINDS, keeping.CHAT)
+# Mailboxes by their role, which may be emptied sooner than the others.
+ROLES = ("trash", "junk")
+KINDS = (*keeping.KINDS, keeping.CHAT, *ROLES)
 BATCH = 200
 _OWNERS = (
     "SELECT account.owner FROM account JOIN principal ON principal.id = account.owner"
@@ -66,6 +68,8 @@ async def put_rule(tx: Tx, rule: Rule) -> None:
     """Sets a rule; one without any days takes it away. Invalid for a kind that there is not."""
     if rule.kind not in KINDS:
         raise Invalid(f"{rule.kind}: one of {', '.join(KINDS)}")
+    if rule.keep and rule.kind in ROLES:
+        raise Invalid(f"{rule.kind} is kept as all mail is")
     await tx.execute("DELETE FROM retention WHERE principal = ? AND kind = ?", rule.principal, rule.kind)
     if rule.keep or rule.expire:
         await tx.execute("INSERT INTO retention (principal, kind, keep, expire) VALUES (?, ?, ?, ?)", *rule)
@@ -113,7 +117,7 @@ async def _limit(tx: Tx, owner: int, rule: Rule) -> int:
 
 async def _old(tx: Tx, owner: int, kind: str, before: int, limit: int) -> list[tuple[int, int]]:
     """Collections and uids. Mail lies in the order in which it came: only the beginning is read."""
-    if kind != "mail":
+    if kind not in ("mail", *ROLES):
         rows = await tx.rows(
             "SELECT i.collection, i.uid FROM collection c JOIN item i"
             " ON i.owner = c.owner AND i.collection = c.id"
@@ -125,8 +129,8 @@ async def _old(tx: Tx, owner: int, kind: str, before: int, limit: int) -> list[t
         )
         return [(row[0], row[1]) for row in rows]
     found: list[tuple[int, int]] = []
-    for each in await collections.all_of(tx, owner, kind):
-        if each.items and len(found) < limit:
+    for each in await collections.all_of(tx, owner, "mail"):
+        if each.items and len(found) < limit and kind in ("mail", each.role):
             rows = await tx.rows(
                 "SELECT uid, modified FROM item WHERE owner = ? AND collection = ? ORDER BY uid LIMIT ?",
                 owner,

@@ -107,7 +107,7 @@ CREATE TABLE hold (
 -- How long things are kept at least, and when they are removed: for one owner, or for all of a department.
 CREATE TABLE retention (
   principal INTEGER NOT NULL,
-  kind      TEXT    NOT NULL,                   -- of the collections, or chat
+  kind      TEXT    NOT NULL,                   -- of the collections, or chat junk trash
   keep      INTEGER NOT NULL,                   -- days after its last change that a removed thing is kept; 0 = no rule
   expire    INTEGER NOT NULL,                   -- days after its last change that a thing is removed; 0 = never
   PRIMARY KEY (principal, kind)

@@ -65,6 +65,20 @@ async def test_old_things_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
     assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 1  # the owner's own rule is nearer
 
 
+async def test_junk_goes_sooner(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await provision(store)
+    rule, today = Rule(DEPARTMENT, "junk", 0, 10), clock.now()
+    monkeypatch.setattr(clock, "now", lambda: today - 20 * clock.DAY)
+    for role in ("inbox", "junk", "trash"):
+        await put(store, 1, role)
+    monkeypatch.setattr(clock, "now", lambda: today)
+    await store.write(lambda tx: holds.put_rule(tx, rule))
+    assert await store.write(lambda tx: holds.expire(tx, OWNER, rule)) == 1
+    assert [(await mailbox(store, role)).items for role in ("inbox", "junk", "trash")] == [1, 0, 1]
+    with pytest.raises(Invalid):
+        await store.write(lambda tx: holds.put_rule(tx, Rule(DEPARTMENT, "junk", 5, 10)))
+
+
 async def test_old_files_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await provision(store)
     rule, today = Rule(DEPARTMENT, "files", 0, 10), clock.now()
