@@ -124,7 +124,7 @@ CREATE TABLE blob (
 );
 CREATE INDEX blob_unreferenced ON blob (touched) WHERE refs = 0;
 
--- Small values an owner has one of: vcard-temp, private XML, block list, sieve script …
+-- Small values an owner has one of: vcard-temp, private XML, block list …
 CREATE TABLE document (
   owner  INTEGER NOT NULL,
   name   TEXT    NOT NULL,

@@ -153,6 +153,29 @@ ACTIONS = (
 REQUIRED = (*cases.REQUIRED, "copy", "vacation", "reject", "foreverypart", "editheader")
 
 
+MAIL = Path(__file__).parents[3] / "shared" / "data" / "mail"
+OF_REAL_MAIL = (
+    'header :contains "subject" "a"',
+    'header :matches "subject" "*e*"',
+    'header :count "ge" :comparator "i;ascii-numeric" "received" "3"',
+    'header :regex "subject" "^[A-Z]"',
+    'header :is "x-mailer" ""',
+    'header :matches "from" "*<*>*"',
+    'header :contains ["to", "cc"] "@"',
+    'header :mime :anychild :type :is "content-type" "image"',
+    'header :mime :anychild :contenttype :is "content-type" "text/html"',
+    'header :mime :anychild :contains "content-transfer-encoding" "base64"',
+    'address :all :matches ["from", "sender", "reply-to"] "*@*"',
+    'address :localpart :is "from" ""',
+    'exists ["message-id", "date"]',
+    'exists "mime-version"',
+    'date :zone "+0000" :value "ge" "date" "year" "2005"',
+    'date :originalzone :is "date" "weekday" "1"',
+    'date :zone "+0000" :contains "date" "hour" "1"',
+    'body :raw :contains "e"',
+)
+
+
 class Pigeonhole:
     """sieve-test: what the other implementation would do."""
 
@@ -166,9 +189,9 @@ class Pigeonhole:
             folder.chmod(0o777)
         text = CONFIGURATION.format(uid=self._uid, gid=self._gid, path=home)
         (path / "dovecot.conf").write_text(text)
-        (path / "letter.eml").write_bytes(cases.LETTER.encode())
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, letter: bytes = cases.LETTER.encode()) -> str:
+        (self.path / "letter.eml").write_bytes(letter)
         (self.path / "test.sieve").write_text(script)
         (self.path / "test.svbin").unlink(missing_ok=True)
         done = subprocess.run(
@@ -240,6 +263,21 @@ async def test_pigeonhole_answers_the_tests_alike(pigeonhole: Pigeonhole) -> Non
     flags = re.search(r"add IMAP flags: (.*)", output)
     assert flags is not None
     assert cases.differences(cases.COMMON, set(flags[1].split())) == []
+
+
+@pytest.mark.skipif(not MAIL.is_dir(), reason="the real-world messages (../shared/data) are not there")
+async def test_pigeonhole_reads_real_mail_alike(pigeonhole: Pigeonhole, office: Office) -> None:
+    """Broken messages, too; what both make of a field that is none, or of an empty one, is left out."""
+    script = cases.script(tuple((True, test) for test in OF_REAL_MAIL), cases.REQUIRED)
+    different = []
+    for path in sorted(MAIL.rglob("*.eml")):
+        output = pigeonhole.run(script, path.read_bytes())
+        flags = re.search(r"add IMAP flags: (.*)", output)
+        outcome = await office.outcome(script, letter=path.read_bytes())
+        found = set(filed(outcome)["INBOX"])
+        for number in found ^ set(flags[1].split() if flags is not None else ()):
+            different.append((path.name, OF_REAL_MAIL[int(number[1:])]))
+    assert different == []
 
 
 @pytest.mark.parametrize("script", ACTIONS)
