@@ -130,7 +130,7 @@ class Stream(asyncio.Protocol):
         """Waits while the peer is slow. TimeoutError: it takes nothing; ConnectionError: it is gone."""
         if self._output_size > self._limits.write_buffer:
             self.flush()
-        if not self.closing:
+        if not self.closing and (self._outlet.is_lost or self._outlet.is_paused):
             await self._outlet.drain()
 
     async def start_tls(self, client: ssl.SSLContext | None = None, name: str = "") -> None:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import CoroutineType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import apsw
 
@@ -66,9 +66,10 @@ class SqliteTx(Tx):
     async def rows(self, sql: str, *args: Value) -> list[Row]:
         """See Tx.rows."""
         try:
-            return cast("list[Row]", self._db.execute(sql, args).fetchall())
+            found: list[Row] = self._db.execute(sql, args).fetchall()
         except apsw.ConstraintError as error:
             raise AlreadyExists() from error
+        return found
 
     async def execute(self, sql: str, *args: Value) -> int:
         """See Tx.execute."""
@@ -94,7 +95,8 @@ def _drive(work: Work[T], tx: Tx) -> T:
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        return cast(T, stop.value)
+        value: T = stop.value
+        return value
     coroutine.close()
     raise RuntimeError("a work awaited something other than its transaction")
 

@@ -154,10 +154,12 @@ class ClientStream:
                 if isinstance(event, Stanza) and event.name == "message" and event.is_stanza:
                     messages.append(event)
                     continue
-                await self._route(session, messages)
-                messages = []
+                if messages:
+                    await self._route(session, messages)
+                    messages = []
                 await self._handle(event)
-            await self._route(session, messages)
+            if messages:
+                await self._route(session, messages)
 
     def _restart(self) -> None:
         """RFC 6120 §4.3.3: the next bytes begin a new stream."""
@@ -167,8 +169,6 @@ class ClientStream:
         self._negotiation.must_restart = False
 
     async def _route(self, session: Session, messages: list[Stanza]) -> None:
-        if not messages:
-            return
         genuine = [message for message in messages if self._stamp(session, message)]
         await router.messages(self._server, session, genuine)
         if session.sm is not None:
