@@ -27,6 +27,7 @@ _ASCII_LOCAL = re.compile(r"[a-z0-9!#$%()*+,\-.;=?\[\\\]^_`{|}~]+")
 _ASCII_DOMAIN = re.compile(
     r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)*"
 )
+_DOTS = (".", "\u3002", "\uff0e", "\uff61")  # RFC 3490 §3.1
 _ASCII_RESOURCE = re.compile(r"[ -~]+")
 
 # RFC 8264 §9: the classes allowed in IdentifierClass (LetterDigits), and the exceptions of §9.6.
@@ -108,8 +109,8 @@ def parse_local(text: str) -> str:
 
 
 def parse_domain(text: str) -> str:
-    """RFC 7622 §3.2: an IDNA name or an IP literal; a trailing dot is dropped."""
-    text = text.removesuffix(".")
+    """RFC 7622 §3.2: an IDNA name or an IP literal; a trailing dot is dropped, whichever it is."""
+    text = text[:-1] if text.endswith(_DOTS) else text
     if _ASCII_DOMAIN.fullmatch(text) and "xn--" not in text:
         return _check_length(text, "domainpart")
     if text.startswith("[") and text.endswith("]"):
@@ -121,6 +122,8 @@ def parse_domain(text: str) -> str:
         name = idna.decode(idna.encode(text.lower(), uts46=True))
     except (idna.IDNAError, UnicodeError) as error:
         raise Malformed("not a domain name") from error
+    if name.endswith("."):  # or one domain would have two names
+        raise Malformed("not a domain name")
     return _check_length(name, "domainpart")
 
 

@@ -362,9 +362,10 @@ async def test_tls_and_certificates(make: Make, authority: Authority, tmp_path: 
     stream = await secure(scene, authority, tmp_path / "other", ["other.example"])
     features = await stream.open(PARTNER, OURS)
     assert "mechanisms" not in [child.tag.rpartition("}")[2] for child in features]
-    stream.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
-    failure = await stream.receive("sasl:failure")
-    assert failure[0].tag.rpartition("}")[2] == "not-authorized"
+    for claim in ("é", "=", "7w=="):
+        stream.send(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>{claim}</auth>")
+        failure = await stream.receive("sasl:failure")
+        assert failure[0].tag.rpartition("}")[2] == "not-authorized"
 
 
 async def secure(scene: Scene, authority: Authority, folder: Path, names: list[str]) -> RawServer:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import secrets
 
 from armgs_server import log
@@ -230,7 +229,7 @@ class ServerStream:
             text = (nonza.tree().text or "").strip()
             if text and text != "=":
                 claimed = parse_domain(base64.b64decode(text, validate=True).decode())
-        except (Invalid, binascii.Error, UnicodeError):
+        except (Invalid, ValueError):
             claimed = ""
         is_external = nonza.attributes.get("mechanism") == "EXTERNAL"
         if is_external and self._is_certified(claimed) and self._admit(claimed, self._ours, by_name=True):
