@@ -126,6 +126,9 @@ async def handle_rcpt(session: Session, argument: str) -> None:
     if isinstance(found, Reply):
         session.send(found)
         return
+    if session.principal is None and (found.requests_of is not None or found.is_recall):
+        session.send(replies.LOG_IN_TO_ASK_550)  # anybody may write a name into From:
+        return
     answer = replies.RECIPIENT_OK_250
     if found.mail_list is not None:
         if not transaction.has_room_for_list:

@@ -99,6 +99,7 @@ NO_RELAY_550 = reply(550, "5.7.1", "This server takes mail only for its own doma
 NOT_YOUR_ADDRESS_550 = reply(550, "5.7.1", "You may not send from this address")
 DISABLED_550 = reply(550, "5.2.1", "This mailbox is disabled")
 NOT_A_POSTER_550 = reply(550, "5.7.2", "You may not write to this list")
+LOG_IN_TO_ASK_550 = reply(550, "5.7.1", "Log in to ask this of the server")
 AUTOMATIC_TO_LIST_550 = reply(550, "5.7.1", "A list takes no automatic replies")
 LMTP_ONLY_550 = reply(550, "5.7.1", "This port is for mail servers that this one knows")
 NO_XCLIENT_550 = reply(550, "5.7.0", "XCLIENT is not for you")

@@ -48,13 +48,8 @@ QUESTION = (
 _log = log.get("smtp")
 
 
-async def handle(
-    delivery: Delivery, mail_list: MailList, author: Principal | None, subject: str, now: int
-) -> None:
+async def handle(delivery: Delivery, mail_list: MailList, author: Principal, subject: str, now: int) -> None:
     """Does what is asked, and says so."""
-    if author is None:
-        _log.info("request of a stranger", list=mail_list.address)
-        return
     key = await _answer(delivery, mail_list, author, subject.split(), now)
     text = TEXTS[key].format(
         list=mail_list.address, request=mail_list.request_address, words=_words(mail_list.rules)

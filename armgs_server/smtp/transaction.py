@@ -144,14 +144,18 @@ class Transaction:
         if not self._head:
             return
         subject = header.subject(self._head)
-        for each in self.recipients:
-            if each.requests_of is not None:
-                await requests.handle(self._delivery, each.requests_of, self.author, subject, self._now)
-            elif each.is_recall and self.author is not None:
-                await recall.handle(self._delivery, self.author, self._head, self._now)
+        if self.author is not None:  # RCPT takes requests from nobody else
+            await self._answer_requests(self.author, subject)
         for copy in stored:
             if copy.copy.mail_list is not None and copy.copy.destinations:
                 await requests.tell_moderators(self._delivery, copy, self._sender_text, subject, self._now)
+
+    async def _answer_requests(self, author: Principal, subject: str) -> None:
+        for each in self.recipients:
+            if each.requests_of is not None:
+                await requests.handle(self._delivery, each.requests_of, author, subject, self._now)
+            elif each.is_recall:
+                await recall.handle(self._delivery, author, self._head, self._now)
 
     async def _confirm(
         self, envelope: Envelope, stored: Sequence[Stored], recipients: Sequence[Recipient]
