@@ -86,6 +86,36 @@ def imaps(target: Target) -> str:
         client.logout()
 
 
+def managesieve(target: Target) -> str:
+    """RFC 5804: STARTTLS, then AUTHENTICATE."""
+    raw = base64.b64encode(f"\0{target.address}\0{target.password}".encode()).decode("ascii")
+    with socket.create_connection((target.host, target.port), TIMEOUT) as plain:
+        plain.sendall(b"STARTTLS\r\n")
+        _until_ok(plain)  # the greeting
+        _until_ok(plain)
+        with target.context.wrap_socket(plain) as secure:
+            secure.sendall(f'AUTHENTICATE "PLAIN" "{raw}"\r\nLOGOUT\r\n'.encode())
+            _until_ok(secure)  # the capabilities, sent again
+            return _until_ok(secure)
+
+
+def _until_ok(connection: socket.socket) -> str:
+    """The next response, octet by octet: what is behind it belongs to the next."""
+    line = b""
+    while True:
+        octet = connection.recv(1)
+        if not octet:
+            raise ProbeFailed("the connection has ended")
+        line += octet
+        if octet != b"\n":
+            continue
+        if line.startswith((b"NO", b"BYE")):
+            raise ProbeFailed(_text(line))
+        if line.startswith(b"OK"):
+            return _text(line)
+        line = b""
+
+
 def https_dav(target: Target) -> str:
     """RFC 6764 §6: who am I, over HTTPS with Basic."""
     raw = base64.b64encode(f"{target.address}:{target.password}".encode()).decode("ascii")
@@ -167,6 +197,7 @@ PROBES: tuple[tuple[int, str, Callable[[Target], str]], ...] = (
     (465, "submissions", smtp_submissions),
     (587, "submission (STARTTLS)", smtp_submission),
     (993, "imaps", imaps),
+    (4190, "sieve (STARTTLS)", managesieve),
     (5223, "xmpps", xmpps),
     (443, "https (WebDAV)", https_dav),
 )

@@ -16,6 +16,7 @@ SEEN = {
     "submissions": "OK",
     "submission (STARTTLS)": "OK",
     "imaps": "INBOX holds 0",
+    "sieve (STARTTLS)": "logged in",
     "xmpps": "SASL PLAIN, bind offered",
     "https (WebDAV)": "PROPFIND /dav/: 207",
 }
