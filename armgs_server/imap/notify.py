@@ -32,7 +32,15 @@ from armgs_server.imap.notify_groups import (
     events_of,
     selected_of,
 )
-from armgs_server.imap.notify_known import Key, Known, is_listed_anew, key_of, standing_of, status_items
+from armgs_server.imap.notify_known import (
+    Key,
+    Known,
+    is_listed_anew,
+    key_of,
+    known_as,
+    standing_of,
+    status_items,
+)
 from armgs_server.imap.responses import status
 from armgs_server.storage import collections, mail_metadata
 from armgs_server.storage.collections import Collection
@@ -136,13 +144,19 @@ class Notify:
         by_key = {key_of(entry.collection): entry for entry in entries if entry.collection is not None}
         names = {each.name for each in known.values()}
         for key, old in before.items():
-            if key in known or old.name in names or self._is_own_name(old.name):
+            if key in known:
                 continue
-            if MAILBOX_NAME in old.events:
+            if (entry := by_key.get(key)) is not None:  # still there, and watched no more
+                await self._tell_of_name(old, known_as(entry, old.collection, frozenset()), entry)
+            elif MAILBOX_NAME in old.events and old.name not in names and not self._is_own_name(old.name):
                 name = self._session.name(old.name)
                 self._session.write(b'* LIST (\\NonExistent) "/" %b\r\n' % name)
+        former = {each.name for key, each in before.items() if key not in known}
         for key, new in known.items():
             await self._tell_of_name(before.get(key), new, by_key[key])
+            if key not in before and new.name in former and MESSAGE_NEW in new.events:
+                # Another mailbox of the same name: its uids are others (RFC 5465 §5.1).
+                self._session.write(self._status(new, ("MESSAGES", "UIDNEXT", "UIDVALIDITY")))
             if not self._is_selected(new.collection):
                 self._tell_of_messages(before.get(key), new)
 
@@ -215,9 +229,7 @@ class Notify:
                 events -= {*MESSAGE_EVENTS, MAILBOX_METADATA}
             self._listen("changes", collection.owner)
             self._listen("metadata", collection.owner)
-            found[key_of(collection)] = Known(
-                entry.name, events, collection, entry.has_children, entry.is_subscribed
-            )
+            found[key_of(collection)] = known_as(entry, collection, events)
             if len(found) > self._session.settings.notify_mailboxes:
                 self._overflow()
                 return None

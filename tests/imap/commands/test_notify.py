@@ -280,6 +280,36 @@ async def test_mailboxes_made_renamed_and_deleted(watcher: Client, other: Client
     }
 
 
+async def test_a_name_that_is_watched_no_more(watcher: Client, other: Client) -> None:
+    """Renamed away, or no longer subscribed to: it is still there."""
+    await watcher.ok(
+        "NOTIFY SET (mailboxes Misc (MailboxName)) (subscribed (MailboxName SubscriptionChange))"
+    )
+    await other.ok("RENAME Misc Else")
+    assert await told(watcher) == b'* LIST (\\HasNoChildren) "/" Else ("OLDNAME" (Misc))'
+    await other.ok("SUBSCRIBE Else")
+    assert await told(watcher) == b'* LIST (\\HasNoChildren \\Subscribed) "/" Else'
+    await other.ok("UNSUBSCRIBE Else")
+    assert await told(watcher) == b'* LIST (\\HasNoChildren) "/" Else'
+
+
+async def test_another_mailbox_of_the_same_name(watcher: Client, other: Client) -> None:
+    """RFC 5465 §5.1: with UIDVALIDITY; what is told is how it stands, not how it came to that"""
+    await watcher.ok("NOTIFY SET (mailboxes (Misc Aside) (MessageNew MessageExpunge))")
+    await other.ok("RENAME Misc Aside")
+    await other.ok("CREATE Misc")
+    await other.ok("DELETE Aside")
+    await other.append(LETTER, "Misc")
+    line = await told(watcher)
+    assert line.startswith(b"* STATUS Misc (MESSAGES ")
+
+
+async def test_a_mailbox_with_others_below_it_is_emptied_to_a_name(watcher: Client, other: Client) -> None:
+    await watcher.ok("NOTIFY SET (subtree Lists (MailboxName))")
+    await other.ok("DELETE Lists")
+    assert await told(watcher) == b'* LIST (\\Noselect \\HasChildren) "/" Lists'
+
+
 async def test_subscriptions(watcher: Client, other: Client) -> None:
     """RFC 5465 §5.5"""
     await watcher.ok("NOTIFY SET (personal (SubscriptionChange))")
