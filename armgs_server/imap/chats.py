@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from armgs_server import log
 from armgs_server.directory.unit_rooms import rooms_of
-from armgs_server.errors import DomainError
+from armgs_server.errors import DomainError, Temporary
 from armgs_server.imap.mailbox_names import MAX_SEGMENT
 from armgs_server.service import Core
 from armgs_server.storage import chat_arrivals, chat_folders, collections
@@ -46,11 +46,14 @@ async def discover(session: Session) -> None:
         return
     rooms = rooms_of(person)
     found = await core.store.read(lambda tx: chat_folders.news(tx, person.id, person.address, rooms))
-    if not found.chats and not found.lost:
+    if found.is_none:
         return
     named = [dataclasses.replace(chat, name=await _name(core, chat)) for chat in found.chats]
     news = dataclasses.replace(found, chats=named)
-    await core.store.write(lambda tx: chat_folders.show(tx, person.id, news))
+    try:
+        await core.store.write(lambda tx: chat_folders.show(tx, person.id, news))
+    except DomainError as error:  # a full disk must not hide the mailboxes; the next look tries again
+        _log.warning("chats wait to be shown", owner=person.id, error=error.text)
 
 
 async def _name(core: Core, chat: Chat) -> str:
@@ -65,8 +68,11 @@ async def _name(core: Core, chat: Chat) -> str:
 
 
 async def refresh(core: Core, folder: Collection) -> Collection:
-    """The folder as the archive has it now."""
-    await chat_arrivals.catch_up(core.store, folder, core.config.imap.chat_messages)
+    """The folder as the archive has it now, or, where nothing can be written, as it was."""
+    try:
+        await chat_arrivals.catch_up(core.store, folder, core.config.imap.chat_messages)
+    except Temporary as error:
+        _log.warning("a chat folder waits", owner=folder.owner, error=error.text)
     return await core.store.read(lambda tx: collections.get(tx, folder.owner, folder.id))
 
 

@@ -23,6 +23,7 @@ from armgs_server.storage.tx import Tx
 
 NAME = "Chats"
 KIND = "mail"
+RECENT = 200  # messages looked at for new correspondents, before it is noted where to go on
 _MEMBERS = ("owner", "admin", "member")
 
 
@@ -43,6 +44,12 @@ class News:
     chats: Sequence[Chat]
     lost: Sequence[int]  # folders of rooms to which the person belongs no more
     newest: int  # in the person's own archive
+    is_due: bool  # much has come since it was written down up to where the correspondents are known
+
+    @property
+    def is_none(self) -> bool:
+        """Whether there is nothing to be written."""
+        return not self.chats and not self.lost and not self.is_due
 
 
 def is_inside(collection: Collection) -> bool:
@@ -56,19 +63,24 @@ async def news(tx: Tx, owner: int, address: str, room_addresses: Sequence[str]) 
     known = {(source, peer): number for source, peer, number, _ in rows}
     last = max((last for source, _, _, last in rows if source == 0), default=0)
     newest = await tx.value("SELECT MAX(id) FROM archive WHERE owner = ?", owner) or 0
-    peers = await _peers(tx, owner, last) if newest > last else []
+    recent = await _recent(tx, owner, last) if last else None
+    peers = await _peers(tx, owner) if recent is None and newest > last else recent or []
     rooms = {room.source: room for room in await _rooms(tx, address, room_addresses)}
     people = [Chat(owner, peer, peer) for peer in peers if (owner, peer) not in known]
     others = [room for source, room in rooms.items() if (source, "") not in known]
     lost = [number for (source, peer), number in known.items() if source and not peer and source not in rooms]
-    return News([*await _without_rooms(tx, people), *others], lost, newest)
+    is_due = recent is None and newest > last
+    return News([*await _without_rooms(tx, people), *others], lost, newest, is_due)
 
 
-async def _peers(tx: Tx, owner: int, last: int) -> list[str]:
-    """Who an archive has messages of or for: by steps in its index, or what the newest messages say."""
-    if last:
-        rows = await tx.rows("SELECT DISTINCT peer FROM archive WHERE owner = ? AND id > ?", owner, last)
-        return [row[0] for row in rows]
+async def _recent(tx: Tx, owner: int, last: int) -> list[str] | None:
+    """Who the newest messages are of or for; None where they are too many to look at each time."""
+    rows = await tx.rows("SELECT peer FROM archive WHERE owner = ? AND id > ? LIMIT ?", owner, last, RECENT)
+    return None if len(rows) == RECENT else sorted({row[0] for row in rows})
+
+
+async def _peers(tx: Tx, owner: int) -> list[str]:
+    """Who an archive has messages of or for, by steps in its index."""
     found: list[str] = []
     peer: str | None = ""
     while peer is not None:

@@ -14,6 +14,7 @@ from armgs_server.storage.rooms import AffiliationRecord
 from armgs_server.storage.tx import Tx
 from tests.imap.client import IVANOV, PETROVA, Client, Office
 from tests.imap.conftest import Offices
+from tests.imap.test_session import fill_disk, free_disk
 
 ROOM = "team@conference.digital.example"
 CHAT = '"Chats/Anna Petrova"'
@@ -270,6 +271,20 @@ async def test_switched_off(offices: Offices) -> None:
     object.__setattr__(office.config.imap, "chats", False)
     assert await listed(client) == []
     assert (await client.no("SELECT Chats/Petrova@Digital.Example")).startswith(b"NO [NONEXISTENT]")
+
+
+async def test_a_full_disk_hides_no_mailbox(office: Office) -> None:
+    for number in range(100):
+        await say(office, f"message {number}")
+    client = await opened(office)
+    await client.ok("UNSELECT")
+    for number in range(200):
+        await say(office, f"message {number} " + "x" * 500)
+    pages = await fill_disk(office.store)
+    assert await client.ok('LIST "" INBOX') == [b'* LIST (\\HasNoChildren) "/" INBOX']
+    assert b"* 100 EXISTS" in await client.ok(f"SELECT {CHAT}")
+    await free_disk(office.store, pages)
+    assert b"* 300 EXISTS" in await client.ok(f"SELECT {CHAT}")
 
 
 async def test_two_sessions_take_up_each_message_once(office: Office) -> None:

@@ -44,7 +44,7 @@ async def show(store: Store) -> list[Collection]:
         return await chat_folders.news(tx, OWNER, ME, ())
 
     found = await store.read(look)
-    if found.chats or found.lost:
+    if not found.is_none:
         named = [dataclasses.replace(chat, name=chat.address) for chat in found.chats]
         news = dataclasses.replace(found, chats=named)
         await store.write(lambda tx: chat_folders.show(tx, OWNER, news))
@@ -91,6 +91,22 @@ async def test_only_what_is_new_makes_folders(store: Store, folder: Collection) 
     await say(store, "x", peer="sidorov@digital.example")
     await say(store, "y", peer="no-address")
     assert [each.name for each in await show(store)] == [PEER, "sidorov@digital.example"]
+
+
+async def test_where_to_go_on_is_noted_now_and_then(store: Store, folder: Collection) -> None:
+    async def root() -> int:
+        found = await store.read(lambda tx: tx.value("SELECT last FROM chat_folder WHERE source = 0"))
+        return int(found)
+
+    before = await root()
+    await say(store, "text")
+    await show(store)
+    assert await root() == before, "one message is no reason to write"
+    entry = archive.Entry(OWNER, PEER, "x", b"<message xmlns='jabber:client'/>")
+    await store.write(lambda tx: archive.append_all(tx, [entry] * chat_folders.RECENT))
+    last = await say(store, "x", peer="sidorov@digital.example")
+    assert [each.name for each in await show(store)] == [PEER, "sidorov@digital.example"]
+    assert await root() == last
 
 
 async def test_the_bytes_are_made_when_they_are_read(store: Store, folder: Collection) -> None:
