@@ -7,10 +7,11 @@ Pure but for the date and the id, which are given. All of them say that no perso
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address as Named
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -23,6 +24,7 @@ SUBJECT_LIMIT: Final = 400
 REFERENCES_LIMIT: Final = 20
 # What of the message a notification or refusal shows.
 _SHOWN: Final = (b"from", b"to", b"cc", b"subject", b"date", b"message-id")
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
 _IMPORTANCE: Final = {"1": "High", "2": "Normal", "3": "Low"}
 
 
@@ -46,20 +48,20 @@ def vacation(
     titles = letter.values("subject")
     if not subject:  # RFC 5230 §5.5
         subject = f"Auto: {titles[0]}" if titles else "Automated reply"
-    head = write_field("From", sender) if sender.isascii() else _named("From", sender)
+    head = _from(sender)
     head += f"To: <{to}>\r\n".encode() + write_field("Subject", subject[:SUBJECT_LIMIT]) + stamp.lines
-    ids = [value for value in letter.values("message-id")[:1] if value.isascii()]
+    ids = _ids(letter, "message-id")[:1]
     if ids:
-        earlier = " ".join(
-            [
-                *letter.values("references"),
-                *([] if letter.raw("references") else letter.values("in-reply-to")),
-            ]
-        ).split()
-        chain = [each for each in earlier if each.isascii() and each.startswith("<")][-REFERENCES_LIMIT:]
+        # RFC 5322 §3.6.4
+        chain = (_ids(letter, "references") or _ids(letter, "in-reply-to"))[-REFERENCES_LIMIT:]
         head += f"In-Reply-To: {ids[0]}\r\nReferences: {_folded([*chain, *ids])}\r\n".encode()
     head += b"Auto-Submitted: auto-replied\r\n"  # RFC 5230 §5.3
     return head + _body(reason, is_mime=is_mime)
+
+
+def _ids(letter: Letter, name: str) -> list[str]:
+    """The message ids in a field, and nothing else of what may stand there."""
+    return _MESSAGE_ID.findall(" ".join(letter.values(name)))
 
 
 def _folded(ids: list[str]) -> str:
@@ -79,14 +81,17 @@ def _body(text: str, *, is_mime: bool) -> bytes:
     return message.as_bytes()
 
 
-def _named(name: str, value: str) -> bytes:
-    """A field with one address whose name is not ASCII."""
+def _from(value: str) -> bytes:
+    """From: of a name-addr or an address alone, whose name may be in any script."""
     display, bracket, rest = value.rpartition("<")
-    address = rest.rpartition(">")[0] if bracket else value
-    message = EmailMessage(policy=SMTP)
-    local, _, domain = address.strip().rpartition("@")
-    message[name] = Named(display.strip().strip('"'), local, domain)
-    return message.as_bytes().rpartition(b"\r\n\r\n")[0] + b"\r\n"
+    address = "".join((rest.rpartition(">")[0] if bracket else value).split())
+    name = " ".join(display.replace('"', "").split())
+    if not name:
+        return f"From: <{address}>\r\n".encode()
+    written = (
+        f'"{name}"' if name.isascii() else Header(name, "utf-8", header_name="From").encode(linesep="\r\n")
+    )
+    return f"From: {written} <{address}>\r\n".encode()
 
 
 def person(name: str, address: str) -> str:
@@ -114,7 +119,7 @@ def notification(
     authors = letter.values("from")
     if not text:
         text = fields.get("body") or f"{authors[0] if authors else ''}: {titles[0] if titles else ''}"
-    head = write_field("From", sender) if sender.isascii() else _named("From", sender)
+    head = _from(sender)
     head += f"To: <{to}>\r\n".encode() + write_field("Subject", subject[:SUBJECT_LIMIT]) + stamp.lines
     # RFC 5436 §2.7.1
     head += f'Auto-Submitted: auto-notified; owner-email="{addresses.normalise(owner)}"\r\n'.encode()
@@ -135,7 +140,7 @@ def refusal(
     head += write_field("Subject", f"Rejected: {(letter.values('subject') or [''])[0][:SUBJECT_LIMIT]}")
     head += stamp.lines + b"Auto-Submitted: auto-replied (rejected)\r\nMIME-Version: 1.0\r\n"
     head += f'Content-Type: multipart/report; report-type={kind};\r\n\tboundary="{boundary}"\r\n\r\n'.encode()
-    ids = [value for value in letter.values("message-id")[:1] if value.isascii()]
+    ids = _ids(letter, "message-id")[:1]
     if is_extended:
         status = f"Reporting-MTA: dns; {host}\r\n\r\nFinal-Recipient: rfc822; {owner}\r\nAction: failed\r\n"
         status += "Status: 5.7.1\r\n"

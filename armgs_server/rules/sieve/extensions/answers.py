@@ -28,6 +28,8 @@ async def run_vacation(run: Run, node: Node) -> None:
     if not is_answerable(run.letter, run.envelope, own | set(run.host.addresses)):
         return
     reason, subject, sender = (run.text(node, key) for key in ("reason", "subject", "sender"))
+    if sender:
+        addresses.parse(bare_address(sender))  # Invalid
     is_mime = "mime" in node.arguments
     handle = run.text(node, "handle")
     if not handle:  # RFC 5230 §4.2: otherwise what tells answers apart are their arguments
