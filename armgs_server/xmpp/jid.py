@@ -27,7 +27,7 @@ _ASCII_LOCAL = re.compile(r"[a-z0-9!#$%()*+,\-.;=?\[\\\]^_`{|}~]+")
 _ASCII_DOMAIN = re.compile(
     r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)*"
 )
-_DOTS = (".", "\u3002", "\uff0e", "\uff61")  # RFC 3490 §3.1
+_DOTS = (".", "\u3002", "\uff0e", "\uff61")  # UTS 46 maps the others to the first
 _ASCII_RESOURCE = re.compile(r"[ -~]+")
 
 # RFC 8264 §9: the classes allowed in IdentifierClass (LetterDigits), and the exceptions of §9.6.
