@@ -27,6 +27,13 @@ PIECES = [
     b" BODY=BINARYMIME",
     b" NOTIFY=NEVER,",
     b" ORCPT=rfc822;+",
+    b" BY=1;R",
+    b" HOLDFOR=9",
+    b" HOLDUNTIL=2026-",
+    b" MT-PRIORITY=-",
+    b" REQUIRETLS",
+    b"XCLIENT ADDR=",
+    b"LHLO x",
     b"DATA",
     b"BDAT 3 LAST",
     b"BDAT 99999999999999999999",
@@ -54,6 +61,8 @@ PIECES = [
 ]
 STATES: dict[str, tuple[str, tuple[str, ...]]] = {
     "connected": ("smtp", ()),
+    "proxied": ("smtp", ("EHLO fuzz.example", "XCLIENT ADDR=192.0.2.1")),
+    "lmtp": ("lmtp", ("LHLO fuzz.example", "MAIL FROM:<a@b.example>", f"RCPT TO:<{PETROVA}>")),
     "greeted": ("smtp", ("EHLO fuzz.example",)),
     "mail": ("smtp", ("EHLO fuzz.example", "MAIL FROM:<a@b.example>")),
     "rcpt": ("smtp", ("EHLO fuzz.example", "MAIL FROM:<a@b.example>", f"RCPT TO:<{PETROVA}>")),
@@ -71,7 +80,10 @@ def nonsense(generator: random.Random) -> bytes:
 async def test_nonsense(tmp_path: Path, caplog: pytest.LogCaptureFixture, state: str) -> None:
     generator = random.Random(state)
     service, lines = STATES[state]
-    async with World(tmp_path, settings={"security": {"login_failures": 1_000_000}}) as world:
+    trusted = {"lmtp_hosts": ["127.0.0.1"], "xclient_hosts": ["127.0.0.1"]}
+    settings = {"security": {"login_failures": 1_000_000}, "smtp": trusted}
+    async with World(tmp_path, settings=settings) as world:
+        world.ports["lmtp"] = world.config.port(24)
         for _ in range(ROUNDS):
             async with Client(world, service) as client:
                 for line in lines:
