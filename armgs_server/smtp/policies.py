@@ -47,6 +47,9 @@ class Policies:
         if dane is not None:
             return dane if dane.is_authenticated or not needs_tls else Protection(Mode.VERIFY)
         policy = await self.sts_policy(domain)
+        if needs_tls and not host.is_secure and (policy is None or not policy.allows(host.name)):
+            # RFC 8689 §4.2.1: an MX for which neither DNSSEC nor MTA-STS vouches may be anybody's.
+            raise NoTls(f"nothing proves that {host.name} is a server of {domain}")
         if policy is None or policy.mode is sts.Mode.NONE:
             return Protection(own)
         if policy.mode is sts.Mode.TESTING:

@@ -275,6 +275,9 @@ async def test_how_tls_went_is_counted(make_core: MakeCore, elsewhere: Elsewhere
 async def test_what_must_be_protected_goes_no_further_than_that(
     make_core: MakeCore, elsewhere: Elsewhere
 ) -> None:
+    async with _running(elsewhere, tls=True):  # nobody vouches for the MX
+        assert (await deliver(make_core, elsewhere, needs_tls=True)).status == "4.7.5"
+    elsewhere.authentic = ("other.example.",)
     async with _running(elsewhere, tls=True):
         result = await deliver(make_core, elsewhere, needs_tls=True)  # aiosmtpd knows no REQUIRETLS
         assert (result.status, result.is_final) == ("5.7.30", True)
