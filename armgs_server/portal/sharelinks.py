@@ -114,6 +114,8 @@ class ShareLinks:
 
     async def desk(self, request: Request) -> Response:
         """/links: GET shows them, POST makes or revokes one."""
+        if request.path != DESK:
+            raise NotFound()
         person = await self._person(request)
         if person is None:
             return Response(401, [CHALLENGE])

@@ -136,6 +136,9 @@ async def test_a_file_that_is_deleted_has_no_link(world: World) -> None:
 async def test_who_may_make_links(world: World) -> None:
     await put_file(world)
     assert (await get(world, "/links")).status == 401
+    assert [(await get(world, path)).status for path in ("/linksx", "/links/x", "/link/", "/link")] == [
+        404
+    ] * 4
     assert (await get(world, "/links", basic(IVANOV, "wrong"))).status == 401
     foreign = await desk(world, {"Origin": "https://evil.example"}, path=f"/2026/{NAME}")
     assert foreign.status == 403
