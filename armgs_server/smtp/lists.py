@@ -105,9 +105,10 @@ def check_archive(url: str) -> str:
     return url
 
 
-def list_of(group: Principal) -> MailList:
-    """The list that a group, unit or department is."""
-    return MailList(group.id, group.address, group.name or group.address, rules_of(group.data))
+def list_of(group: Principal, reached: str) -> MailList:
+    """The list that a group, unit or department is; one that is reached by an alias alone is called by it."""
+    address = group.address if "@" in group.address else reached
+    return MailList(group.id, address, group.name or address, rules_of(group.data))
 
 
 async def check_poster(core: Core, found: MailList, author: Principal | None) -> Reply | None:

@@ -147,7 +147,7 @@ async def _find_list(core: Core, address: Address, group: Principal) -> Recipien
     owners = tuple(sorted({member.id for member in members if not member.disabled}))
     if not owners:
         return replies.EMPTY_LIST_550
-    return Recipient(str(address), group.domain, owners, lists.list_of(group))
+    return Recipient(str(address), group.domain, owners, lists.list_of(group, str(address)))
 
 
 async def _find_unknown(core: Core, address: Address, domain: str) -> Recipient | Reply:
@@ -156,7 +156,8 @@ async def _find_unknown(core: Core, address: Address, domain: str) -> Recipient 
     if service is not None:
         group, kind = service
         if kind == lists.REQUEST:
-            return Recipient(str(address), domain, requests_of=lists.list_of(group))
+            reached = f"{address.local[: -len(kind)]}@{address.domain}"
+            return Recipient(str(address), domain, requests_of=lists.list_of(group, reached))
         owners = await lists.caretakers(core, group)
         return Recipient(str(address), domain, owners) if owners else replies.NO_SUCH_USER_550
     if address.local.lower() == RECALL:

@@ -97,11 +97,11 @@ async def _answer(
     core = delivery.core
     verb = words[0].lower() if words else ""
     group = await core.directory.by_id(mail_list.id)
-    if group is None or group.kind != "group":
-        return "refused" if verb else "help"
+    if group is None:
+        return "gone"
     if verb in LEAVE or verb in JOIN:
         is_permitted = mail_list.rules.may_leave if verb in LEAVE else mail_list.rules.may_join
-        if not is_permitted or author.department != group.department:
+        if not is_permitted or group.kind != "group" or author.department != group.department:
             return "refused"
         if verb in LEAVE:
             await core.directory.remove_members(group, [author.id])

@@ -197,3 +197,21 @@ async def test_an_administrator_may_decide_too(world: World) -> None:
 
     await world.store.write(release)
     assert len(await wait_for_mail(world, PETROVA)) == 1
+
+
+async def test_a_unit_may_be_moderated_but_not_left(world: World) -> None:
+    head = await world.directory.by_address(PETROVA)
+    assert head is not None
+    unit = await world.directory.create_unit(head.department, "Отдел", address="unit@digital.example")
+    await world.directory.update(head.id, Change(unit=unit.id, head=True))
+    rules = Rules(post="moderators", is_moderated=True, may_leave=True)
+    await world.directory.update(unit.id, Change(data={lists.KEY: lists.serialise_rules(rules)}))
+    assert (await submit(world, IVANOV, "unit@digital.example", "Новость")).startswith("250 ")
+    question, *_ = await wait_for_mail(world, PETROVA)
+    [approve] = re.findall(r"approve%20([0-9a-f]+)", read(question).get_content())
+    request = "unit-request@digital.example"
+    assert (await submit(world, PETROVA, request, "leave")).startswith("250 ")
+    assert (await submit(world, PETROVA, request, f"approve {approve}")).startswith("250 ")
+    messages = await wait_for_mail(world, PETROVA, 4)
+    assert any(read(message)["Subject"] == "Новость" for message in messages)
+    assert any("не разрешено" in read(message).get_content() for message in messages[1:])
