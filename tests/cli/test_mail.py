@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`armgs mail recall`: what an administrator takes back for somebody."""
+"""`armgs mail`: what an administrator takes back for somebody, and the language of reports."""
 
 from __future__ import annotations
 
@@ -41,3 +41,20 @@ def test_unread_copies_are_taken_back(armgs: Armgs) -> None:
 def test_what_was_never_sent(armgs: Armgs) -> None:
     assert armgs("mail", "recall", IVANOV, "2@x").code == 3
     assert armgs("mail", "recall", "nobody@digital.example", "1@x").code == 3
+
+
+def test_the_language_of_reports(armgs: Armgs) -> None:
+    async def language(workplace: Workplace) -> list[object]:
+        person = await workplace.principal(IVANOV)
+        department = await workplace.directory.by_id(person.department)
+        assert department is not None
+        return [person.data.get("language"), department.data.get("language")]
+
+    assert armgs("mail", "language", IVANOV, "en").code == 0
+    assert armgs("mail", "language", "Digital.example", "ru").code == 0
+    assert armgs.work(language) == ["en", "ru"]
+    assert armgs("mail", "language", IVANOV, "both").code == 0
+    assert armgs.work(language) == [None, "ru"]
+    assert armgs("mail", "language", IVANOV, "tlh").code == 2
+    assert armgs("mail", "language", "other.example", "ru").code == 3
+    assert armgs("mail", "language", "nobody@digital.example", "ru").code == 3
