@@ -10,13 +10,14 @@ from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.directory.model import Principal
+from armgs_server.errors import Temporary
 from armgs_server.formats import mime
 from armgs_server.rules.absence import answer_of
 from armgs_server.rules.host import StoreHost
 from armgs_server.rules.making import Arrival, Maker
-from armgs_server.rules.plan import Plan
+from armgs_server.rules.plan import Filed, Plan
 from armgs_server.rules.sieve import machine
-from armgs_server.rules.sieve.actions import Reject, Vacation
+from armgs_server.rules.sieve.actions import INBOX, Reject, Vacation
 from armgs_server.rules.sieve.letter import Letter
 from armgs_server.rules.standing import Standing
 from armgs_server.storage import Store
@@ -43,6 +44,12 @@ class Desk:
             data = await asyncio.to_thread(blobs.open, arrival.ref)
         try:
             return await self._plan(person, standing, arrival, data)
+        except Temporary:
+            raise
+        except Exception:  # a mistake of ours in an extension must not refuse somebody's mail
+            _log.exception("rules failed", owner=person.id)
+            junk = "\\Junk" if arrival.is_junk else ""
+            return Plan(person.id, [Filed(INBOX, (), arrival.ref, arrival.index, special_use=junk)])
         finally:
             if isinstance(data, mmap):
                 data.close()
