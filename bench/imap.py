@@ -265,6 +265,8 @@ async def measure() -> list[Row]:
         rows.append(await timed(bench, "IMAP one BODY.PEEK[]", "command", 2000, [_each(client, bodies)]))
         stores = itertools.cycle(f"UID STORE {uid} +FLAGS (\\Seen)" for uid in range(1, MESSAGES, 7))
         rows.append(await timed(bench, "IMAP STORE of one message", "command", 500, [_each(client, stores)]))
+        await client.command("STORE 1:1000 +FLAGS.SILENT (\\Deleted)")
+        rows.append(await _whole(bench, client, "EXPUNGE of 1,000, into Restored", "EXPUNGE"))
     for secure in (False, True):  # a server that has done nothing: what others freed would be theirs
         async with server() as bench:
             rows.append(await _idle(bench, secure=secure))
