@@ -20,8 +20,10 @@ from armgs_server.trust.dmarc import Outcome, Record
 
 NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
 GENERATOR = "armgs_server"
-# Signatures told of one message.
-SIGNATURES = 8
+# Signatures told of one message, and octets of each name: an observation is a key of the store, and
+# PostgreSQL's index takes no key above 2,700 octets.
+SIGNATURES = 3
+NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,14 @@ def observe(
         disposition="pass" if outcome.result == "pass" and disposition == "none" else disposition,
         dkim="pass" if outcome.aligned_dkim else "fail",
         spf="pass" if outcome.aligned_spf else "fail",
-        header_from=outcome.domain,
-        envelope_from=sender.rpartition("@")[2].lower(),
+        header_from=_short(outcome.domain),
+        envelope_from=_short(sender.rpartition("@")[2].lower()),
         signatures=tuple(
-            (each.domain, each.selector, str(each.result))
+            (_short(each.domain), _short(each.selector), str(each.result))
             for each in findings.signatures[:SIGNATURES]
             if each.domain and each.result is not Result.NEUTRAL
         ),
-        spf_domain=findings.spf.domain.lower(),
+        spf_domain=_short(findings.spf.domain.lower()),
         spf_scope="mfrom" if findings.spf.identity == "mailfrom" else "helo",
         spf_result=findings.spf.result,
     )
@@ -132,6 +134,10 @@ def serialise_message(period: Period, domain: str, recipient: str, report: bytes
         gzip.compress(report, mtime=0), maintype="application", subtype="gzip", filename=name
     )
     return message.as_bytes()
+
+
+def _short(name: str) -> str:
+    return name.encode("utf-8", "replace")[:NAME].decode("utf-8", "ignore")
 
 
 def _record(observation: Observation, count: int) -> str:

@@ -9,12 +9,16 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from lxml import etree
 
 from armgs_server.storage import clock, dmarc_results
 from armgs_server.storage.dmarc_results import DAY, Counted
+from armgs_server.trust import aggregate, dmarc, spf
 from armgs_server.trust.aggregate import NAMESPACE, Observation
+from armgs_server.trust.checks import Findings
+from armgs_server.trust.dkim import Checked, Result
 from armgs_server.trust.lookups import Lookups
 from armgs_server.trust.reporter import PATIENCE, Reporter
 from tests.name_server import name_server
@@ -152,9 +156,28 @@ async def test_a_domain_without_an_answer_waits_and_is_given_up(tmp_path: Path) 
 
 async def test_nothing_is_counted_unless_asked_for(tmp_path: Path) -> None:
     async with name_server(ZONE) as dns:
-        settings = {"smtp": {"dns_servers": (dns,)}, "trust": {"trusted_networks": ()}}
+        settings: dict[str, dict[str, Any]] = {
+            "smtp": {"dns_servers": (dns,)},
+            "trust": {"trusted_networks": ()},
+        }
         async with World(tmp_path, settings=settings) as world:
             await send(world, "a@asking.example", message("bob@asking.example"))
             await world.stop()
             await world.start()
             assert await kept(world) == []
+
+
+def test_what_is_noted_is_bounded() -> None:
+    """It is a key in the store."""
+    long = "п" * 300
+    findings = Findings(
+        spf.Outcome("none", long, "helo"),
+        [Checked(Result.FAIL, long, long)] * 50,
+        dmarc=[dmarc.Outcome("fail", long)],
+    )
+    seen = aggregate.observe(
+        findings, findings.dmarc[0], "192.0.2.1", f"x@{long}", is_refused=True, is_junk=False
+    )
+    assert len(seen.serialise().encode()) < 2000
+    assert Observation.parse(seen.serialise()) == seen
+    assert seen.disposition == "reject"
