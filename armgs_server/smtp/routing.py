@@ -22,6 +22,8 @@ from armgs_server.smtp.dane import Tlsa
 SMTP_PORT = 25
 # Servers of one domain that are tried in one attempt (RFC 5321 §5.1 asks for at least two).
 MAX_HOSTS = 5
+# Answers of the DNS that are kept as long as they hold.
+REMEMBERED = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class Routing:
         if self._resolver is None or self._servers != self._settings.dns_servers:
             self._servers = self._settings.dns_servers
             self._resolver = resolver.open_resolver(self._servers)
+            self._resolver.cache = dns.resolver.LRUCache(REMEMBERED)
             self._resolver.flags = dns.flags.RD | dns.flags.AD  # RFC 6840 §5.7: tell us what is authentic
         try:
             return await self._resolver.resolve(f"{name}.", kind, lifetime=self._settings.dns_timeout)

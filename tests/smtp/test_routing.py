@@ -72,6 +72,13 @@ async def test_domains_without_a_server(domain: str, status: str) -> None:
     assert caught.value.status == status
 
 
+async def test_what_was_asked_is_remembered() -> None:
+    async with name_server(RECORDS) as server:
+        routing = Routing(SmtpSettings(dns_servers=(server,), dns_timeout=0.5), "MX.own.example")
+        found = await routing.hosts("plain.example")
+    assert await routing.hosts("plain.example") == found  # nobody answers any more
+
+
 async def test_static_routes_need_no_name_service() -> None:
     settings = SmtpSettings(relay_routes=("Other.example=mail.example:2525",), relay_host="smart.example")
     routing = Routing(settings, "mx.own.example")
