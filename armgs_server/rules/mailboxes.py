@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from armgs_server.errors import AlreadyExists, Invalid
-from armgs_server.storage import collections, mailboxes, restored
+from armgs_server.storage import accounts, collections, mailboxes, restored
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -81,6 +81,7 @@ async def make(tx: Tx, owner: int, name: str) -> Collection:
         found = await collections.by_role(tx, owner, "mail", "inbox")
         if found is not None:
             return found
+    await accounts.hold(tx, [owner])  # another delivery may be making it just now
     for level in levels:
         found = await collections.find(tx, owner, "mail", level, parent)
         if found is None:

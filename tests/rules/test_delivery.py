@@ -283,6 +283,15 @@ async def test_it_is_the_same_on_both_engines(tmp_path: Path, store_url: str) ->
         assert [recipient for _, recipient, _ in await queued(world)] == [OUTSIDER, "away@else.example"]
 
 
+async def test_many_messages_make_one_mailbox(tmp_path: Path, store_url: str) -> None:
+    """They come at the same time, and each would make it."""
+    script = 'require ["fileinto", "mailbox"]; fileinto :create "New/Deep";'
+    async with World(tmp_path, store_url=store_url) as world:
+        await put_script(world, script)
+        await asyncio.gather(*(send(world, message(Subject=str(number))) for number in range(8)))
+        assert await counts(world) == {"New/Deep": 8}
+
+
 async def test_a_deleted_person_takes_the_rules_along(world: World) -> None:
     await deliver(world, 'require "duplicate"; if duplicate { discard; }', message(Message_ID="<1@x>"))
     owner = await person_id(world)
