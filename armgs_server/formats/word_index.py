@@ -133,7 +133,7 @@ def needle(text: str) -> Needle:
         before = b"" if match.start() == 0 else b"\n"
         after = b"" if match.end() == len(octets) else b"\n"
         patterns.append(before + match[0] + after)
-    return Needle(mapped, tuple(dict.fromkeys(patterns)), patterns == [octets])
+    return Needle(mapped, tuple(dict.fromkeys(patterns)), _PIECE.fullmatch(octets) is not None)
 
 
 def ids(base: int, packed: bytes) -> Iterator[int]:

@@ -60,6 +60,8 @@ def test_a_word_is_between_line_ends() -> None:
     assert word_index.needle("oo-ba").patterns == (b"OO\n", b"\nBA")
     assert word_index.needle(" foo ").patterns == (b"\nFOO\n",)
     assert word_index.needle(".").patterns == ()
+    assert word_index.needle("foo").is_exact
+    assert not any(word_index.needle(text).is_exact for text in ("foo\n", "\nfoo", "foo bar", "."))
 
 
 def test_nothing() -> None:
