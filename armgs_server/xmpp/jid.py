@@ -20,6 +20,7 @@ from armgs_server.errors import Invalid
 
 MAX_PART = 1023  # octets of UTF-8 in each part, RFC 7622 §3.2-§3.4
 _CACHE = 16384  # addresses a server sees again and again; about 200 bytes each
+_CACHED_LENGTH = 200  # longer ones are nobody's, and would fill the memory
 
 # RFC 7622 §3.3.1: excluded from the localpart besides what the profile excludes.
 _LOCAL_EXCLUDED = frozenset("\"&'/:<>@")
@@ -78,9 +79,13 @@ def is_among(listed: frozenset[str], jid: JID) -> bool:
     )
 
 
-@lru_cache(maxsize=_CACHE)
 def parse(text: str) -> JID:
     """RFC 7622 §3.1: the first `/` ends the bare JID, then the first `@` ends the localpart."""
+    return _parse(text) if len(text) <= _CACHED_LENGTH else _parse.__wrapped__(text)
+
+
+@lru_cache(maxsize=_CACHE)
+def _parse(text: str) -> JID:
     bare, slash, resource = text.partition("/")
     local, at, domain = bare.partition("@")
     if not at:
@@ -100,6 +105,7 @@ def parse_local(text: str) -> str:
     """RFC 7622 §3.3, UsernameCaseMapped: width mapping, lower case, NFC."""
     if _ASCII_LOCAL.fullmatch(text) and len(text) <= MAX_PART:
         return text
+    _check_raw(text, "localpart")
     mapped = "".join(_width_mapped(char) for char in text).lower()
     mapped = unicodedata.normalize("NFC", mapped)
     for char in mapped:
@@ -113,6 +119,7 @@ def parse_domain(text: str) -> str:
     text = text[:-1] if text.endswith(_DOTS) else text
     if _ASCII_DOMAIN.fullmatch(text) and "xn--" not in text:
         return _check_length(text, "domainpart")
+    _check_raw(text, "domainpart")
     if text.startswith("[") and text.endswith("]"):
         try:
             return f"[{ipaddress.IPv6Address(text[1:-1])}]"
@@ -131,12 +138,19 @@ def parse_resource(text: str) -> str:
     """RFC 7622 §3.4, OpaqueString: other spaces become U+0020, NFC, case kept."""
     if _ASCII_RESOURCE.fullmatch(text) and len(text) <= MAX_PART:
         return text
+    _check_raw(text, "resourcepart")
     mapped = "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
     mapped = unicodedata.normalize("NFC", mapped)
     for char in mapped:
         if unicodedata.category(char) in _FREEFORM_DISALLOWED or char in _IGNORABLE or _is_jamo(char):
             raise Malformed(f"character U+{ord(char):04X} is not allowed in a resourcepart")
     return _check_length(mapped, "resourcepart")
+
+
+def _check_raw(text: str, part: str) -> None:
+    """Before it is prepared: normalisation takes the square of the number of combining characters."""
+    if len(text) > MAX_PART:
+        raise Malformed(f"{part} is longer than {MAX_PART} octets")
 
 
 def _check_length(text: str, part: str) -> str:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,20 @@ def test_valid(text: str, local: str, domain: str, resource: str) -> None:
 def test_invalid(text: str) -> None:
     with pytest.raises(Malformed):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["a@b/{}", "{}@b", "{}"])
+def test_one_of_many_combining_characters_takes_no_time(text: str) -> None:
+    """Canonical ordering takes the square of their number: minutes, for one of the size of a stanza."""
+    begin = time.process_time()
+    with pytest.raises(Malformed):
+        parse(text.format("\u0301\u0327" * 50_000))
+    assert time.process_time() - begin < 1
+
+
+def test_a_long_one_is_parsed_each_time() -> None:
+    long = "a@b/" + "x" * 1000
+    assert parse(long) == parse(long) is not parse(long)
 
 
 def test_equal_when_normalised() -> None:
