@@ -59,7 +59,7 @@ async def test_kills_during_deliveries_lose_and_double_nothing(tmp_path: Path) -
             before = len(deliveries.acknowledged)
             end, fatal = deliveries.next + MESSAGES, before + chance.randrange(20, MESSAGES // 4)
             tasks = [asyncio.ensure_future(deliveries.run(end)) for _ in range(CLIENTS)]
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 while len(deliveries.acknowledged) < fatal:
                     await asyncio.sleep(0.005)
                 await world.restart()
