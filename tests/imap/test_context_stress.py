@@ -12,7 +12,7 @@ import pytest
 from tests.formats.mail_samples import crlf
 from tests.imap.client import Client, Office
 
-ROUNDS = 40
+ROUNDS = 25
 WORKERS = 3
 SEARCHES = {
     "UID SEARCH": "UNSEEN",
