@@ -132,6 +132,7 @@ group "test" {{ symbols {{ "BAYES_SPAM" {{ weight = 9.0; }} "BAYES_HAM" {{ weigh
 classifier "bayes" {{
   tokenizer {{ name = "osb"; }}
   backend = "sqlite3"; min_tokens = 1; min_learns = 1;
+  cache {{ path = "{folder}/learned.sqlite"; }}
   statfile {{ symbol = "BAYES_HAM"; path = "{folder}/ham.sqlite"; spam = false; }}
   statfile {{ symbol = "BAYES_SPAM"; path = "{folder}/spam.sqlite"; spam = true; }}
 }}

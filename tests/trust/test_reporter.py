@@ -47,7 +47,7 @@ WEEK = 7
 @asynccontextmanager
 async def reporting(path: Path, zone: Zone = ZONE) -> AsyncIterator[tuple[World, Sink, Reporter]]:
     async with running_sink(Sink()) as sink, name_server(zone) as dns:
-        settings = {
+        settings: dict[str, dict[str, Any]] = {
             "smtp": {"dns_servers": (dns,), "relay_routes": (route(sink, "asking.example"),)},
             "trust": {"trusted_networks": (), "reports": True},
         }
