@@ -18,6 +18,7 @@ from armgs_server.directory.access import Rights
 from armgs_server.directory.addressbook import NAME
 from armgs_server.directory.directory import Directory
 from armgs_server.directory.model import Principal
+from armgs_server.formats.stream_safe import stream_safe
 
 # What may be asked for; `name` is the whole name, `any` all of them together.
 FIELDS = ("any", "name", "first", "last", "nick", "email", "unit", "post", "telephone")
@@ -96,7 +97,7 @@ async def visible_departments(directory: Directory, asker: Principal) -> list[in
 
 def fold(text: str) -> str:
     """The form in which texts are compared."""
-    return unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
+    return unicodedata.normalize("NFKC", stream_safe(text)).casefold().replace("ё", "е")
 
 
 def _found(person: Principal, unit: str) -> Found:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from armgs_server.errors import Invalid
+from armgs_server.formats.stream_safe import stream_safe
 
 Hash: TypeAlias = Literal["sha1", "sha256"]
 
@@ -95,6 +96,8 @@ def prepare(text: str) -> str:
     """SASLprep (RFC 4013) as for a query: code points unassigned in Unicode 3.2 pass. Invalid."""
     if text.isascii() and text.isprintable():
         return text
+    if stream_safe(text) != text:
+        raise Invalid("it holds too many combining characters in a row")
     mapped = "".join(
         " " if stringprep.in_table_c12(character) else character
         for character in text

@@ -20,6 +20,7 @@ from functools import lru_cache
 
 import snowballstemmer
 
+from armgs_server.formats.stream_safe import stream_safe
 from armgs_server.storage.tx import Tx, Value
 
 CHAT = 0  # the scope of the chat archive
@@ -72,7 +73,7 @@ def parse_query(text: str) -> tuple[Term, ...]:
 
 
 def _normalised(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
+    return unicodedata.normalize("NFKC", stream_safe(text)).casefold().replace("ё", "е")
 
 
 @lru_cache(maxsize=50_000)
