@@ -195,16 +195,23 @@ async def _sorted(session: Session, found: Found, criteria: Sequence[tuple[str, 
 async def place_of(
     session: Session, ordered: Sequence[int], uid: int, criteria: Sequence[tuple[str, bool]]
 ) -> int:
-    """Where a message goes among others that are sorted: some of them are read, no more than have to be."""
+    """Where a message goes among others that are sorted: some of them are read, no more than have to be.
+    Those that are gone, though the client does not know it yet, tell nothing: the next one is asked."""
     low, high = 0, len(ordered)
     while low < high:
         middle = (low + high) // 2
-        pair = Found(sorted((ordered[middle], uid)))
-        first = (await _sorted(session, pair, criteria)).uids
-        if first and first[0] == uid:
-            high = middle
+        for place in (*range(middle, high), *range(middle - 1, low - 1, -1)):
+            pair = (await _sorted(session, Found(sorted((ordered[place], uid))), criteria)).uids
+            if uid not in pair:
+                return low
+            if len(pair) == 2:
+                break
         else:
-            low = middle + 1
+            return low
+        if pair[0] == uid:
+            high = place
+        else:
+            low = place + 1
     return low
 
 
