@@ -23,7 +23,7 @@ from armgs_server.dav.member_data import answer, as_resources, multiget, parse_a
 from armgs_server.dav.multistatus import status_response
 from armgs_server.dav.names import dav
 from armgs_server.dav.resources import CollectionResource, MemberResource
-from armgs_server.dav.xml import Element, text_of
+from armgs_server.dav.xml import Element, number_of
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
 from armgs_server.formats.vcard import VERSIONS, Card, check
@@ -148,10 +148,10 @@ def parse_limit(root: Element) -> int | None:
     results = limit.find(carddav("nresults")) if limit is not None else None
     if results is None:
         return None
-    text = text_of(results)
-    if not text.isdecimal() or not 0 < int(text) < 1 << 31:
+    number = number_of(results)
+    if not number:
         raise DavError(400, "CR:nresults must be a positive number.")
-    return int(text)
+    return number
 
 
 def _card_size(config: Config) -> int:

@@ -21,6 +21,7 @@ from armgs_server.formats.recurrence import (
     overlaps,
 )
 
+MOST_REPEATS = 100  # of one alarm that are looked at
 LIMIT = 3000  # instances of one object looked at for one filter
 ALARM_REACH = 32 * DAY  # how far an alarm may lie from what it announces
 
@@ -196,4 +197,5 @@ def _repeats(alarm: Component) -> list[int]:
         step = parse_duration(duration[2]).after(from_micros(0), None)
     except ValueError:
         return [0]
-    return [step * number for number in range(min(int(count), 100) + 1)]
+    times = int(count) if len(count) < 4 else MOST_REPEATS  # `int` takes no text of any length
+    return [step * number for number in range(min(times, MOST_REPEATS) + 1)]

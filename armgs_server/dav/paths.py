@@ -13,6 +13,7 @@ from urllib.parse import quote as _quote
 from urllib.parse import unquote_to_bytes
 
 from armgs_server.dav.errors import DavError
+from armgs_server.formats.stream_safe import stream_safe
 
 MAX_NAME = 255  # bytes of UTF-8; what file systems of the clients can hold
 MAX_DEPTH = 64  # segments of one path
@@ -68,7 +69,7 @@ def _parse_segment(part: str) -> str:
     except (UnicodeDecodeError, UnicodeEncodeError):
         name = _parse_unescaped(part)
     if not name.isascii():
-        name = unicodedata.normalize("NFC", name)
+        name = unicodedata.normalize("NFC", stream_safe(name))
     if name in (".", "..") or "/" in name or _CONTROL.search(name) or len(name.encode()) > MAX_NAME:
         raise DavError(400, "A name in the path is not acceptable.")
     return name

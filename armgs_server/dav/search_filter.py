@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.headers import Depth, parse_depth
 from armgs_server.dav.names import dav
-from armgs_server.dav.xml import Element, PropFind, name_of, parse_propfind_element, text_of
+from armgs_server.dav.xml import Element, PropFind, name_of, number_of, parse_propfind_element, text_of
 
 MAX_OPERATORS = 200  # of one query
 MAX_DEPTH = 20  # of operators inside operators
@@ -252,10 +252,10 @@ def _parse_limit(query: Element) -> int | None:
     results = query.find(f"{dav('limit')}/{dav('nresults')}")
     if results is None:
         return None
-    text = text_of(results)
-    if not text.isdecimal() or len(text) > 9:
+    number = number_of(results)
+    if number is None:
         raise DavError(422, "DAV:nresults must be a number.")
-    return int(text)
+    return number
 
 
 def compare(order: Sequence[Order], first: Facts, second: Facts) -> Literal[-1, 0, 1]:

@@ -15,7 +15,7 @@ from armgs_server.dav.resources import CollectionResource, Resource, child_colle
 from armgs_server.dav.sync_tokens import parse_token, sync_token
 from armgs_server.dav.sync_tree import PAGE, TreeAnswer, read_changes, removed
 from armgs_server.dav.view import View
-from armgs_server.dav.xml import Element, parse_propfind_element, text_of
+from armgs_server.dav.xml import Element, number_of, parse_propfind_element, text_of
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 from armgs_server.storage.changes import NO_LIMIT, Changes
@@ -27,10 +27,10 @@ def _parse_limit(root: Element) -> int:
     results = limit.find(dav("nresults")) if limit is not None else None
     if results is None:
         return NO_LIMIT
-    text = text_of(results)
-    if not text.isdecimal() or not 0 < int(text) < NO_LIMIT:
+    number = number_of(results)
+    if not number:
         raise DavError(400, "DAV:nresults must be a positive number.")
-    return int(text)
+    return number
 
 
 async def handle_sync_collection(call: Call, root: Element) -> Response:

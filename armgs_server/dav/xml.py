@@ -172,6 +172,12 @@ def text_of(child: Element) -> str:
     return "".join(str(part) for part in child.itertext()).strip()
 
 
+def number_of(child: Element) -> int | None:
+    """A number of up to nine digits; None for anything else, as `int` takes no text of any length."""
+    text = text_of(child)
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
 def hrefs_of(root: Element) -> list[str]:
     """The DAV:href children's text, in order."""
     return [(child.text or "").strip() for child in root.findall(dav("href"))]

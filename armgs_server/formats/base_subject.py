@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from armgs_server.formats.stream_safe import stream_safe
+
 # subj-blob = "[" *BLOBCHAR "]" *WSP
 _BLOB = re.compile(r"\[[^\[\]]*\]\s*")
 # subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
@@ -19,7 +21,7 @@ MAX_LENGTH = 2000
 
 def casemap(text: str) -> str:
     """RFC 5051 §2: upper case and decomposed; compared as code points."""
-    return text.upper() if text.isascii() else unicodedata.normalize("NFKD", text.upper())
+    return text.upper() if text.isascii() else unicodedata.normalize("NFKD", stream_safe(text.upper()))
 
 
 def base_subject(subject: str) -> tuple[str, bool]:

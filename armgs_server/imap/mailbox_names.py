@@ -10,6 +10,7 @@ import binascii
 import re
 import unicodedata
 
+from armgs_server.formats.stream_safe import stream_safe
 from armgs_server.imap.responses import bad, no
 
 DELIMITER = "/"
@@ -64,7 +65,7 @@ def _shift(run: str) -> str:
 
 def normalise(name: str) -> str:
     """NFC; INBOX in any case as the first level is INBOX (RFC 3501 §5.1)."""
-    name = unicodedata.normalize("NFC", name)
+    name = unicodedata.normalize("NFC", stream_safe(name))
     first, slash, rest = name.partition(DELIMITER)
     return INBOX + slash + rest if first.upper() == INBOX else name
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from armgs_server.errors import AlreadyExists, Conflict, Invalid, NotFound
+from armgs_server.formats.stream_safe import stream_safe
 from armgs_server.managesieve import login
 from armgs_server.managesieve.responses import (
     ACTIVE,
@@ -180,7 +181,7 @@ def _script(argument: bytes | int) -> bytes:
 
 def _name(session: Session, argument: bytes | int) -> str:
     """RFC 5804 §1.6: the name of a script, Net-Unicode."""
-    name = unicodedata.normalize("NFC", session.text(argument))
+    name = unicodedata.normalize("NFC", stream_safe(session.text(argument)))
     if not name or len(name.encode()) > NAME_LIMIT:
         raise No(f"a script's name has 1 to {NAME_LIMIT} octets")
     if any(unicodedata.category(character) in _NOT_IN_NAME for character in name):

@@ -7,6 +7,7 @@ import unicodedata
 from typing import Final
 
 from armgs_server.errors import AlreadyExists, Invalid
+from armgs_server.formats.stream_safe import stream_safe
 from armgs_server.storage import accounts, collections, mailboxes, restored
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
@@ -26,7 +27,7 @@ ROLES: Final = {
 
 def segments(name: str) -> list[str]:
     """The levels of a name; Invalid for one that no mailbox can have (as in imap.mailbox_names)."""
-    levels = unicodedata.normalize("NFC", name).split(DELIMITER)
+    levels = unicodedata.normalize("NFC", stream_safe(name)).split(DELIMITER)
     if levels[0].upper() == "INBOX":
         levels[0] = "INBOX"
     for level in levels:

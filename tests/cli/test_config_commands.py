@@ -29,5 +29,5 @@ def test_check(armgs: Armgs) -> None:
     file.write_text('[smtp]\nrelay_routes = ["x"]\n')
     bad = armgs("config", "check", file)
     assert bad.code == 5
-    assert "smtp.relay_routes: 'x' is not domain=host:port" in bad.err
+    assert "smtp.relay_routes: 'x' has no host, as in domain=host:port" in bad.err
     assert armgs("config", "check", armgs.path / "none.toml").code == 3

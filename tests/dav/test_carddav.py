@@ -108,8 +108,9 @@ async def test_limit(site: Site) -> None:
     answer = await site.ivanov.request("REPORT", BOOK, query("", extra=limit))
     assert len(answer.hrefs) == 3
     assert "507" in answer.texts(f"//D:response[D:href='{BOOK}']/D:status")[0]
-    wrong = "<CR:limit><CR:nresults>none</CR:nresults></CR:limit>"
-    assert (await site.ivanov.request("REPORT", BOOK, query("", extra=wrong))).status == 400
+    for number in ("none", "0", "9" * 5000):
+        wrong = f"<CR:limit><CR:nresults>{number}</CR:nresults></CR:limit>"
+        assert (await site.ivanov.request("REPORT", BOOK, query("", extra=wrong))).status == 400
 
 
 async def test_parts_of_a_card(site: Site) -> None:

@@ -41,3 +41,7 @@ def test_letters_compare_without_case_and_accents_apart() -> None:
     assert casemap("Привет") == casemap("пРИВЕТ")
     assert casemap("é") == casemap("E\u0301")
     assert sorted(["_", "b", "A"], key=casemap) == ["A", "b", "_"]
+
+
+def test_combining_characters_without_end_cost_no_minutes() -> None:
+    assert len(casemap("a" + "\u0301\u0316" * 100_000)) < 100

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 import re2
 
 from armgs_server.errors import Invalid
+from armgs_server.formats.stream_safe import stream_safe
 from armgs_server.rules.sieve.program import Template, Value
 
 DEFAULT: Final = "i;ascii-casemap"
@@ -74,7 +75,7 @@ def _unicode_casemap(text: str) -> str:
     if text.isascii():
         return text.upper()
     titled = [title if len(title := character.title()) == 1 else character for character in text]
-    return unicodedata.normalize("NFKD", "".join(titled))
+    return unicodedata.normalize("NFKD", stream_safe("".join(titled)))
 
 
 COMPARATORS: Final[Mapping[str, Comparator]] = {
