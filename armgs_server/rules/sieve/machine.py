@@ -182,7 +182,7 @@ class Run:
     def variable(self, name: str) -> str:
         """The value, "" for one that was never set."""
         if name.isdigit():
-            number = int(name) if len(name) < 10 else len(self.frame.matches)
+            number = int(name)
             return self.frame.matches[number] if number < len(self.frame.matches) else ""
         scope, name = self._scope(name)
         return scope.get(name, "")

@@ -53,7 +53,7 @@ def template(text: str) -> Text:
             check_namespace(name)
         if found.start() > position:
             pieces.append(text[position : found.start()])
-        pieces.append(Variable((name.lstrip("0") or "0") if name.isdigit() else name))
+        pieces.append(Variable(str(int(name)) if name.isdigit() else name))
         position = found.end()
     if not pieces:
         return text

@@ -355,10 +355,3 @@ async def test_the_store_keeps_one_active_script(office: Office) -> None:
         await office.store.write(lambda tx, name=name: sieve.activate(tx, owner, name))
     listed = await office.store.read(lambda tx: sieve.listed(tx, owner))
     assert [(each.name, each.is_active, each.size) for each in listed] == [("a", False, 5), ("b", True, 5)]
-
-
-async def test_a_match_of_any_number_is_empty(office: Office) -> None:
-    """RFC 5229 §3.2, §4: what no match has is the empty string, however it is numbered."""
-    name = "9" * 20
-    script = f'require ["variables", "fileinto"]; fileinto "x${{{name}}}${{000}}y";'
-    assert list(filed(await office.outcome(script))) == ["xy"]
