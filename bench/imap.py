@@ -251,7 +251,6 @@ async def measure() -> list[Row]:
             ("Thunderbird's header fields", THUNDERBIRD),
             ("UID SEARCH SUBJECT", "UID SEARCH SUBJECT 77"),
             ("UID SEARCH UNSEEN", "UID SEARCH UNSEEN"),
-            ("UID SEARCH BODY, not indexed", "UID SEARCH BODY consectetur"),
             ("bodies of 2,000", "UID FETCH 1:2000 (BODY.PEEK[])"),
             ("STORE 1:* +FLAGS.SILENT", "STORE 1:* +FLAGS.SILENT (\\Flagged)"),
             ("FETCH CHANGEDSINCE, nothing", "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9999999)"),
@@ -260,11 +259,15 @@ async def measure() -> list[Row]:
         ):
             rows.append(await _whole(bench, client, name, command))
         rows.append(await _changes(bench, client))
-        rows += await _searches(bench, client)
         bodies = itertools.cycle(f"UID FETCH {uid} (BODY.PEEK[])" for uid in range(1, MESSAGES, 7))
         rows.append(await timed(bench, "IMAP one BODY.PEEK[]", "command", 2000, [_each(client, bodies)]))
         stores = itertools.cycle(f"UID STORE {uid} +FLAGS (\\Seen)" for uid in range(1, MESSAGES, 7))
         rows.append(await timed(bench, "IMAP STORE of one message", "command", 500, [_each(client, stores)]))
+        # The first search for text begins an index, whose making would count in whatever came next.
+        rows.append(
+            await _whole(bench, client, "UID SEARCH BODY, not indexed", "UID SEARCH BODY consectetur")
+        )
+        rows += await _searches(bench, client)
         await client.command("STORE 1:1000 +FLAGS.SILENT (\\Deleted)")
         rows.append(await _whole(bench, client, "EXPUNGE of 1,000, into Restored", "EXPUNGE"))
     for secure in (False, True):  # a server that has done nothing: what others freed would be theirs

@@ -40,11 +40,14 @@ _COMMANDS = (
     ("Thunderbird's headers, warm", THUNDERBIRD),
     ("FLAGS", "UID FETCH 1:* (FLAGS)"),
     ("SEARCH SUBJECT", "UID SEARCH SUBJECT 77"),
-    ("SEARCH BODY", "UID SEARCH BODY consectetur"),
-    ("SEARCH BODY, a word that is nowhere", "UID SEARCH BODY perpendiculaire"),
     ("bodies of 2,000", "UID FETCH 1:2000 (BODY.PEEK[])"),
     ("STORE of all", "STORE 1:* +FLAGS.SILENT (\\Flagged)"),
     ("COPY of 1,000", "COPY 1:1000 Other"),
+)
+# Last: with us the first of them begins an index, whose making would count in whatever came next.
+_SEARCHES = (
+    ("SEARCH BODY", "UID SEARCH BODY consectetur"),
+    ("SEARCH BODY, a word that is nowhere", "UID SEARCH BODY perpendiculaire"),
 )
 
 
@@ -159,6 +162,8 @@ async def read(target: MailTarget) -> list[Row]:
             [lambda: client.command(f"UID FETCH {next(uids)} (BODY.PEEK[])")],
         )
     )  # fmt: skip
+    for name, command in _SEARCHES:
+        rows.append(await timed(target, name, "command", 1, [partial(client.command, command)]))
     await client.close()
     return rows
 
