@@ -151,8 +151,11 @@ async def test_nobody_misses_or_repeats_a_word(tmp_path: Path) -> None:
             assert set(talker.said) <= set(talker.heard)
             assert sorted(talker.neighbour.told) == sorted(talker.said)
             assert talker.heard[own:] == order[order.index(talker.said[0]) :]
+        reader = Talker(world, IVANOV, "reader")  # the others' streams may be ending with the last old worker
+        stack.push_async_exit(reader)
+        await reader.log_in()
         async with asyncio.timeout(TIMEOUT):
-            kept = await archived(last)
+            kept = await archived(reader)
         assert sorted(kept) == sorted([*everything, "that is all"])
 
 
