@@ -17,7 +17,16 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,14 +152,12 @@ def percentile(times: Sequence[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] * 1000
 
 
-async def timed(
-    bench: BenchServer, name: str, unit: str, count: int, workers: Sequence[Callable[[], Awaitable[None]]]
-) -> Row:
-    """Runs `count` operations shared by the workers; each call of a worker is one operation."""
+async def share(count: int, workers: Iterable[Callable[[], Awaitable[object]]]) -> list[float]:
+    """Runs `count` operations shared by the workers; the seconds of each."""
     times: list[float] = []
     remaining = count
 
-    async def run(operation: Callable[[], Awaitable[None]]) -> None:
+    async def run(operation: Callable[[], Awaitable[object]]) -> None:
         nonlocal remaining
         while remaining > 0:
             remaining -= 1
@@ -158,8 +165,16 @@ async def timed(
             await operation()
             times.append(time.perf_counter() - begun)
 
+    await asyncio.gather(*map(run, workers))
+    return times
+
+
+async def timed(
+    bench: BenchServer, name: str, unit: str, count: int, workers: Sequence[Callable[[], Awaitable[None]]]
+) -> Row:
+    """Runs `count` operations shared by the workers; each call of a worker is one operation."""
     cpu, store, started = bench.cpu(), bench.store(), time.perf_counter()
-    await asyncio.gather(*(run(worker) for worker in workers))
+    times = await share(count, workers)
     elapsed, used = time.perf_counter() - started, bench.cpu() - cpu
     return Row(
         name,

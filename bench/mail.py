@@ -8,7 +8,6 @@ second time it has not made yet.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
@@ -19,7 +18,7 @@ from functools import partial
 from itertools import cycle
 
 from bench import imap, mail_peers
-from bench.common import PASSWORD, Row, address, main, percentile, server
+from bench.common import PASSWORD, Row, address, main, percentile, server, share
 from bench.imap import FIRST_SYNC, MESSAGES, THUNDERBIRD, Client
 from bench.mail_peers import MailTarget
 from bench.peers import Missing
@@ -98,19 +97,8 @@ async def timed(
     target: MailTarget, name: str, unit: str, count: int, operations: list[Callable[[], Awaitable[object]]]
 ) -> Row:
     """`count` operations shared by the connections, to their very end."""
-    times: list[float] = []
-    remaining = count
-
-    async def run(operation: Callable[[], Awaitable[object]]) -> None:
-        nonlocal remaining
-        while remaining > 0:
-            remaining -= 1
-            begun = time.perf_counter()
-            await operation()
-            times.append(time.perf_counter() - begun)
-
     cpu, started = target.cpu(), time.perf_counter()
-    await asyncio.gather(*map(run, operations))
+    times = await share(count, operations)
     await mail_peers.settle(target)
     elapsed, used = time.perf_counter() - started, target.cpu() - cpu
     return Row(

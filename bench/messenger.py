@@ -20,7 +20,7 @@ import uvloop
 
 from bench import chat, chat_load, chat_peers, engines, population
 from bench.chat_peers import Target
-from bench.common import DOMAIN, Row, driving, parse_arguments, percentile, server
+from bench.common import DOMAIN, Row, driving, parse_arguments, percentile, server, share
 from bench.idle import FILES, allow_files
 from bench.peers import Missing, tree
 from bench.report import print_rows
@@ -63,19 +63,8 @@ async def counted(
     target: Target, name: str, unit: str, count: int, operations: Sequence[Callable[[], Awaitable[None]]]
 ) -> Row:
     """Runs `count` operations shared by the workers, with the CPU of server and clients for one."""
-    times: list[float] = []
-    remaining = count
-
-    async def run(operation: Callable[[], Awaitable[None]]) -> None:
-        nonlocal remaining
-        while remaining > 0:
-            remaining -= 1
-            begun = time.perf_counter()
-            await operation()
-            times.append(time.perf_counter() - begun)
-
     cpu, own, begun = target.cpu(), time.process_time(), time.perf_counter()
-    await asyncio.gather(*map(run, operations))
+    times = await share(count, operations)
     elapsed = time.perf_counter() - begun
     per = 1000 / count
     return Row(
