@@ -9,8 +9,6 @@ and answered for inside the store, and are not told twice. The mail's From must 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable
 
 from armgs_server import log
 from armgs_server.dav.scheduling_delivery import Delivery
@@ -25,6 +23,7 @@ from armgs_server.service import Core
 from armgs_server.storage import clock, invitations
 from armgs_server.storage.invitations import Waiting
 from armgs_server.storage.tx import Tx
+from armgs_server.storage.waiting_work import WaitingWork
 
 LEASE = 5 * clock.MINUTE  # what a killed worker leaves waits so long
 CLAIM_LIMIT = 20
@@ -43,39 +42,28 @@ class Inbound:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._wake = asyncio.Event()
-        self._runner: asyncio.Task[None] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._work = WaitingWork(core.store.bus, invitations.TOPIC, "imip", self._look)
 
     async def start(self) -> None:
         """Begins to look."""
-        bus = self._core.store.bus
-        self._unsubscribe = bus.subscribe(invitations.TOPIC, lambda data: self._wake.set())
-        self._runner = asyncio.create_task(self._run(), name="imip")
+        self._work.start()
 
     async def stop(self) -> None:
         """Ends; what was being read stays in the store."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
+        await self._work.stop()
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                while taken := await self._core.store.write(
-                    lambda tx: invitations.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
-                ):
-                    for waiting in taken:
-                        await self._handle(waiting)
-                delay = LONGEST_SLEEP
-            except DomainError as error:
-                _log.warning("scheduling messages are not taken", error=error)
-                delay = FAILED_WAIT
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
+    async def _look(self) -> float:
+        store = self._core.store
+        try:
+            while taken := await store.write(
+                lambda tx: invitations.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
+            ):
+                for waiting in taken:
+                    await self._handle(waiting)
+        except DomainError as error:
+            _log.warning("scheduling messages are not taken", error=error)
+            return FAILED_WAIT
+        return LONGEST_SLEEP
 
     async def _handle(self, waiting: Waiting) -> None:
         """Whatever a message is, it is looked at once."""

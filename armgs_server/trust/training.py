@@ -7,14 +7,14 @@ The lessons are rows of the store, written with the move or the keyword; any pro
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from armgs_server import log
 from armgs_server.errors import DomainError, Invalid, NotFound
 from armgs_server.service import Core
 from armgs_server.storage import clock, training
 from armgs_server.storage.training import Lesson
+from armgs_server.storage.waiting_work import WaitingWork
 from armgs_server.trust import rspamd
 from armgs_server.trust.endpoint import Endpoint
 
@@ -32,22 +32,15 @@ class Trainer:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._wake = asyncio.Event()
-        self._runner: asyncio.Task[None] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._work = WaitingWork(core.store.bus, training.TOPIC, "training", self._look)
 
     async def start(self) -> None:
         """Begins to look."""
-        self._unsubscribe = self._core.store.bus.subscribe(training.TOPIC, lambda data: self._wake.set())
-        self._runner = asyncio.create_task(self._run(), name="training")
+        self._work.start()
 
     async def stop(self) -> None:
         """Ends; what was being taught stays in the store."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
+        await self._work.stop()
 
     async def run_once(self) -> bool:
         """Teaches what waits; False when the controller is away, and the lessons wait."""
@@ -66,18 +59,14 @@ class Trainer:
                     await self._finish([lesson])
         return True
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            delay = LONGEST_SLEEP
-            if self._core.config.trust.rspamd_controller:
-                try:
-                    await self.run_once()
-                except DomainError as error:
-                    _log.warning("lessons are not taken", error=error)
-                    delay = FAILED_WAIT
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
+    async def _look(self) -> float:
+        if self._core.config.trust.rspamd_controller:
+            try:
+                await self.run_once()
+            except DomainError as error:
+                _log.warning("lessons are not taken", error=error)
+                return FAILED_WAIT
+        return LONGEST_SLEEP
 
     async def _teach(self, lesson: Lesson) -> None:
         settings = self._core.config.trust

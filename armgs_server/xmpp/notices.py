@@ -7,15 +7,13 @@ takes them from there by lease. One that is lost on the way to another server is
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from armgs_server import log
 from armgs_server.errors import DomainError
 from armgs_server.storage import clock, notices
 from armgs_server.storage.notices import Notice
+from armgs_server.storage.waiting_work import WaitingWork
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.protocol import parse_stanza
 from armgs_server.xmpp.stanza import element, text_element
@@ -36,39 +34,25 @@ class Notices:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._wake = asyncio.Event()
-        self._runner: asyncio.Task[None] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._work = WaitingWork(server.store.bus, notices.TOPIC, "notices", self._look)
 
     def start(self) -> None:
-        bus = self._server.store.bus
-        self._unsubscribe = bus.subscribe(notices.TOPIC, lambda data: self._wake.set())
-        self._runner = asyncio.get_running_loop().create_task(self._run(), name="notices")
+        self._work.start()
 
     async def stop(self) -> None:
         """What is not sent yet stays in the store."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
+        await self._work.stop()
 
-    async def _run(self) -> None:
+    async def _look(self) -> float:
         store = self._server.store
-        while True:
-            self._wake.clear()
-            try:
-                while taken := await store.write(
-                    lambda tx: notices.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
-                ):
-                    for notice in taken:
-                        await self._send(notice)
-                delay = LONGEST_SLEEP
-            except DomainError as error:
-                _log.warning("notices are not taken", error=error)
-                delay = FAILED_WAIT
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
+        try:
+            while taken := await store.write(lambda tx: notices.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)):
+                for notice in taken:
+                    await self._send(notice)
+        except DomainError as error:
+            _log.warning("notices are not taken", error=error)
+            return FAILED_WAIT
+        return LONGEST_SLEEP
 
     async def _send(self, notice: Notice) -> None:
         owner = await self._server.directory.by_id(notice.owner)
