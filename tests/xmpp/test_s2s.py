@@ -75,7 +75,7 @@ async def test_certificates_that_are_not_for_clients(tmp_path: Path, authority: 
         pair = Pair(stack, *both)
         ivanov, smirnov = await pair.log_in(IVANOV, "office"), await pair.log_in(SMIRNOV, "desk")
         ivanov.send(chat(smirnov.full, "без предъявления"))
-        await smirnov.message("без предъявления")
+        assert (await smirnov.message("без предъявления")).get("from") == ivanov.full
 
 
 async def test_who_is_away_finds_the_message_later_and_both_archives_have_it(pair: Pair) -> None:
