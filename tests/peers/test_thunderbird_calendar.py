@@ -74,7 +74,7 @@ INVITE = (
 ACCEPT = (
     COMMON
     + """
-    const item = await found(() => true);
+    const item = await found(each => each.calendar.uri.spec.endsWith("/default/"));  // the room's is shown too
     const changed = item.clone();
     const me = changed.getAttendees().find(each => each.id.toLowerCase() == "mailto:" + args[0]);
     changed.removeAttendee(me);
