@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
 SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
+HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
 WRONG: Final = "the name or the password is wrong"
 
 _log = log.get("login")
@@ -189,7 +190,10 @@ class Auth:
         )
 
     def admit(self, service: str, mechanism: str, peer: str, is_tls: bool, person: Principal) -> Principal:
-        """Logs a success; Disabled for a disabled account."""
+        """Logs a success; Disabled for a disabled account, Denied from where it may not log in."""
+        if peer not in person.data.get(HOSTS, (peer,)):
+            self.refuse(service, mechanism, peer, person, person.address)
+            raise Denied(WRONG)
         self.attempts.succeeded(account_key(person, ""), peer)
         fields = {"service": service, "mechanism": mechanism, "peer": peer, "account": person.address}
         if person.disabled:
@@ -226,7 +230,7 @@ class Auth:
                 return True
             if is_right and person is not None and self.passwords.is_outdated(rows[0][1]):
                 await self._renew(person, password, rows[0][1])
-        if is_right and person is not None and kicks == self._kicks:
+        if is_right and person is not None and kicks == self._kicks and HOSTS not in person.data:
             self._verified.add(person.id, secret)
         return is_right
 
