@@ -684,6 +684,43 @@ CREATE TABLE deputy (
   PRIMARY KEY (principal, deputy)
 ) WITHOUT ROWID;
 CREATE INDEX deputy_of ON deputy (deputy);
+-- Who holds a post, and for how long (directory.terms). The current ones are its members.
+CREATE TABLE term (
+  post   INTEGER NOT NULL,                      -- a group that is a post
+  person INTEGER NOT NULL,
+  starts INTEGER NOT NULL,
+  ends   INTEGER NOT NULL,                      -- 0 = not known yet
+  acting INTEGER NOT NULL,                      -- 1 = stands in for who holds it
+  state  INTEGER NOT NULL,                      -- 0 = to come, 1 = current, 2 = over: as was settled last
+  PRIMARY KEY (post, person, starts)
+) WITHOUT ROWID;
+CREATE INDEX term_person ON term (person);
+CREATE INDEX term_due ON term (state, starts) WHERE state < 2;
+-- Units in which somebody holds a post beside the one in principal.unit.
+CREATE TABLE also_in (
+  unit   INTEGER NOT NULL,
+  person INTEGER NOT NULL,
+  PRIMARY KEY (unit, person)
+) WITHOUT ROWID;
+CREATE INDEX also_in_person ON also_in (person);
+-- Groups whose members follow from a rule (directory.group_rules).
+CREATE TABLE group_rule (
+  principal  INTEGER NOT NULL PRIMARY KEY,
+  department INTEGER NOT NULL,
+  rule       TEXT    NOT NULL                   -- JSON: unit, below, post, head, attributes
+);
+CREATE INDEX group_rule_department ON group_rule (department);
+-- What administrators have done in a department, as a chain (storage.acts): only ever added to. owner 0: in all.
+CREATE TABLE act (
+  owner     INTEGER NOT NULL,
+  id        INTEGER NOT NULL,                   -- 1, 2, 3 …
+  moment    INTEGER NOT NULL,
+  actor     TEXT    NOT NULL,                   -- an address, or the account that ran the command
+  verb      TEXT    NOT NULL,
+  arguments TEXT    NOT NULL,                   -- JSON, without secrets
+  hash      BLOB    NOT NULL,                   -- SHA-256 over the hash before it and this row
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
 CREATE TABLE credential (
   principal INTEGER NOT NULL,
   kind      TEXT    NOT NULL,                   -- argon2 scram-sha-1 scram-sha-256 app
@@ -716,6 +753,66 @@ CREATE TABLE token (
   expires   INTEGER NOT NULL,
   count     INTEGER NOT NULL,                   -- the highest that was used with it
   PRIMARY KEY (principal, device, slot)
+) WITHOUT ROWID;
+
+-- Who is signed in on the pages. The cookie holds the principal and the token, this its SHA-256.
+CREATE TABLE web_session (
+  principal INTEGER NOT NULL,
+  token     BLOB    NOT NULL,
+  stage     TEXT    NOT NULL,                   -- whole, or password: a second step is still to be taken
+  created   INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  expires   INTEGER NOT NULL,
+  peer      TEXT    NOT NULL,                   -- the address it was used from last
+  agent     TEXT    NOT NULL,                   -- the browser, as it says
+  PRIMARY KEY (principal, token)
+) WITHOUT ROWID;
+CREATE INDEX web_session_expires ON web_session (expires);
+
+-- OAuth 2.0 (RFC 6749): what a person lets a program do. Ended or refused ones are not kept.
+CREATE TABLE oauth_grant (
+  principal INTEGER NOT NULL,
+  id        TEXT    NOT NULL,
+  client    BLOB    NOT NULL,                   -- SHA-256 of the client identifier
+  name      TEXT    NOT NULL,                   -- of the program, as the person has seen it
+  scope     TEXT    NOT NULL,                   -- space-separated, as asked for and agreed to
+  created   INTEGER NOT NULL,
+  last_used INTEGER NOT NULL,                   -- 0: the code has not been redeemed
+  expires   INTEGER NOT NULL,
+  PRIMARY KEY (principal, id)
+) WITHOUT ROWID;
+-- What shows it: the text given out names the principal, and this holds the SHA-256 of it.
+CREATE TABLE oauth_token (
+  principal INTEGER NOT NULL,
+  hash      BLOB    NOT NULL,
+  grant_id  TEXT    NOT NULL,
+  kind      TEXT    NOT NULL,                   -- code access refresh
+  scope     TEXT    NOT NULL,
+  data      TEXT    NOT NULL,                   -- JSON: of a code what it must be redeemed with
+  created   INTEGER NOT NULL,
+  expires   INTEGER NOT NULL,
+  spent     INTEGER NOT NULL,                   -- when a code or refresh token was used; 0 = not yet
+  PRIMARY KEY (principal, hash)
+) WITHOUT ROWID;
+CREATE INDEX oauth_token_grant ON oauth_token (principal, grant_id, kind, created);
+-- Programs and services that an administrator has entered; others carry their registration with them.
+CREATE TABLE oauth_client (
+  id        TEXT    NOT NULL PRIMARY KEY,
+  name      TEXT    NOT NULL,
+  secret    BLOB    NOT NULL,                   -- SHA-256; empty for a program, which can keep none
+  redirects TEXT    NOT NULL,                   -- space-separated URIs
+  created   INTEGER NOT NULL
+);
+-- What somebody shows beside the password to sign in to the pages.
+CREATE TABLE second_factor (
+  principal INTEGER NOT NULL,
+  kind      TEXT    NOT NULL,                   -- totp, recovery
+  name      TEXT    NOT NULL,                   -- '' for totp; a recovery code's number
+  value     BLOB    NOT NULL,                   -- the key; of a recovery code a keyed hash
+  created   INTEGER NOT NULL,
+  confirmed INTEGER NOT NULL,                   -- 0 while the first code has not been shown
+  last_step INTEGER NOT NULL,                   -- RFC 6238: the time step whose code was used last
+  PRIMARY KEY (principal, kind, name)
 ) WITHOUT ROWID;
 
 -- XEP-0401: who may become a contact unasked, or register an account (XEP-0445), once.
