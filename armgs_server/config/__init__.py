@@ -27,6 +27,7 @@ from armgs_server.config.ground import (
     TlsSettings,
 )
 from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
+from armgs_server.config.oauth import OAuthSettings
 from armgs_server.config.rules import SieveSettings
 from armgs_server.config.trust import TrustSettings
 from armgs_server.config.web import DavSettings, HttpSettings
@@ -44,6 +45,7 @@ __all__ = [
     "ImapSettings",
     "LimitSettings",
     "LogSettings",
+    "OAuthSettings",
     "Pop3Settings",
     "SecuritySettings",
     "ServerSettings",
@@ -72,6 +74,7 @@ class Config:
     server: ServerSettings = field(default_factory=ServerSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
+    oauth: OAuthSettings = field(default_factory=OAuthSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
