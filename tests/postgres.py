@@ -79,11 +79,11 @@ class Server:
                 raise RuntimeError((self.directory / "log").read_text())
             time.sleep(0.05)
 
-    def create_database(self) -> str:
-        """A new empty database; its URL."""
+    def create_database(self, like: str = "") -> str:
+        """A new database, empty or a copy of another, to which nobody is connected; its URL."""
         self.databases += 1
         url = self.url(f"test_{self.databases}")
-        self.recreate_database(url)
+        self.execute(f"CREATE DATABASE {_name_of(url)}" + (f" TEMPLATE {_name_of(like)}" if like else ""))
         return url
 
     def recreate_database(self, url: str) -> None:
