@@ -28,6 +28,8 @@ from armgs_server.storage import (
     sts_policies,
     traces,
     trash,
+    versions,
+    web_sessions,
 )
 from armgs_server.storage.leases import Lease
 from armgs_server.storage.tx import Work
@@ -80,6 +82,12 @@ async def forget_policies(store: Store) -> int:
     return await store.write(lambda tx: sts_policies.expire(tx, now))
 
 
+async def forget_sign_ins(store: Store) -> int:
+    """Sign-ins on the pages that are over by their time."""
+    now = clock.now()
+    return await store.write(lambda tx: web_sessions.expire(tx, now))
+
+
 async def forget_kept(store: Store) -> int:
     """What was removed and is kept no longer; how many."""
     return await _all(store, keeping.expire, keeping.BATCH)
@@ -117,6 +125,7 @@ JOBS: tuple[Job, ...] = (
     Job("extend calendars", 86400, extend_calendars),
     Job("forget what was kept", 3600, forget_kept),
     Job("forget policies", 86400, forget_policies),
+    Job("forget sign-ins", 3600, forget_sign_ins),
     Job("release what no moderator has seen", 3600, release_held),
     Job("remove what is old", 21600, remove_old),
 )
@@ -143,7 +152,20 @@ def jobs(config: Config) -> tuple[Job, ...]:
                 return count
             after = further
 
-    return (*JOBS, Job("empty trash", 3600, empty_trash), Job("empty Restored", 3600, empty_restored))
+    async def forget_versions(store: Store) -> int:
+        """Earlier states of files whose time is over; how many."""
+        count, after = 0, 0
+        while page := await store.read(partial(versions.owners, after=after)):
+            after = page[-1]
+            for owner in page:
+                work = partial(versions.expire, owner=owner, days=config.dav.version_days)
+                count += await _all(store, work, versions.BATCH)
+        return count
+
+    return (
+        *JOBS,
+        Job("forget versions", 21600, forget_versions),
+        Job("empty trash", 3600, empty_trash), Job("empty Restored", 3600, empty_restored))
 
 
 class Maintenance:

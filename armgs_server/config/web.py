@@ -15,6 +15,12 @@ class DavSettings:
     calendar_size: int = setting(MIB, doc="Largest calendar object (max-resource-size).", minimum=KIB)
     card_size: int = setting(MIB, doc="Largest address object (max-resource-size).", minimum=KIB)
     request_size: int = setting(MIB, doc="Largest XML request body.", minimum=KIB)
+    attachment_size: int = setting(
+        25 * MIB, doc="Largest managed attachment of a calendar object (max-attachment-size).", minimum=KIB
+    )
+    attachments: int = setting(
+        50, doc="Most managed attachments of one object (max-attachments-per-resource); 0: none.", minimum=0
+    )
     instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
     attendees: int = setting(2000, doc="Most attendees of one calendar object.", minimum=1)
     attendee_refresh: int = setting(
@@ -34,6 +40,17 @@ class DavSettings:
     trash_days: int = setting(
         30, doc="Deleted files are kept in .trash so long, counted in the quota; 0: they are gone.", minimum=0
     )
+    version_count: int = setting(
+        20,
+        doc="Earlier states kept of one file, shown in .versions; 0: none. Of more than these those go that\n"
+        "stood for the shortest time for their age.",
+        minimum=0,
+        maximum=1000,
+    )
+    version_days: int = setting(90, doc="They are kept so long after they were replaced.", minimum=0)
+    version_quota: bool = setting(
+        False, doc="The quota counts them; otherwise an owner may have as much as the quota in them again."
+    )
     directory_results: int = setting(
         100, doc="Most cards that a search in the book of all departments gives.", minimum=1
     )
@@ -51,6 +68,13 @@ class HttpSettings:
         30, doc="Longest life of a link to a file for people without an account; 0: no links.", minimum=0
     )
     link_password: bool = setting(False, doc="Such a link needs a password.")
+    sign_in_idle: float = setting(
+        8 * 3600.0, doc="Who has not used the pages for so long has to sign in again.", minimum=60
+    )
+    sign_in_lifetime: float = setting(
+        7 * 86400.0, doc="Who signed in on the pages so long ago has to do so again.", minimum=60
+    )
+    sign_ins: int = setting(20, doc="Most browsers in which one person is signed in.", minimum=1)
     line_length: int = setting(8 * KIB, doc="Longest request line: 414 above it.", minimum=1024)
     header_size: int = setting(32 * KIB, doc="All header fields together: 431 above it.", minimum=4096)
     header_count: int = setting(100, doc="Number of header fields: 431 above it.", minimum=10)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from armgs_server.directory import addressbook, lookup
+from armgs_server.directory import addressbook, group_rules, lookup
 from armgs_server.directory.model import (
     COLUMNS,
     TOPIC_DOMAINS,
@@ -24,7 +24,7 @@ from armgs_server.directory.model import (
 )
 from armgs_server.directory.structure import announce, check_unit, department_of, insert
 from armgs_server.errors import Conflict, NotFound
-from armgs_server.storage import accounts, clock, pubsub_members, room_seen, rooms
+from armgs_server.storage import accounts, clock, pubsub_members, room_seen, rooms, web_sessions
 from armgs_server.storage.tx import Tx
 
 
@@ -76,6 +76,7 @@ async def create(
     await accounts.provision(tx, person.id, quota)
     await put_credentials(tx, person.id, credentials)
     await addressbook.put(tx, person)
+    await group_rules.follow_person(tx, person)
     return person
 
 
@@ -84,6 +85,7 @@ async def set_password(tx: Tx, principal_id: int, credentials: Sequence[Credenti
     await lookup.existing(tx, principal_id, "person")
     await tx.execute("DELETE FROM credential WHERE principal = ? AND kind <> 'app'", principal_id)
     await tx.execute("DELETE FROM token WHERE principal = ?", principal_id)
+    await web_sessions.remove_all(tx, principal_id)
     await put_credentials(tx, principal_id, credentials)
     tx.publish(TOPIC_KICK, b"%d" % principal_id)
 
@@ -168,6 +170,10 @@ async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
     )
     await addressbook.put(tx, after)
     announce(tx, after.id)
+    if after.kind == "person":
+        await group_rules.follow_person(tx, after)
+    elif after.kind == "unit" and after.unit != before.unit:
+        await group_rules.follow_tree(tx, after.department)
     return after
 
 
@@ -179,7 +185,9 @@ async def set_disabled(tx: Tx, principal_id: int, disabled: bool) -> Principal:
     await addressbook.put(tx, after)
     announce(tx, after.id)
     if disabled:
-        await tx.execute("DELETE FROM token WHERE principal = ?", principal_id)
+        for table in ("token", "oauth_grant", "oauth_token"):
+            await tx.execute(f"DELETE FROM {table} WHERE principal = ?", principal_id)
+        await web_sessions.remove_all(tx, principal_id)
         tx.publish(TOPIC_KICK, b"%d" % after.id)
     return after
 
@@ -223,10 +231,19 @@ _REFERENCES = (
     ("credential", "principal"),
     ("device", "principal"),
     ("invite", "inviter"),
+    ("oauth_grant", "principal"),
+    ("oauth_token", "principal"),
+    ("second_factor", "principal"),
     ("token", "principal"),
+    ("web_session", "principal"),
     ("alias", "principal"),
     ("member", "principal"),
     ("member", "member"),
+    ("group_rule", "principal"),
+    ("also_in", "person"),
+    ("also_in", "unit"),
+    ("term", "post"),
+    ("term", "person"),
     ("deputy", "principal"),
     ("deputy", "deputy"),
     ("retention", "principal"),

@@ -1,35 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the portal answers to each path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from armgs_server.directory import sharelinks
-from armgs_server.errors import Denied, DomainError, Invalid, NotFound, Throttled, TooLarge
+from armgs_server.errors import DomainError, Invalid, NotFound
 from armgs_server.formats import addresses
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
 from armgs_server.portal import apple, autoconfig, hostmeta, pages, webchat
 from armgs_server.portal.endpoints import find_endpoints
+from armgs_server.portal.own import Own
+from armgs_server.portal.safety import Safety
 from armgs_server.portal.sharelinks import DESK, ShareLinks
+from armgs_server.portal.signin import SignIn
 from armgs_server.service import Core
 
-# The page needs its own style sheet and nothing else, from nowhere else.
-_SECURITY_HEADERS = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-]
-_HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _ANYONE = ("Access-Control-Allow-Origin", "*")  # XEP-0156 §3.3: web clients read it from elsewhere
 
 _INVITE = "/invite/"
-_STATUS: Mapping[type[DomainError], int] = {NotFound: 404, Denied: 403, Throttled: 429, TooLarge: 413}
 
 
 class Portal:
@@ -43,6 +33,9 @@ class Portal:
         self._has_tls = has_tls
         self._endpoints = find_endpoints(config, has_tls=has_tls)
         self._pages = pages.Pages(self._endpoints, config.server.domains, has_ca=self._ca() is not None)
+        self._safety = Safety(config, self._pages)
+        self.sign_in = SignIn(core, self._pages)
+        self._own = Own(core, self.sign_in)
         self._invitations = core.directory.invitations
         self._links = ShareLinks(core, self._pages)
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
@@ -50,18 +43,20 @@ class Portal:
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
         return (
-            ("/", self._read_only(self._start)),
-            (webchat.PREFIX, self._read_only(self._chat.answer, self._chat.headers())),
-            (_INVITE, self._read_only(self._invitation)),
-            (sharelinks.PREFIX, self._guarded(self._links.answer)),
-            (DESK, self._guarded(self._links.desk)),
-            ("/style.css", self._read_only(self._style)),
-            ("/ca.crt", self._read_only(self._certificate)),
-            ("/apple.mobileconfig", self._read_only(self._apple)),
-            ("/mail/", self._read_only(self._autoconfig)),
-            ("/.well-known/autoconfig/", self._read_only(self._autoconfig)),
-            ("/.well-known/host-meta", self._read_only(self._host_meta)),
-            ("/.well-known/host-meta.json", self._read_only(self._host_meta_json)),
+            ("/", self._safety.read_only(self._start)),
+            (webchat.PREFIX, self._safety.read_only(self._chat.answer, self._chat.headers())),
+            (_INVITE, self._safety.read_only(self._invitation)),
+            (sharelinks.PREFIX, self._safety.guarded(self._links.answer)),
+            (DESK, self._safety.guarded(self._links.desk)),
+            ("/style.css", self._safety.read_only(self._style)),
+            ("/ca.crt", self._safety.read_only(self._certificate)),
+            ("/apple.mobileconfig", self._safety.read_only(self._apple)),
+            ("/mail/", self._safety.read_only(self._autoconfig)),
+            ("/.well-known/autoconfig/", self._safety.read_only(self._autoconfig)),
+            ("/.well-known/host-meta", self._safety.read_only(self._host_meta)),
+            ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
+            *self.sign_in.routes,
+            *self._own.routes,
         )
 
     async def start(self) -> None:
@@ -69,38 +64,6 @@ class Portal:
 
     async def stop(self) -> None:
         """Nothing runs in the background."""
-
-    def _read_only(
-        self, handler: Handler, security: Sequence[tuple[str, str]] = _SECURITY_HEADERS
-    ) -> Handler:
-        """Only GET and HEAD, and the headers that keep a browser safe."""
-
-        guarded = self._guarded(handler, security)
-
-        async def answer(request: Request) -> Response:
-            if request.method not in ("GET", "HEAD"):
-                return Response(405, [("Allow", "GET, HEAD")])
-            return await guarded(request)
-
-        return answer
-
-    def _guarded(self, handler: Handler, security: Sequence[tuple[str, str]] = _SECURITY_HEADERS) -> Handler:
-        """The headers that keep a browser safe, and a page that says what is wrong."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                response = await handler(request)
-            except DomainError as error:
-                status = _STATUS.get(type(error), 400)
-                response = self._html(request, status, self._pages.error(request, error.text))
-            own = {name for name, _ in response.headers}
-            response.headers += [field for field in security if field[0] not in own]
-            # HSTS is for a whole host: with moved ports there are other servers on it.
-            if request.is_tls and not self._config.server.port_offset:
-                response.headers.append(_HSTS)
-            return response
-
-        return answer
 
     async def _start(self, request: Request) -> Response:
         if request.path != "/":

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texts of the pages, by language; every language has every text (tests/portal/test_pages.py)."""
+"""The texts of the pages, by language; every language has every text (tests/portal/test_pages.py).
+
+Those of the start page, of invitations and links are here; the others are in modules of their own.
+"""
+
+from armgs_server.portal import texts_signin
 
 TEXTS: dict[str, dict[str, str]] = {
     "ru": {
@@ -167,3 +172,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "language": "Language",
     },
 }
+
+for _texts in (texts_signin.TEXTS,):
+    for _language, _named in _texts.items():
+        TEXTS[_language].update(_named)

@@ -10,7 +10,8 @@ CREATE TABLE account (
   next_collection INTEGER NOT NULL,
   items           INTEGER NOT NULL,
   bytes           INTEGER NOT NULL,
-  quota           INTEGER NOT NULL              -- bytes; 0 = no limit
+  quota           INTEGER NOT NULL,             -- bytes; 0 = no limit
+  versions        INTEGER NOT NULL DEFAULT 0    -- bytes of earlier states of files, whether in bytes or not
 );
 
 -- Mailbox, calendar, task list, address book, folder, chat: the same thing.
@@ -86,6 +87,23 @@ CREATE TABLE kept (
   PRIMARY KEY (owner, collection, uid, modseq)
 ) WITHOUT ROWID;
 CREATE INDEX kept_until ON kept (until);
+-- Earlier states of files (storage.versions), a row each time a file's bytes were replaced.
+CREATE TABLE version (
+  owner        INTEGER NOT NULL,
+  collection   INTEGER NOT NULL,
+  uid          INTEGER NOT NULL,                -- of the file
+  number       INTEGER NOT NULL,                -- 1, 2, 3 …
+  blob         BLOB    NOT NULL,
+  size         INTEGER NOT NULL,
+  content_type TEXT    NOT NULL,
+  modseq       INTEGER NOT NULL,                -- what the item had
+  created      INTEGER NOT NULL,
+  modified     INTEGER NOT NULL,                -- from then on these were the file's bytes
+  ended        INTEGER NOT NULL,                -- until then
+  charged      INTEGER NOT NULL,                -- 1 = account.bytes counts it
+  PRIMARY KEY (owner, collection, uid, number)
+) WITHOUT ROWID;
+CREATE INDEX version_ended ON version (owner, ended);
 -- The journal of a department's mail (storage.journal): only ever added to.
 CREATE TABLE journal (
   owner      INTEGER NOT NULL,                  -- the department
@@ -231,6 +249,21 @@ CREATE TABLE instance (
 CREATE INDEX instance_range ON instance (owner, collection, starts, uid, ends, busy, floating);
 -- More than two days: what a range over starts alone would miss.
 CREATE INDEX instance_long ON instance (owner, collection, ends) WHERE ends - starts > 172800000000;
+
+-- Managed attachments of calendar objects (RFC 8607, storage.attachments).
+CREATE TABLE attachment (
+  owner        INTEGER NOT NULL,
+  id           TEXT    NOT NULL,                -- MANAGED-ID
+  ical_uid     TEXT    NOT NULL,                -- of the object
+  blob         BLOB    NOT NULL,
+  size         INTEGER NOT NULL,
+  content_type TEXT    NOT NULL,
+  filename     TEXT    NOT NULL,
+  created      INTEGER NOT NULL,
+  removed      INTEGER NOT NULL,                -- when it was seen that no object names it; 0 = one does
+  PRIMARY KEY (owner, id, ical_uid)
+) WITHOUT ROWID;
+CREATE INDEX attachment_id ON attachment (id);
 
 CREATE TABLE card (
   owner      INTEGER NOT NULL,

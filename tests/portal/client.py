@@ -15,6 +15,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -41,4 +42,7 @@ async def get(
     head, _, body = raw.partition(b"\r\n\r\n")
     status, *rest = head.decode("latin-1").split("\r\n")
     answered = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
-    return Answer(int(status.split(" ")[1]), answered, body)
+    cookies = tuple(
+        value for name, _, value in (line.partition(": ") for line in rest) if name.lower() == "set-cookie"
+    )
+    return Answer(int(status.split(" ")[1]), answered, body, cookies)

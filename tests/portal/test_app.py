@@ -24,7 +24,7 @@ async def test_start_page_shows_addresses_and_ports(world: World) -> None:
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; ")
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
 
 
 async def test_language_follows_accept_language_and_choice(world: World) -> None:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every page answers with: the headers that keep a browser safe, and a page for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from armgs_server.config import Config
+from armgs_server.errors import Denied, DomainError, NotFound, Temporary, Throttled, TooLarge
+from armgs_server.net.http import Handler, Request, Response
+from armgs_server.portal.pages import Pages
+
+# A page needs the one style sheet and nothing else, from nowhere else.
+SECURITY_HEADERS: Final = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    # With no-referrer, browsers say `Origin: null` of our own forms (Fetch standard, §3.2).
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)
+_HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
+_STATUS: Final[Mapping[type[DomainError], int]] = {
+    NotFound: 404,
+    Denied: 403,
+    Throttled: 429,
+    TooLarge: 413,
+    Temporary: 503,
+}
+
+
+class Safety:
+    """Wraps handlers of pages."""
+
+    def __init__(self, config: Config, pages: Pages) -> None:
+        self._config = config
+        self._pages = pages
+
+    def guarded(self, handler: Handler, security: Sequence[tuple[str, str]] = SECURITY_HEADERS) -> Handler:
+        """With the headers; a domain error becomes a page that says what is wrong."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                response = await handler(request)
+            except DomainError as error:
+                response = self.refusal(request, error)
+            own = {name for name, _ in response.headers}
+            response.headers += [field for field in security if field[0] not in own]
+            # HSTS is for a whole host: with moved ports there are other servers on it.
+            if request.is_tls and not self._config.server.port_offset:
+                response.headers.append(_HSTS)
+            return response
+
+        return answer
+
+    def read_only(self, handler: Handler, security: Sequence[tuple[str, str]] = SECURITY_HEADERS) -> Handler:
+        """guarded(), for GET and HEAD alone."""
+        guarded = self.guarded(handler, security)
+
+        async def answer(request: Request) -> Response:
+            if request.method not in ("GET", "HEAD"):
+                return Response(405, [("Allow", "GET, HEAD")])
+            return await guarded(request)
+
+        return answer
+
+    def refusal(self, request: Request, error: DomainError) -> Response:
+        """The page that says what is wrong, with its status."""
+        status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
+        return self._pages.html(request, status, self._pages.error(request, error.text))

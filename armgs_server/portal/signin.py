@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing in on the pages, for everything that shows a person's own.
+
+What must hold:
+- The cookie is random and changes at each sign-in and at each step of it: one that was planted is of no use.
+  The store has its hash alone. It ends when its person is disabled, deleted or gets another password: its row
+  goes in the same transaction.
+- Every POST carries the form token, which is made of the cookie with the store's secret: no other site can
+  make it. So does the form of signing in, whose cookie is its own.
+- Who fails learns nothing: one answer for a name that is not there, one that may not, and a wrong password.
+  App passwords are for programs: whoever has found a device's gets no further with it here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+from urllib.parse import parse_qs, quote, urlencode
+
+from armgs_server import log
+from armgs_server.directory.auth import WRONG
+from armgs_server.directory.model import Principal
+from armgs_server.errors import Denied, Throttled
+from armgs_server.net.http import Handler, Request, Response
+from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
+from armgs_server.net.http.origin import is_welcome
+from armgs_server.portal.pages import Pages, text_of
+from armgs_server.portal.safety import Safety
+from armgs_server.portal.sections import SECTIONS
+from armgs_server.service import Core
+from armgs_server.storage import clock, web_sessions
+from armgs_server.storage.tx import Tx
+from armgs_server.storage.web_sessions import WebSession
+
+PATH: Final = "/signin"
+OUT: Final = "/signout"
+HOME: Final = "/me"
+FORM_LIMIT: Final = 64 * 1024
+FIELD_LIMIT: Final = 200
+TARGET_LIMIT: Final = 4096  # characters
+TOKEN_FIELD: Final = "token"
+_COOKIE: Final = "armgs"
+_FORM_COOKIE: Final = "armgs-form"
+_TOKEN_SIZE: Final = 24  # bytes
+_AGENT_LIMIT: Final = 200
+
+Form: TypeAlias = Mapping[str, Sequence[str]]
+
+_log = log.get("portal")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is signed in. `form` is empty but for a POST, whose token was right."""
+
+    request: Request
+    person: Principal
+    session: WebSession
+    form_token: str  # for the hidden field of each form on the page
+    form: Form = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """A field of the form, without spaces around it; "" where it is not there."""
+        return self.form.get(name, ("",))[0].strip()
+
+    def text(self, name: str) -> str:
+        """A text in the person's language."""
+        return text_of(self.request, name)
+
+
+PersonHandler: TypeAlias = Callable[[Visit], Awaitable[Response]]
+# The path of the page where the person takes a second step, "" where the password is enough.
+SecondStep: TypeAlias = Callable[[Principal], Awaitable[str]]
+
+
+class SignIn:
+    """Signing in and out, and the wrapper for pages of people. It keeps nothing: there may be several."""
+
+    def __init__(self, core: Core, pages: Pages, second_step: SecondStep | None = None) -> None:
+        self._settings = core.config.http
+        self._store = core.store
+        self._directory = core.directory
+        self._pages = pages
+        self._safety = Safety(core.config, pages)
+        self.second_step = second_step
+
+    @property
+    def routes(self) -> Sequence[tuple[str, Handler]]:
+        return (
+            (PATH, self._safety.guarded(self._answer)),
+            (OUT, self.people(self._leave)),
+        )
+
+    # For pages
+
+    def people(self, handler: PersonHandler, *, methods: Sequence[str] = ("GET", "POST")) -> Handler:
+        """A handler that only who is signed in reaches; others are asked to sign in, and come back then."""
+
+        async def answer(request: Request) -> Response:
+            method = "GET" if request.method == "HEAD" else request.method
+            if method not in methods:
+                return Response(405, [("Allow", ", ".join(("HEAD", *methods)))])
+            visit = await self.visit(request)
+            if visit is None:
+                target = request.target if method == "GET" else HOME
+                return Response(303, [("Location", f"{PATH}?{urlencode({'next': target})}"), _NO_STORE])
+            if method == "POST":
+                form = await self._form(request, visit.form_token)
+                visit = Visit(request, visit.person, visit.session, visit.form_token, form)
+            return await handler(visit)
+
+        return self._safety.guarded(answer)
+
+    async def visit(self, request: Request, stage: str = "whole") -> Visit | None:
+        """Who sends the request, if signed in; with `stage` "password", who has yet to take a second step."""
+        principal, token = self._token(request)
+        if not principal:
+            return None
+        now, hashed = clock.now(), web_sessions.hash_of(token)
+        idle = int(self._settings.sign_in_idle * clock.SECOND)
+        found = await self._store.read(lambda tx: web_sessions.find(tx, principal, hashed, now, idle))
+        person = await self._directory.by_id(principal) if found is not None else None
+        if found is None or person is None or person.disabled or found.stage != stage:
+            return None
+        session = found
+        if now - session.last_seen > web_sessions.SEEN_STEP:
+            await self._store.write(lambda tx: web_sessions.note_use(tx, session, now, request.peer))
+        return Visit(request, person, session, self._form_token(token))
+
+    async def start(
+        self, request: Request, person: Principal, target: str = HOME, *, stage: str = "whole"
+    ) -> Response:
+        """Signs in: a new session instead of the one that the browser may have had, and on to the target."""
+        token, now = secrets.token_urlsafe(_TOKEN_SIZE), clock.now()
+        before, old = self._token(request)
+        agent = (request.header("user-agent") or "")[:_AGENT_LIMIT]
+        session = WebSession(
+            person.id,
+            web_sessions.hash_of(token),
+            stage,
+            now,
+            now,
+            now + int(self._settings.sign_in_lifetime * clock.SECOND),
+            request.peer,
+            "".join(character for character in agent if character.isprintable()),
+        )
+
+        async def work(tx: Tx) -> None:
+            if before:
+                await web_sessions.remove(tx, before, web_sessions.hash_of(old))
+            await web_sessions.add(tx, session, self._settings.sign_ins)
+
+        await self._store.write(work)
+        return Response(
+            303,
+            [
+                ("Location", local_target(target)),
+                set_cookie(request, _COOKIE, f"{person.id:x}.{token}"),
+                clear_cookie(request, _FORM_COOKIE),
+                _NO_STORE,
+            ],
+        )
+
+    def render(self, template: str, visit: Visit, *, status: int = 200, **values: object) -> Response:
+        """A page for who is signed in: templates extend person.html, which has the way around."""
+        page = self._pages.render(
+            template,
+            visit.request,
+            person=visit.person,
+            form_token=visit.form_token,
+            sections=SECTIONS,
+            place=visit.request.path,
+            **values,
+        )
+        return self._pages.html(visit.request, status, page)
+
+    # Signing in and out
+
+    async def _answer(self, request: Request) -> Response:
+        if request.path != PATH:
+            return Response(404)
+        target = local_target(parse_qs(request.query).get("next", [HOME])[0])
+        if request.method in ("GET", "HEAD"):
+            return self._ask(request, 200, target)
+        if request.method != "POST":
+            return Response(405, [("Allow", "GET, HEAD, POST")])
+        token = cookie(request, _FORM_COOKIE)
+        if not token:  # the browser was closed meanwhile, or keeps no cookies
+            return self._ask(request, 403, target, problem="sign_in_again")
+        form = await self._form(request, self._form_token(token))
+        target = local_target(form.get("next", [HOME])[0])
+        address = form.get("address", [""])[0].strip()
+        try:
+            person = await self._login(request, address, form.get("password", [""])[0])
+        except Throttled:
+            return self._ask(request, 429, target, address, problem="sign_in_wait")
+        except Denied:
+            return self._ask(request, 403, target, address, problem="sign_in_wrong")
+        further = await self.second_step(person) if self.second_step is not None else ""
+        if further:
+            query = urlencode({"next": target})
+            return await self.start(request, person, f"{further}?{query}", stage="password")
+        return await self.start(request, person, target)
+
+    async def _login(self, request: Request, address: str, password: str) -> Principal:
+        auth = self._directory.auth
+        person = await auth.login("web", request.peer, request.is_tls, address, password)
+        if await auth.app_password(person, password) is not None:
+            auth.refuse("web", "app password", request.peer, person, address)
+            raise Denied(WRONG)
+        return person
+
+    def _ask(
+        self, request: Request, status: int, target: str, address: str = "", problem: str = ""
+    ) -> Response:
+        """The form; its own cookie, made anew each time, binds it to this browser."""
+        token = secrets.token_urlsafe(_TOKEN_SIZE)
+        page = self._pages.render(
+            "signin.html",
+            request,
+            form_token=self._form_token(token),
+            target=target,
+            address=address,
+            problem=text_of(request, problem) if problem else "",
+        )
+        response = self._pages.html(request, status, page)
+        response.headers.append(set_cookie(request, _FORM_COOKIE, token))
+        if status == 429:
+            response.headers.append(("Retry-After", "60"))
+        return response
+
+    async def _leave(self, visit: Visit) -> Response:
+        """Signs out here, or everywhere."""
+        person, session = visit.person, visit.session
+        if visit.request.method != "POST":
+            return Response(303, [("Location", HOME), _NO_STORE])
+        if visit.value("everywhere"):
+            await self._store.write(lambda tx: web_sessions.remove_all(tx, person.id))
+        else:
+            await self._store.write(lambda tx: web_sessions.remove(tx, person.id, session.token))
+        _log.info("signed out", account=person.address, everywhere=int(bool(visit.value("everywhere"))))
+        return Response(303, [("Location", "/"), clear_cookie(visit.request, _COOKIE), _NO_STORE])
+
+    # Forms
+
+    async def _form(self, request: Request, expected: str) -> Form:
+        """The fields of a form of ours; Denied for one that another site has sent."""
+        data = await request.read(FORM_LIMIT)
+        try:
+            form = parse_qs(data.decode("utf-8", "replace"), max_num_fields=FIELD_LIMIT)
+        except ValueError as error:
+            raise Denied(text_of(request, "form_wrong")) from error
+        given = form.get(TOKEN_FIELD, [""])[0]
+        if not is_welcome(request, ()) or not hmac.compare_digest(given.encode(), expected.encode()):
+            raise Denied(text_of(request, "form_wrong"))
+        return form
+
+    def _form_token(self, token: str) -> str:
+        return self._directory.auth.passwords.keyed(b"web form", token.encode(), size=16).hex()
+
+    def _token(self, request: Request) -> tuple[int, str]:
+        """The principal and the token that the cookie names; 0 where there is none."""
+        number, _, token = cookie(request, _COOKIE).partition(".")
+        try:
+            principal = int(number, 16) if len(number) <= _NUMBER_LIMIT and number.isalnum() else 0
+        except ValueError:
+            principal = 0
+        return (principal, token) if token else (0, "")
+
+
+_NO_STORE: Final = ("Cache-Control", "no-store")
+_NUMBER_LIMIT: Final = 15  # hexadecimal digits: within what the engines' integers hold
+
+
+def local_target(target: str) -> str:
+    """A place on these pages; whatever else was asked for becomes the first of a person's own.
+
+    Browsers take `//host`, and a backslash for a slash: neither may lead anywhere.
+    """
+    is_path = target.startswith("/") and not target.startswith("//")
+    if not is_path or "\\" in target or not target.isprintable() or len(target) > TARGET_LIMIT:
+        return HOME
+    return quote(target, safe="/?&=%:@+,;~!$'()*-._#")

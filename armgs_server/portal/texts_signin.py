@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts of signing in, and of what every page of a person has."""
+
+TEXTS: dict[str, dict[str, str]] = {
+    "ru": {
+        "sign_in": "Вход",
+        "sign_in_password": "Пароль",
+        "sign_in_button": "Войти",
+        "sign_in_wrong": "Адрес или пароль не подходят.",
+        "sign_in_wait": "Слишком много неудачных попыток. Подождите минуту и попробуйте снова.",
+        "sign_in_again": "Страница устарела или браузер не хранит cookie. Введите адрес и пароль ещё раз.",
+        "sign_in_hint": "Здесь нужен пароль учётной записи. Пароли программ не подходят.",
+        "own_title": "Моё",
+        "sign_out": "Выйти",
+        "form_wrong": "Форма устарела. Откройте страницу снова и повторите.",
+        "navigation": "Разделы",
+        "skip": "К содержанию",
+    },
+    "en": {
+        "sign_in": "Sign in",
+        "sign_in_password": "Password",
+        "sign_in_button": "Sign in",
+        "sign_in_wrong": "The address or the password is wrong.",
+        "sign_in_wait": "Too many attempts have failed. Wait a minute and try again.",
+        "sign_in_again": "The page is out of date, or the browser keeps no cookies. Enter address and "
+        "password again.",
+        "sign_in_hint": "This takes the account's password. Passwords of programs are not for here.",
+        "own_title": "Mine",
+        "sign_out": "Sign out",
+        "form_wrong": "The form is out of date. Open the page again and repeat.",
+        "navigation": "Sections",
+        "skip": "To the content",
+    },
+}
