@@ -157,3 +157,14 @@ async def give(tx: Tx, principal: int, id_: str, token: Token) -> None:
 async def revoke(tx: Tx, principal: int, id_: str) -> None:
     """XEP-0484 §3.6: no token of the device is good any more."""
     await tx.execute("DELETE FROM token WHERE principal = ? AND device = ?", principal, id_)
+
+
+async def revoke_of(tx: Tx, principal: int, app: str) -> None:
+    """No token is good of any device that last logged in by this app password, or by this grant of OAuth."""
+    await tx.execute(
+        "DELETE FROM token WHERE principal = ? AND device IN"
+        " (SELECT id FROM device WHERE principal = ? AND app = ?)",
+        principal,
+        principal,
+        app,
+    )

@@ -13,7 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from armgs_server import log
+from armgs_server.directory import scopes
+from armgs_server.directory.bearer import Bearer, CheckToken
 from armgs_server.directory.model import Disabled, Principal
+from armgs_server.directory.oauth_model import Bearing, device_mark
 from armgs_server.directory.passwords import SCRAM_SHA_1, SCRAM_SHA_256
 from armgs_server.directory.sasl import (
     Certified,
@@ -42,8 +46,16 @@ _SCRAM: Final[dict[str, tuple[Hash, str, int]]] = {
     "SCRAM-SHA-1": ("sha1", SCRAM_SHA_1, 20),
     "SCRAM-SHA-256": ("sha256", SCRAM_SHA_256, 32),
 }
-_SIMPLE: Final[dict[str, Callable[[], Machine]]] = {"PLAIN": Plain, "LOGIN": Login, "EXTERNAL": External}
+_SIMPLE: Final[dict[str, Callable[[], Machine | Bearer]]] = {
+    "PLAIN": Plain,
+    "LOGIN": Login,
+    "EXTERNAL": External,
+    "OAUTHBEARER": lambda: Bearer("OAUTHBEARER"),
+    "XOAUTH2": lambda: Bearer("XOAUTH2"),
+}
 _PROMPT: Final = {"LOGIN": b"Username:"}
+
+_log = log.get("login")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +99,10 @@ class Exchange:
         self._domain = domain
         self.mechanisms = auth.mechanisms(is_tls, channel_binding, service=service, certificate=certificate)
         self._mechanism = ""
-        self._machine: Machine | None = None
+        self._machine: Machine | Bearer | None = None
         self._claimed: tuple[Principal | None, str, str] = (None, "", "")  # account, authcid, authzid
         self._is_real = False  # whether the keys given to the machine are somebody's
-        self.app_password = ""  # the name of the app password that was right, if it was one
+        self.app_password = ""  # the name of the app password that was right, device_mark() for a token
 
     async def start(self, mechanism: str, initial: bytes | None) -> Answer:
         """The client has chosen a mechanism, perhaps with an initial response (b"" is an empty one)."""
@@ -124,7 +136,7 @@ class Exchange:
             self._machine = None
         return answer
 
-    def _make_machine(self, mechanism: str) -> Machine:
+    def _make_machine(self, mechanism: str) -> Machine | Bearer:
         if mechanism in _SIMPLE:
             return _SIMPLE[mechanism]()
         base = mechanism.removesuffix("-PLUS")
@@ -140,7 +152,7 @@ class Exchange:
             digest=offer_digest(hash_name, self.mechanisms, kinds) if is_told else "",
         )
 
-    async def _take(self, machine: Machine, step: Step) -> Answer:
+    async def _take(self, machine: Machine | Bearer, step: Step | CheckToken) -> Answer:
         match step:
             case Challenge():
                 return step
@@ -152,6 +164,8 @@ class Exchange:
                 return await self._admit(data)
             case Certified(authzid):
                 return await self._trust_certificate(authzid)
+            case CheckToken(authzid, token) if isinstance(machine, Bearer):
+                return await self._check_token(machine, self._address(authzid), token)
         raise AssertionError(f"{type(machine).__name__} asked for {type(step).__name__}")
 
     async def _check_password(self, authzid: str, authcid: str, password: str) -> Answer:
@@ -189,6 +203,17 @@ class Exchange:
             return Failure("not-authorized", "the certificate names nobody here")
         return await self._finish(None, person, authzid)
 
+    async def _check_token(self, machine: Bearer, authzid: str, token: str) -> Answer:
+        """RFC 7628 §3.2."""
+        oauth, service = self._auth.oauth, self._service
+        found = await oauth.bearer(token, service)
+        if isinstance(found, Bearing):
+            self.app_password = device_mark(found.grant_id)
+            return await self._finish(None, found.person, authzid)
+        if token:
+            _log.warning("token refused", service=service, peer=self._peer, account=authzid[:254], why=found)
+        return machine.refuse(found, " ".join(scopes.SERVICES[service]), oauth.configuration_url)
+
     async def _finish(self, data: bytes | None, person: Principal, authzid: str) -> Answer:
         if not await self._is_self(authzid, person):
             return Failure("invalid-authzid", "nobody may act as somebody else")
@@ -200,7 +225,7 @@ class Exchange:
 
     def _address(self, authcid: str) -> str:
         """A simple user name is one of the domain the client has connected to (RFC 6120 §6.3.7)."""
-        return f"{authcid}@{self._domain}" if self._domain and "@" not in authcid else authcid
+        return f"{authcid}@{self._domain}" if self._domain and authcid and "@" not in authcid else authcid
 
     async def _is_self(self, authzid: str, person: Principal) -> bool:
         """RFC 4616 §2: empty, or a name of the same account. Never of another one."""

@@ -8,6 +8,7 @@ source, no look-up in here; a machine serves one exchange.
 
 - PLAIN (RFC 4616); LOGIN (never a standard; some mail clients know nothing else); EXTERNAL (RFC 4422 app. A)
 - SCRAM-SHA-1, SCRAM-SHA-256 and their -PLUS forms (RFC 5802, 7677; channel bindings of RFC 5929 and 9266)
+- OAUTHBEARER and XOAUTH2 are in bearer.py.
 """
 
 from __future__ import annotations
