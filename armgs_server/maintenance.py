@@ -23,6 +23,7 @@ from armgs_server.storage import (
     keeping,
     leases,
     locks,
+    logins,
     queue,
     restored,
     sts_policies,
@@ -139,6 +140,11 @@ def jobs(config: Config) -> tuple[Job, ...]:
         days = config.dav.trash_days
         return await store.write(lambda tx: trash.expire(tx, days)) if days else 0
 
+    async def forget_logins(store: Store) -> int:
+        """Log-ins that people can read no longer; how many rows."""
+        before = clock.now() - config.security.login_days * clock.DAY
+        return await store.write(lambda tx: logins.expire(tx, before))
+
     async def empty_restored(store: Store) -> int:
         """Expunged mail whose time is over; how many messages."""
         days = config.imap.undelete_days
@@ -165,7 +171,10 @@ def jobs(config: Config) -> tuple[Job, ...]:
     return (
         *JOBS,
         Job("forget versions", 21600, forget_versions),
-        Job("empty trash", 3600, empty_trash), Job("empty Restored", 3600, empty_restored))
+        Job("empty trash", 3600, empty_trash),
+        Job("forget log-ins", 21600, forget_logins),
+        Job("empty Restored", 3600, empty_restored),
+    )
 
 
 class Maintenance:

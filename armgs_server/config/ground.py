@@ -124,6 +124,7 @@ class SecuritySettings:
         minimum=1000,
         restart=True,
     )
+    login_days: int = setting(90, doc="People can read their log-ins of so many days.", minimum=1)
     login_timeout: float = setting(60.0, doc="A client must have logged in after this time.", minimum=1)
     argon2_memory: int = setting(
         19 * MIB, doc="Memory of one password hash (argon2id).", minimum=64 * KIB, maximum=GIB, restart=True

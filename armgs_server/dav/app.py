@@ -17,6 +17,9 @@ from armgs_server.errors import Denied, DomainError
 from armgs_server.net.http import Request, Response
 from armgs_server.net.http.basic import CHALLENGE, parse_basic
 
+# What somebody uses who asks below these (directory.logins.ALL_PARTS).
+_PARTS = {"calendars": "calendar", "addressbooks": "contacts", "files": "files"}
+
 _log = log.get("dav")
 
 
@@ -57,6 +60,9 @@ class App:
             if resource.shape is Shape.UNMAPPED and method is not None:
                 raise DavError(404)
             raise DavError(405, headers=(("Allow", tables.allow[resource.shape]),))
+        part = _PARTS.get(path.segments[1]) if len(path.segments) > 2 else None
+        if part is not None:
+            self.engine.directory.auth.logins.use(person.id, part)
         call = Call(self.engine, request, person, path, place, resource)
         response = await method.handle(call)
         if not path.slash and _is_folder(resource):

@@ -22,10 +22,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from armgs_server import log
-from armgs_server.directory import people
+from armgs_server.directory import credentials, people
 from armgs_server.directory.attempts import Attempts
 from armgs_server.directory.exchange import Exchange
+from armgs_server.directory.logins import Logins
 from armgs_server.directory.model import TOPIC_KICK, Disabled, Principal
+from armgs_server.directory.oauth import OAuth
 from armgs_server.directory.passwords import APP, ARGON2, Passwords, load_secret
 from armgs_server.directory.remembered import Remembered
 from armgs_server.directory.sasl import ChannelBinding
@@ -33,12 +35,13 @@ from armgs_server.directory.scram import Keys, parse_keys
 from armgs_server.directory.tokens import Tokens
 from armgs_server.errors import Denied, Throttled
 from armgs_server.storage import clock
-from armgs_server.storage.tx import Row, Tx
+from armgs_server.storage.tx import Row
 
 if TYPE_CHECKING:
     from armgs_server.directory.finder import Finder
 
 CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
+BEARER: Final = ("OAUTHBEARER", "XOAUTH2")  # in XMPP nobody has ever used the latter
 SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
 HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
@@ -61,6 +64,8 @@ class Auth:
         self.passwords = Passwords(self._settings)
         self.attempts = Attempts(self._settings, self._store.bus, time.monotonic)
         self.tokens = Tokens(self, self._store, self._settings)
+        self.oauth = OAuth(self, directory)
+        self.logins = Logins(self._store)
         self._key = secrets.token_bytes(32)
         limit = self._settings.verified_passwords
         self._verified: Remembered[int] = Remembered(limit, self._settings.verified_time)  # by person
@@ -75,6 +80,7 @@ class Auth:
     async def close(self) -> None:
         """Ends the password threads."""
         self._unsubscribe()
+        await self.logins.close()
         self.attempts.close()
         self.passwords.close()
 
@@ -114,7 +120,8 @@ class Auth:
         if not self.is_permitted(is_tls):
             return ()
         plus = self.offers_plus(service, channel_binding)
-        return _offered(plus=plus, login=service == "smtp", external=bool(certificate))
+        bearer = (BEARER[:1] if service == "xmpp" else BEARER) if self.oauth.settings.enabled else ()
+        return _offered(plus=plus, login=service == "smtp", external=bool(certificate), bearer=bearer)
 
     def begin(
         self,
@@ -147,15 +154,18 @@ class Auth:
         person = await self.find(username)
         account = account_key(person, username)
         self._check_throttle(service, peer, account)
-        secret = hashlib.blake2b(password.encode(), key=self._key, digest_size=32).digest()
+        is_web = service == "web"
+        purpose = b"web" if is_web else b"program"  # what is right on the pages may not be for a program
+        secret = hashlib.blake2b(password.encode(), key=self._key, digest_size=32, person=purpose).digest()
         if person is not None and (person.id, secret) in self._verified:
             if person.disabled:
                 raise Disabled()
+            self.logins.note(person.id, service, mechanism, peer, admitted=True)
             return person
         if (account, secret) in self._wrong:
             raise Denied(WRONG)
         kicks = self._kicks
-        if not await self._is_password(person, peer, account, password, secret) or person is None:
+        if not await self._is_password(person, peer, account, password, secret, is_web) or person is None:
             if kicks == self._kicks:  # else it may have become right meanwhile
                 self._wrong.add(account, secret)
             self.refuse(service, mechanism, peer, person, username)
@@ -171,7 +181,7 @@ class Auth:
 
     async def keys(self, person: Principal | None, username: str, kind: str, size: int) -> tuple[Keys, bool]:
         """The SCRAM keys, and whether they are real; who is unknown gets made-up ones (RFC 5802 §9)."""
-        rows = await self._credentials(person, kind)
+        rows = await self._credentials(person, kind, is_web=False)
         if rows:
             return parse_keys(rows[0][1]), True
         return self.passwords.fake_keys(username, size), False
@@ -185,6 +195,8 @@ class Auth:
     ) -> None:
         """Counts and logs a failed attempt."""
         self.attempts.failed(account_key(person, username), peer)
+        if person is not None:
+            self.logins.note(person.id, service, mechanism, peer, admitted=False)
         _log.warning(
             "log-in refused", service=service, mechanism=mechanism, peer=peer, account=username[:254]
         )
@@ -196,6 +208,7 @@ class Auth:
             raise Denied(WRONG)
         self.attempts.succeeded(account_key(person, ""), peer)
         fields = {"service": service, "mechanism": mechanism, "peer": peer, "account": person.address}
+        self.logins.note(person.id, service, mechanism, peer, admitted=not person.disabled)
         if person.disabled:
             _log.warning("log-in to a disabled account", **fields)
             raise Disabled()
@@ -212,12 +225,12 @@ class Auth:
             raise
 
     async def _is_password(
-        self, person: Principal | None, peer: str, account: str, password: str, secret: bytes
+        self, person: Principal | None, peer: str, account: str, password: str, secret: bytes, is_web: bool
     ) -> bool:
         kicks = self._kicks
         is_right = await self.app_password(person, password) is not None
         if not is_right:
-            rows = await self._credentials(person, ARGON2)
+            rows = await self._credentials(person, ARGON2, is_web)
 
             def still() -> None:
                 self.attempts.check(account, peer)  # others may have failed while this one waited
@@ -229,7 +242,8 @@ class Auth:
             except _AlreadyVerified:
                 return True
             if is_right and person is not None and self.passwords.is_outdated(rows[0][1]):
-                await self._renew(person, password, rows[0][1])
+                made = await self.passwords.renewed(password)
+                await credentials.renew(self._store, person.id, made, rows[0][1])
         if is_right and person is not None and kicks == self._kicks and HOSTS not in person.data:
             self._verified.add(person.id, secret)
         return is_right
@@ -240,37 +254,17 @@ class Auth:
         if hashed is None or person is None:
             return None
         now = clock.now()
-        for name, value, last_used in await self._credentials(person, APP):
+        for name, value, last_used in await self._credentials(person, APP, is_web=False):
             if hmac.compare_digest(value, hashed):
                 if now - last_used > LAST_USED_STEP:
                     await self._store.write(partial(people.use_app_password, person=person.id, name=name))
                 return str(name)
         return None
 
-    async def _renew(self, person: Principal, password: str, before: str) -> None:
-        """Hashes a right password anew under today's settings."""
-        credentials = await self.passwords.renewed(password)
-
-        async def work(tx: Tx) -> None:
-            created = await tx.value(
-                "SELECT created FROM credential WHERE principal = ? AND kind = ? AND value = ?",
-                person.id,
-                ARGON2,
-                before,
-            )
-            if created is not None:
-                await people.put_credentials(tx, person.id, credentials, created=created)
-
-        await self._store.write(work)
-
-    async def _credentials(self, person: Principal | None, kind: str) -> list[Row]:
-        """Rows (name, value, last_used). Asks the store for nobody too: the time must not tell."""
+    async def _credentials(self, person: Principal | None, kind: str, is_web: bool) -> list[Row]:
         number = person.id if person is not None else 0
-        return await self._store.read(
-            lambda tx: tx.rows(
-                "SELECT name, value, last_used FROM credential WHERE principal = ? AND kind = ?", number, kind
-            )
-        )
+        is_guarded = kind != APP and not is_web and self.oauth.settings.app_passwords_only
+        return await credentials.of(self._store, number, kind, is_guarded=is_guarded)
 
     def forget_all(self) -> None:
         """Messages may have been missed: every password is checked again."""
@@ -285,10 +279,10 @@ class Auth:
 
 
 @cache
-def _offered(*, plus: bool, login: bool, external: bool) -> tuple[str, ...]:
+def _offered(*, plus: bool, login: bool, external: bool, bearer: tuple[str, ...]) -> tuple[str, ...]:
     first = ("EXTERNAL",) if external else ()
     with_binding = tuple(f"{name}-PLUS" for name in SCRAM) if plus else ()
-    return (*first, *with_binding, *SCRAM, "PLAIN", *(("LOGIN",) if login else ()))
+    return (*first, *with_binding, *SCRAM, *bearer, "PLAIN", *(("LOGIN",) if login else ()))
 
 
 def account_key(person: Principal | None, username: str) -> str:

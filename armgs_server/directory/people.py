@@ -236,6 +236,8 @@ _REFERENCES = (
     ("second_factor", "principal"),
     ("token", "principal"),
     ("web_session", "principal"),
+    ("login", "principal"),
+    ("connected", "principal"),
     ("alias", "principal"),
     ("member", "principal"),
     ("member", "member"),

@@ -848,6 +848,28 @@ CREATE TABLE second_factor (
   PRIMARY KEY (principal, kind, name)
 ) WITHOUT ROWID;
 
+-- Each person's journal of log-ins: a row for each day, way and address.
+CREATE TABLE login (
+  principal INTEGER NOT NULL,
+  day       INTEGER NOT NULL,                   -- since 1970
+  service   TEXT    NOT NULL,
+  mechanism TEXT    NOT NULL,
+  peer      TEXT    NOT NULL,
+  admitted  INTEGER NOT NULL,                   -- 0 = refused
+  first     INTEGER NOT NULL,
+  last      INTEGER NOT NULL,
+  count     INTEGER NOT NULL,
+  PRIMARY KEY (principal, day, service, mechanism, peer, admitted)
+) WITHOUT ROWID;
+-- What each person has connected.
+CREATE TABLE connected (
+  principal INTEGER NOT NULL,
+  part      TEXT    NOT NULL,                   -- mail calendar contacts chat files
+  first     INTEGER NOT NULL,
+  last      INTEGER NOT NULL,                   -- to the hour
+  PRIMARY KEY (principal, part)
+) WITHOUT ROWID;
+
 -- XEP-0401: who may become a contact unasked, or register an account (XEP-0445), once.
 CREATE TABLE invite (
   token      TEXT    NOT NULL PRIMARY KEY,      -- keyed hash of what was handed out
