@@ -44,7 +44,7 @@ async def put(tx: Tx, principal: Principal) -> None:
     aliases = await lookup.aliases(tx, principal.id)
     text = card(principal, department.name, unit.name if unit else "", aliases)
     ref = BlobRef(hashlib.sha256(text).digest(), len(text), text)
-    book = await _book(tx, principal.department)
+    book = await book_of(tx, principal.department)
     item = await items.by_name(tx, book.owner, book.id, card_name(principal))
     if item is not None and item.blob == ref.hash:
         return
@@ -59,13 +59,14 @@ async def remove(tx: Tx, principal: Principal) -> None:
     """Takes the card out of the book."""
     if principal.kind not in KINDS:
         return
-    book = await _book(tx, principal.department)
+    book = await book_of(tx, principal.department)
     item = await items.by_name(tx, book.owner, book.id, card_name(principal))
     if item is not None:
         await items.remove(tx, book, [item.uid])
 
 
-async def _book(tx: Tx, department: int) -> Collection:
+async def book_of(tx: Tx, department: int) -> Collection:
+    """The department's address book."""
     book = await collections.by_role(tx, department, "addressbook", NAME)
     assert book is not None, "a department is made with its address book, which nobody may delete"
     return book

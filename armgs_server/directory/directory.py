@@ -16,7 +16,7 @@ from armgs_server.directory.access import Access
 from armgs_server.directory.auth import Auth
 from armgs_server.directory.finder import Finder
 from armgs_server.directory.invitations import Invitations
-from armgs_server.directory.model import Principal, check_address
+from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal, check_address
 from armgs_server.directory.people import Change
 from armgs_server.storage import Store
 from armgs_server.storage.bus import RemoteBus
@@ -219,6 +219,21 @@ class Directory(Finder):
         """Removes a principal with everything it owns; Conflict where a unit or department is not empty."""
         await self._change(principal_id, lambda tx: people.delete(tx, principal_id))
         await self.load_domains()
+
+    async def apply(self, work: Work[T]) -> T:
+        """Any transaction over the directory; when it returns this process sees all that it changed."""
+
+        async def noting(tx: Tx) -> tuple[T, list[int], bool]:
+            result = await work(tx)
+            touched = [int(data) for topic, data in tx.messages if topic == TOPIC]
+            return result, touched, any(topic == TOPIC_DOMAINS for topic, _ in tx.messages)
+
+        result, touched, is_served_anew = await self.store.write(noting)
+        for each in dict.fromkeys(touched):
+            self._forget(each)
+        if is_served_anew:
+            await self.load_domains()
+        return result
 
     # The commit's hint reaches this process too, but perhaps later than the caller's next question.
 

@@ -8,7 +8,8 @@ forgotten at any such message. A value that was read before a message is never k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -19,7 +20,7 @@ from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal
 from armgs_server.errors import Invalid
 from armgs_server.formats.addresses import normalise
 from armgs_server.storage import Store
-from armgs_server.storage.tx import Work
+from armgs_server.storage.tx import Tx, Work
 
 T = TypeVar("T")
 
@@ -147,13 +148,17 @@ class Finder:
 
         Who is in no unit has no colleagues, unless a setting says otherwise.
         """
-        if not person.unit and not self.config.security.roster_without_unit:
+        if not any(person.units) and not self.config.security.roster_without_unit:
             return _ALONE
+        if len(person.units) == 1:
+            return await self._colleagues(person.department, person.unit)
+        parts = [await self._colleagues(person.department, unit) for unit in person.units if unit]
+        return await self._list("colleagues of", person.id, partial(_united, parts))
+
+    async def _colleagues(self, department: int, unit: int) -> list[Principal]:
         limit = self.config.security.roster_limit
-        key = person.unit or -person.department  # directly under the department: no unit's number is negative
-        return await self._list(
-            "colleagues", key, lambda tx: lookup.unit_people(tx, person.department, person.unit, limit)
-        )
+        key = unit or -department  # directly under the department: no unit's number is negative
+        return await self._list("colleagues", key, lambda tx: lookup.unit_people(tx, department, unit, limit))
 
     async def heads(self, department: int) -> list[Principal]:
         """Who leads the department and its units; capped by a setting."""
@@ -182,7 +187,7 @@ class Finder:
         if owner.id == person.id:
             return True
         senders = owner.data.get("senders", ())
-        if owner.kind == "group" and owner.data.get("mailbox"):
+        if owner.kind == "group" and owner.data.get("mailbox") and not owner.data.get("estate"):
             senders = (owner.id, *senders)
         return bool(senders) and not (await self.groups_of(person)).isdisjoint(senders)
 
@@ -233,3 +238,9 @@ class Finder:
     def _on_domains(self, _: bytes) -> None:
         if self._reload is None or self._reload.done():
             self._reload = asyncio.get_running_loop().create_task(self.load_domains())
+
+
+async def _united(lists: Sequence[list[Principal]], tx: Tx) -> list[Principal]:
+    """Colleagues of several units, each once, heads first."""
+    found = {each.id: each for part in lists for each in part}
+    return sorted(found.values(), key=lambda each: (not each.head, each.id))

@@ -93,7 +93,9 @@ async def members(tx: Tx, principal: Principal) -> list[Principal]:
     if principal.kind == "unit":
         rows = await tx.rows(
             f"{_UNITS_BELOW} SELECT {_P} FROM below JOIN principal p ON p.unit = below.id"
-            " WHERE p.kind = 'person' AND p.department = ? ORDER BY p.id",
+            " WHERE p.kind = 'person' AND p.department = ?"
+            f" UNION SELECT {_P} FROM below JOIN also_in a ON a.unit = below.id"
+            " JOIN principal p ON p.id = a.person ORDER BY 1",
             principal.id,
             principal.department,
         )
@@ -119,8 +121,17 @@ async def groups_of(tx: Tx, principal: Principal) -> frozenset[int]:
         found = await existing(tx, post)
         if await is_vacant(tx, found):
             groups |= {post, *(row[0] for row in await tx.rows(_GROUPS_OF, post))}
-    units = {row[0] for row in await tx.rows(_UNITS_ABOVE, principal.unit)}
+    units = await units_above(tx, principal)
     return frozenset(groups | units | {principal.id, principal.department})
+
+
+async def units_above(tx: Tx, principal: Principal) -> frozenset[int]:
+    """Its units and all above them."""
+    above: set[int] = set()
+    for unit in principal.units:
+        if unit and unit not in above:
+            above |= {row[0] for row in await tx.rows(_UNITS_ABOVE, unit)}
+    return frozenset(above)
 
 
 async def is_vacant(tx: Tx, group: Principal) -> bool:
@@ -141,8 +152,10 @@ async def unit_people(tx: Tx, department: int, unit: int, limit: int) -> list[Pr
     """People directly in a unit (0: directly under the department), heads first."""
     rows = await tx.rows(
         f"SELECT {COLUMNS} FROM principal WHERE department = ? AND unit = ? AND kind = 'person'"
+        f" UNION SELECT {_P} FROM also_in a JOIN principal p ON p.id = a.person WHERE a.unit = ?"
         " ORDER BY head DESC, id LIMIT ?",
         department,
+        unit,
         unit,
         limit,
     )

@@ -61,6 +61,16 @@ class Principal:
     data: Mapping[str, Any] = field(hash=False, compare=False)
 
     @property
+    def units(self) -> tuple[int, ...]:
+        """The unit, and those in which somebody holds another post (directory.terms)."""
+        return (self.unit, *self.data.get("units", ()))
+
+    @property
+    def led(self) -> tuple[int, ...]:
+        """The units that a head leads; 0 is the department."""
+        return tuple(self.data.get("led", (self.unit,))) if self.head else ()
+
+    @property
     def domain(self) -> str:
         """The address behind its @."""
         return self.address.rpartition("@")[2]

@@ -154,6 +154,7 @@ async def create_group(
 
 async def add_members(tx: Tx, group: Principal, member_ids: Sequence[int]) -> None:
     """Puts people and groups into a group; those that are in it already stay."""
+    _check_by_hand(group)
     for member in member_ids:
         await lookup.existing(tx, member, "person", "group")
         await tx.execute(
@@ -166,9 +167,15 @@ async def add_members(tx: Tx, group: Principal, member_ids: Sequence[int]) -> No
 
 async def remove_members(tx: Tx, group: Principal, member_ids: Sequence[int]) -> None:
     """Takes people and groups out of a group."""
+    _check_by_hand(group)
     for member in member_ids:
         await tx.execute("DELETE FROM member WHERE principal = ? AND member = ?", group.id, member)
     announce(tx, group.id)
+
+
+def _check_by_hand(group: Principal) -> None:
+    if group.data.get("rule") or group.data.get("post"):
+        raise Conflict(f"who is in {group.address or group.name} follows from a rule or from terms")
 
 
 async def create_resource(

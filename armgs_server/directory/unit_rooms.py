@@ -10,5 +10,6 @@ from armgs_server.directory.model import Principal
 def rooms_of(person: Principal) -> list[str]:
     """The rooms that somebody of a unit belongs to."""
     service = f"conference.{person.address.partition('@')[2]}"
-    unit = f"unit-{person.unit}"
-    return [f"{unit}@{service}", f"{unit}-news@{service}", f"department-news@{service}"]
+    units = [f"unit-{unit}" for unit in person.units if unit] or ["unit-0"]
+    rooms = [room for unit in units for room in (f"{unit}@{service}", f"{unit}-news@{service}")]
+    return [*rooms, f"department-news@{service}"]

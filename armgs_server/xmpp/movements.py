@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SETTLING: Final = 0.1  # seconds: an import of many people is followed in few steps
 AT_ONCE: Final = 100  # accounts looked at before others have their turn
 
-_Key = tuple[int, int, bool]  # as in Server.colleagues
+_Key = tuple[int, tuple[int, ...], bool]  # as in Server.colleagues
 
 
 class Movements:
@@ -76,11 +76,11 @@ class Movements:
                 account.principal = found
                 await xep_0402_unit_rooms.offer(server, account)
             person = account.principal
-            key = (person.department, person.unit, person.head)
+            key = (person.department, person.units, person.head)
             after = shown_now.get(key)
             if after is None:
                 after = shown_now[key] = await roster.colleagues_of(server, person)
-            shown = before.get((old.department, old.unit, old.head))
+            shown = before.get((old.department, old.units, old.head))
             if shown is not None and shown is not after:
                 await self._tell(account, shown, after)
 

@@ -80,7 +80,7 @@ async def _available(server: Server, session: Session, stanza: Stanza) -> None:
     _broadcast(server, session, contacts.subscribers, tail)
     if is_initial:
         person = session.account.principal
-        if person.unit and person.id not in server.offered:
+        if any(person.units) and person.id not in server.offered:
             server.spawn(xep_0402_unit_rooms.offer(server, session.account))
         await _show_others(server, session)
         for request in contacts.pending:  # RFC 6121 §3.1.3: at each log-in until it is answered

@@ -92,7 +92,7 @@ async def colleagues_of(server: Server, principal: Principal) -> Colleagues:
     """Contacts that follow from the directory; the person is among them."""
     directory = server.directory
     source = (await directory.unit_people(principal), await directory.heads(principal.department))
-    key = (principal.department, principal.unit, principal.head)
+    key = (principal.department, principal.units, principal.head)
     known = server.colleagues.get(key)
     if known is not None and known.source[0] is source[0] and known.source[1] is source[1]:
         return known
@@ -100,11 +100,13 @@ async def colleagues_of(server: Server, principal: Principal) -> Colleagues:
     department = await directory.by_id(principal.department)
     names[0] = department.name if department is not None else ""
     items = {}
+    units = frozenset(principal.units)
     for colleague in (*source[0], *source[1]):
         if colleague.disabled or colleague.address in items:
             continue
-        is_near = (colleague.department, colleague.unit) == (principal.department, principal.unit)
-        group = names.get(colleague.unit, "")
+        is_near = colleague.department == principal.department and not units.isdisjoint(colleague.units)
+        shared = next((unit for unit in principal.units if unit in colleague.units), colleague.unit)
+        group = names.get(shared, "")
         items[colleague.address] = RosterItem(
             colleague.address,
             name=colleague.name,

@@ -74,7 +74,9 @@ class Server:
         self.accounts: dict[str, Account] = {}
         self.hosts: dict[str, Host] = {}
         self.resumable: dict[str, Session] = {}  # by XEP-0198 id
-        self.colleagues: dict[tuple[int, int, bool], Colleagues] = {}  # by department, unit, head
+        self.colleagues: dict[
+            tuple[int, tuple[int, ...], bool], Colleagues
+        ] = {}  # by department, units, head
         self.offered: set[int] = set()  # people whose bookmarks have the rooms of their unit
         self.tasks: set[asyncio.Task[None]] = set()  # sessions being ended from outside
         self.process = secrets.token_hex(4)

@@ -79,9 +79,9 @@ async def standing(server: Server, place: Place) -> Mapping[str, Affiliation]:
     for head in await directory.heads(place.department):
         if head.disabled:
             continue
-        if head.unit == 0:
+        if 0 in head.led:
             found[head.address] = Affiliation.OWNER
-        elif place.unit in (0, head.unit):
+        elif place.unit == 0 or place.unit in head.led:
             found[head.address] = Affiliation.ADMIN
     return found
 

@@ -68,7 +68,7 @@ async def _offered(tx: Tx, owner: int) -> set[str]:
 async def _wanted(server: Server, account: Account) -> dict[str, str]:
     """Address and name of each room; none for who is in no unit, or does not want them."""
     person = account.principal
-    if not person.unit or server.config.xmpp.unit_rooms != "bookmarked":
+    if not any(person.units) or server.config.xmpp.unit_rooms != "bookmarked":
         return {}
     if not await room_wishes.is_wanted(server.directory, person, room_wishes.BOOKMARKS):
         return {}
