@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from armgs_server.config import Config
 from armgs_server.dav import (
     acl,
+    attachments,
     caldav,
     calendar_proxy,
     carddav,
     carddav_gateway,
     principal_reports,
+    principal_search,
     principals,
     quota,
     scheduling,
     sync,
+    versions,
     wellknown,
 )
 from armgs_server.dav.app import App
@@ -65,9 +68,12 @@ FEATURES: tuple[Feature, ...] = (
     search.FEATURE,
     quota.FEATURE,
     sync.FEATURE,
+    versions.FEATURE,
     principals.FEATURE,
     principal_reports.FEATURE,
+    principal_search.FEATURE,
     caldav.FEATURE,
+    attachments.FEATURE,
     scheduling.FEATURE,
     calendar_proxy.FEATURE,
     carddav.FEATURE,

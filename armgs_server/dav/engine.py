@@ -4,6 +4,7 @@
     /dav/principals/people|groups|resources/ADDRESS/
     /dav/calendars/ADDRESS/NAME/…      /dav/addressbooks/ADDRESS/NAME/…
     /dav/files/ADDRESS/…               /dav/files/shared/…  (the folder of the person's department)
+    /dav/files/…/.versions/…           earlier states of files (version_paths.py)
 
 A home also shows what others share with its owner: the department's address book as `directory`, any
 other collection as `NAME_shared_by_ADDRESS`; folders of files lie beside the own files under such a name.
@@ -14,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
+from armgs_server.dav import attachment_access, version_paths
 from armgs_server.dav.features import Kind, Shape, Tables
 from armgs_server.dav.listing_cache import ListingCache
 from armgs_server.dav.paths import join, quote
@@ -22,12 +24,15 @@ from armgs_server.dav.resources import (
     CollectionResource,
     FolderResource,
     Found,
+    HistoryResource,
     HomeResource,
+    MemberResource,
     Place,
     PrincipalResource,
     ProxyResource,
     Resource,
     UnmappedResource,
+    VersionsResource,
     member,
     principal_href,
     walk,
@@ -46,6 +51,7 @@ SHARED = "shared"  # /dav/files/shared/
 SHARED_BY = "_shared_by_"
 GATEWAY = "directory"  # /dav/directory/
 PLANS = 500  # questions of clients whose plan of answering is kept
+ATTACHMENTS = "attachments"  # of calendar objects: /dav/attachments/MANAGED-ID/NAME
 # The department's address book in the home of each of its people.
 DEPARTMENT_BOOK = "directory"
 FOLDERS: dict[tuple[str, ...], str] = {
@@ -56,7 +62,7 @@ FOLDERS: dict[tuple[str, ...], str] = {
     **{("dav", "principals", name): name for name in PRINCIPAL_FOLDERS.values()},
     **{("dav", name): name for name in (*HOMES, FILES)},
 }
-Fixed = FolderResource | PrincipalResource | ProxyResource | HomeResource
+Fixed = FolderResource | PrincipalResource | ProxyResource | HomeResource | MemberResource
 PROXIES = {"calendar-proxy-read": "read", "calendar-proxy-write": "write"}
 
 
@@ -90,6 +96,8 @@ class Engine:
         if area == "principals" and len(names) == 3 and names[2] in PROXIES:
             above = await self._principal(names[0], names[1])
             return ProxyResource(Shape.PROXY, f"{above.href}{names[2]}/", above.principal, PROXIES[names[2]])
+        if area == ATTACHMENTS and len(names) == 2:
+            return await attachment_access.resource(self, person, *names)
         if area == FILES:
             return await self._files_place(person, names)
         if area not in HOMES:
@@ -107,6 +115,8 @@ class Engine:
         self, person: Principal, segments: tuple[str, ...]
     ) -> tuple[Place | None, Resource]:
         """The resource at a path, and its place if it has one in the store."""
+        if version_paths.is_inside(segments):
+            return None, await version_paths.locate(self, person, segments)
         place = await self.place(person, segments)
         if isinstance(place, Resource):
             return None, place
@@ -140,6 +150,8 @@ class Engine:
             return await self._folder_children(person, resource)
         if isinstance(resource, HomeResource):
             return await self.home_collections(person, resource)
+        if isinstance(resource, VersionsResource | HistoryResource):
+            return await version_paths.children(self, person, resource)
         return []
 
     async def home_collections(self, person: Principal, home: HomeResource) -> list[Resource]:

@@ -43,14 +43,18 @@ class Shape(Flag):
     INBOX = auto()  # where scheduling messages come in (RFC 6638 §2.2)
     OUTBOX = auto()  # where they go out (§2.1)
     FILE = auto()
+    VERSIONS = auto()  # .versions/ of a folder: what lies in it that has earlier states
+    HISTORY = auto()  # .versions/…/FILE/: its earlier states (RFC 3253 §5)
+    VERSION = auto()  # one of them
     EVENT = auto()  # a calendar object resource
     CARD = auto()  # an address object resource
+    ATTACHMENT = auto()  # a managed attachment of a calendar object (RFC 8607)
     UNMAPPED = auto()  # nothing is there yet
 
     COLLECTION = FILES | CALENDAR | ADDRESSBOOK | INBOX | OUTBOX
     MEMBER = FILE | EVENT | CARD
-    FOLDER = ROOT | GATEWAY | PRINCIPAL | PROXY | HOME | COLLECTION
-    ANY = FOLDER | MEMBER
+    FOLDER = ROOT | GATEWAY | PRINCIPAL | PROXY | HOME | COLLECTION | VERSIONS | HISTORY
+    ANY = FOLDER | MEMBER | VERSION
 
 
 Render: TypeAlias = "Callable[[View, Any], str | None]"  # the resource is one of the shapes in `on`

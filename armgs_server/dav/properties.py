@@ -18,11 +18,13 @@ from armgs_server.dav.paths import parse_path
 from armgs_server.dav.resources import (
     CollectionResource,
     FolderResource,
+    HistoryResource,
     HomeResource,
     MemberResource,
     PrincipalResource,
     ProxyResource,
     Resource,
+    VersionsResource,
 )
 from armgs_server.dav.view import View, key_of
 from armgs_server.dav.xml import Element, text_of
@@ -93,7 +95,9 @@ def display_name(resource: Resource) -> str:
         return str(given or resource.collection.name or parse_path(resource.href).segments[-1])
     if isinstance(resource, PrincipalResource | HomeResource | ProxyResource):
         return resource.principal.name
-    assert isinstance(resource, FolderResource)
+    if isinstance(resource, HistoryResource):
+        return resource.file.item.name or ""
+    assert isinstance(resource, FolderResource | VersionsResource)
     return resource.name
 
 
@@ -156,6 +160,8 @@ def _resourcetype(view: View, resource: Resource) -> str:
     if isinstance(resource, ProxyResource):
         kind = f"<CS:calendar-proxy-{resource.mode}/>"
         return f"<D:resourcetype><D:collection/><D:principal/>{kind}</D:resourcetype>"
+    if resource.shape is Shape.HISTORY:  # RFC 3253 §5.1
+        return "<D:resourcetype><D:collection/><D:version-history/></D:resourcetype>"
     if resource.shape is Shape.GATEWAY:
         return "<D:resourcetype><D:collection/><CR:addressbook/><CR:directory/></D:resourcetype>"
     return "<D:resourcetype><D:collection/></D:resourcetype>"
@@ -226,8 +232,9 @@ def _resource_id(view: View, resource: Resource) -> str:
 
 
 _STORED = Shape.COLLECTION | Shape.MEMBER
+_CONTENT = Shape.MEMBER | Shape.VERSION
 PROPERTIES = (
-    Property(dav("creationdate"), _STORED, _creationdate, allprop=True, pure=True),
+    Property(dav("creationdate"), _STORED | Shape.VERSION, _creationdate, allprop=True, pure=True),
     Property(
         dav("displayname"),
         Shape.ANY,
@@ -237,10 +244,10 @@ PROPERTIES = (
         allprop=True,
         pure=True,
     ),
-    Property(dav("getcontentlength"), Shape.MEMBER, _getcontentlength, allprop=True, pure=True),
-    Property(dav("getcontenttype"), Shape.MEMBER, _getcontenttype, allprop=True, pure=True),
-    Property(dav("getetag"), Shape.MEMBER, _getetag, allprop=True, pure=True),
-    Property(dav("getlastmodified"), Shape.MEMBER, _getlastmodified, allprop=True, pure=True),
+    Property(dav("getcontentlength"), _CONTENT, _getcontentlength, allprop=True, pure=True),
+    Property(dav("getcontenttype"), _CONTENT, _getcontenttype, allprop=True, pure=True),
+    Property(dav("getetag"), _CONTENT, _getetag, allprop=True, pure=True),
+    Property(dav("getlastmodified"), _CONTENT, _getlastmodified, allprop=True, pure=True),
     Property(dav("resourcetype"), Shape.ANY, _resourcetype, allprop=True, pure=True),
     Property(dav("supportedlock"), _STORED, _supportedlock, allprop=True),
     Property(LOCKS, _STORED, _lockdiscovery, prepare=prepare_locks, allprop=True),

@@ -88,6 +88,29 @@ class MemberResource(Resource):
 
 
 @dataclass(slots=True)
+class VersionsResource(Resource):
+    """`.versions/` of a folder, and the same of the folders in it: a view, nothing is kept there."""
+
+    folder: CollectionResource
+    name: str
+
+
+@dataclass(slots=True)
+class HistoryResource(Resource):
+    """The earlier states of a file (RFC 3253 §5.1: a version history)."""
+
+    file: MemberResource
+
+
+@dataclass(slots=True)
+class VersionResource(MemberResource):
+    """One of them; `item` is the file as it was then, `file` as it is now."""
+
+    number: int = 0
+    file: MemberResource | None = None
+
+
+@dataclass(slots=True)
 class UnmappedResource(Resource):
     """Nothing yet. `parent` is where `name` would be made; None where even that is missing."""
 

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from armgs_server.errors import Conflict, NotFound, OverQuota
-from armgs_server.storage import collections, derived, invitations, keeping, pubsub, queue, training, trees
+from armgs_server.storage import (
+    attachments,
+    collections,
+    derived,
+    invitations,
+    keeping,
+    pubsub,
+    queue,
+    training,
+    trees,
+)
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
@@ -44,11 +54,13 @@ _TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums over all collections of an owner; `quota` 0 means no limit. Bytes."""
+    """Sums over all collections of an owner; `quota` 0 means no limit. Bytes; `versions` are those of
+    earlier states of files (storage.versions)."""
 
     items: int
     bytes: int
     quota: int
+    versions: int = 0
 
 
 async def create(tx: Tx, owner: int, quota: int = 0) -> None:
@@ -96,7 +108,7 @@ async def _provision_scheduling(tx: Tx, owner: int) -> None:
 
 async def usage(tx: Tx, owner: int) -> Usage:
     """NotFound where the owner has no account."""
-    row = await tx.row("SELECT items, bytes, quota FROM account WHERE owner = ?", owner)
+    row = await tx.row("SELECT items, bytes, quota, versions FROM account WHERE owner = ?", owner)
     if row is None:
         raise NotFound()
     return Usage(*row)
@@ -148,6 +160,7 @@ async def delete(tx: Tx, owner: int) -> None:
     await queue.remove_of(tx, owner)
     await invitations.remove_of(tx, owner)
     await training.remove_of(tx, owner)
+    await attachments.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):
         await trees.delete(tx, collection)
     await derived.let_all_go(tx, owner)  # of what others have copied; before the archive goes

@@ -13,7 +13,7 @@ from enum import IntFlag
 from typing import NamedTuple
 
 from armgs_server.errors import NotFound
-from armgs_server.storage import accounts, blobs, clock, collections, keeping
+from armgs_server.storage import accounts, blobs, clock, collections, keeping, versions
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import INDEX_TABLES, Collection
 from armgs_server.storage.tx import Tx
@@ -120,10 +120,14 @@ async def insert(tx: Tx, item: Item) -> None:
     )
 
 
-async def replace(tx: Tx, item: Item, ref: BlobRef, content_type: str) -> Item:
-    """New bytes under the same uid and name. OverQuota; NotFound when it is gone."""
+async def replace(
+    tx: Tx, item: Item, ref: BlobRef, content_type: str, rules: versions.Rules | None = None
+) -> Item:
+    """New bytes under the same uid and name; with `rules` the old ones are kept as an earlier state.
+    OverQuota; NotFound when it is gone."""
     growth = ref.size - item.size
     await keeping.keep_version(tx, item.owner, item.collection, item.uid)
+    is_kept = rules is not None and await versions.keep(tx, item, ref, rules)
     modseq = await tx.value(
         "UPDATE collection SET modseq = modseq + 1, bytes = bytes + ? WHERE owner = ? AND id = ?"
         " RETURNING modseq",
@@ -133,7 +137,8 @@ async def replace(tx: Tx, item: Item, ref: BlobRef, content_type: str) -> Item:
     )
     await accounts.charge(tx, item.owner, 0, growth)
     await blobs.retain(tx, ref)
-    await blobs.release(tx, [item.blob])
+    if not is_kept:
+        await blobs.release(tx, [item.blob])
     row = await tx.row(
         "UPDATE item SET blob = ?, size = ?, content_type = ?, modseq = ?, modified = ?"
         f" WHERE owner = ? AND collection = ? AND uid = ? AND blob = ? RETURNING {COLUMNS}",
@@ -230,6 +235,7 @@ async def remove(tx: Tx, collection: Collection, uids: Sequence[int], *, keep_da
     if not gone:
         return (await collections.get(tx, collection.owner, collection.id)).modseq
     await keeping.keep(tx, collection, [item.uid for item in gone], keep_days)
+    await versions.remove_of(tx, collection, [item.uid for item in gone])
     modseq = await leave(tx, collection, gone)
     await blobs.release(tx, [item.blob for item in gone])
     await accounts.charge_in(tx, collection, -len(gone), -sum(item.size for item in gone))

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from armgs_server.storage import blobs, clock
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection, ancestors, get
 from armgs_server.storage.tx import Tx, Value
+
+if TYPE_CHECKING:
+    from armgs_server.storage.versions import State
 
 # What people have; rosters, scheduling messages and the like are the server's own business.
 KINDS = ("mail", "calendar", "tasks", "addressbook", "files")
@@ -131,6 +134,34 @@ async def _keep(
         now,
         *values,
     )
+
+
+async def keep_states(tx: Tx, states: Sequence[State]) -> set[State]:
+    """Before earlier states of one owner's files go: those whose reference to the bytes is kept from here."""
+    owner = states[0].owner
+    applies = await policy(tx, owner, "files")
+    taken: set[State] = set()
+    if not (applies.is_held or applies.days):
+        return taken
+    now, age = clock.now(), applies.days * clock.DAY
+    for state in states:
+        if not applies.is_held and state.modified + age <= now:
+            continue
+        above = await ancestors(tx, await get(tx, owner, state.collection))
+        path = "/".join(each.name for each in reversed(above))
+        name = await tx.value(
+            "SELECT name FROM item WHERE owner = ? AND collection = ? AND uid = ?",
+            *(owner, state.collection, state.uid),
+        )
+        added = await tx.execute(
+            f"INSERT INTO kept ({_COLUMNS}) VALUES (?, ?, ?, ?, 'files', ?, ?, ?, ?, ?, ?, ?, 0, '', ?, ?)"
+            " ON CONFLICT (owner, collection, uid, modseq) DO NOTHING",
+            *(owner, state.collection, state.uid, state.modseq, path, name or "", state.blob, state.size),
+            *(state.content_type, state.created, state.modified, now, max(state.modified + age, now)),
+        )
+        if added:
+            taken.add(state)
+    return taken
 
 
 async def keep_messages(tx: Tx, owner: int, messages: Iterable[tuple[int, str, str, bytes]]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from armgs_server.errors import NotFound
-from armgs_server.storage import accounts, blobs, clock, items, keeping
+from armgs_server.storage import accounts, blobs, clock, items, keeping, versions
 from armgs_server.storage.collections import INDEX_COLUMNS, INDEX_TABLES, Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -43,6 +43,8 @@ async def move(
         await accounts.charge_in(tx, target, len(source), size)
         await accounts.charge_in(tx, origin, -len(source), -size)
     arrived = await _arrive(tx, source, target, names)
+    if origin.kind == versions.KIND:
+        await versions.follow(tx, list(zip(source, arrived, strict=True)))
     await items.leave(tx, origin, source)
     return arrived
 

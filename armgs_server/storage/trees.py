@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from armgs_server.errors import AlreadyExists, Conflict, NotFound
-from armgs_server.storage import clock, collections, keeping
+from armgs_server.storage import clock, collections, keeping, versions
 from armgs_server.storage.collections import INDEX_TABLES, Collection
 from armgs_server.storage.tx import Tx
 
@@ -68,6 +68,7 @@ async def _delete_tree(tx: Tx, collection: Collection, depth: int, keep_days: in
     for child in await collections.children(tx, collection.owner, collection.id, collection.kind):
         await _delete_tree(tx, child, depth + 1, keep_days)
     await keeping.keep(tx, collection, None, keep_days)
+    await versions.remove_of(tx, collection)
     key = (collection.owner, collection.id)
     await tx.execute(
         "UPDATE blob SET refs = refs - gone.number, touched = ? FROM"

@@ -15,6 +15,7 @@ from armgs_server.dav.features import Method, Put, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.headers import parse_destination, parse_overwrite
 from armgs_server.dav.methods.delete import check_removable, check_still, locked_below, remove
+from armgs_server.dav.methods.put import rules_of
 from armgs_server.dav.methods.transfer import copy_collection, copy_member, move_collection, move_member
 from armgs_server.dav.paths import parse_path
 from armgs_server.dav.resources import (
@@ -30,8 +31,10 @@ from armgs_server.dav.resources import (
 )
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
+from armgs_server.storage import versions
 from armgs_server.storage.locks import Lock
 from armgs_server.storage.tx import Tx
+from armgs_server.storage.versions import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
         check_removable(call, source)
     target = await _destination(call, source, overwrite=overwrite)
     guard = await Guard.of(call)
+    rules = rules_of(call, source.parent) if isinstance(source, MemberResource) else None
 
     async def work(tx: Tx) -> tuple[list[Lock], bool]:
         origin = await walk_to_write(tx, place, target.place)
@@ -79,7 +83,7 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
         if exists and not overwrite:
             raise DavError(412, "The destination exists.")
         held = await guard.check_removal(tx, origin) if is_move else []
-        held += await _clear(tx, guard, origin, goal, is_move=is_move)
+        held += await _clear(tx, guard, origin, goal, is_move=is_move, rules=rules)
         if held:
             return held, exists
         if exists:  # it may have been removed
@@ -89,8 +93,11 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
         elif origin.item is None:
             await copy_collection(tx, origin.chain[-1], goal, target.place, deep=depth == "infinity")
         else:
-            carry = move_member if is_move else copy_member
-            await carry(tx, origin, goal, target.place.names[-1], call.engine.tables, target.checked)
+            name, tables = target.place.names[-1], call.engine.tables
+            if is_move:
+                await move_member(tx, origin, goal, name, tables, target.checked)
+            else:
+                await copy_member(tx, origin, goal, name, tables, target.checked, rules)
         return [], exists
 
     held, existed = await call.engine.store.write(work)
@@ -109,7 +116,9 @@ async def _answer(call: Call, target: Destination, *, existed: bool) -> Response
     return Response(204 if existed else 201)
 
 
-async def _clear(tx: Tx, guard: Guard, origin: Found, goal: Found, *, is_move: bool) -> list[Lock]:
+async def _clear(
+    tx: Tx, guard: Guard, origin: Found, goal: Found, *, is_move: bool, rules: Rules | None
+) -> list[Lock]:
     """Checks the destination's locks and removes what must go before (§9.8.4, §9.9.3)."""
     if goal.missing:
         await guard.check_lock(tx, goal)
@@ -119,6 +128,8 @@ async def _clear(tx: Tx, guard: Guard, origin: Found, goal: Found, *, is_move: b
         return []
     held = await guard.check_removal(tx, goal)
     if not held:
+        if rules is not None and goal.item is not None and origin.item is not None:
+            await versions.inherit(tx, goal.item, origin.item, rules)
         await remove(tx, goal)
     return held
 
@@ -180,7 +191,8 @@ def _check_collection(
 async def _check_member(call: Call, source: MemberResource, parent: CollectionResource, name: str) -> Any:
     """What the target's kind makes of the bytes; nothing to do within one collection."""
     check = parent.kind.check
-    if check is None or source.parent.collection.id == parent.collection.id:
+    here, there = source.parent.collection, parent.collection
+    if check is None or (here.owner, here.id) == (there.owner, there.id):
         return None
     limit = parent.kind.size_limit(call.engine.config)
     if source.item.size > limit:

@@ -7,10 +7,10 @@ from armgs_server.dav.call import Call
 from armgs_server.dav.features import Method, Shape
 from armgs_server.dav.listing import member_pages
 from armgs_server.dav.methods.get import handle_get
-from armgs_server.dav.methods.propfind import child_folders
+from armgs_server.dav.methods.propfind import shown_folders
 from armgs_server.dav.names import escape
 from armgs_server.dav.properties import display_name, iso_date
-from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
+from armgs_server.dav.resources import CollectionResource, MemberResource, Resource, VersionResource
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 
@@ -44,8 +44,10 @@ async def handle_read(call: Call) -> Response:
 async def _page(call: Call, resource: Resource) -> AsyncIterator[bytes]:
     up = "" if resource.href == "/" else '<tr><td><a href="../">..</a>'
     yield _HEAD.format(title=escape(display_name(resource)), up=up).encode()
-    folders = await child_folders(call, resource)
-    yield "".join(map(_folder_row, folders)).encode()
+    folders = await shown_folders(call, resource)
+    states = [each for each in folders if isinstance(each, VersionResource)]
+    yield "".join(_folder_row(each) for each in folders if each not in states).encode()
+    yield "".join(map(_member_row, states)).encode()
     if isinstance(resource, CollectionResource):
         async for page in member_pages(call.engine, resource):
             yield "".join(map(_member_row, page)).encode()

@@ -15,6 +15,7 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Method, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.methods.delete import check_still
+from armgs_server.dav.methods.put import rules_of
 from armgs_server.dav.resources import MemberResource, walk_to_write
 from armgs_server.directory.access import Rights
 from armgs_server.errors import TooLarge
@@ -64,6 +65,7 @@ async def _patch(call: Call) -> Response:
     start = parse_update_range(call.header("x-update-range"), resource.item.size, length)
     guard = await Guard.of(call)
     ref = await _splice(call, resource.item, start, length)
+    rules = rules_of(call, parent)
 
     async def work(tx: Tx) -> Item:
         found = await walk_to_write(tx, place)
@@ -73,7 +75,7 @@ async def _patch(call: Call) -> Response:
         assert found.item is not None
         if found.item.blob != resource.item.blob:
             raise DavError(409, "The file has just been changed by somebody else.")
-        return await items.replace(tx, found.item, ref, found.item.content_type)
+        return await items.replace(tx, found.item, ref, found.item.content_type, rules)
 
     item = await call.engine.store.write(work)
     return await representation.written(call, parent, item, created=False)

@@ -15,6 +15,7 @@ from armgs_server.dav.resources import (
     Resource,
     child_collection,
 )
+from armgs_server.dav.version_paths import shown_in
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import parse_propfind
 from armgs_server.directory.access import Rights
@@ -43,7 +44,7 @@ async def _texts(
 ) -> AsyncIterator[Sequence[str]]:
     """The folders, each with its members; of Depth 1 also the folders in the only one."""
     for resource in tree:
-        below = await child_folders(call, resource) if depth == "1" else []
+        below = await shown_folders(call, resource) if depth == "1" else []
         # RFC 8144 §4: the client has the root's properties already.
         itself = [] if is_rootless and resource is tree[0] else [resource]
         yield await view.responses([*itself, *below])
@@ -67,6 +68,11 @@ async def child_folders(call: Call, resource: Resource) -> list[Resource]:
         if Rights.LOOKUP in rights:
             found.append(child_collection(resource, child, rights))
     return found
+
+
+async def shown_folders(call: Call, resource: Resource) -> list[Resource]:
+    """The same for who looks into one folder: with the earlier states of files, which belong to no tree."""
+    return [*(await child_folders(call, resource)), *(await shown_in(call.engine, resource))]
 
 
 async def folder_tree(call: Call, resource: Resource) -> list[Resource]:

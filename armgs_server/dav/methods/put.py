@@ -6,7 +6,9 @@ breaks off on the way leaves the old bytes as they were.
 """
 
 import mimetypes
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from armgs_server.dav import representation
 from armgs_server.dav.call import Call
@@ -25,10 +27,26 @@ from armgs_server.dav.resources import (
 from armgs_server.directory.access import Rights
 from armgs_server.errors import OverQuota, TooLarge
 from armgs_server.net.http import Response
-from armgs_server.storage import accounts, items
+from armgs_server.storage import accounts, items, versions
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
+from armgs_server.storage.versions import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is to be written: the bytes, what the kind's check made of them and what that brings about."""
+
+    parent: CollectionResource
+    name: str
+    content_type: str
+    ref: BlobRef
+    checked: Any
+    effects: Effects | None
+
+
+Also: TypeAlias = Callable[[Tx, Item | None], Awaitable[None]]  # with the item that is replaced
 
 
 async def handle_put(call: Call) -> Response:
@@ -49,22 +67,8 @@ async def _put(call: Call) -> Response:
     await _check_early(call, guard, place, parent)
     content_type = _content_type(call, parent.kind, name)
     ref, checked, effects = await _receive(call, parent, name, content_type)
-
-    async def work(tx: Tx) -> tuple[Item, bool]:
-        found = await walk_to_write(tx, place)
-        check_unmoved(found, parent)
-        await guard.check(tx, found)
-        await guard.check_lock(tx, found)
-        stored, made = (ref, checked) if effects is None else await effects.before_put(tx, found.item)
-        if found.item is not None:
-            item = await items.replace(tx, found.item, stored, content_type)
-        else:
-            item = await items.add(tx, found.chain[-1], stored, name=name, content_type=content_type)
-        if parent.kind.index is not None:
-            await parent.kind.index(tx, found.chain[-1], item, made)
-        return item, found.item is None
-
-    item, created = await (call.engine.store.write if effects is None else effects.write)(work)
+    body = Body(parent, name, content_type, ref, checked, effects)
+    item, created = await write_member(call, guard, place, body)
     if representation.is_preferred(call):
         response = await representation.written(call, parent, item, created=created)
     else:
@@ -72,6 +76,35 @@ async def _put(call: Call) -> Response:
         response = Response(201 if created else 204, [("ETag", item.etag)] if item.blob == ref.hash else [])
     response.headers += effects.headers if effects is not None else []
     return response
+
+
+async def write_member(
+    call: Call, guard: Guard, place: Place, body: Body, also: Also | None = None
+) -> tuple[Item, bool]:
+    """The bytes become the member, `also` before them in the same transaction; whether it is a new one."""
+    effects, kind = body.effects, body.parent.kind
+    rules = rules_of(call, body.parent)
+
+    async def work(tx: Tx) -> tuple[Item, bool]:
+        found = await walk_to_write(tx, place)
+        check_unmoved(found, body.parent)
+        await guard.check(tx, found)
+        await guard.check_lock(tx, found)
+        if also is not None:
+            await also(tx, found.item)
+        stored, made = (body.ref, body.checked)
+        if effects is not None:
+            stored, made = await effects.before_put(tx, found.item)
+        if found.item is not None:
+            item = await items.replace(tx, found.item, stored, body.content_type, rules)
+        else:
+            above = found.chain[-1]
+            item = await items.add(tx, above, stored, name=body.name, content_type=body.content_type)
+        if kind.index is not None:
+            await kind.index(tx, found.chain[-1], item, made)
+        return item, found.item is None
+
+    return await (call.engine.store.write if effects is None else effects.write)(work)
 
 
 def target_of(call: Call, resource: Any) -> tuple[CollectionResource, str]:
@@ -85,6 +118,11 @@ def target_of(call: Call, resource: Any) -> tuple[CollectionResource, str]:
     if not isinstance(resource.parent, CollectionResource):
         raise DavError(403, "Only collections can be made here.")
     return call.require(resource.parent, Rights.INSERT), resource.name
+
+
+def rules_of(call: Call, parent: CollectionResource) -> Rules | None:
+    """Whether earlier states of a member are kept: of files they are."""
+    return versions.rules(call.engine.config.dav) if parent.shape is Shape.FILES else None
 
 
 def check_unmoved(found: Found, parent: CollectionResource) -> None:
@@ -112,7 +150,9 @@ async def _check_early(call: Call, guard: Guard, place: Place, parent: Collectio
         await guard.check_lock(tx, found)
         usage = await accounts.usage(tx, parent.collection.owner)
         growth = (expected or 0) - (found.item.size if found.item else 0)
-        if usage.quota and usage.bytes + growth > usage.quota:
+        settings = call.engine.config.dav
+        spare = usage.versions if settings.version_quota else 0  # earlier states give way to new bytes
+        if usage.quota and usage.bytes - spare + growth > usage.quota:
             raise OverQuota()
 
     await call.engine.store.read(work)

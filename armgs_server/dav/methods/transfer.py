@@ -11,19 +11,22 @@ from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
+from armgs_server.storage.versions import Rules
 
 PAGE = 500
 # Of one COPY, or MOVE to another owner: everybody else's writes wait meanwhile, about a second for this many.
 MAX_COPIED = 20_000
 
 
-async def copy_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any) -> None:
+async def copy_member(
+    tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any, rules: Rules | None
+) -> None:
     """A member with its dead properties; over another member it gives that one new bytes."""
     source, target = origin.item, goal.chain[-1]
     assert source is not None
     ref = BlobRef(source.blob, source.size, None)
     if goal.item is not None:
-        made = await items.replace(tx, goal.item, ref, source.content_type)
+        made = await items.replace(tx, goal.item, ref, source.content_type, rules)
     else:
         made = await items.add(tx, target, ref, name=name, content_type=source.content_type)
     await properties.copy(tx, _key(source), _key(made))
