@@ -18,6 +18,7 @@ from armgs_server.cli.config_commands import config
 from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
 from armgs_server.cli.dkim import dkim
+from armgs_server.cli.doctor import doctor
 from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
 from armgs_server.cli.holds import hold
@@ -53,6 +54,7 @@ for command in (
     restart,
     demo,
     check,
+    doctor,
     user,
     group,
     queue,

@@ -4,11 +4,8 @@ every protocol with a short-lived app password."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,6 +18,7 @@ from cryptography import x509
 
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli import probes
+from armgs_server.cli.doctor_host import CERTIFICATE_DAYS, FREE_SHARE, SLOW_FSYNC, fsync_time
 from armgs_server.cli.output import Bar, print_records
 from armgs_server.cli.workplace import (
     Workplace,
@@ -39,10 +37,6 @@ from armgs_server.net.tls import open_contexts
 from armgs_server.storage.tx import Tx
 
 APP_PASSWORD = "armgs check"
-CERTIFICATE_DAYS = 30  # less than this is a warning
-FREE_SHARE = 0.05  # of the disk; less is a problem
-SLOW_FSYNC = 0.05  # seconds; every delivery waits for one
-FSYNCS = 8
 RENEW = "armgs certificate renew, then reload the daemon; or see [tls]"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -112,15 +106,7 @@ def disk(config: Config) -> Iterator[Finding]:
     status: Status = "ok" if free >= FREE_SHARE else "problem"
     advice = "" if status == "ok" else "make room before the store cannot write"
     yield Finding("disk space", status, f"{usage.free / 2**30:.1f} GiB free ({free:.0%})", advice)
-    times = []
-    with tempfile.TemporaryFile(dir=config.data_dir) as file:
-        for _ in range(FSYNCS):
-            begin = time.perf_counter()
-            file.write(bytes(4096))
-            file.flush()
-            os.fsync(file.fileno())
-            times.append(time.perf_counter() - begin)
-    slow = statistics.median(times)
+    slow = fsync_time(config.data_dir)
     status = "ok" if slow < SLOW_FSYNC else "warning"
     advice = "" if status == "ok" else "every delivery waits this long: a disk with a write cache helps"
     yield Finding("disk fsync", status, f"{slow * 1000:.2f} ms (median)", advice)
@@ -160,7 +146,7 @@ def database_and_logins(directory: Path | None, config: Config, account: str, ba
     return findings
 
 
-def _source(host: str) -> str:
+def source_address(host: str) -> str:
     """Our own address in a connection to that host. Nothing is sent."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect((host, 9))
@@ -194,7 +180,7 @@ def _logins(config: Config, address: str, password: str, bar: Bar) -> Iterator[F
     trusted = ca if ca is not None and ca.is_file() else None
     context = probes.ClientContext.trusting(trusted, config.server.hostname)
     host = ANY_ADDRESS.get(config.server.listen[0], config.server.listen[0])
-    if is_within(_source(host), config.server.proxy_hosts):
+    if is_within(source_address(host), config.server.proxy_hosts):
         text = "connections from this host must begin with a PROXY header ([server] proxy_hosts)"
         yield Finding("log-ins", "skipped", text, "run the check elsewhere, or through the balancer")
         return

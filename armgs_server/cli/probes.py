@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import imaplib
+import poplib
 import smtplib
 import socket
 import ssl
@@ -17,9 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from armgs_server.formats.xmltree import quote
+
+T = TypeVar("T")
 
 TIMEOUT = 15.0
 STREAM_LIMIT = 65536
@@ -175,7 +178,7 @@ async def _xmpp(target: Target) -> str:
             await writer.wait_closed()
 
 
-def run(probe: Callable[[Target], str], target: Target) -> str:
+def run(probe: Callable[[T], str], target: T) -> str:
     """What the probe saw; ProbeFailed for whatever kept it from it."""
     try:
         return probe(target)
@@ -183,7 +186,7 @@ def run(probe: Callable[[Target], str], target: Target) -> str:
         raise ProbeFailed(f"certificate: {error.verify_message}") from error
     except (OSError, EOFError, TimeoutError, HTTPException, asyncio.IncompleteReadError) as error:
         raise ProbeFailed(f"{type(error).__name__}: {error}") from error
-    except (smtplib.SMTPException, imaplib.IMAP4.error) as error:
+    except (smtplib.SMTPException, imaplib.IMAP4.error, poplib.error_proto) as error:
         raise ProbeFailed(str(error)) from error
 
 
