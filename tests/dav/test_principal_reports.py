@@ -71,7 +71,7 @@ async def test_match_and_search_properties(site: Site) -> None:
     answer = await client.request(
         "REPORT", "/dav/principals/", '<principal-search-property-set xmlns="DAV:"/>'
     )
-    assert len(answer.find("//D:principal-search-property")) == 3
+    assert len(answer.find("//D:principal-search-property")) == 6
 
 
 async def test_what_names_the_person_in_a_property(site: Site) -> None:
