@@ -17,6 +17,7 @@ from armgs_server.config import Config
 from armgs_server.errors import DomainError
 from armgs_server.storage import (
     Store,
+    attachments_sweep,
     calindex_window,
     clock,
     holds,
@@ -145,6 +146,10 @@ def jobs(config: Config) -> tuple[Job, ...]:
         before = clock.now() - config.security.login_days * clock.DAY
         return await store.write(lambda tx: logins.expire(tx, before))
 
+    async def remove_attachments(store: Store) -> int:
+        """Managed attachments of calendar objects that none names any more; how many."""
+        return await attachments_sweep.sweep(store, config.dav.trash_days)
+
     async def empty_restored(store: Store) -> int:
         """Expunged mail whose time is over; how many messages."""
         days = config.imap.undelete_days
@@ -172,6 +177,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
         *JOBS,
         Job("forget versions", 21600, forget_versions),
         Job("empty trash", 3600, empty_trash),
+        Job("remove attachments", 86400, remove_attachments),
         Job("forget log-ins", 21600, forget_logins),
         Job("empty Restored", 3600, empty_restored),
     )

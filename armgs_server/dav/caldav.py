@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from armgs_server.config import Config
-from armgs_server.dav import caldav_properties, uid_conflicts
+from armgs_server.dav import attachment_access, caldav_properties, uid_conflicts
 from armgs_server.dav.caldav_freebusy import handle_free_busy_query
 from armgs_server.dav.caldav_properties import caldav, components_of
 from armgs_server.dav.caldav_query import handle_calendar_query
@@ -29,7 +29,8 @@ from armgs_server.errors import Invalid
 from armgs_server.formats.icalendar import CalendarObject, NotStorable, check
 from armgs_server.formats.itip import organizer
 from armgs_server.net.http import Response
-from armgs_server.storage import calindex, scheduling
+from armgs_server.storage import attachments, calindex, scheduling
+from armgs_server.storage.attachments import Attachment
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.calindex import Entry
 from armgs_server.storage.collections import Collection
@@ -50,6 +51,7 @@ class Checked:
     href: str
     object: CalendarObject
     tag: str | None = None  # the schedule tag it gets
+    attachments: tuple[Attachment, ...] = ()  # that it names (RFC 8607)
 
 
 async def check_object(put: Put) -> Checked:
@@ -67,7 +69,9 @@ async def check_object(put: Put) -> Checked:
     await uid_conflicts.check_before(put, found.uid, calindex.name_of_holder, UID_CONFLICT)
     if put.call.request.method in ("COPY", "MOVE") and organizer(found) is not None:
         await _check_transfer(put, found.uid)
-    return Checked(await _aside(put.data, calindex.entry, found), put.collection.href, found)
+    named = await attachment_access.referred(put, found)
+    entry = await _aside(put.data, calindex.entry, found)
+    return Checked(entry, put.collection.href, found, attachments=named)
 
 
 async def _check_transfer(put: Put, uid: str) -> None:
@@ -104,6 +108,8 @@ async def index_object(tx: Tx, collection: Collection, item: Item, checked: Any)
     )
     if checked.tag is not None and checked.tag != item.keywords:
         await scheduling.tag(tx, item, checked.tag)
+    for attachment in checked.attachments:
+        await attachments.add(tx, attachment)
 
 
 @dataclass(slots=True)
