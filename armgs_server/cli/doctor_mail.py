@@ -28,7 +28,7 @@ def imap_starttls(target: Target) -> str:
         client.logout()
         return "LOGIN"
     finally:
-        client.shutdown()
+        _hang_up(client)
 
 
 def pop3s(target: Target) -> str:
@@ -43,7 +43,7 @@ def pop3_starttls(target: Target) -> str:
     try:
         client.stls(target.context)
     except OSError:
-        client.close()
+        _hang_up(client)
         raise
     return _pop3(client, target)
 
@@ -56,7 +56,7 @@ def _pop3(client: poplib.POP3, target: Target) -> str:
         client.quit()
         return seen
     finally:
-        client.close()
+        _hang_up(client)
 
 
 def smtp_stranger(target: Target) -> str:
@@ -107,10 +107,17 @@ def _mailbox(target: Target) -> Iterator[imaplib.IMAP4]:
         yield client
         client.logout()
     finally:
-        client.shutdown()
+        _hang_up(client)
 
 
 def _has(mailbox: imaplib.IMAP4, number: str) -> bool:
     mailbox.noop()
     _, found = mailbox.search(None, "HEADER", "Message-ID", number)
     return bool(found[0])
+
+
+def _hang_up(client: imaplib.IMAP4 | poplib.POP3) -> None:
+    """Whatever the connection is by now: after a handshake that failed, shutdown(2) would be an error."""
+    for part in (client.file, client.sock):
+        if part is not None:
+            part.close()
