@@ -14,6 +14,7 @@ from functools import partial
 
 from armgs_server import log
 from armgs_server.config import Config
+from armgs_server.directory import terms
 from armgs_server.errors import DomainError
 from armgs_server.storage import (
     Store,
@@ -78,6 +79,12 @@ async def release_held(store: Store) -> int:
     return await store.write(lambda tx: queue.release_expired(tx, now))
 
 
+async def settle_terms(store: Store) -> int:
+    """Terms that have begun or ended; of how many posts."""
+    now = clock.now()
+    return await _all(store, partial(terms.settle_due, now=now), terms.BATCH)
+
+
 async def forget_policies(store: Store) -> int:
     """Other domains' MTA-STS policies whose time is over."""
     now = clock.now()
@@ -126,6 +133,7 @@ JOBS: tuple[Job, ...] = (
     Job("forget traces of rules", 3600, forget_traces),
     Job("extend calendars", 86400, extend_calendars),
     Job("forget what was kept", 3600, forget_kept),
+    Job("terms of posts", 60, settle_terms),
     Job("forget policies", 86400, forget_policies),
     Job("forget sign-ins", 3600, forget_sign_ins),
     Job("release what no moderator has seen", 3600, release_held),

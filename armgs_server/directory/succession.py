@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody leaves: shut out everywhere at once, and what was the person's goes to a successor.
 
-Nothing is copied. Who is suspended keeps the account, and the successor may do everything in it; who is removed
-leaves an estate: the account becomes a mailbox of its own under the same address, and the successor is its
-member, so that mail, tasks, calendars, contacts and files are there at once and new mail still arrives. Nobody
-writes under the address of an estate, and nobody gets the address before the estate is deleted. Rooms that
-would be without an owner get the successor as one. One transaction does all of it; the topic `kick` ends
-streams and sessions within a second, in whichever process they are.
+Nothing is copied. Who is suspended keeps the account, and the successor may do everything in it; who is
+removed leaves an estate: the account becomes a mailbox of its own under the same address, and the successor is
+its member, so that mail, tasks, calendars, contacts and files are there at once and new mail still arrives.
+Nobody writes under the address of an estate, and nobody gets the address before the estate is deleted. Chat
+rooms get the successor as an owner. One transaction does all of it; the topic `kick` ends streams and sessions
+within a second, in whichever process they are.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ async def remove(tx: Tx, person: Principal, successor: Principal | None) -> Prin
         await tx.execute(f"DELETE FROM {table} WHERE {column} = ?", person.id)
     await tx.execute("UPDATE absence SET deputy = 0 WHERE deputy = ?", person.id)
     await tx.execute(
-        "UPDATE principal SET kind = 'group', unit = 0, post = '', head = 0, disabled = 0, data = ? WHERE id = ?",
+        "UPDATE principal SET kind = 'group', unit = 0, post = '', head = 0, disabled = 0, data = ?"
+        " WHERE id = ?",
         '{"mailbox": true, "estate": true}',
         person.id,
     )
@@ -119,11 +120,11 @@ async def _release(tx: Tx, person: Principal) -> None:
 
 
 async def _hand_over_rooms(tx: Tx, person: Principal, successor: Principal, *, keeps: bool) -> None:
-    """Chat rooms that the person owns; a room that is open now reads its affiliations anew on `rooms`."""
+    """Chat rooms that the person owns; a room that is open hears of it by its own number."""
     rows = await tx.rows(
-        "SELECT owner, nick FROM affiliation WHERE jid = ? AND affiliation = 'owner'", person.address
+        "SELECT owner FROM affiliation WHERE jid = ? AND affiliation = 'owner'", person.address
     )
-    for room, _ in rows:
+    for (room,) in rows:
         if successor.kind == "person":
             await rooms.set_affiliation(tx, room, AffiliationRecord(successor.address, "owner", "", ""))
             announce(tx, room)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Posts of the structure, and the terms for which people hold them.
 
-A post is a group that stands in a unit: it may have an address, a mailbox, rights, deputies. Who holds it now,
-or stands in for who does, is a member of it; terms begin and end by themselves (`settle_due`). What follows for
-the person (unit, title, who leads) is written by the transaction that settles a term: the first post that is
-held in one's own right says the unit, others add units. Without any term it is again what it was.
+A post is a group that stands in a unit: it may have an address, a mailbox, rights, deputies. Who holds it
+now, or stands in for who does, is a member of it; terms begin and end by themselves (`settle_due`). What
+follows for the person (unit, title, who leads) is written by the transaction that settles a term: the first
+post that is held in one's own right says the unit, others add units. Without any term it is what it was.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ async def posts(tx: Tx, department: int) -> list[Principal]:
 
 
 async def appoint(tx: Tx, post: Principal, person: Principal, now: int, term: tuple[int, int, bool]) -> Term:
-    """Somebody holds the post from `starts` to `ends`, or is acting in it. AlreadyExists where that overlaps."""
+    """Somebody holds the post from `starts` to `ends`, or is acting in it. AlreadyExists on an overlap."""
     starts, ends, acting = term
     if ends and ends <= starts:
         raise Invalid("a term ends after it begins")

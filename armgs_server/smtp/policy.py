@@ -93,7 +93,7 @@ async def find_recipient(
         return await _find_postmaster(core, address, domain)  # RFC 5321 §4.5.1, RFC 2142 §4
     if principal is None:
         return await _find_unknown(core, address, domain)
-    if principal.disabled:
+    if principal.disabled and not principal.data.get(SUCCESSOR):  # else somebody looks after the mail
         return replies.DISABLED_550
     if principal.kind in lists.KINDS and not has_mailbox(principal):
         if is_report:
