@@ -2,11 +2,11 @@
 """Somebody leaves: shut out everywhere at once, and what was the person's goes to a successor.
 
 Nothing is copied. Who is suspended keeps the account, and the successor may do everything in it; who is
-removed leaves an estate: the account becomes a mailbox of its own under the same address, and the successor is
-its member, so that mail, tasks, calendars, contacts and files are there at once and new mail still arrives.
+removed leaves an estate: the account becomes a mailbox of its own under the same address, and the successor
+is its member, so that mail, tasks, calendars, contacts and files are there at once and new mail still arrives.
 Nobody writes under the address of an estate, and nobody gets the address before the estate is deleted. Chat
-rooms get the successor as an owner. One transaction does all of it; the topic `kick` ends streams and sessions
-within a second, in whichever process they are.
+rooms get the successor as an owner. One transaction does all of it; the topic `kick` ends streams and
+sessions within a second, in whichever process they are.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from armgs_server.config import LMTP_PORT
 from armgs_server.directory.model import Principal
 from armgs_server.directory.posts import has_mailbox
+from armgs_server.directory.succession import SUCCESSOR
 from armgs_server.errors import NotFound
 from armgs_server.formats import addresses
 from armgs_server.formats.addresses import Address
