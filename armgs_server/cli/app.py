@@ -18,6 +18,7 @@ from armgs_server.cli.config_commands import config
 from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
 from armgs_server.cli.dkim import dkim
+from armgs_server.cli.dns import dns_group
 from armgs_server.cli.doctor import doctor
 from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
@@ -28,6 +29,7 @@ from armgs_server.cli.invitations import invitation
 from armgs_server.cli.journal import journal
 from armgs_server.cli.links import link
 from armgs_server.cli.mail import mail
+from armgs_server.cli.mount import mount
 from armgs_server.cli.queue import queue
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
@@ -67,6 +69,7 @@ for command in (
     rules,
     absence,
     link,
+    mount,
     import_,
     export,
     undelete,
@@ -78,6 +81,7 @@ for command in (
     store,
     certificate,
     dkim,
+    dns_group,
     converse,
     config,
 ):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Earlier states of files, as far as RFC 3253 has words for them: read, restored by COPY or MOVE, removed.
 
-A file that is written gets another state by itself (as with DAV:checkout-checkin, §3.2.2); CHECKIN, LABEL and
-the like are not here, so `DAV:` names no version-control. A state is restored by COPY onto the file: its bytes
+A file that is written gets another state by itself (as with DAV:checkout-checkin, §3.2.2); CHECKIN and
+LABEL are not here, so `DAV:` names no version-control. A state is restored by COPY onto the file: its bytes
 of now are an earlier state then. After MOVE the restored one is no earlier state any more.
 """
 
