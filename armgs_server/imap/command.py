@@ -9,7 +9,7 @@ from enum import Flag, auto
 from typing import TYPE_CHECKING, TypeAlias
 
 from armgs_server.imap.grammar import Cursor
-from armgs_server.imap.responses import UID_REQUIRED, bad
+from armgs_server.imap.responses import bad, uid_required
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -55,4 +55,4 @@ class Spec:
         if state not in self.states:
             raise bad(f"{name} is not allowed now")
         if self.by_number and "UIDONLY" in enabled:
-            raise UID_REQUIRED
+            raise uid_required()

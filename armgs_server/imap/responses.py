@@ -56,8 +56,10 @@ def bad(text: str) -> ImapError:
     return ImapError(b"BAD", text)
 
 
-# RFC 9586 §3.2
-UID_REQUIRED = ImapError(b"BAD", "this client has given up message numbers", "UIDREQUIRED")
+def uid_required() -> ImapError:
+    """Message numbers of a client that wants none (RFC 9586 §3.2)."""
+    return ImapError(b"BAD", "this client has given up message numbers", "UIDREQUIRED")
+
 
 # Domain error -> resp-text-code (RFC 5530 §3, RFC 9208 §4.3.1, RFC 7889 §4). The first match counts.
 ERROR_CODES: tuple[tuple[type[DomainError], str], ...] = (

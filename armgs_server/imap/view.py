@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from armgs_server.imap.grammar import STAR, SequenceSet
-from armgs_server.imap.responses import RECENT, UID_REQUIRED, bad
+from armgs_server.imap.responses import RECENT, bad, uid_required
 
 
 class View:
@@ -60,7 +60,7 @@ class View:
         """The places [first, end) that a set means, ascending, without overlap. BAD for a number beyond
         the last one, unless it `may_be_beyond`, as in a search, and for every number where there are none."""
         if self.uid_only and not by_uid and not wanted.saved:
-            raise UID_REQUIRED
+            raise uid_required()
         if wanted.saved:
             ranges = [self._uid_run(uid, uid) for uid in self.saved]
         elif by_uid:

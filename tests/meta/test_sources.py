@@ -56,6 +56,17 @@ def test_files_and_functions_are_short() -> None:
     assert long == []
 
 
+def test_no_exception_is_raised_twice() -> None:
+    """A module's own instance would keep the frames of everybody it was raised for."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id.isupper()
+    ]
+    assert found == []
+
+
 def test_nothing_is_left_for_later() -> None:
     found = [
         f"{name}:{number}"

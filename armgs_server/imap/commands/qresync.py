@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from armgs_server.imap.grammar import STAR, Cursor, SequenceSet
-from armgs_server.imap.responses import UID_REQUIRED, bad, flag_list, number_set
+from armgs_server.imap.responses import bad, flag_list, number_set, uid_required
 from armgs_server.storage import mail_query
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def parse_parameter(session: Session, cursor: Cursor) -> Known | None:
         cursor.space()
         if cursor.take(b"("):  # the match of numbers and uids saves what tombstones save here already
             if "UIDONLY" in session.enabled:  # RFC 9586 §3.5
-                raise UID_REQUIRED
+                raise uid_required()
             cursor.sequence_set()
             cursor.space()
             cursor.sequence_set()
