@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from armgs_server.directory import sharelinks
-from armgs_server.errors import DomainError, Invalid, NotFound
-from armgs_server.formats import addresses
+from armgs_server.errors import NotFound
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
 from armgs_server.portal import apple, autoconfig, hostmeta, pages, webchat
+from armgs_server.portal.addresses import address_of
+from armgs_server.portal.connecting import Connecting
 from armgs_server.portal.endpoints import find_endpoints
+from armgs_server.portal.mounting import Mounting
 from armgs_server.portal.own import Own
 from armgs_server.portal.safety import Safety
 from armgs_server.portal.sharelinks import DESK, ShareLinks
 from armgs_server.portal.signin import SignIn
+from armgs_server.portal.start import StartPage
 from armgs_server.service import Core
 
 _ANYONE = ("Access-Control-Allow-Origin", "*")  # XEP-0156 §3.3: web clients read it from elsewhere
@@ -32,18 +35,24 @@ class Portal:
         self._config = config
         self._has_tls = has_tls
         self._endpoints = find_endpoints(config, has_tls=has_tls)
-        self._pages = pages.Pages(self._endpoints, config.server.domains, has_ca=self._ca() is not None)
+        self._pages = pages.Pages()
         self._safety = Safety(config, self._pages)
         self.sign_in = SignIn(core, self._pages)
         self._own = Own(core, self.sign_in)
+        has_ca = self._ca() is not None
+        self._connecting = Connecting(core, self._endpoints, self._pages, has_ca=has_ca)
+        self._mounting = Mounting(core, self._endpoints, self._pages)
         self._invitations = core.directory.invitations
         self._links = ShareLinks(core, self._pages)
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
+        self._start = StartPage(
+            core, self._endpoints, self._pages, self.sign_in, has_ca=has_ca, chat=self._chat
+        )
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
         return (
-            ("/", self._safety.read_only(self._start)),
+            ("/", self._safety.read_only(self._start.answer)),
             (webchat.PREFIX, self._safety.read_only(self._chat.answer, self._chat.headers())),
             (_INVITE, self._safety.read_only(self._invitation)),
             (sharelinks.PREFIX, self._safety.guarded(self._links.answer)),
@@ -57,6 +66,8 @@ class Portal:
             ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
             *self.sign_in.routes,
             *self._own.routes,
+            *self._mounting.routes,
+            *self._connecting.routes,
         )
 
     async def start(self) -> None:
@@ -64,12 +75,6 @@ class Portal:
 
     async def stop(self) -> None:
         """Nothing runs in the background."""
-
-    async def _start(self, request: Request) -> Response:
-        if request.path != "/":
-            raise NotFound()
-        address = self._address(request, required=False)
-        return self._html(request, 200, self._pages.start(request, address, has_chat=self._chat.is_there))
 
     async def _invitation(self, request: Request) -> Response:
         """XEP-0401 §4.2: who invites to what; the same answer to every token that is not good."""
@@ -105,7 +110,7 @@ class Portal:
         return Response(200, [("Content-Type", "text/xml; charset=utf-8")], document)
 
     async def _apple(self, request: Request) -> Response:
-        address = self._address(request, required=True)
+        address = address_of(request, self._config.server.domains, required=True)
         profile = apple.profile(address, self._endpoints, self._ca())
         return Response(200, [("Content-Type", "application/x-apple-aspen-config")], profile)
 
@@ -125,19 +130,6 @@ class Portal:
         if not self._has_tls or not self._config.tls.ca or not path.is_file():
             return None
         return path.read_bytes()
-
-    def _address(self, request: Request, *, required: bool) -> str:
-        """The address the person has given; whether it exists is not looked at, and not told."""
-        given = parse_qs(request.query).get("address", [""])[0].strip()
-        if not given and not required:
-            return ""
-        try:
-            address = addresses.normalise(given)
-        except DomainError as error:
-            raise Invalid(pages.text_of(request, "address_invalid")) from error
-        if address.rpartition("@")[2] not in self._config.server.domains:
-            raise Invalid(pages.text_of(request, "address_elsewhere"))
-        return address
 
     def _domain(self, request: Request) -> str:
         """The domain a client asks about: that of `emailaddress`, whatever its local part, or of the host."""

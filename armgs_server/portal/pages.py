@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages for people, in Russian and English, rendered on the server."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, quote
@@ -13,11 +12,12 @@ from markupsafe import Markup
 from armgs_server.directory import Principal
 from armgs_server.directory.invitations import Invitation
 from armgs_server.net.http import Request, Response
-from armgs_server.portal.endpoints import Endpoints
+from armgs_server.net.http.cookies import cookie, set_cookie
 from armgs_server.portal.texts import TEXTS
 
 _FOLDER = Path(__file__).parent / "templates"
 _DEFAULT_LANGUAGE = "en"
+_LANGUAGE_COOKIE = "armgs-lang"
 # One for the process: to compile a template takes tens of milliseconds, and it keeps what it compiled.
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(_FOLDER),
@@ -31,38 +31,12 @@ ENVIRONMENT = Environment(
 class Pages:
     """Renders what the portal shows; the templates are read once."""
 
-    def __init__(self, endpoints: Endpoints, domains: Sequence[str], *, has_ca: bool) -> None:
+    def __init__(self) -> None:
         self._environment = environment = ENVIRONMENT
         self.style = (_FOLDER / "style.css").read_bytes()
-        self._start = environment.get_template("start.html")
         self._chat = environment.get_template("chat.html")
         self._invitation = environment.get_template("invite.html")
         self._error = environment.get_template("error.html")
-        self._endpoints = endpoints
-        self._domains = domains
-        self._has_ca = has_ca
-
-    def start(self, request: Request, address: str, *, has_chat: bool = False) -> bytes:
-        """How to connect each client; with an address, ready links and codes for it."""
-        language = language_of(request)
-        davx5 = _davx5_link(self._endpoints, address)
-        xmpp = f"xmpp:{quote(address, safe='@')}" if address else ""
-        page = self._start.render(
-            texts=TEXTS[language],
-            language=language,
-            languages=sorted(TEXTS),
-            endpoints=self._endpoints,
-            domains=self._domains,
-            has_ca=self._has_ca,
-            has_chat=has_chat,
-            address=address,
-            example=address or f"ivanov@{self._domains[0] if self._domains else self._endpoints.hostname}",
-            davx5=davx5,
-            davx5_code=_code(davx5, TEXTS[language]["davx5_code"]),
-            xmpp=xmpp,
-            xmpp_code=_code(xmpp, TEXTS[language]["xmpp_code"]) if xmpp else "",
-        )
-        return page.encode()
 
     def chat(self, request: Request) -> bytes:
         """The page in which chat runs."""
@@ -94,13 +68,16 @@ class Pages:
         return page.render(texts=TEXTS[language], language=language, **values).encode()
 
     def html(self, request: Request, status: int, page: bytes) -> Response:
-        """A page as an answer; nobody keeps it."""
+        """A page as an answer; nobody keeps it, but for the language where one was chosen."""
+        language = language_of(request)
         headers = [
             ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Language", language_of(request)),
-            ("Vary", "Accept-Language"),
+            ("Content-Language", language),
+            ("Vary", "Accept-Language, Cookie"),
             ("Cache-Control", "no-store"),
         ]
+        if "lang=" in request.query and cookie(request, _LANGUAGE_COOKIE) != language:
+            headers.append(set_cookie(request, _LANGUAGE_COOKIE, language))
         return Response(status, headers, page)
 
     def error(self, request: Request, text: str) -> bytes:
@@ -112,10 +89,10 @@ class Pages:
 
 
 def language_of(request: Request) -> str:
-    """`?lang=` or the language the browser prefers among those there are (RFC 9110 §12.5.4)."""
-    chosen = parse_qs(request.query).get("lang", [""])[0]
-    if chosen in TEXTS:
-        return chosen
+    """`?lang=`, what was chosen before, or what the browser prefers of those there are (RFC 9110 §12.5.4)."""
+    for chosen in (parse_qs(request.query).get("lang", [""])[0], cookie(request, _LANGUAGE_COOKIE)):
+        if chosen in TEXTS:
+            return chosen
     best, best_quality = _DEFAULT_LANGUAGE, 0.0
     for part in (request.header("accept-language") or "").split(",")[:20]:
         tag, _, parameter = part.strip().partition(";")
@@ -153,13 +130,6 @@ def _quality(parameter: str) -> float:
         return float(value)
     except ValueError:
         return 0.0
-
-
-def _davx5_link(endpoints: Endpoints, address: str) -> str:
-    """DAVx5's own link: davx5:// is https, and the user part is the log-in name."""
-    authority = endpoints.base_url.partition("://")[2]
-    user = quote(address, safe="") + "@" if address else ""
-    return f"davx5://{user}{authority}/dav/"
 
 
 def _code(link: str, title: str) -> Markup:

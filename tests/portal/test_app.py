@@ -39,11 +39,11 @@ async def test_language_follows_accept_language_and_choice(world: World) -> None
 
 async def test_address_gives_links_and_codes(world: World) -> None:
     without = await get(world, "/")
-    assert without.text.count("<svg ") == 1
+    assert without.text.count("<img ") == 2
     answer = await get(world, f"/?address={IVANOV}")
     assert f'href="xmpp:{IVANOV}"' in answer.text
     assert f'href="davx5://ivanov%40digital.example@localhost:{world.ports["https"]}/dav/"' in answer.text
-    assert answer.text.count("<svg ") == 2
+    assert answer.text.count("<img ") == 3
 
 
 async def test_address_that_is_none_or_elsewhere_is_refused_and_unknown_people_are_not_told(
