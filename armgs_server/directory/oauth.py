@@ -56,6 +56,7 @@ class OAuth:
         self._directory = directory
         self._store = directory.store
         self.config: Config = directory.config
+        self.is_permitted = auth.is_permitted
         self.clients = Clients(auth, directory.store, directory.config.oauth)
 
     @property

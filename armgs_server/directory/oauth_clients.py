@@ -57,6 +57,11 @@ class Client:
         """By which grants name it."""
         return oauth.hash_of(self.id)
 
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether nobody here has entered it: what it calls itself is its own word."""
+        return self.id.startswith(_REGISTERED)
+
     def may_redirect(self, uri: str) -> bool:
         """RFC 9700 §2.1: exact comparison, but for the port of a loopback address (RFC 8252 §7.3)."""
         return uri in self.redirects or (

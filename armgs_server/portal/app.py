@@ -13,8 +13,11 @@ from armgs_server.portal.addresses import address_of
 from armgs_server.portal.connecting import Connecting
 from armgs_server.portal.endpoints import find_endpoints
 from armgs_server.portal.mounting import Mounting
+from armgs_server.portal.oauth import OAuthEndpoints
+from armgs_server.portal.oauth_consent import Consents
 from armgs_server.portal.own import Own
 from armgs_server.portal.safety import Safety
+from armgs_server.portal.second_factor import SecondFactorPages
 from armgs_server.portal.sharelinks import DESK, ShareLinks
 from armgs_server.portal.signin import SignIn
 from armgs_server.portal.start import StartPage
@@ -39,6 +42,9 @@ class Portal:
         self._safety = Safety(config, self._pages)
         self.sign_in = SignIn(core, self._pages)
         self._own = Own(core, self.sign_in)
+        self._second_factor = SecondFactorPages(core, self._pages, self.sign_in)
+        self._oauth = OAuthEndpoints(core)
+        self._consents = Consents(core, self._pages, self.sign_in)
         has_ca = self._ca() is not None
         self._connecting = Connecting(core, self._endpoints, self._pages, has_ca=has_ca)
         self._mounting = Mounting(core, self._endpoints, self._pages)
@@ -66,6 +72,9 @@ class Portal:
             ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
             *self.sign_in.routes,
             *self._own.routes,
+            *self._second_factor.routes,
+            *self._oauth.routes,
+            *self._consents.routes,
             *self._mounting.routes,
             *self._connecting.routes,
         )

@@ -57,7 +57,7 @@ class Pages:
             domain=invitation.domain,
             links=links,
             expires=f"{expires:%d.%m.%Y %H:%M} UTC" if language == "ru" else f"{expires:%Y-%m-%d %H:%M} UTC",
-            code=_code(links[0], texts["invite_code"]),
+            code=code_image(links[0], texts["invite_code"]),
         )
         return page.encode()
 
@@ -132,7 +132,7 @@ def _quality(parameter: str) -> float:
         return 0.0
 
 
-def _code(link: str, title: str) -> Markup:
+def code_image(link: str, title: str) -> Markup:
     """A QR code as an SVG element of the page; `title` is what a screen reader says."""
     code = segno.make(link, error="m", micro=False)
     return Markup(code.svg_inline(scale=4, border=4, title=title, light="#fff", dark="#000", svgclass="code"))

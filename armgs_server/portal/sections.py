@@ -3,4 +3,8 @@
 
 from typing import Final
 
-SECTIONS: Final[tuple[tuple[str, str], ...]] = (("/me", "own_title"),)
+SECTIONS: Final[tuple[tuple[str, str], ...]] = (
+    ("/me", "own_title"),
+    ("/me/programs", "programs_title"),
+    ("/me/second-factor", "second_title"),
+)

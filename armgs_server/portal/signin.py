@@ -108,7 +108,7 @@ class SignIn:
                 target = request.target if method == "GET" else HOME
                 return Response(303, [("Location", f"{PATH}?{urlencode({'next': target})}"), _NO_STORE])
             if method == "POST":
-                form = await self._form(request, visit.form_token)
+                form = await self.form(request, visit.form_token)
                 visit = Visit(request, visit.person, visit.session, visit.form_token, form)
             return await handler(visit)
 
@@ -190,7 +190,7 @@ class SignIn:
         token = cookie(request, _FORM_COOKIE)
         if not token:  # the browser was closed meanwhile, or keeps no cookies
             return self._ask(request, 403, target, problem="sign_in_again")
-        form = await self._form(request, self._form_token(token))
+        form = await self.form(request, self._form_token(token))
         target = local_target(form.get("next", [HOME])[0])
         address = form.get("address", [""])[0].strip()
         try:
@@ -246,7 +246,7 @@ class SignIn:
 
     # Forms
 
-    async def _form(self, request: Request, expected: str) -> Form:
+    async def form(self, request: Request, expected: str) -> Form:
         """The fields of a form of ours; Denied for one that another site has sent."""
         data = await request.read(FORM_LIMIT)
         try:
