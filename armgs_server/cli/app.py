@@ -31,6 +31,7 @@ from armgs_server.cli.links import link
 from armgs_server.cli.mail import mail
 from armgs_server.cli.mount import mount
 from armgs_server.cli.queue import queue
+from armgs_server.cli.quickstart import quickstart
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
 from armgs_server.cli.restore import restore
@@ -51,6 +52,7 @@ def armgs() -> None:
 
 
 for command in (
+    quickstart,
     init,
     serve,
     restart,

@@ -12,9 +12,10 @@ import ssl
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
@@ -70,7 +71,7 @@ def disk(config: Config) -> Iterator[Finding]:
     )
 
 
-def _room(check: str, text: str, share: float, fields: dict[str, object]) -> Finding:
+def _room(check: str, text: str, share: float, fields: Mapping[str, Any]) -> Finding:
     status: Status = "ok" if share >= FREE_SHARE_LOW else "warning" if share >= FREE_SHARE else "problem"
     return Finding(check, status, text, fields, "" if status == "ok" else "make_room")
 
@@ -100,8 +101,8 @@ async def store(store: Store) -> list[Finding]:
     count, held, oldest = waiting
     age = max(0, clock.now() - oldest) if oldest else 0
     status: Status = "ok" if age < QUEUE_OLD else "warning"
-    fields = {"count": count, "held": held, "hours": f"{age / clock.HOUR:.1f}"}
-    found.append(Finding("queue", status, "queue", fields, "" if status == "ok" else "look_at_queue"))
+    counted = {"count": count, "held": held, "hours": f"{age / clock.HOUR:.1f}"}
+    found.append(Finding("queue", status, "queue", counted, "" if status == "ok" else "look_at_queue"))
     return found
 
 
