@@ -59,6 +59,7 @@ async def test_the_jobs_remove_what_is_over(store: Store) -> None:
         "extend calendars": 0,
         "forget what was kept": 0,
         "forget policies": 0,
+        "terms of posts": 0,
         "release what no moderator has seen": 0,
         "remove what is old": 0,
         "forget traces of rules": 0,

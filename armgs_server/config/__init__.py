@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from armgs_server import settings
+from armgs_server.config.administration import AdministrationSettings
 from armgs_server.config.chat import FederationSettings, XmppSettings
+from armgs_server.config.directory import LdapSettings
 from armgs_server.config.ground import (
     LimitSettings,
     LogSettings,
@@ -38,11 +40,13 @@ __all__ = [
     "COMPONENT_PORT",
     "LMTP_PORT",
     "SECTIONS",
+    "AdministrationSettings",
     "Config",
     "DavSettings",
     "FederationSettings",
     "HttpSettings",
     "ImapSettings",
+    "LdapSettings",
     "LimitSettings",
     "LogSettings",
     "OAuthSettings",
@@ -83,10 +87,12 @@ class Config:
     imap: ImapSettings = field(default_factory=ImapSettings)
     pop3: Pop3Settings = field(default_factory=Pop3Settings)
     sieve: SieveSettings = field(default_factory=SieveSettings)
+    ldap: LdapSettings = field(default_factory=LdapSettings)
     xmpp: XmppSettings = field(default_factory=XmppSettings)
     federation: FederationSettings = field(default_factory=FederationSettings)
     dav: DavSettings = field(default_factory=DavSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    administration: AdministrationSettings = field(default_factory=AdministrationSettings)
 
     def path(self, value: str) -> Path:
         """A path of the configuration, relative to its file."""

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs, in the order in which they are documented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from armgs_server.administration import departments, devices, groups, keeping, people, posts
+from armgs_server.administration.verb import Verb
+
+VERBS: Final[tuple[Verb, ...]] = (
+    *people.VERBS,
+    *devices.VERBS,
+    *departments.VERBS,
+    *posts.VERBS,
+    *groups.VERBS,
+    *keeping.VERBS,
+)
+TABLE: Final[Mapping[str, Verb]] = {verb.name: verb for verb in VERBS}
