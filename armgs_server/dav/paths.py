@@ -45,6 +45,7 @@ def parse_path(raw: str) -> Path:
     return Path(segments, raw.endswith("/"))
 
 
+@lru_cache(maxsize=1024)  # clients ask for the same few collections all day
 def parse_target(target: str) -> Path:
     """The path of a request target in origin-form or absolute-form (RFC 9112 §3.2)."""
     if "#" in target:

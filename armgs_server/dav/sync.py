@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Property, Report, Shape
-from armgs_server.dav.multistatus import SLICE, status_response, stream
+from armgs_server.dav.listing import member_texts
+from armgs_server.dav.methods.propfind import child_folders
+from armgs_server.dav.multistatus import SLICE, multistatus, status_response, stream, stream_texts
 from armgs_server.dav.names import dav
 from armgs_server.dav.resources import CollectionResource, Resource, child_collection, member
 from armgs_server.dav.sync_tokens import parse_token, sync_token
@@ -49,9 +51,27 @@ async def handle_sync_collection(call: Call, root: Element) -> Response:
         tree = TreeAnswer(call, collection, since, known, limit)
         await tree.check()
         return stream(view, tree.slices(), tail=tree.tail, headers=call.headers)
+    if since == collection.collection.modseq:
+        return multistatus((), _token(collection.collection, since), headers=call.headers)
+    if not since and limit == NO_LIMIT:
+        return _whole(call, view, collection)
     first = await read_changes(call, collection, since, min(limit, PAGE))
     answer = _Answer(call, collection, since == 0, limit, first)
     return stream(view, answer.slices(), tail=answer.tail, headers=call.headers)
+
+
+def _whole(call: Call, view: View, parent: CollectionResource) -> Response:
+    """The first synchronisation: everything that is there. What changes meanwhile is told the next time."""
+
+    async def texts() -> AsyncIterator[Sequence[str]]:
+        below = await child_folders(call, parent)
+        if below:
+            yield await view.responses(below)
+        async for page in member_texts(view, parent):
+            yield page
+
+    token = _token(parent.collection, parent.collection.modseq)
+    return stream_texts(texts(), tail=lambda: token, headers=call.headers)
 
 
 class _Answer:
@@ -88,8 +108,7 @@ class _Answer:
         gone = [] if self._is_first else [removed(self._parent, uid, name) for uid, name in self._gone]
         if self._page.truncated:
             gone.append(status_response(self._parent.href, 507, "<D:number-of-matches-within-limits/>"))
-        token = sync_token(self._parent.collection, self._page.modseq)
-        return f"{''.join(gone)}<D:sync-token>{token}</D:sync-token>"
+        return "".join(gone) + _token(self._parent.collection, self._page.modseq)
 
     async def _collections(self, found: Sequence[Collection]) -> list[Resource]:
         below: list[Resource] = []
@@ -100,9 +119,12 @@ class _Answer:
         return below
 
 
+def _token(collection: Collection, modseq: int) -> str:
+    return f"<D:sync-token>{sync_token(collection, modseq)}</D:sync-token>"
+
+
 def _sync_token(view: View, resource: CollectionResource) -> str:
-    token = sync_token(resource.collection, resource.collection.modseq)
-    return f"<D:sync-token>{token}</D:sync-token>"
+    return _token(resource.collection, resource.collection.modseq)
 
 
 FEATURE = Feature(
