@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from armgs_server import config as configuration
-from armgs_server import dav, imap, log, managesieve, pop3, portal, preflight, smtp, xmpp
+from armgs_server import dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server.capacity import worker_count
 from armgs_server.config import COMPONENT_PORT, LMTP_PORT, Config
 from armgs_server.directory import Directory
@@ -46,6 +46,7 @@ _log = log.get("daemon")
 HTTP, HTTPS = 80, 443
 STREAM_PORTS = (25, 465, 587, 143, 993, 4190, 5222, 5223)
 POP3_PORTS = (110, 995)  # where POP3 is on
+LDAP_PORTS = (389, 636)  # where LDAP is on
 SERVER_PORTS = (5269, 5270)  # other XMPP servers, where the federation is on
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
@@ -111,6 +112,7 @@ def _optional_ports(config: Config) -> list[int]:
     """The ports that are listened on only where the configuration says so."""
     federation = config.federation
     ports = [*POP3_PORTS] if config.pop3.enabled else []
+    ports += LDAP_PORTS if config.ldap.enabled else ()
     ports += SERVER_PORTS if federation.enabled else ()
     ports += [LMTP_PORT] if config.smtp.lmtp_hosts else []
     return [*ports, COMPONENT_PORT] if federation.components else ports
@@ -203,6 +205,7 @@ class Daemon:
             imap.service(core),
             pop3.service(core),
             managesieve.service(core),
+            ldap.service(core),
             xmpp.service(core),
             dav.service(core),
             portal.service(core),

@@ -43,6 +43,8 @@ PORTS = {
     "pop3": 110,
     "pop3s": 995,
     "sieve": 4190,
+    "ldap": 389,
+    "ldaps": 636,
     "xmpp": 5222,
     "xmpps": 5223,
     "xmpp-server": 5269,

@@ -36,6 +36,7 @@ _SERVICE_OF = {
     "imaps": "imap",
     "sieve": "sieve",
     **dict.fromkeys(("pop3", "pop3s"), "pop3"),
+    **dict.fromkeys(("ldap", "ldaps"), "ldap"),
     **dict.fromkeys(("xmpp", "xmpps", "component"), "xmpp"),
     **dict.fromkeys(("xmpp-server", "xmpps-server"), "xmpp-server"),
 }

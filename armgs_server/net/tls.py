@@ -20,6 +20,7 @@ from armgs_server.net import exporter
 ALPN = {
     "http": ("http/1.1",),
     "imap": ("imap",),
+    "ldap": (),  # none is registered
     "pop3": ("pop3",),
     "sieve": ("managesieve",),
     "smtp": ("smtp",),
@@ -40,7 +41,8 @@ class TlsContext:
 
     def __init__(self, service: str) -> None:
         self.context = new_context()
-        self.context.set_alpn_protocols(list(ALPN[service]))
+        if ALPN[service]:
+            self.context.set_alpn_protocols(list(ALPN[service]))
         if service in LASTING:
             self.context.num_tickets = 0
         self.server_end_point = b""

@@ -7,7 +7,7 @@ import re
 
 from tests.meta.sources import imports, modules, name_of
 
-PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "xmpp", "dav", "portal")
+PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "reload", "supervisor", "worker", "worker_process")
 _BASE = ("errors", "log", "settings", "config")
