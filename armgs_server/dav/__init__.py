@@ -22,6 +22,7 @@ from armgs_server.dav import (
     quota,
     scheduling,
     sync,
+    tzdist,
     versions,
     wellknown,
 )
@@ -102,6 +103,8 @@ class DavService:
             ("OPTIONS /", handle),
             ("PROPFIND /", handle),
             *((path, wellknown.redirect) for path in wellknown.PATHS),
+            (tzdist.PREFIX, tzdist.handle),
+            (tzdist.WELL_KNOWN, tzdist.redirect),
         ]
 
     async def start(self) -> None:

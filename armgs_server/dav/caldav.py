@@ -24,6 +24,7 @@ from armgs_server.dav.methods.mkcol import make, parent_of
 from armgs_server.dav.names import dav
 from armgs_server.dav.resources import CollectionResource, HomeResource, MemberResource
 from armgs_server.dav.scheduling_implicit import Change
+from armgs_server.dav.timezone_header import adapt_zones
 from armgs_server.dav.xml import PropertyChange, parse_mkcol
 from armgs_server.errors import Invalid
 from armgs_server.formats.icalendar import CalendarObject, NotStorable, check
@@ -180,9 +181,11 @@ def _kind(name: str) -> Kind:
         content_type="text/calendar; charset=utf-8",
         size_limit=_calendar_size,
         too_large=caldav("max-resource-size"),
+        uid_conflict=UID_CONFLICT,
         check=check_object,
         index=index_object,
         made=grant_made,
+        adapt=adapt_zones,
         put_effects=put_effects,
         removal_effects=removal_effects,
     )
@@ -211,7 +214,7 @@ async def handle_mkcalendar(call: Call) -> Response:
 
 _QUERIED = Shape.CALENDAR | Shape.EVENT | Shape.INBOX  # RFC 6638 §2.2: an inbox answers them, too
 FEATURE = Feature(
-    compliance=("calendar-access",),
+    compliance=("calendar-access", "calendar-no-timezone"),
     properties=caldav_properties.PROPERTIES,
     methods=(Method("MKCALENDAR", Shape.UNMAPPED, handle_mkcalendar),),
     reports=(

@@ -5,7 +5,7 @@ Whole objects are the hot path: bytes to text, escaped, nothing parsed. Only `ex
 `limit-recurrence-set`, `limit-freebusy-set` and lists of components or properties make the text anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -21,6 +21,7 @@ from armgs_server.formats.icalendar_values import Moment
 from armgs_server.formats.recurrence import Instance, expand, from_micros
 
 NAME = f"{{{CALDAV}}}calendar-data"
+Adapt = Callable[[bytes], bytes]  # of the time zones in it (timezone_header)
 # Properties that an expanded instance must not have (§9.6.5) or that are made anew for it.
 _NOT_EXPANDED = frozenset(
     ("RRULE", "RDATE", "EXDATE", "EXRULE", "DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID")
@@ -109,13 +110,17 @@ def escape_data(data: bytes) -> str:
     return text
 
 
-def render(data: bytes, asked: DataRequest, zone: tzinfo | None, limit: int) -> str:
+def render(
+    data: bytes, asked: DataRequest, zone: tzinfo | None, limit: int, adapt: Adapt | None = None
+) -> str:
     """The C:calendar-data element for an object."""
     if asked is not WHOLE:
         try:
             data = select(check(data), asked, zone, limit)
         except Invalid:
             pass  # stored by an older version: given whole
+    if adapt is not None:
+        data = adapt(data)
     return f"<C:calendar-data>{escape_data(data)}</C:calendar-data>"
 
 

@@ -4,7 +4,7 @@
 Settable ones are kept in the collection's `data`, so other services may show them too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
@@ -17,11 +17,18 @@ from armgs_server.dav.filters import COLLATIONS
 from armgs_server.dav.member_data import load
 from armgs_server.dav.names import APPLE_ICAL, CALDAV, escape, text_element
 from armgs_server.dav.paths import quote
-from armgs_server.dav.resources import CollectionResource, MemberResource, PrincipalResource, Resource
+from armgs_server.dav.resources import (
+    CollectionResource,
+    HomeResource,
+    MemberResource,
+    PrincipalResource,
+    Resource,
+)
+from armgs_server.dav.tzdist import PREFIX as SERVICE
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element, text_of
 from armgs_server.errors import Invalid
-from armgs_server.formats import timezones
+from armgs_server.formats import timezone_data, timezones
 from armgs_server.formats.contentline import scan
 from armgs_server.formats.icalendar import Malformed, parse, vtimezone
 from armgs_server.storage.collections import Collection
@@ -34,6 +41,8 @@ DEFAULTS = {"calendar": ("VEVENT",), "tasks": ("VTODO",)}
 WITH_HOME = ("person", "room", "equipment")
 MAX_TEXT = 10_000  # characters of a description
 MAX_TIMEZONE = 65_536
+TIMEZONE_ID = f"{{{CALDAV}}}calendar-timezone-id"
+_HEAD = "VERSION:2.0\r\nPRODID:-//armgs_server//CalDAV//EN\r\n"
 MAX_TOKEN = 64  # a colour or an order
 
 
@@ -104,10 +113,9 @@ def zone_of(text: str) -> tzinfo | None:
         components = [component for top in parse(lines) for component in top.components]
     except Malformed as error:
         raise Invalid(str(error)) from error
-    zones = [component for component in components if component.name == "VTIMEZONE"]
-    if len(zones) != 1:
-        raise Invalid("exactly one VTIMEZONE expected")
-    found = vtimezone(zones[0]) or timezones.named(zones[0].text("TZID"))
+    if [component.name for component in components] != ["VTIMEZONE"]:
+        raise Invalid("exactly one VTIMEZONE and nothing else expected")  # RFC 4791 §5.2.2
+    found = vtimezone(components[0]) or timezones.named(components[0].text("TZID"))
     if found is None:
         raise Invalid("the VTIMEZONE cannot be used")
     return found
@@ -138,6 +146,38 @@ def _change_timezone(data: dict[str, Any], element: Element | None) -> None:
         data["timezone"] = parse_timezone(element)
 
 
+def zone_named(text: str) -> str:
+    """The text of a time zone property for an identifier (RFC 7809 §3.1.5); DavError where it is unknown."""
+    if not timezone_data.is_known(text):
+        raise DavError(403, "This time zone is not known here.", condition=caldav("valid-timezone"))
+    return f"BEGIN:VCALENDAR\r\n{_HEAD}{timezone_data.vtimezone(text).decode()}END:VCALENDAR\r\n"
+
+
+@lru_cache(maxsize=256)
+def _tzid(text: str) -> str:
+    """The TZID of a time zone property."""
+    (zone,) = [part for top in parse(scan(text.strip().encode())) for part in top.components][:1]
+    return zone.text("TZID")
+
+
+def _timezone_id(view: View, resource: CollectionResource) -> str | None:
+    value = resource.collection.data.get("timezone")
+    return None if value is None else text_element(TIMEZONE_ID, _tzid(str(value)))
+
+
+def _change_timezone_id(data: dict[str, Any], element: Element | None) -> None:
+    if element is None:
+        data.pop("timezone", None)
+    else:
+        data["timezone"] = zone_named(text_of(element).strip())
+
+
+def _timezone_services(view: View, resource: HomeResource) -> str | None:
+    if resource.home != "calendars":
+        return None
+    return f"<C:timezone-service-set><D:href>{SERVICE}</D:href></C:timezone-service-set>"
+
+
 def _constant(name: str, content: str) -> Callable[[View, Resource], str]:
     text = f"<C:{name}>{content}</C:{name}>"
     return lambda view, resource: text
@@ -163,19 +203,14 @@ def _user_addresses(view: View, resource: PrincipalResource) -> str:
     )
 
 
-async def _prepare_data(view: View, resources: Sequence[Resource]) -> None:
-    view.cache.setdefault(CALENDAR_DATA, parse_data_request(view.element(CALENDAR_DATA)))
-    await load(view, resources)
-
-
 def _calendar_data(view: View, resource: MemberResource) -> str | None:
     data, asked = resource.data, view.cache[CALENDAR_DATA]
     if data is None:
         return None
-    if asked is WHOLE:
+    if asked is WHOLE and view.adapt is None:
         return f"<C:calendar-data>{escape_data(data)}</C:calendar-data>"
     zone = collection_zone(resource.parent.collection)
-    return render(data, asked, zone, view.engine.config.dav.instances)
+    return render(data, asked, zone, view.engine.config.dav.instances, view.adapt)
 
 
 _DATA_TYPE = '<C:calendar-data content-type="text/calendar" version="2.0"/>'
@@ -191,6 +226,8 @@ PROPERTIES = (
         _data_text(caldav("calendar-timezone"), "timezone"),
         change=_change_timezone,
     ),
+    Property(TIMEZONE_ID, Shape.CALENDAR, _timezone_id, change=_change_timezone_id),
+    Property(caldav("timezone-service-set"), Shape.HOME, _timezone_services),
     Property(COMPONENTS, Shape.CALENDAR, _components, change=_change_components, initial=True),
     Property(
         caldav("supported-calendar-data"), Shape.CALENDAR, _constant("supported-calendar-data", _DATA_TYPE)
@@ -204,5 +241,7 @@ PROPERTIES = (
         ),
     ),
     Property(caldav("max-resource-size"), Shape.CALENDAR, _max_size),
-    Property(CALENDAR_DATA, Shape.EVENT, _calendar_data, prepare=_prepare_data, listed=False),
+    Property(
+        CALENDAR_DATA, Shape.EVENT, _calendar_data, prepare=load, parse=parse_data_request, listed=False
+    ),
 )

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from armgs_server.dav.caldav_properties import collection_zone, components_of, parse_timezone, zone_of
+from armgs_server.dav.caldav_properties import (
+    collection_zone,
+    components_of,
+    parse_timezone,
+    zone_named,
+    zone_of,
+)
 from armgs_server.dav.call import Call
 from armgs_server.dav.features import Shape
 from armgs_server.dav.filter_times import local_range, matches
@@ -13,7 +19,7 @@ from armgs_server.dav.filters import CompFilter, TimeRange, parse_filter
 from armgs_server.dav.member_data import answer, parse_asked
 from armgs_server.dav.names import CALDAV
 from armgs_server.dav.resources import CollectionResource, MemberResource
-from armgs_server.dav.xml import Element
+from armgs_server.dav.xml import Element, text_of
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
 from armgs_server.formats.icalendar import check
@@ -67,6 +73,9 @@ async def handle_calendar_query(call: Call, root: Element) -> Response:
 
 def query_zone(parent: CollectionResource, root: Element) -> tzinfo | None:
     """The zone of floating times: the request's (§9.8), else the calendar's; None for UTC."""
+    named = root.find(f"{{{CALDAV}}}timezone-id")  # RFC 7809 §3.1.6
+    if named is not None:
+        return zone_of(zone_named(text_of(named).strip()))
     element = root.find(f"{{{CALDAV}}}timezone")
     return zone_of(parse_timezone(element)) if element is not None else collection_zone(parent.collection)
 

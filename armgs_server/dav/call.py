@@ -8,6 +8,7 @@ from armgs_server.dav.errors import DavError
 from armgs_server.dav.headers import Depth, parse_depth, parse_prefer
 from armgs_server.dav.paths import Path
 from armgs_server.dav.resources import CollectionResource, MemberResource, Place, Resource
+from armgs_server.dav.timezone_header import adapt_zones
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import PropFind
 from armgs_server.directory.access import Rights
@@ -71,7 +72,9 @@ class Call:
         minimal = brief or self.preferences.get("return") == "minimal"
         if minimal:
             self.note_applied("return=minimal")
-        return View(self.engine, self.person, asked, minimal=minimal)
+        view = View(self.engine, self.person, asked, minimal=minimal)
+        view.adapt = adapt_zones(self.header)
+        return view
 
     def require(self, resource: Resource, right: Rights) -> CollectionResource:
         """The collection the right is needed on; NotFound without LOOKUP, else 403 (RFC 3744 §7.1.1)."""

@@ -58,6 +58,7 @@ class Shape(Flag):
 
 
 Render: TypeAlias = "Callable[[View, Any], str | None]"  # the resource is one of the shapes in `on`
+Parse: TypeAlias = "Callable[[Element | None], object]"
 Prepare: TypeAlias = "Callable[[View, Sequence[Resource]], Awaitable[None]]"
 Change: TypeAlias = "Callable[[dict[str, Any], Element | None], None]"
 Confirm: TypeAlias = "Callable[[Call, Element], Awaitable[None]]"
@@ -76,6 +77,7 @@ class Property:
     a PROPPATCH may set it. With `stored` it is settable on all else
     that is in the store and kept with the dead properties; `render` then only gives the default.
     Otherwise it is protected. With `initial` it is settable only while the collection is made.
+    `parse` makes of the element by which the property is asked for what `view.cache` holds under its name.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Property:
     stored: bool = False
     confirm: Confirm | None = None
     initial: bool = False
+    parse: Parse | None = None
     allprop: bool = False
     listed: bool = True  # in propname; not for what only reports may ask for
     pure: bool = False  # on members it depends on the item's row alone, so its text may be kept
@@ -140,6 +143,8 @@ class Effects(Protocol):
 
 # An Accept header to what makes another representation of the bytes and its type; None: as they are.
 Represent: TypeAlias = "Callable[[str], Callable[[bytes], tuple[bytes, str]] | None]"
+# The header fields of a request to what makes the bytes it asks for; None: they go out as they are stored.
+Adapt: TypeAlias = "Callable[[Callable[[str], str | None]], Callable[[bytes], bytes] | None]"
 Check: TypeAlias = "Callable[[Put], Awaitable[Any]]"
 PutEffects: TypeAlias = "Callable[[Put, Any], Awaitable[Effects | None]]"
 RemovalEffects: TypeAlias = "Callable[[Call, CollectionResource, Item | None], Awaitable[Effects | None]]"
@@ -165,9 +170,11 @@ class Kind:
     size_limit: Callable[[Any], int]  # of one member, from Config
     nested: bool = False  # whether collections lie inside collections
     too_large: str = ""  # the condition violated above the limit, where a specification names one
+    uid_conflict: str = ""  # the condition that keeps an object from overwriting one with another UID
     check: Check | None = None
     index: Index | None = None
     represent: Represent | None = None
+    adapt: Adapt | None = None
     made: Callable[[Tx, Collection], Awaitable[None]] | None = None  # in the transaction of MKCOL
     put_effects: PutEffects | None = None
     removal_effects: RemovalEffects | None = None

@@ -6,7 +6,7 @@ slice of resources, and found by `render` in `view.cache`. Live properties are f
 everything else is looked for among the dead ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -57,6 +57,7 @@ class View:
         self.engine = engine
         self.person = person
         self.asked = asked
+        self.adapt: Callable[[bytes], bytes] | None = None  # of calendar data (RFC 7809 §3.1.3)
         self.minimal = minimal  # RFC 8144 §2: leave out what is not there
         self.cache: dict[str, Any] = {}
         self.dead: dict[Key, dict[str, str]] = {}
@@ -66,6 +67,8 @@ class View:
         for name in asked.names:
             prop = engine.tables.properties.get(name)
             self._needs_dead = self._needs_dead or prop is None or prop.stored
+            if prop is not None and prop.parse is not None:
+                self.cache[name] = prop.parse(self.element(name))
 
     def element(self, name: str) -> Element | None:
         """The element by which a property was asked for, with its parameters."""

@@ -107,17 +107,17 @@ def defined(tzid: str, observances: tuple[Observance, ...]) -> tzinfo:
 def named(tzid: str) -> tzinfo | None:
     """The zone of this name; COMPAT Mozilla's and Evolution's prefixes ("/mozilla.org/…/Europe/Paris")."""
     name = WINDOWS.get(tzid, tzid).strip("/")
-    known = _known()
+    names = known()
     parts = name.split("/")
     for length in (len(parts), 3, 2, 1):
         candidate = "/".join(parts[-length:])
-        if candidate in known and (length > 1 or len(parts) == 1):
+        if candidate in names and (length > 1 or len(parts) == 1):
             return ZoneInfo(candidate)
     return None
 
 
 @lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
+def known() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
