@@ -30,6 +30,7 @@ from armgs_server.config.ground import (
 )
 from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
 from armgs_server.config.oauth import OAuthSettings
+from armgs_server.config.operation import MetricsSettings
 from armgs_server.config.rules import SieveSettings
 from armgs_server.config.trust import TrustSettings
 from armgs_server.config.web import DavSettings, HttpSettings
@@ -49,6 +50,7 @@ __all__ = [
     "LdapSettings",
     "LimitSettings",
     "LogSettings",
+    "MetricsSettings",
     "OAuthSettings",
     "Pop3Settings",
     "SecuritySettings",
@@ -81,6 +83,7 @@ class Config:
     oauth: OAuthSettings = field(default_factory=OAuthSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
