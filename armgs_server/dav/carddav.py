@@ -167,6 +167,7 @@ ADDRESSBOOK = Kind(
     content_type="text/vcard; charset=utf-8",
     size_limit=_card_size,
     too_large=carddav("max-resource-size"),
+    uid_conflict=UID_CONFLICT,
     check=check_card,
     index=index_card,
     represent=represent,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties of RFC 6352 §6.2 and §7.1, and CR:address-data (§10.4)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armgs_server.dav.caldav_data import escape_data
@@ -73,11 +72,6 @@ def select(data: bytes, props: dict[str, bool]) -> bytes:
     return serialise(chosen)
 
 
-async def _prepare_data(view: View, resources: Sequence[Resource]) -> None:
-    view.cache.setdefault(ADDRESS_DATA, parse_data_request(view.element(ADDRESS_DATA)))
-    await load(view, resources)
-
-
 def _address_data(view: View, resource: MemberResource) -> str | None:
     data, asked = resource.data, view.cache[ADDRESS_DATA]
     if data is None:
@@ -120,5 +114,5 @@ PROPERTIES = (
     Property(carddav("supported-address-data"), Shape.ADDRESSBOOK, _supported_data),
     Property(carddav("supported-collation-set"), Shape.ADDRESSBOOK, _supported_collations),
     Property(carddav("max-resource-size"), Shape.ADDRESSBOOK, _max_size),
-    Property(ADDRESS_DATA, Shape.CARD, _address_data, prepare=_prepare_data, listed=False),
+    Property(ADDRESS_DATA, Shape.CARD, _address_data, prepare=load, parse=parse_data_request, listed=False),
 )

@@ -75,17 +75,19 @@ class DavError(Exception):
         """The condition as it stands inside DAV:error, or ''."""
         if not self.condition:
             return ""
-        return xml_element(self.condition, self.content) if self.content else xml_empty(self.condition)
+        # RFC 4918 §16: every child of DAV:error is a condition, so the sentence for people stands inside it.
+        said = text_element("{DAV:}responsedescription", self.text) if self.text else ""
+        content = self.content + said
+        return xml_element(self.condition, content) if content else xml_empty(self.condition)
 
     def body(self) -> tuple[str, bytes]:
         """Content type and body of the answer."""
         if not self.condition:
             reason = REASONS.get(self.status, "")
             return "text/plain; charset=utf-8", f"{self.text or reason}\n".encode()
-        said = text_element("{DAV:}responsedescription", self.text) if self.text else ""
         document = (
             f'<?xml version="1.0" encoding="utf-8"?>\n'
-            f"<D:error {DECLARATIONS}>{self.error_element()}{said}</D:error>\n"
+            f"<D:error {DECLARATIONS}>{self.error_element()}</D:error>\n"
         )
         return "application/xml; charset=utf-8", document.encode()
 

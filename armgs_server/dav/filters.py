@@ -19,6 +19,26 @@ from armgs_server.formats.icalendar_values import parse_local, to_micros
 COLLATIONS = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
 MAX_DEPTH = 6  # VCALENDAR, VEVENT, VALARM and as many again
 FIRST, LAST = -(1 << 60), 1 << 60  # an open end of a time range
+_DETAILS = frozenset(("PARTICIPANT", "VLOCATION", "VRESOURCE"))  # RFC 9073 §7
+# Which components lie in which (RFC 5545 §3.6, RFC 7953 §3.1); others, of extensions, may lie anywhere.
+_INSIDE = {
+    "VCALENDAR": frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY")),
+    "VEVENT": _DETAILS | {"VALARM"},
+    "VTODO": _DETAILS | {"VALARM"},
+    "VJOURNAL": _DETAILS,
+    "VFREEBUSY": _DETAILS,
+    "VALARM": frozenset(("VLOCATION",)),  # RFC 9074 §8
+    "VTIMEZONE": frozenset(("STANDARD", "DAYLIGHT")),
+    "VAVAILABILITY": frozenset(("AVAILABLE",)),
+    "PARTICIPANT": frozenset(("VLOCATION", "VRESOURCE")),
+}
+_KNOWN = frozenset().union(*_INSIDE.values()) | {"VCALENDAR"}
+# What has a time to compare (§9.9).
+_TIMED = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VAVAILABILITY", "AVAILABLE"))
+_DATES = frozenset(
+    ("COMPLETED", "CREATED", "DTEND", "DTSTAMP", "DTSTART", "DUE", "LAST-MODIFIED")
+    + ("RECURRENCE-ID", "RDATE", "EXDATE", "TRIGGER", "ACKNOWLEDGED")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +139,30 @@ def _invalid(text: str) -> DavError:
 def _parse_comp(element: Element, depth: int) -> CompFilter:
     if depth > MAX_DEPTH:
         raise _invalid("the filter is nested too deep")
-    absent = element.find(f"{{{CALDAV}}}is-not-defined") is not None
-    return CompFilter(
+    found = CompFilter(
         name=_name(element),
-        absent=absent,
+        absent=element.find(f"{{{CALDAV}}}is-not-defined") is not None,
         time_range=_range_of(element),
         props=tuple(_parse_prop(child) for child in element.findall(f"{{{CALDAV}}}prop-filter")),
         comps=tuple(_parse_comp(child, depth + 1) for child in element.findall(f"{{{CALDAV}}}comp-filter")),
     )
+    # §7.8: a filter that asks for what cannot be is not valid.
+    if found.time_range is not None and found.name not in _TIMED:
+        raise _invalid(f"a time-range of {found.name}, which has no time")
+    for comp in found.comps:
+        if comp.name in _KNOWN and found.name in _KNOWN and comp.name not in _INSIDE.get(found.name, ()):
+            raise _invalid(f"{comp.name} does not lie in {found.name}")
+    return found
 
 
 def _parse_prop(element: Element) -> PropFilter:
+    name, time_range = _name(element), _range_of(element)
+    if time_range is not None and name not in _DATES and not name.startswith("X-"):
+        raise _invalid(f"a time-range of {name}, which is no time")
     return PropFilter(
-        name=_name(element),
+        name=name,
         absent=element.find(f"{{{CALDAV}}}is-not-defined") is not None,
-        time_range=_range_of(element),
+        time_range=time_range,
         text=parse_text_match(element.find(f"{{{CALDAV}}}text-match"), CALDAV),
         params=tuple(parse_param(child, CALDAV) for child in element.findall(f"{{{CALDAV}}}param-filter")),
     )

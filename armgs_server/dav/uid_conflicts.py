@@ -8,6 +8,7 @@ from armgs_server.dav.features import Put
 from armgs_server.dav.names import href
 from armgs_server.dav.paths import quote
 from armgs_server.errors import AlreadyExists
+from armgs_server.storage import items
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
@@ -25,8 +26,17 @@ async def check_before(put: Put, uid: str, holder_name: HolderName, condition: s
     if put.call.request.method == "PUT":
         return
     collection = put.collection.collection
-    name = await put.call.engine.store.read(lambda tx: holder_name(tx, collection.owner, collection.id, uid))
-    if name is not None and name != put.name:
+    key = collection.owner, collection.id
+
+    async def work(tx: Tx) -> str | None:
+        holder = await holder_name(tx, *key, uid)
+        if holder is not None:
+            return holder if holder != put.name else None
+        # Nor may it overwrite an object that has another UID.
+        return put.name if await items.by_name(tx, *key, put.name) is not None else None
+
+    name = await put.call.engine.store.read(work)
+    if name is not None:
         raise conflict(condition, put.collection.href, name)
 
 

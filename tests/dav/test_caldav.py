@@ -130,6 +130,13 @@ async def test_one_uid_in_one_calendar(both_sites: Site) -> None:
         headers={"Destination": f"http://127.0.0.1:{both_sites.port}{HOME}second/d.ics"},
     )
     assert (moved.status, moved.condition) == (409, "no-uid-conflict")
+    # Nor does one object overwrite another that has another UID, from this calendar or from another one.
+    await put(ivanov, CALENDAR + "m9.ics", MEETING.replace(b"UID:m1", b"UID:m9"))
+    for path, goal in ((CALENDAR + "m9.ics", "default/m1.ics"), (CALENDAR + "m9.ics", "second/c.ics")):
+        destination = {"Destination": f"http://127.0.0.1:{both_sites.port}{HOME}{goal}"}
+        over = await ivanov.request("MOVE", path, headers=destination)
+        assert (over.status, over.condition) == (409, "no-uid-conflict")
+        assert over.texts("//C:no-uid-conflict/D:href") == [HOME + goal]
     assert (await ivanov.request("DELETE", CALENDAR + "m1.ics")).status == 204
     await put(ivanov, CALENDAR + "m3.ics", MEETING)
 

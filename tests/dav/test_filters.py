@@ -289,3 +289,52 @@ def test_collations() -> None:
     ):
         assert TextMatch("anna", "i;unicode-casemap", kind).matches([value]) is expected
         assert TextMatch("anna", "i;unicode-casemap", kind, negate=True).matches([value]) is not expected
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        '<C:time-range start="20260101T000000Z"/>',
+        '<C:comp-filter name="VALARM"/>',
+        '<C:comp-filter name="VTIMEZONE"><C:time-range start="20260101T000000Z"/></C:comp-filter>',
+        '<C:comp-filter name="VEVENT"><C:comp-filter name="VTODO"/></C:comp-filter>',
+        '<C:comp-filter name="VEVENT"><C:comp-filter name="VALARM"><C:comp-filter name="VEVENT"/>'
+        "</C:comp-filter></C:comp-filter>",
+        '<C:comp-filter name="VEVENT"><C:comp-filter name="X-PLAN"><C:time-range end="20260101T000000Z"/>'
+        "</C:comp-filter></C:comp-filter>",
+        '<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:time-range end="20260101T000000Z"/>'
+        "</C:prop-filter></C:comp-filter>",
+    ],
+)
+async def test_filters_that_ask_for_what_cannot_be(site: Site, inner: str) -> None:
+    # RFC 4791 §7.8: a component nested where it does not lie, a time range of what has no time.
+    body = (
+        '<C:calendar-query xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><getetag/></prop>'
+        f'<C:filter><C:comp-filter name="VCALENDAR">{inner}</C:comp-filter></C:filter></C:calendar-query>'
+    )
+    answer = await site.ivanov.request("REPORT", CALENDAR, body, {"Depth": "1"})
+    assert (answer.status, answer.condition) == (403, "valid-filter")
+
+
+async def test_filters_of_extensions(site: Site) -> None:
+    inner = (
+        '<C:comp-filter name="VEVENT"><C:comp-filter name="X-PLAN"/>'
+        '<C:prop-filter name="X-UNTIL"><C:time-range end="20260101T000000Z"/></C:prop-filter></C:comp-filter>'
+    )
+    body = (
+        '<C:calendar-query xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><getetag/></prop>'
+        f'<C:filter><C:comp-filter name="VCALENDAR">{inner}</C:comp-filter></C:filter></C:calendar-query>'
+    )
+    answer = await site.ivanov.request("REPORT", CALENDAR, body, {"Depth": "1"})
+    assert (answer.status, answer.hrefs) == (207, [])
+
+
+@pytest.mark.parametrize("attributes", ["content-type='text/vcalendar'", "version='1.0'"])
+async def test_a_media_type_that_is_not_served(site: Site, attributes: str) -> None:
+    # RFC 4791 §7.9: refused although nothing of it would be rendered.
+    body = (
+        '<C:calendar-multiget xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">'
+        f"<prop><C:calendar-data {attributes}/></prop><href>{CALENDAR}none.ics</href></C:calendar-multiget>"
+    )
+    answer = await site.ivanov.request("REPORT", CALENDAR, body)
+    assert (answer.status, answer.condition) == (403, "supported-calendar-data")

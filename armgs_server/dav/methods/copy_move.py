@@ -8,7 +8,7 @@ collection is checked and indexed like one that was PUT.
 from dataclasses import dataclass
 from typing import Any
 
-from armgs_server.dav import representation
+from armgs_server.dav import representation, uid_conflicts
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Put, Shape
@@ -153,6 +153,7 @@ async def _destination(call: Call, source: Resource, *, overwrite: bool) -> Dest
     if not isinstance(parent, CollectionResource):
         raise DavError(403, "A member lies in a collection.")
     call.require(parent, Rights.INSERT)
+    _check_uid(source, parent, resource)
     return Destination(place, resource, await _check_member(call, source, parent, place.names[-1]))
 
 
@@ -186,6 +187,14 @@ def _check_collection(
         if not parent.kind.nested:
             raise DavError(403, "Collections cannot lie there.")
         call.require(parent, Rights.CREATE)
+
+
+def _check_uid(source: MemberResource, parent: CollectionResource, target: Resource) -> None:
+    """RFC 4791 §5.3.2.1: two objects of one collection have two UIDs, so neither overwrites the other."""
+    here, there = source.parent.collection, parent.collection
+    is_within = (here.owner, here.id) == (there.owner, there.id)
+    if is_within and parent.kind.uid_conflict and isinstance(target, MemberResource):
+        raise uid_conflicts.conflict(parent.kind.uid_conflict, parent.href, target.item.name or "")
 
 
 async def _check_member(call: Call, source: MemberResource, parent: CollectionResource, name: str) -> Any:
