@@ -17,8 +17,8 @@ from typing import Any
 
 import uvloop
 
+from armgs_server import api, dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server import config as configuration
-from armgs_server import dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server.capacity import worker_count
 from armgs_server.config import COMPONENT_PORT, LMTP_PORT, Config
 from armgs_server.directory import Directory
@@ -209,6 +209,7 @@ class Daemon:
             xmpp.service(core),
             dav.service(core),
             portal.service(core),
+            api.service(core),
         ]
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = by_port(sockets, config) if sockets else bind_all(config, [*listeners, HTTP, HTTPS])

@@ -53,6 +53,8 @@ class Field:
                 schema["minLength"] = 1
             if self.choices:
                 schema["enum"] = list(self.choices)
+        elif self.type == "object":
+            schema = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
         else:
             schema = {"type": self.type}
         return {**schema, "description": self.doc}

@@ -59,6 +59,8 @@ async def show(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 async def create(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
     address = check_address(given["address"])
     await desk.domain_of(tx, address)
+    if given.get("unit"):
+        await desk.number(tx, given["unit"], "unit")
     person = await people.create(
         tx,
         address,
@@ -80,6 +82,8 @@ async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
         raise Conflict(
             f"{person.address} holds a post, which says unit and title: appoint or relieve instead"
         )
+    if given.get("unit"):
+        await desk.number(tx, given["unit"], "unit")
     wanted = Change(**{key: given[key] for key in ("name", "unit", "post", "head", "data") if key in given})
     return await described(tx, desk, await people.update(tx, person.id, wanted))
 
