@@ -9,14 +9,14 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.net.alpn import AlpnSwitch
 from armgs_server.net.deadlines import Deadlines
+from armgs_server.net.endpoint import SERVICE_OF, Endpoint, open_endpoint, refuse
 from armgs_server.net.hosts import is_within
 from armgs_server.net.http.connection import HttpConnection
 from armgs_server.net.http.message import Handler
@@ -30,25 +30,7 @@ from armgs_server.net.tls import TlsContext, TlsContexts
 _log = log.get("net")
 _ACCEPT_BURST = 64
 _ACCEPT_PAUSE = 0.5  # seconds to wait when the process has no more descriptors
-_SERVICE_OF = {
-    **dict.fromkeys(("smtp", "lmtp", "submission", "submissions"), "smtp"),
-    "imap": "imap",
-    "imaps": "imap",
-    "sieve": "sieve",
-    **dict.fromkeys(("pop3", "pop3s"), "pop3"),
-    **dict.fromkeys(("ldap", "ldaps"), "ldap"),
-    **dict.fromkeys(("xmpp", "xmpps", "component"), "xmpp"),
-    **dict.fromkeys(("xmpp-server", "xmpps-server"), "xmpp-server"),
-}
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-@dataclass(slots=True)
-class _Endpoint:
-    name: str
-    sock: socket.socket
-    connect: Callable[[socket.socket, str], Awaitable[Coroutine[Any, Any, None]]]  # what it returns serves
-    refusal: bytes
 
 
 class Server:
@@ -60,9 +42,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(self._loop)
         self.limits = ConnectionLimits(config.limits)
-        self._endpoints: list[_Endpoint] = []
+        self._endpoints: list[Endpoint] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._streams: set[Stream] = set()
+        self._streams: dict[Stream, str] = {}  # and the name of their listener
         self._shells: list[HttpShell] = []
         self._pauses: set[asyncio.TimerHandle] = set()
         self._counter = 0
@@ -83,7 +65,7 @@ class Server:
             return self._serve_stream(listener, stream)
 
         refusal = b"" if direct is not None else listener.refusal
-        self._start(_Endpoint(listener.name, sock, connect, refusal))
+        self._start(open_endpoint(listener.name, sock, connect, refusal))
 
     def listen_http(
         self,
@@ -115,12 +97,12 @@ class Server:
                 return self._serve_stream(by_name[switch.name], chosen)
             return chosen.wait_closed()
 
-        self._start(_Endpoint(name, sock, connect, b""))
+        self._start(open_endpoint(name, sock, connect, b""))
 
     def _tls_of(self, listener: Listener) -> TlsContext | None:
         if self._tls is None or listener.tls == "none":
             return None
-        return self._tls.for_service(_SERVICE_OF[listener.name])
+        return self._tls.for_service(SERVICE_OF[listener.name])
 
     def _https_context(self, names: Iterable[str]) -> ssl.SSLContext:
         if self._tls is None:
@@ -133,12 +115,12 @@ class Server:
         """The stream of a connection that is being made."""
         self._counter += 1
         number = f"{self._counter:x}"
-        is_traced = _SERVICE_OF[listener.name] in self._config.log.trace
+        is_traced = SERVICE_OF[listener.name] in self._config.log.trace
         trace = log.Trace(listener.name, number) if is_traced else None
         return Stream(number, peer, self._config.limits, self.deadlines, self._tls_of(listener), trace)
 
     async def _serve_stream(self, listener: Listener, stream: Stream) -> None:
-        self._streams.add(stream)
+        self._streams[stream] = listener.name
         try:
             await listener.connect(stream)
         except Exception as error:
@@ -147,7 +129,7 @@ class Server:
         finally:
             stream.close()
             await stream.wait_closed()
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
 
     def close_listeners(self) -> None:
         """Accepts no more; those who are connected stay."""
@@ -176,6 +158,19 @@ class Server:
             await asyncio.wait(self._tasks)
         self.deadlines.close()
 
+    def describe(self) -> list[dict[str, Any]]:
+        """Who is connected by what; HTTP requests log in one by one, and are not among them."""
+        return [
+            {
+                "service": name,
+                "id": stream.id,
+                "peer": stream.peer,
+                "account": stream.account,
+                "tls": stream.tls_version,
+            }
+            for stream, name in self._streams.items()
+        ]
+
     async def _connect(
         self,
         factory: Callable[[], asyncio.Protocol],
@@ -185,7 +180,7 @@ class Server:
         timeout = self._config.limits.tls_timeout if context is not None else None
         await self._loop.connect_accepted_socket(factory, sock, ssl=context, ssl_handshake_timeout=timeout)
 
-    def _start(self, endpoint: _Endpoint) -> None:
+    def _start(self, endpoint: Endpoint) -> None:
         endpoint.sock.setblocking(False)
         if endpoint.sock.family in (socket.AF_INET, socket.AF_INET6):  # accepted sockets inherit these
             endpoint.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -193,7 +188,7 @@ class Server:
         self._endpoints.append(endpoint)
         self._loop.add_reader(endpoint.sock.fileno(), self._accept, endpoint)
 
-    def _accept(self, endpoint: _Endpoint) -> None:
+    def _accept(self, endpoint: Endpoint) -> None:
         for _ in range(_ACCEPT_BURST):
             try:
                 sock, address = endpoint.sock.accept()
@@ -210,7 +205,7 @@ class Server:
             elif self._admits(endpoint, sock, peer):
                 self._run(self._serve(endpoint, sock, peer))
 
-    def _pause_accepting(self, endpoint: _Endpoint, error: OSError) -> None:
+    def _pause_accepting(self, endpoint: Endpoint, error: OSError) -> None:
         _log.error("cannot accept", listener=endpoint.name, error=error)
         self._loop.remove_reader(endpoint.sock.fileno())
 
@@ -221,13 +216,14 @@ class Server:
         handle = self._loop.call_later(_ACCEPT_PAUSE, resume)
         self._pauses.add(handle)
 
-    def _admits(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> bool:
+    def _admits(self, endpoint: Endpoint, sock: socket.socket, peer: str) -> bool:
         if self.limits.admit(peer):
             return True
         self._refused += 1
+        endpoint.refused.value += 1
         if is_power_of_two(self._refused):
             _log.warning("connections refused", listener=endpoint.name, peer=peer, total=self._refused)
-        _refuse(sock, endpoint.refusal)
+        refuse(sock, endpoint.refusal)
         return False
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -235,11 +231,11 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _introduce(self, endpoint: _Endpoint, sock: socket.socket, balancer: str) -> None:
+    async def _introduce(self, endpoint: Endpoint, sock: socket.socket, balancer: str) -> None:
         """Learns from a balancer for whom its connection is, then serves that client."""
         limits = self._config.limits
         if self.limits.count + self._introducing >= limits.connections:
-            _refuse(sock, endpoint.refusal)
+            refuse(sock, endpoint.refusal)
             return
         self._introducing += 1
         try:
@@ -266,7 +262,9 @@ class Server:
         if self._admits(endpoint, sock, peer):
             await self._serve(endpoint, sock, peer)
 
-    async def _serve(self, endpoint: _Endpoint, sock: socket.socket, peer: str) -> None:
+    async def _serve(self, endpoint: Endpoint, sock: socket.socket, peer: str) -> None:
+        endpoint.accepted.value += 1
+        endpoint.open.value += 1
         try:
             await (await endpoint.connect(sock, peer))
         except Exception as error:
@@ -276,16 +274,8 @@ class Server:
             else:
                 _log.exception("connection failed", listener=endpoint.name, peer=peer)
         finally:
+            endpoint.open.value -= 1
             self.limits.release(peer)
-
-
-def _refuse(sock: socket.socket, refusal: bytes) -> None:
-    try:
-        if refusal:
-            sock.send(refusal)
-    except OSError as error:
-        _log.debug("refusal not sent", error=error)
-    sock.close()
 
 
 def _report(listener: str, stream: Stream, error: Exception) -> None:

@@ -47,6 +47,7 @@ class Stream(asyncio.Protocol):
         "_reading_paused",
         "_tls",
         "_trace",
+        "account",
         "closing",
         "deadline",
         "id",
@@ -64,8 +65,8 @@ class Stream(asyncio.Protocol):
         tls: TlsContext | None,
         trace: Trace | None = None,
     ) -> None:
-        self.id, self.peer = connection_id, peer
-        self.is_tls = self.closing = False
+        self.id, self.peer, self.account = connection_id, peer, ""  # account: whoever has logged in
+        self.is_tls = self.closing = self._reading_paused = self._eof = False
         self.deadline, self.slot = NEVER, 0
         self._limits = limits
         self._deadlines = deadlines
@@ -76,7 +77,6 @@ class Stream(asyncio.Protocol):
         self._end_point: bytes | None = None
         self._input: list[bytes] = []
         self._input_size = self._output_size = 0
-        self._reading_paused = self._eof = False
         self._reader: asyncio.Future[None] | None = None
         self._read_deadline = NEVER
         self._output: list[bytes] = []
