@@ -146,13 +146,14 @@ async def use_app_password(tx: Tx, person: int, name: str) -> None:
 async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
     """Changes a principal. A unit's `unit` is its parent, and may not lie below it."""
     before = await lookup.existing(tx, principal_id)
+    data = {**before.data, **(change.data or {})}
     after = replace(
         before,
         name=before.name if change.name is None else check_name(change.name),
         unit=before.unit if change.unit is None else change.unit,
         post=before.post if change.post is None else check_name(change.post),
         head=before.head if change.head is None else change.head,
-        data={**before.data, **(change.data or {})},
+        data={key: value for key, value in data.items() if value is not None},
     )
     if after.unit and after.unit != before.unit:
         await check_unit(tx, before.department, after.unit)
