@@ -153,7 +153,12 @@ class SecuritySettings:
     token_rotation: float = setting(
         86400.0, doc="At a log-in with a token older than this, the program is given a new one.", minimum=0
     )
-    change_password: bool = setting(True, doc="People may change their own passwords in a chat program.")
+    change_password: bool = setting(
+        True, doc="People may change their own passwords, on the pages and in a chat program."
+    )
+    password_length: int = setting(
+        10, doc="Shortest password that people may choose on the pages.", minimum=1, maximum=100
+    )
     invitations: int = setting(
         20, doc="Invitations of one person that nobody has accepted yet (XEP-0401).", minimum=1
     )

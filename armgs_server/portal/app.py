@@ -49,7 +49,7 @@ class Portal:
         self._connecting = Connecting(core, self._endpoints, self._pages, has_ca=has_ca)
         self._mounting = Mounting(core, self._endpoints, self._pages)
         self._invitations = core.directory.invitations
-        self._links = ShareLinks(core, self._pages)
+        self._links = ShareLinks(core, self._pages, self.sign_in)
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
         self._start = StartPage(
             core, self._endpoints, self._pages, self.sign_in, has_ca=has_ca, chat=self._chat

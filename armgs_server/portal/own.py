@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/me: the first of a person's own pages."""
+"""/me: the first of a person's own pages, and the list of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armgs_server.directory.logins import ALL_PARTS
 from armgs_server.errors import NotFound
 from armgs_server.net.http import Handler, Response
+from armgs_server.portal.own_absence import OwnAbsence
+from armgs_server.portal.own_devices import OwnDevices
+from armgs_server.portal.own_logins import OwnLogins
+from armgs_server.portal.own_password import OwnPassword
+from armgs_server.portal.own_rights import OwnRights
+from armgs_server.portal.own_space import OwnSpace
 from armgs_server.portal.signin import HOME, SignIn, Visit
 from armgs_server.service import Core
+from armgs_server.storage import logins
 
 
 class Own:
@@ -17,12 +25,30 @@ class Own:
     def __init__(self, core: Core, sign_in: SignIn) -> None:
         self._core = core
         self._sign_in = sign_in
+        self._parts = (
+            OwnDevices(core, sign_in),
+            OwnPassword(core, sign_in),
+            OwnAbsence(core, sign_in),
+            OwnSpace(core, sign_in),
+            OwnLogins(core, sign_in),
+            OwnRights(core, sign_in),
+        )
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((HOME, self._sign_in.people(self._home, methods=("GET",))),)
+        home = self._sign_in.people(self._home, methods=("GET",))
+        return ((HOME, home), *(route for part in self._parts for route in part.routes))
 
     async def _home(self, visit: Visit) -> Response:
         if visit.request.path != HOME:
             raise NotFound()
-        return self._sign_in.render("own.html", visit)
+        person = visit.person
+        unit = await self._core.directory.by_id(person.unit) if person.unit else None
+        connected = await self._core.store.read(lambda tx: logins.connected(tx, person.id))
+        return self._sign_in.render(
+            "own.html",
+            visit,
+            unit=unit.name if unit is not None else "",
+            connected=connected,
+            parts=ALL_PARTS,
+        )

@@ -4,7 +4,18 @@
 from typing import Final
 
 SECTIONS: Final[tuple[tuple[str, str], ...]] = (
+    ("/", "connect_title"),
     ("/me", "own_title"),
+)
+# What is one's own, below /me.
+OWN: Final[tuple[tuple[str, str], ...]] = (
+    ("/me/devices", "devices_title"),
     ("/me/programs", "programs_title"),
+    ("/me/password", "password_title"),
     ("/me/second-factor", "second_title"),
+    ("/me/logins", "logins_title"),
+    ("/me/absence", "absence_title"),
+    ("/me/space", "space_title"),
+    ("/me/rights", "rights_title"),
+    ("/links", "links_title"),
 )

@@ -3,7 +3,7 @@
 
 /link/TOKEN         what file it is; POST downloads it, with the password where there is one
 /link/TOKEN/NAME    the file itself, for programs, where there is no password
-/links              one's own links, behind the log-in (Basic); a form of another site is not taken
+/links              one's own links, behind the sign-in; programs may log in by Basic instead
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from armgs_server.net.http.basic import CHALLENGE, parse_basic
 from armgs_server.net.http.origin import is_welcome
 from armgs_server.net.ranges import content_range, parse_range
 from armgs_server.portal.pages import Pages, text_of
+from armgs_server.portal.signin import SignIn, Visit
 from armgs_server.service import Core
 from armgs_server.storage import clock
 from armgs_server.storage import sharelinks as rows
@@ -38,9 +39,11 @@ _log = log.get("portal")
 class ShareLinks:
     """Both pages; the portal adds the headers that keep a browser safe."""
 
-    def __init__(self, core: Core, pages: Pages) -> None:
+    def __init__(self, core: Core, pages: Pages, sign_in: SignIn) -> None:
         self._core = core
         self._pages = pages
+        self._sign_in = sign_in
+        self._people = sign_in.people(self._visited)
 
     async def answer(self, request: Request) -> Response:
         """Everything under /link/."""
@@ -116,6 +119,8 @@ class ShareLinks:
         """/links: GET shows them, POST makes or revokes one."""
         if request.path != DESK:
             raise NotFound()
+        if request.header("authorization") is None:
+            return await self._people(request)
         person = await self._person(request)
         if person is None:
             return Response(401, [CHALLENGE])
@@ -125,16 +130,28 @@ class ShareLinks:
             return Response(405, [("Allow", "GET, HEAD, POST")])
         if not is_welcome(request, ()):
             raise Denied()
-        form = await _form(request)
+        return await self._change(request, person, await _form(request))
+
+    async def _visited(self, visit: Visit) -> Response:
+        """The same for who is signed in."""
+        if visit.request.method != "POST":
+            return await self._list(visit.request, visit.person, visit=visit)
+        form = {name: values[0] for name, values in visit.form.items()}
+        return await self._change(visit.request, visit.person, form, visit)
+
+    async def _change(
+        self, request: Request, person: Principal, form: dict[str, str], visit: Visit | None = None
+    ) -> Response:
         if "revoke" in form:
             await self._core.store.write(lambda tx: rows.revoke(tx, person.id, form["revoke"]))
             _log.info("link revoked", link=form["revoke"], owner=person.id)
-            return await self._list(request, person)
+            return await self._list(request, person, visit=visit)
         try:
             made = await self._make(person, form)
         except DomainError as error:
-            return await self._list(request, person, problem=error.text or text_of(request, "not_found"))
-        return await self._list(request, person, made=made)
+            problem = error.text or text_of(request, "not_found")
+            return await self._list(request, person, problem=problem, visit=visit)
+        return await self._list(request, person, made=made, visit=visit)
 
     async def _person(self, request: Request) -> Principal | None:
         credentials = parse_basic(request.header("authorization"))
@@ -165,18 +182,25 @@ class ShareLinks:
         _log.info("link made", link=link.id, owner=person.id, peer="")
         return sharelinks.url(self._core.config, token)
 
-    async def _list(self, request: Request, person: Principal, made: str = "", problem: str = "") -> Response:
+    async def _list(
+        self,
+        request: Request,
+        person: Principal,
+        made: str = "",
+        problem: str = "",
+        visit: Visit | None = None,
+    ) -> Response:
         listed = await self._core.store.read(lambda tx: rows.of_owner(tx, person.id))
-        page = self._pages.render(
+        return self._sign_in.render(
             "links.html",
-            request,
+            visit or Visit.by_program(request, person),
+            status=400 if problem else 200,
             links=[_shown(each) for each in listed],
             made=made,
             problem=problem,
             days=self._core.config.http.link_days,
             needs_password=self._core.config.http.link_password,
         )
-        return self._pages.html(request, 400 if problem else 200, page)
 
 
 def _path(text: str, person: Principal) -> list[str]:

@@ -29,7 +29,7 @@ from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
 from armgs_server.net.http.origin import is_welcome
 from armgs_server.portal.pages import Pages, text_of
 from armgs_server.portal.safety import Safety
-from armgs_server.portal.sections import SECTIONS
+from armgs_server.portal.sections import OWN, SECTIONS
 from armgs_server.service import Core
 from armgs_server.storage import clock, web_sessions
 from armgs_server.storage.tx import Tx
@@ -61,6 +61,11 @@ class Visit:
     session: WebSession
     form_token: str  # for the hidden field of each form on the page
     form: Form = field(default_factory=dict)
+
+    @classmethod
+    def by_program(cls, request: Request, person: Principal) -> Visit:
+        """Of who logs in with each request: there is no session, and the forms on the page lead nowhere."""
+        return cls(request, person, WebSession(person.id, b"", "whole", 0, 0, 0, request.peer, ""), "")
 
     def value(self, name: str) -> str:
         """A field of the form, without spaces around it; "" where it is not there."""
@@ -172,6 +177,7 @@ class SignIn:
             person=visit.person,
             form_token=visit.form_token,
             sections=SECTIONS,
+            own=OWN,
             place=visit.request.path,
             **values,
         )
@@ -194,7 +200,7 @@ class SignIn:
         target = local_target(form.get("next", [HOME])[0])
         address = form.get("address", [""])[0].strip()
         try:
-            person = await self._login(request, address, form.get("password", [""])[0])
+            person = await self.check_password(request, address, form.get("password", [""])[0])
         except Throttled:
             return self._ask(request, 429, target, address, problem="sign_in_wait")
         except Denied:
@@ -205,7 +211,8 @@ class SignIn:
             return await self.start(request, person, f"{further}?{query}", stage="password")
         return await self.start(request, person, target)
 
-    async def _login(self, request: Request, address: str, password: str) -> Principal:
+    async def check_password(self, request: Request, address: str, password: str) -> Principal:
+        """Whose password it is, counted as every log-in. Denied, Throttled; no program's password will do."""
         auth = self._directory.auth
         person = await auth.login("web", request.peer, request.is_tls, address, password)
         if await auth.app_password(person, password) is not None:

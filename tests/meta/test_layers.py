@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "smtp": (*_BASE, "formats", "net", "storage", "directory", "service", "trust", "rules", "__version__"),
     "managesieve": (*_BASE, "formats", "net", "storage", "directory", "service", "rules", "__version__"),
+    "portal": (*_BASE, "formats", "net", "storage", "directory", "service", "rules", "__version__"),
     **{
         root: (
             *_BASE,

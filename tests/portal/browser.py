@@ -49,9 +49,9 @@ class _Forms(HTMLParser):
         elif tag == "button" and name:
             self._inside.buttons.append((name, given.get("value", "")))
         elif tag == "input" and name:
-            is_off = given.get("type") in ("checkbox", "radio") and "checked" not in given
-            if not is_off:
-                self._inside.fields[name] = given.get("value", "on")
+            is_choice = given.get("type") in ("checkbox", "radio")
+            if not is_choice or "checked" in given:
+                self._inside.fields[name] = given.get("value", "on" if is_choice else "")
 
     def handle_data(self, data: str) -> None:
         if self._text and self._inside is not None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from armgs_server.storage import clock, collections, items, trash
 from armgs_server.storage.tx import Tx
+from tests.portal.browser import Browser
 from tests.portal.client import Answer, get
 from tests.world import IVANOV, PASSWORD, PETROVA, World
 
@@ -133,9 +134,24 @@ async def test_a_file_that_is_deleted_has_no_link(world: World) -> None:
     assert (await get(world, path)).status == 404
 
 
+async def test_on_the_page(world: World) -> None:
+    await put_file(world)
+    browser = Browser(world)
+    await browser.sign_in(IVANOV, target="/links")
+    assert browser.path == "/links"
+    page = await browser.submit("/links", {"path": ""}, path=f"/2026/{NAME}")
+    assert "The link is ready." in page.text
+    [id_] = re.findall(r'name="revoke" value="(\w+)"', page.text)
+    assert (await browser.post("/links", {"revoke": id_})).status == 403
+    page = await browser.get("/links")
+    page = await browser.submit("/links", {"revoke": id_})
+    assert 'name="revoke"' not in page.text
+    assert (await browser.submit("/links", {"path": ""}, path="/nothing")).status == 400
+
+
 async def test_who_may_make_links(world: World) -> None:
     await put_file(world)
-    assert (await get(world, "/links")).status == 401
+    assert (await get(world, "/links")).headers["location"] == "/signin?next=%2Flinks"
     assert [(await get(world, path)).status for path in ("/linksx", "/links/x", "/link/", "/link")] == [
         404
     ] * 4

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/me/password: a new password, by who knows the old one. Everything that was logged in with it ends."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Final
+
+from armgs_server import log
+from armgs_server.errors import Denied, Invalid, NotFound, Throttled
+from armgs_server.net.http import Handler, Response
+from armgs_server.portal.moments import moment
+from armgs_server.portal.pages import language_of
+from armgs_server.portal.signin import HOME, SignIn, Visit
+from armgs_server.service import Core
+
+PATH: Final = "/me/password"
+
+_log = log.get("portal")
+
+
+class OwnPassword:
+    """The page and its form."""
+
+    def __init__(self, core: Core, sign_in: SignIn) -> None:
+        self._settings = core.config.security
+        self._directory = core.directory
+        self._sign_in = sign_in
+
+    @property
+    def routes(self) -> Sequence[tuple[str, Handler]]:
+        return ((PATH, self._sign_in.people(self._answer)),)
+
+    async def _answer(self, visit: Visit) -> Response:
+        if visit.request.path != PATH or not self._settings.change_password:
+            raise NotFound()
+        if visit.request.method != "POST":
+            return await self._page(visit)
+        old, new, again = (visit.form.get(name, [""])[0] for name in ("old", "new", "again"))
+        try:
+            await self._sign_in.check_password(visit.request, visit.person.address, old)
+        except Throttled:
+            return await self._page(visit, "sign_in_wait", 429)
+        except Denied:
+            return await self._page(visit, "password_old_wrong", 403)
+        if len(new) < self._settings.password_length:
+            return await self._page(visit, "password_short", 400)
+        if not hmac.compare_digest(new.encode("utf-8", "replace"), again.encode("utf-8", "replace")):
+            return await self._page(visit, "password_differs", 400)
+        if new == old or new.casefold() in visit.person.address.casefold():
+            return await self._page(visit, "password_weak", 400)
+        try:
+            await self._directory.set_password(visit.person.id, new)
+        except Invalid:
+            return await self._page(visit, "password_weak", 400)
+        _log.info("password changed", service="web", account=visit.person.address, peer=visit.request.peer)
+        return await self._sign_in.start(visit.request, visit.person, HOME)
+
+    async def _page(self, visit: Visit, problem: str = "", status: int = 200) -> Response:
+        changed = await self._directory.password_changed(visit.person.id)
+        return self._sign_in.render(
+            "own_password.html",
+            visit,
+            status=status,
+            problem=visit.text(problem) if problem else "",
+            changed=moment(changed, language_of(visit.request)),
+            shortest=self._settings.password_length,
+        )
