@@ -19,12 +19,22 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from armgs_server.directory.finder import Finder
-from armgs_server.directory.index_block import BLOCK, SEPARATOR, Block, Line, digits, normal, trigrams
+from armgs_server.directory.index_block import (
+    BLOCK,
+    Block,
+    Line,
+    Piece,
+    digits,
+    normal,
+    piece,
+    repeated_piece,
+    trigrams,
+)
 from armgs_server.directory.model import COLUMNS, TOPIC, Principal, from_row
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.tx import Tx
 
-_PAGE: Final = 200  # principals read before others have their turn
+_PAGE: Final = 100  # principals read before others have their turn
 
 
 class Listed(NamedTuple):
@@ -50,6 +60,7 @@ class Index:
         self._led: dict[int, tuple[int, int]] = {}
         self._places: dict[int, int] = {}  # id -> block * BLOCK + place in it
         self._trigrams: dict[str, int] = {}
+        self._new: dict[int, set[str]] = {}  # block -> trigrams that are not in _trigrams yet
         self._changed: set[int] = set()
         self._is_loaded = False
         self._lock = asyncio.Lock()
@@ -119,6 +130,7 @@ class Index:
         while page := await store.read(partial(_page, after=after, condition="kind <> 'chatroom'")):
             for listed in page:
                 self._put(listed)
+            self._note_trigrams()
             after = page[-1].principal.id
             await asyncio.sleep(0)
         self._is_loaded = True
@@ -140,6 +152,7 @@ class Index:
                 if known is not None and known.name != principal.name:  # the texts of its people hold it
                     self._changed.update(line.id for line in self._lines() if line.unit == each)
             self._put(listed)
+        self._note_trigrams()
         await asyncio.sleep(0)
 
     def _lines(self) -> Iterator[Line]:
@@ -158,12 +171,18 @@ class Index:
         number, position = divmod(place, BLOCK)
         block = self.blocks[number]
         block.lines[position] = Line(principal.id, principal.kind, principal.department, principal.unit)
-        text = SEPARATOR.join(self._texts(listed)).replace(SEPARATOR, "\0")
-        block.open()[position] = text
-        bit = 1 << number
-        for trigram in trigrams(text):
-            self._trigrams[trigram] = self._trigrams.get(trigram, 0) | bit
+        pieces = self._pieces(listed)
+        block.open()[position] = "\0".join([piece.text for piece in pieces])
+        self._new.setdefault(number, set()).update(*[piece.trigrams for piece in pieces])
         self._note_head(principal)
+
+    def _note_trigrams(self) -> None:
+        """Takes in those of the blocks that were changed: once for each block, not for each principal."""
+        for number, new in self._new.items():
+            bit = 1 << number
+            for trigram in new:
+                self._trigrams[trigram] = self._trigrams.get(trigram, 0) | bit
+        self._new.clear()
 
     def _add(self, principal_id: int) -> int:
         """A new place, at the end: numbers only grow."""
@@ -194,15 +213,17 @@ class Index:
             self._heads[key] = principal
             self._led[principal.id] = key
 
-    def _texts(self, listed: Listed) -> Iterator[str]:
+    def _pieces(self, listed: Listed) -> list[Piece]:
         """Everything by which a principal may be looked for."""
         principal, data = listed.principal, listed.principal.data
-        texts = [principal.name, principal.post, principal.address, *listed.aliases]
-        texts += [str(data.get(key) or "") for key in ("family", "given")]
+        name = piece(normal(principal.name))
+        pieces = [name, *(piece(normal(each)) for each in (principal.address, *listed.aliases) if each)]
+        pieces += [piece(digits(str(data[key]))) for key in ("telephone", "mobile") if data.get(key)]
+        others = [principal.post, *(str(data[key]) for key in ("family", "given") if data.get(key))]
         if principal.kind != "unit" and principal.unit in self.units:
-            texts.append(self.units[principal.unit].name)
-        yield from dict.fromkeys(map(normal, filter(None, texts)))
-        yield from (digits(str(data.get(key) or "")) for key in ("telephone", "mobile"))
+            others.append(self.units[principal.unit].name)
+        pieces += [each for each in map(repeated_piece, others) if each.text not in name.text]
+        return pieces
 
     def _on_change(self, data: bytes) -> None:
         self._changed.add(int(data))

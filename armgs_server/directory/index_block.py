@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from armgs_server.directory.people_search import fold
 
 BLOCK: Final = 128  # principals in one
 SEPARATOR: Final = "\n"  # never part of what is looked for: see normal()
-_SPACE = re.compile(r"\s+")
 _NOT_DIGIT = re.compile(r"\D+")
 
 
@@ -22,6 +22,13 @@ class Line(NamedTuple):
     kind: str
     department: int
     unit: int
+
+
+class Piece(NamedTuple):
+    """One of the texts of a principal, ready to be compared."""
+
+    text: str
+    trigrams: frozenset[str]
 
 
 class Block:
@@ -65,7 +72,7 @@ class Block:
 
 def normal(text: str) -> str:
     """The form in which texts are compared: folded, one space for any white space, none around it."""
-    return _SPACE.sub(" ", fold(text)).strip()
+    return " ".join(fold(text).split())
 
 
 def digits(text: str) -> str:
@@ -73,6 +80,17 @@ def digits(text: str) -> str:
     return _NOT_DIGIT.sub("", text)
 
 
-def trigrams(text: str) -> set[str]:
+def trigrams(text: str) -> frozenset[str]:
     """Every three letters in a row."""
-    return {text[at : at + 3] for at in range(len(text) - 2)}
+    return frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))
+
+
+def piece(text: str) -> Piece:
+    """Of a text in its normal form."""
+    return Piece(text, trigrams(text))
+
+
+@lru_cache(maxsize=4096)
+def repeated_piece(text: str) -> Piece:
+    """Of a text as it was written that many have: a post, a unit, a family name."""
+    return piece(normal(text))
