@@ -25,6 +25,7 @@ from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Unusable
 from armgs_server.maintenance import Maintenance, jobs
 from armgs_server.memory import Trimmer
+from armgs_server.metrics import Telling
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https, where_permitted
 from armgs_server.net.server import Server
@@ -180,6 +181,7 @@ class Daemon:
         self._maintenance: Maintenance | None = None
         self._trimmer = Trimmer(lambda: self.core.store.release())
         self._server: Server | None = None
+        self._telling: Telling | None = None
         self._services: list[Service] = []
         self._sockets: dict[int, list[socket.socket]] = {}
 
@@ -200,6 +202,8 @@ class Daemon:
         self._trimmer.start()
         core = self.core
         self._server = Server(config, self._tls)
+        link = None if self._bus_socket is None else self._tether or self._bus
+        self._telling = Telling(config, self._store, self._server.describe, link)
         services: list[Service] = [
             smtp.service(core),
             imap.service(core),
@@ -222,6 +226,7 @@ class Daemon:
         for listener in listeners.values():
             self._listen(self._server, listener)
         self._listen_http(self._server, services)
+        await self._telling.start()
         _log.info("ready", hostname=config.server.hostname, ports=" ".join(map(str, self.ports)))
 
     def _open_bus(self, on_lost: Callable[[], None]) -> RemoteBus | None:
@@ -264,6 +269,8 @@ class Daemon:
         for sock in (sock for sockets in self._sockets.values() for sock in sockets):
             sock.close()
         self._trimmer.stop()
+        if self._telling is not None:
+            await self._telling.stop()
         if self._maintenance is not None:
             await self._maintenance.stop()
         if self._directory is not None:

@@ -23,9 +23,10 @@ from armgs_server import log
 from armgs_server.capacity import worker_count
 from armgs_server.config import Config
 from armgs_server.errors import Temporary
+from armgs_server.metrics import Asking, Site
 from armgs_server.net.systemd import Notifier
 from armgs_server.reload import take_over
-from armgs_server.storage.bus_socket import Hub
+from armgs_server.storage.bus_socket import Hub, SocketBus
 from armgs_server.worker_process import Sockets, Worker
 
 START_TIMEOUT = 60.0
@@ -114,6 +115,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._pid_file = PidFile(config.data_dir, len(self._sockets))
         self._hub = Hub()
+        self._site: Site | None = None
         self._workers: dict[int, Worker] = {}  # who serves, by slot
         self._processes: set[Worker] = set()  # these, those that are being started, and those that retire
         self._keepers: set[asyncio.Task[None]] = set()
@@ -134,6 +136,7 @@ class Supervisor:
             for slot in range(len(self._sockets)):
                 self._keep(self._tend(slot))
             self._pid_file.write()
+            await self._begin_telling()
             self._is_ready = True
             self._notifier.ready()
             self._notifier.start_watchdog()
@@ -144,6 +147,8 @@ class Supervisor:
         finally:
             self._notifier.stopping()
             self._pid_file.remove()
+            if self._site is not None:
+                await self._site.stop()
             await self._stop()
 
     async def reload(self) -> None:
@@ -173,6 +178,15 @@ class Supervisor:
                     return
             self._pid_file.write()
             _log.info("rolling restart done")
+
+    async def _begin_telling(self) -> None:
+        """Answers who asks for figures: as one more end of the hub, by which the workers are asked."""
+        bus = SocketBus(await self._hub.add(), lambda: _log.error("supervisor has lost its bus"))
+        await bus.start()
+        settings = self._config.metrics
+        asking = Asking(bus, lambda: len(self._workers), lambda: settings.timeout)
+        self._site = Site(settings, self._config.data_dir, asking)
+        await self._site.start()
 
     async def _start(self, slot: int) -> None:
         """Starts a worker for the slot and waits until it serves; only then it is the slot's worker."""

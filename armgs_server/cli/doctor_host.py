@@ -26,7 +26,6 @@ from armgs_server.formats.addresses import to_ascii
 from armgs_server.net.certificates import server_names
 from armgs_server.storage import Store, clock
 from armgs_server.storage import queue as rows
-from armgs_server.storage.tx import Tx
 
 CERTIFICATE_DAYS = 30  # less than this is a warning
 FREE_SHARE, FREE_SHARE_LOW = 0.05, 0.10  # of the disk and of its inodes: a problem, a warning
@@ -91,30 +90,18 @@ def host_clock() -> Iterator[Finding]:
 async def store(store: Store) -> list[Finding]:
     """The database answers, its clock is ours, and no mail is stuck."""
     begin = time.perf_counter()
-    waiting = await store.read(_waiting)
+    waiting = await store.read(rows.waiting)
     took = time.perf_counter() - begin
     found = [Finding("database", "ok", "database", {"took": f"{took * 1000:.1f}"}, seconds=took)]
     apart = abs(clock.now() - time.time_ns() // 1000)
     if apart > CLOCK_APART:
         fields = {"apart": f"{apart / clock.SECOND:.1f}"}
         found.append(Finding("clock", "problem", "clocks_apart", fields, "set_clock"))
-    count, held, oldest = waiting
-    age = max(0, clock.now() - oldest) if oldest else 0
+    age = max(0, clock.now() - waiting.oldest) if waiting.oldest else 0
     status: Status = "ok" if age < QUEUE_OLD else "warning"
-    counted = {"count": count, "held": held, "hours": f"{age / clock.HOUR:.1f}"}
+    counted = {"count": waiting.count, "held": waiting.held, "hours": f"{age / clock.HOUR:.1f}"}
     found.append(Finding("queue", status, "queue", counted, "" if status == "ok" else "look_at_queue"))
     return found
-
-
-async def _waiting(tx: Tx) -> tuple[int, int, int]:
-    row = await tx.row(
-        "SELECT COUNT(*), COUNT(CASE WHEN next_attempt >= ? THEN 1 END),"
-        " COALESCE(MIN(CASE WHEN next_attempt < ? THEN created END), 0) FROM queue",
-        rows.HELD,
-        rows.HELD,
-    )
-    assert row is not None, "an aggregate has a row"
-    return int(row[0]), int(row[1]), int(row[2])
 
 
 def certificates(config: Config, host: str, ca: Path | None) -> Iterator[Finding]:

@@ -183,6 +183,27 @@ async def scan(
     return [_entry(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many recipients wait in all, how many of them are held, since when the oldest of the others does."""
+
+    count: int
+    held: int
+    oldest: int  # 0 = none
+
+
+async def waiting(tx: Tx) -> Waiting:
+    """The queue as a whole."""
+    row = await tx.row(
+        "SELECT COUNT(*), COUNT(CASE WHEN next_attempt >= ? THEN 1 END),"
+        " COALESCE(MIN(CASE WHEN next_attempt < ? THEN created END), 0) FROM queue",
+        HELD,
+        HELD,
+    )
+    assert row is not None, "an aggregate has a row"
+    return Waiting(*row)
+
+
 async def get(tx: Tx, id_: int) -> Entry | None:
     """One row by its number."""
     row = await tx.row(f"SELECT {COLUMNS} FROM queue WHERE id = ?", id_)
