@@ -116,6 +116,7 @@ _CREDENTIALS = (
     (re.compile(rb"(?i)^(PASS )[^\r\n]*"), rb"\1***"),  # RFC 1939 §7
     (re.compile(rb"(?i)^((?:\S+ )?AUTH(?:ENTICATE)? [A-Z0-9_-]+ )[^\r\n]+"), rb"\1***"),  # RFC 4954, 9051
     (re.compile(rb"(?i)^((?:proxy-)?authorization:\s*\S+ |cookie:\s*)[^\r\n]*"), rb"\1***"),
+    (re.compile(rb"(?i)([?&]access_token=)[^&\s]*"), rb"\1***"),  # RFC 6750 §2.3
     (
         re.compile(rb"(?s)^([^<]+)(</(?:\w+:)?(?:auth|response|initial-response|password|token)\s*>)"),
         rb"***\2",

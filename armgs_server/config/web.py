@@ -40,6 +40,18 @@ class DavSettings:
     trash_days: int = setting(
         30, doc="Deleted files are kept in .trash so long, counted in the quota; 0: they are gone.", minimum=0
     )
+    editor_url: str = setting(
+        "",
+        doc="Where an office editor that speaks WOPI is reached (Collabora Online, ONLYOFFICE Docs), such as\n"
+        "https://office.digital.example; empty: none.",
+    )
+    editor_ca: str = setting("", doc="CA certificate for it, beside the system's.")
+    editor_proof: bool = setting(
+        True, doc="Its requests must be signed, where it says with which key (WOPI proof keys)."
+    )
+    editor_hours: int = setting(
+        10, doc="So long an opened document may be saved without being opened anew.", minimum=1, maximum=168
+    )
     version_count: int = setting(
         20,
         doc="Earlier states kept of one file, shown in .versions; 0: none. Of more than these those go that\n"

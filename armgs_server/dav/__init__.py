@@ -25,6 +25,8 @@ from armgs_server.dav import (
     tzdist,
     versions,
     wellknown,
+    wopi,
+    wopi_page,
 )
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
@@ -33,7 +35,10 @@ from armgs_server.dav.methods import METHODS, patch, post, report, search
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
 from armgs_server.dav.scheduling_imip import Inbound
-from armgs_server.net.http import Handler
+from armgs_server.dav.wopi import Wopi
+from armgs_server.dav.wopi_discovery import Editor
+from armgs_server.dav.wopi_page import EditPage
+from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
 from armgs_server.service import Core
 
@@ -88,6 +93,9 @@ class DavService:
     def __init__(self, core: Core, features: Sequence[Feature] = FEATURES) -> None:
         self.engine = Engine(core, build_tables(features))
         self._app = App(self.engine)
+        self._editor = Editor(core.config)
+        self._wopi = Wopi(self.engine, self._editor, _base_url(core))
+        self._edit_page = EditPage(self.engine, self._editor, self._wopi)
         self._inbound = Inbound(core)
 
     @property
@@ -99,6 +107,8 @@ class DavService:
         handle = self._app.handle
         return [
             ("/dav", handle),
+            (wopi.PREFIX, self._wopi.handle),
+            (wopi_page.PREFIX, self._edit),
             # COMPAT: Windows asks the root and every parent of a drive before it mounts it.
             ("OPTIONS /", handle),
             ("PROPFIND /", handle),
@@ -107,6 +117,9 @@ class DavService:
             (tzdist.WELL_KNOWN, tzdist.redirect),
         ]
 
+    async def _edit(self, request: Request) -> Response:
+        return await self._app.authenticated(request, self._edit_page.handle)
+
     async def start(self) -> None:
         """Begins to look for invitations."""
         await self._inbound.start()
@@ -114,6 +127,13 @@ class DavService:
     async def stop(self) -> None:
         """Requests in flight are the HTTP shell's to end."""
         await self._inbound.stop()
+
+
+def _base_url(core: Core) -> str:
+    """Where this server is reached over HTTP, without a slash at the end."""
+    scheme, standard = ("https", 443) if core.tls is not None else ("http", 80)
+    port = core.config.port(standard)
+    return f"{scheme}://{core.config.server.hostname}" + ("" if port == standard else f":{port}")
 
 
 def service(core: Core) -> DavService:

@@ -5,6 +5,9 @@ Basic authentication on every request (RFC 7617), checked by the directory, whic
 is not logged in gets 401 whatever the path: nothing is told about what exists.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
 from armgs_server import log
 from armgs_server.dav.call import Call
 from armgs_server.dav.engine import Engine
@@ -20,6 +23,8 @@ from armgs_server.net.http.basic import CHALLENGE, parse_basic
 # What somebody uses who asks below these (directory.logins.ALL_PARTS).
 _PARTS = {"calendars": "calendar", "addressbooks": "contacts", "files": "files"}
 
+Answer: TypeAlias = Callable[[Request, Principal], Awaitable[Response]]
+
 _log = log.get("dav")
 
 
@@ -31,9 +36,13 @@ class App:
 
     async def handle(self, request: Request) -> Response:
         """Any request to DAV."""
+        return await self.authenticated(request, self._dispatch)
+
+    async def authenticated(self, request: Request, answer: Answer) -> Response:
+        """Lets whoever is logged in have the answer; refusals as answers."""
         try:
             person = await self._authenticate(request)
-            return await self._dispatch(request, person)
+            return await answer(request, person)
         except DavError as error:
             return _refuse(error)
         except DomainError as error:

@@ -144,6 +144,14 @@ async def refresh(tx: Tx, lock: Lock, expires: int) -> Lock:
     return replace(lock, expires=expires)
 
 
+async def change_root(tx: Tx, owner: int, collection: int, uid: int, root: str) -> None:
+    """The locks on one item have their root under another href: it was renamed under them."""
+    await tx.execute(
+        "UPDATE lock SET root = ? WHERE owner = ? AND collection = ? AND uid = ?",
+        *(root, owner, collection, uid),
+    )
+
+
 async def release(tx: Tx, lock: Lock) -> None:
     """Removes one lock."""
     await tx.execute(

@@ -34,7 +34,7 @@ _COLUMNS = (
 class Rules(NamedTuple):
     """How many states of one file are kept (0: none), and whether the quota counts them."""
 
-    count: int
+    limit: int
     is_charged: bool
 
 
@@ -109,7 +109,7 @@ async def keep(tx: Tx, item: Item, ref: BlobRef, rules: Rules) -> bool:
 
     An empty file is nothing to keep (clients make one to lock it), nor is one that gets the same bytes.
     """
-    if not (rules.count and item.size) or item.blob == ref.hash:
+    if not (rules.limit and item.size) or item.blob == ref.hash:
         return False
     present = await of(tx, item.owner, item.collection, item.uid)
     state = State(
@@ -130,7 +130,7 @@ async def keep(tx: Tx, item: Item, ref: BlobRef, rules: Rules) -> bool:
     await _count(tx, item.owner, state.size, state.size * state.charged)
     present.append(state)
     spare: list[State] = []
-    while len(present) > rules.count:
+    while len(present) > rules.limit:
         spare.append(present.pop(least(present, state.ended)))
     await remove(tx, spare)
     await _make_room(tx, item.owner, ref.size - item.size if rules.is_charged else None)
@@ -171,7 +171,7 @@ async def _make_room(tx: Tx, owner: int, growth: int | None) -> None:
 
 async def inherit(tx: Tx, old: Item, new: Item, rules: Rules) -> None:
     """Before a file that is moved takes another's place: that one and its earlier states become its own."""
-    if old.owner != new.owner or not rules.count:
+    if old.owner != new.owner or not rules.limit:
         return
     if await keep(tx, old, blobs.BlobRef(new.blob, new.size, None), rules):
         await blobs.retain_existing(tx, [old.blob])  # the removal of the old one lets go of its own
