@@ -14,7 +14,7 @@ from armgs_server.dav.names import escape
 from armgs_server.dav.paths import parse_href, quote
 from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
 from armgs_server.dav.view import View
-from armgs_server.dav.xml import Element, PropFind, hrefs_of, parse_propfind_element
+from armgs_server.dav.xml import ASKED, Element, PropFind, hrefs_of, parse_propfind_element
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 from armgs_server.storage import members
@@ -28,11 +28,8 @@ Test = Callable[[MemberResource], bool]
 
 def parse_asked(root: Element) -> PropFind:
     """What a report asks of each member; nothing is allowed (RFC 4791 §9.5)."""
-    return parse_propfind_element(root) if len(root) and _has_prop(root) else PropFind("prop")
-
-
-def _has_prop(root: Element) -> bool:
-    return any(child.tag in ("{DAV:}prop", "{DAV:}allprop", "{DAV:}propname") for child in root)
+    has_any = next(root.iterchildren(*ASKED), None) is not None
+    return parse_propfind_element(root) if has_any else PropFind("prop")
 
 
 async def load(view: View, resources: Sequence[Resource]) -> None:

@@ -21,6 +21,7 @@ Element: TypeAlias = etree._Element
 
 # Each name asked for is answered for each resource; what clients ask for is below thirty.
 MAX_ASKED = 500
+ASKED = (dav("prop"), dav("allprop"), dav("propname"))  # the ways to ask for properties
 MAX_KEPT = 4096  # bytes of a PROPFIND body that is kept parsed
 MAX_HOLDER = 4096  # characters of DAV:owner, which is shown to everybody who may read
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -82,7 +83,7 @@ _parse_short_propfind = lru_cache(maxsize=256)(_parse_propfind)
 
 def parse_propfind_element(root: Element) -> PropFind:
     """What is asked for: one of DAV:prop, DAV:allprop (with DAV:include), DAV:propname inside `root`."""
-    asked = [child for child in root if child.tag in (dav("prop"), dav("allprop"), dav("propname"))]
+    asked = list(root.iterchildren(*ASKED))
     if len(asked) != 1:
         raise DavError(400, "Exactly one of DAV:prop, DAV:allprop and DAV:propname expected.")
     if asked[0].tag == dav("propname"):

@@ -32,7 +32,7 @@ def test_parse_and_serialise() -> None:
         (b"", 0),
         (b"<a>\xff\xfe</a>", 1),
         (b"<x:a/>", 1),
-        (b"<a>" * 210 + b"</a>" * 210, 0),
+        (b"<a>" * 260 + b"</a>" * 260, 1),
         (b"<a>" * 5000 + b"</a>" * 5000, 1),
     ],
 )
@@ -41,6 +41,12 @@ def test_refused(data: bytes, line: int) -> None:
         parse(data)
     if line:
         assert error.value.line == line
+
+
+def test_depth() -> None:
+    assert parse(b"<a>" * 20 + b"</a>" * 20, max_depth=20).tag == "a"
+    with pytest.raises(Invalid):
+        parse(b"<a>" * 21 + b"</a>" * 21, max_depth=20)
 
 
 def test_size_is_checked_first() -> None:
