@@ -14,6 +14,7 @@ import random
 import socket
 import ssl
 import sys
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,8 @@ PORTS = {
     "https": 443,
 }
 START_TIMEOUT = 30.0
+# Offsets that were given out last: whoever got one may not have bound its ports yet.
+_given: deque[int] = deque(maxlen=20)
 SERVE = ("-m", "armgs_server", "serve")
 # Cheap password hashes: these tests are not about them, and there are many log-ins.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -286,9 +289,11 @@ def free_offset() -> int:
     still is when the daemon binds it.
     """
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+    taken = {port + each for each in _given for port in PORTS.values()}
     for _ in range(100):
         offset = 8000 + 9000 * process + random.randrange(3500)
-        if all(_is_free(port + offset) for port in PORTS.values()):
+        if all(port + offset not in taken and _is_free(port + offset) for port in PORTS.values()):
+            _given.append(offset)
             return offset
     raise RuntimeError("no free ports")
 
