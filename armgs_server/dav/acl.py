@@ -10,7 +10,7 @@ from armgs_server.dav import privileges as table
 from armgs_server.dav.features import Feature, Property, Shape
 from armgs_server.dav.methods.acl import METHOD, RESTRICTIONS
 from armgs_server.dav.names import dav, escape
-from armgs_server.dav.privileges import SUPPORTED_PRIVILEGES, privileges
+from armgs_server.dav.privileges import privileges, supported_privilege_set
 from armgs_server.dav.resources import (
     CollectionResource,
     HomeResource,
@@ -67,8 +67,12 @@ def _owner(view: View, resource: Resource) -> str | None:
 
 
 def _current_user_privilege_set(view: View, resource: Resource) -> str:
-    granted = table.serialise(privileges(rights_of(view, resource)))
+    granted = table.serialise(privileges(rights_of(view, resource), resource.shape))
     return f"<D:current-user-privilege-set>{granted}</D:current-user-privilege-set>"
+
+
+def _supported_privilege_set(view: View, resource: Resource) -> str:
+    return supported_privilege_set(resource.shape)
 
 
 async def _prepare_acl(view: View, resources: Sequence[Resource]) -> None:
@@ -90,7 +94,8 @@ def _acl_key(resource: Resource, parent: CollectionResource) -> tuple[int, int, 
 
 async def _aces(view: View, parent: CollectionResource, *, is_member: bool) -> str:
     """The owner's, which is protected, the collection's own, then what comes from above (§5.5.4)."""
-    aces = [_ace("<D:property><D:owner/></D:property>", EVERYTHING, "<D:protected/>")]
+    shape = parent.kind.member if is_member else parent.shape
+    aces = [_ace("<D:property><D:owner/></D:property>", EVERYTHING, "<D:protected/>", shape)]
     for above in reversed(parent.chain):
         is_own = above.id == parent.collection.id and not is_member
         href = chain_href(parent, above)
@@ -98,7 +103,7 @@ async def _aces(view: View, parent: CollectionResource, *, is_member: bool) -> s
             continue  # above what is shared with the asker
         mark = "" if is_own else f"<D:inherited><D:href>{href}</D:href></D:inherited>"
         for grantee, rights in (await view.engine.directory.access.grants(above)).items():
-            aces.append(_ace(await _grantee(view, grantee), rights, mark))
+            aces.append(_ace(await _grantee(view, grantee), rights, mark, shape))
     return "".join(aces)
 
 
@@ -110,8 +115,8 @@ async def _grantee(view: View, grantee: int) -> str:
     return f"<D:href>{escape(url)}</D:href>" if url else ""
 
 
-def _ace(principal: str, rights: Rights, mark: str = "") -> str:
-    granted = table.serialise(privileges(rights))
+def _ace(principal: str, rights: Rights, mark: str, shape: Shape) -> str:
+    granted = table.serialise(privileges(rights, shape))
     if not granted or not principal:
         return ""
     return f"<D:ace><D:principal>{principal}</D:principal><D:grant>{granted}</D:grant>{mark}</D:ace>"
@@ -144,7 +149,7 @@ FEATURE = Feature(
         Property(OWNERS, _STORED | Shape.HOME | Shape.PRINCIPAL, _owner, prepare=_prepare_owner),
         # §5.2: there is no such thing here; the element is empty.
         Property(dav("group"), _STORED, lambda view, resource: "<D:group/>"),
-        Property(dav("supported-privilege-set"), Shape.ANY, lambda view, resource: SUPPORTED_PRIVILEGES),
+        Property(dav("supported-privilege-set"), Shape.ANY, _supported_privilege_set),
         Property(dav("current-user-privilege-set"), Shape.ANY, _current_user_privilege_set),
         Property(ACL, _STORED, _acl, prepare=_prepare_acl),
         Property(dav("acl-restrictions"), _STORED, lambda view, resource: RESTRICTIONS),

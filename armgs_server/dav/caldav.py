@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from armgs_server.config import Config
 from armgs_server.dav import attachment_access, caldav_properties, uid_conflicts
 from armgs_server.dav.caldav_freebusy import handle_free_busy_query
-from armgs_server.dav.caldav_properties import caldav, components_of
+from armgs_server.dav.caldav_properties import EARLIEST, LATEST, caldav, components_of
 from armgs_server.dav.caldav_query import handle_calendar_query
 from armgs_server.dav.calendar_proxy import grant_made
 from armgs_server.dav.call import Call
@@ -67,12 +67,27 @@ async def check_object(put: Put) -> Checked:
         raise DavError(403, str(error), condition=caldav("valid-calendar-data")) from error
     if found.kind not in components_of(put.collection.collection):
         raise DavError(403, condition=caldav("supported-calendar-component"))
+    _check_limits(put, found)
     await uid_conflicts.check_before(put, found.uid, calindex.name_of_holder, UID_CONFLICT)
     if put.call.request.method in ("COPY", "MOVE") and organizer(found) is not None:
         await _check_transfer(put, found.uid)
     named = await attachment_access.referred(put, found)
     entry = await _aside(put.data, calindex.entry, found)
     return Checked(entry, put.collection.href, found, attachments=named)
+
+
+def _check_limits(put: Put, found: CalendarObject) -> None:
+    """§5.2.6, §5.2.7 and §5.2.9, in the words of §5.3.2.1."""
+    locals_ = [moment.local for moment in found.moments()]
+    if locals_ and min(locals_) < EARLIEST:
+        raise DavError(403, condition=caldav("min-date-time"))
+    if locals_ and max(locals_) > LATEST:
+        raise DavError(403, condition=caldav("max-date-time"))
+    limit = put.call.engine.config.dav.attendees
+    if put.data.count(b"ATTENDEE") > limit and any(
+        len(member.all("ATTENDEE")) > limit for member in found.members
+    ):
+        raise DavError(403, condition=caldav("max-attendees-per-instance"))
 
 
 async def _check_transfer(put: Put, uid: str) -> None:

@@ -18,6 +18,7 @@ from armgs_server.dav.resources import CollectionResource
 from armgs_server.dav.xml import Element
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
+from armgs_server.formats.availability import parse_availability, unavailable
 from armgs_server.formats.contentline import ContentLine, serialise
 from armgs_server.formats.icalendar import check
 from armgs_server.formats.icalendar_values import to_micros
@@ -28,13 +29,14 @@ from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 PRODID = "-//armgs_server//CalDAV//EN"
+MAX_AVAILABILITIES = 100  # objects of one calendar that are put together
 MAX_RANGE = 3660 * DAY  # ten years of periods in one answer
 Period = tuple[int, int, str]  # start, end, FBTYPE
 
 
 async def handle_free_busy_query(call: Call, root: Element) -> Response:
-    """200 with a VFREEBUSY of the collection."""
-    parent = call.require(call.resource, Rights.READ)
+    """200 with a VFREEBUSY of the collection, for who may read it or may know that (§6.1.1)."""
+    parent = _parent(call)
     element = root.find(f"{{{CALDAV}}}time-range")
     if element is None:
         raise DavError(400, "C:time-range expected.")
@@ -42,11 +44,43 @@ async def handle_free_busy_query(call: Call, root: Element) -> Response:
     if FIRST == wanted.start or LAST == wanted.end or wanted.end - wanted.start > MAX_RANGE:
         raise DavError(403, "The time range must have both ends and be no longer than ten years.")
     periods = await busy_periods(call.engine, parent, wanted)
+    periods += unavailable(await availabilities(call.engine, parent), wanted.start, wanted.end)
     return Response(
         200,
         [("Content-Type", "text/calendar; charset=utf-8")],
         serialise_busy(wanted, merge_periods(periods)),
     )
+
+
+def _parent(call: Call) -> CollectionResource:
+    resource = call.resource
+    if isinstance(resource, CollectionResource) and Rights.FREE_BUSY in resource.rights:
+        return resource
+    return call.require(resource, Rights.READ)
+
+
+async def availabilities(engine: Engine, parent: CollectionResource) -> list[str]:
+    """The VAVAILABILITY objects of a calendar (RFC 7953 §7.2.3)."""
+    collection = parent.collection
+    if "VAVAILABILITY" not in components_of(collection):
+        return []
+
+    async def work(tx: Tx) -> list[tuple[Item, bytes | None]]:
+        key = collection.owner, collection.id
+        uids = (await calindex.of_component(tx, *key, "VAVAILABILITY"))[:MAX_AVAILABILITIES]
+        return await members.by_uids(tx, *key, uids)
+
+    resources = as_resources(parent, await engine.store.read(work))
+    await read_data(engine, resources)
+    return [text for each in resources if (text := (each.data or b"").decode()) and _is_usable(text)]
+
+
+def _is_usable(text: str) -> bool:
+    try:
+        parse_availability(text)
+    except Invalid:
+        return False  # a client may store what nobody can expand; it says nothing of the times
+    return True
 
 
 async def busy_periods(engine: Engine, parent: CollectionResource, wanted: TimeRange) -> list[Period]:

@@ -5,7 +5,7 @@ Settable ones are kept in the collection's `data`, so other services may show th
 """
 
 from collections.abc import Callable
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +39,8 @@ SERVED = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 UNSAID = ("VEVENT", "VTODO", "VJOURNAL")
 DEFAULTS = {"calendar": ("VEVENT",), "tasks": ("VTODO",)}
 WITH_HOME = ("person", "room", "equipment")
+# Times are taken as far as every zone can shift them within what a date can be at all.
+EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
 MAX_TEXT = 10_000  # characters of a description
 MAX_TIMEZONE = 65_536
 TIMEZONE_ID = f"{{{CALDAV}}}calendar-timezone-id"
@@ -187,6 +189,11 @@ def _max_size(view: View, resource: CollectionResource) -> str:
     return f"<C:max-resource-size>{view.engine.config.dav.calendar_size}</C:max-resource-size>"
 
 
+def _max_attendees(view: View, resource: CollectionResource) -> str:
+    limit = view.engine.config.dav.attendees
+    return f"<C:max-attendees-per-instance>{limit}</C:max-attendees-per-instance>"
+
+
 def _home(view: View, resource: PrincipalResource) -> str | None:
     principal = resource.principal
     if principal.kind not in WITH_HOME or not principal.address:
@@ -211,6 +218,11 @@ def _calendar_data(view: View, resource: MemberResource) -> str | None:
         return f"<C:calendar-data>{escape_data(data)}</C:calendar-data>"
     zone = collection_zone(resource.parent.collection)
     return render(data, asked, zone, view.engine.config.dav.instances, view.adapt)
+
+
+def utc(moment: datetime) -> str:
+    """A limit as a DATE-TIME in UTC."""
+    return f"{moment.year:04}{moment:%m%dT%H%M%S}Z"
 
 
 _DATA_TYPE = '<C:calendar-data content-type="text/calendar" version="2.0"/>'
@@ -241,6 +253,9 @@ PROPERTIES = (
         ),
     ),
     Property(caldav("max-resource-size"), Shape.CALENDAR, _max_size),
+    Property(caldav("min-date-time"), Shape.CALENDAR, _constant("min-date-time", utc(EARLIEST))),
+    Property(caldav("max-date-time"), Shape.CALENDAR, _constant("max-date-time", utc(LATEST))),
+    Property(caldav("max-attendees-per-instance"), Shape.CALENDAR, _max_attendees),
     Property(
         CALENDAR_DATA, Shape.EVENT, _calendar_data, prepare=load, parse=parse_data_request, listed=False
     ),

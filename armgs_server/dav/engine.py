@@ -129,10 +129,11 @@ class Engine:
         if not found.chain:
             return await self._missing_collection(person, place, href)
         rights = await self.rights(person, found.chain[-1])
-        if Rights.LOOKUP not in rights:
+        below = len(found.missing) + (found.item is not None)
+        # RFC 4791 §6.1.1: who may know when somebody is busy asks the calendar, and sees nothing else of it.
+        if Rights.LOOKUP not in rights and (below or Rights.FREE_BUSY not in rights):
             raise NotFound()
         kind = self.tables.kinds[found.chain[-1].kind]
-        below = len(found.missing) + (found.item is not None)
         upper = place.names[: len(place.names) - below]
         parent_href = place.base + "".join(quote(name) + "/" for name in upper)
         parent = CollectionResource(kind.shape, parent_href, found.chain, kind, rights)

@@ -6,11 +6,13 @@ without its neighbour is abstract (§5.3). An ACE may name an abstract privilege
 that comes with it, so nobody is given more than was said.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from armgs_server.dav.features import Shape
 from armgs_server.dav.names import CALDAV, dav, empty
-from armgs_server.directory.access import EVERYTHING, NOTHING, Rights
+from armgs_server.directory.access import DELIVER, EVERYTHING, NOTHING, Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,13 @@ class Privilege:
 _LOOKUP = Rights.LOOKUP
 _UNBIND = Rights.DELETE_ITEMS | Rights.DELETE_COLLECTION | Rights.EXPUNGE
 _BIND = Rights.INSERT | Rights.CREATE
-READ = Privilege(
-    dav("read"),
-    "Read",
-    Rights.READ,
-    _LOOKUP | Rights.READ | Rights.SEEN,
-    parts=(Privilege(dav("read-current-user-privilege-set"), "Read one's own privileges", _LOOKUP, _LOOKUP),),
+_OWN = Privilege(dav("read-current-user-privilege-set"), "Read one's own privileges", _LOOKUP, _LOOKUP)
+_READING = _LOOKUP | Rights.READ | Rights.SEEN
+READ = Privilege(dav("read"), "Read", Rights.READ, _READING, parts=(_OWN,))
+_FREE_BUSY = Privilege(  # RFC 4791 §6.1.1: of a calendar
+    f"{{{CALDAV}}}read-free-busy", "See when the owner is busy", Rights.FREE_BUSY, Rights.FREE_BUSY
 )
+READ_CALENDAR = replace(READ, parts=(_OWN, _FREE_BUSY))
 WRITE = Privilege(
     dav("write"),
     "Write",
@@ -75,6 +77,20 @@ SEND = Privilege(  # RFC 6638 §6.2: of an outbox
         )
     ),
 )
+DELIVER_TO = Privilege(  # RFC 6638 §6.1: of an inbox
+    f"{{{CALDAV}}}schedule-deliver",
+    "Have messages put into it",
+    DELIVER,
+    DELIVER,
+    parts=tuple(
+        Privilege(f"{{{CALDAV}}}schedule-{name}", description, right, right)
+        for name, description, right in (
+            ("deliver-invite", "Invite the owner", Rights.DELIVER_INVITE),
+            ("deliver-reply", "Answer the owner's invitations", Rights.DELIVER_REPLY),
+            ("query-freebusy", "Ask when the owner is free", Rights.QUERY_FREE_BUSY),
+        )
+    ),
+)
 _ADMINISTER = _LOOKUP | Rights.ADMIN
 ALL = Privilege(
     dav("all"),
@@ -84,7 +100,6 @@ ALL = Privilege(
     parts=(
         READ,
         WRITE,
-        SEND,
         Privilege(dav("write-acl"), "Change who may do what", Rights.ADMIN, _ADMINISTER),
         Privilege(dav("read-acl"), "Read who may do what", Rights.ADMIN, _ADMINISTER, is_abstract=True),
         Privilege(dav("unlock"), "Remove locks of others", Rights.ADMIN, _ADMINISTER, is_abstract=True),
@@ -96,30 +111,46 @@ def _flatten(privilege: Privilege) -> list[Privilege]:
     return [privilege, *(each for part in privilege.parts for each in _flatten(part))]
 
 
-PRIVILEGES = {privilege.name: privilege for privilege in _flatten(ALL)}
+# What there is on a resource of its own beside what there is everywhere.
+_TREES: dict[Shape, Privilege] = {
+    Shape.CALENDAR: replace(ALL, parts=(READ_CALENDAR, *ALL.parts[1:])),
+    Shape.EVENT: replace(ALL, parts=(READ_CALENDAR, *ALL.parts[1:])),
+    Shape.INBOX: replace(ALL, parts=(*ALL.parts, DELIVER_TO)),
+    Shape.OUTBOX: replace(ALL, parts=(*ALL.parts, SEND)),
+}
 
 
-def privileges(rights: Rights) -> list[str]:
+@lru_cache
+def supported(shape: Shape = Shape.ROOT) -> Mapping[str, Privilege]:
+    """The privileges of a resource, an aggregate before its parts."""
+    return {each.name: each for each in _flatten(_TREES.get(shape, ALL))}
+
+
+def privileges(rights: Rights, shape: Shape = Shape.ROOT) -> list[str]:
     """The names of the privileges that rights give, an aggregate before its parts."""
-    return [each.name for each in PRIVILEGES.values() if rights and each.needs in rights]
+    if EVERYTHING in rights:
+        rights |= DELIVER
+    if Rights.READ in rights:
+        rights |= Rights.FREE_BUSY
+    return [each.name for each in supported(shape).values() if rights and each.needs in rights]
 
 
-def rights_from(names: Iterable[str]) -> Rights:
+def rights_from(names: Iterable[str], shape: Shape = Shape.ROOT) -> Rights:
     """The rights that a grant of these privileges gives; KeyError for a name that is not in the tree."""
     rights = NOTHING
     for name in names:
-        rights |= PRIVILEGES[name].gives
+        rights |= supported(shape)[name].gives
     return rights
 
 
-def unsaid(names: Iterable[str]) -> list[str]:
+def unsaid(names: Iterable[str], shape: Shape = Shape.ROOT) -> list[str]:
     """The abstract privileges of an ACE that bring another with them which it does not name."""
-    names = list(names)
-    said = {part.name for name in names for part in _flatten(PRIVILEGES[name])}
-    free = {name for name, each in PRIVILEGES.items() if each.is_abstract or each.needs == _LOOKUP}
-    beyond = set(privileges(rights_from(names))) - said - free
-    abstract = [name for name in names if PRIVILEGES[name].is_abstract]
-    return [name for name in abstract if beyond.intersection(privileges(PRIVILEGES[name].gives))]
+    names, known = list(names), supported(shape)
+    said = {part.name for name in names for part in _flatten(known[name])}
+    free = {name for name, each in known.items() if each.is_abstract or each.needs == _LOOKUP}
+    beyond = set(privileges(rights_from(names, shape), shape)) - said - free
+    abstract = [name for name in names if known[name].is_abstract]
+    return [name for name in abstract if beyond.intersection(privileges(known[name].gives, shape))]
 
 
 def serialise(names: Iterable[str]) -> str:
@@ -137,4 +168,7 @@ def _supported(privilege: Privilege) -> str:
     )
 
 
-SUPPORTED_PRIVILEGES = f"<D:supported-privilege-set>{_supported(ALL)}</D:supported-privilege-set>"
+@lru_cache
+def supported_privilege_set(shape: Shape) -> str:
+    """The whole property of a resource."""
+    return f"<D:supported-privilege-set>{_supported(_TREES.get(shape, ALL))}</D:supported-privilege-set>"

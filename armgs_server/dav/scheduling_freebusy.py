@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from armgs_server.dav.caldav_data import utc_text
-from armgs_server.dav.caldav_freebusy import MAX_RANGE, Period, busy_periods, merge_periods
+from armgs_server.dav.caldav_freebusy import MAX_RANGE, Period, availabilities, busy_periods, merge_periods
 from armgs_server.dav.caldav_properties import caldav
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
@@ -97,19 +97,21 @@ async def _periods(call: Call, principal: Principal, wanted: TimeRange) -> list[
     calendars = await call.engine.store.read(lambda tx: collections.children(tx, principal.id, 0, "calendar"))
     kind = call.engine.tables.kinds["calendar"]
     periods: list[Period] = []
+    said: list[str] = []  # of when the person is there at all (RFC 7953 §5)
     for calendar in calendars:
         if calendar.data.get("transp") == "transparent":  # §9.1
             continue
         place = f"/dav/calendars/{quote(principal.address)}/{quote(calendar.name)}/"
         parent = CollectionResource(kind.shape, place, (calendar,), kind, Rights.READ)
         periods += await busy_periods(call.engine, parent, wanted)
+        said += await availabilities(call.engine, parent)
     inbox = await call.engine.store.read(
         lambda tx: collections.by_role(tx, principal.id, scheduling.INBOX, "default")
     )
     text = inbox.data.get("availability") if inbox is not None else None
-    if text:  # RFC 7953 §5
-        periods += unavailable(str(text), wanted.start, wanted.end)
-    return periods
+    if text:  # RFC 7953 §7.2.4
+        said.append(str(text))
+    return periods + unavailable(said, wanted.start, wanted.end)
 
 
 def _serialise(

@@ -7,9 +7,12 @@ several cover the same time, the one of the highest PRIORITY counts (§4).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from armgs_server.errors import Invalid
 from armgs_server.formats.contentline import scan
 from armgs_server.formats.icalendar import CalendarObject, Component, Malformed, parse
+from armgs_server.formats.icalendar_values import parse_duration
 from armgs_server.formats.recurrence import expand
 
 Period = tuple[int, int, str]  # start, end, FBTYPE or "" for open
@@ -31,13 +34,17 @@ def parse_availability(text: str) -> Component:
     return tops[0]
 
 
-def unavailable(text: str, start: int, end: int) -> list[Period]:
-    """The periods of a range in which somebody is not available; Invalid."""
-    calendar = parse_availability(text)
-    components = [part for part in calendar.components if part.name == "VAVAILABILITY"]
-    components.sort(key=_priority, reverse=True)  # the lowest first: the others are laid over it
+def unavailable(texts: Iterable[str], start: int, end: int) -> list[Period]:
+    """The periods of a range in which somebody is not available, by all that is said together; Invalid."""
+    found = [
+        (calendar, part)
+        for calendar in map(parse_availability, texts)
+        for part in calendar.components
+        if part.name == "VAVAILABILITY"
+    ]
+    found.sort(key=lambda each: _priority(each[1]), reverse=True)  # the lowest first: others are laid over it
     covered: list[Period] = []
-    for component in components:
+    for calendar, component in found:
         whole, opened = _spans(calendar, component, start, end)
         if whole[0] >= whole[1]:
             continue
@@ -65,8 +72,12 @@ def _spans(
         first, last = component.first("DTSTART"), component.first("DTEND")
         if first is not None:
             low = max(low, whole.moment(first).micros)
+        length = component.first("DURATION")  # §3.1: instead of DTEND
         if last is not None:
             high = min(high, whole.moment(last).micros)
+        elif first is not None and length is not None:
+            begin = whole.moment(first)
+            high = min(high, parse_duration(length[2]).after(begin.local, begin.zone))
         opened: list[tuple[int, int]] = []
         parts: dict[str, list[Component]] = {}
         for part in component.components:

@@ -10,7 +10,7 @@ lines that are none, components not closed, no UID or DTSTART, dates and rules t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import cached_property, lru_cache
@@ -128,6 +128,11 @@ class CalendarObject:
             zone = UTC if text[-1] in "Zz" else self.zone(tzid) if tzid else None
         found = self._moments[line[1], text] = Moment(local, zone, len(text) == 8)
         return found
+
+
+    def moments(self) -> Iterable[Moment]:
+        """All dates and times that were asked for so far; after `check` those of recurrence and extent."""
+        return self._moments.values()
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armgs_server.dav.names import dav
-from armgs_server.dav.privileges import PRIVILEGES, privileges, rights_from, unsaid
+from armgs_server.dav.features import Shape
+from armgs_server.dav.privileges import privileges, rights_from, supported, unsaid
 from armgs_server.directory.access import EVERYTHING, NOTHING, READ_ONLY, READ_WRITE, Rights
 
 
@@ -44,9 +45,31 @@ def test_an_abstract_privilege_is_not_granted_without_its_neighbour(
     assert unsaid(map(dav, names)) == [dav(name) for name in refused]
 
 
-@given(st.sets(st.sampled_from(sorted(PRIVILEGES))))
-def test_what_was_granted_can_be_granted_again(names: set[str]) -> None:
-    rights = rights_from(names)
-    shown = privileges(rights)
-    assert names <= set(shown) and unsaid(shown) == []
-    assert privileges(rights_from(shown)) == shown
+SHAPES = (Shape.FILES, Shape.CALENDAR, Shape.INBOX, Shape.OUTBOX)
+GRANTS = st.sampled_from(SHAPES).flatmap(
+    lambda shape: st.tuples(st.just(shape), st.sets(st.sampled_from(sorted(supported(shape)))))
+)
+
+
+@given(GRANTS)
+def test_what_was_granted_can_be_granted_again(grant: tuple[Shape, set[str]]) -> None:
+    shape, names = grant
+    shown = privileges(rights_from(names, shape), shape)
+    assert names <= set(shown) and unsaid(shown, shape) == []
+    assert privileges(rights_from(shown, shape), shape) == shown
+
+
+def test_what_is_special_about_calendars_inboxes_and_outboxes() -> None:
+    def special(shape: Shape) -> set[str]:
+        return {name.rpartition("}")[2] for name in supported(shape)} - {
+            name.rpartition("}")[2] for name in supported()
+        }
+
+    assert special(Shape.CALENDAR) == {"read-free-busy"} == special(Shape.EVENT)
+    deliver = {"schedule-deliver-invite", "schedule-deliver-reply", "schedule-query-freebusy"}
+    assert special(Shape.INBOX) == {"schedule-deliver", *deliver}
+    send = {"schedule-send-invite", "schedule-send-reply", "schedule-send-freebusy"}
+    assert special(Shape.OUTBOX) == {"schedule-send", *send}
+    assert "{urn:ietf:params:xml:ns:caldav}read-free-busy" in privileges(READ_ONLY, Shape.CALENDAR)
+    assert set(privileges(EVERYTHING, Shape.INBOX)) == set(supported(Shape.INBOX))
+    assert privileges(Rights.FREE_BUSY, Shape.CALENDAR) == ["{urn:ietf:params:xml:ns:caldav}read-free-busy"]

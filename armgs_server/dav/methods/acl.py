@@ -15,7 +15,7 @@ from armgs_server.dav.guard import Guard
 from armgs_server.dav.methods.delete import check_still
 from armgs_server.dav.names import dav, escape
 from armgs_server.dav.paths import parse_href
-from armgs_server.dav.privileges import PRIVILEGES, rights_from, unsaid
+from armgs_server.dav.privileges import rights_from, supported, unsaid
 from armgs_server.dav.resources import (
     CollectionResource,
     PrincipalResource,
@@ -79,16 +79,16 @@ async def _parse_acl(call: Call, root: Element) -> Mapping[int, Rights]:
         if any(ace.find(mark) is not None for mark in MARKS):
             # COMPAT: clients send back what they have read. What is protected or inherited stays as it is;
             # §8.1.1 refuses only what contradicts it, and a grant never does.
-            _check_grants(ace)
+            _check_grants(ace, call.resource.shape)
             continue
-        names = _check_grants(ace)
+        names = _check_grants(ace, call.resource.shape)
         grantee = await _parse_principal(call, ace)
         if grantee != OWNER:
-            wanted[grantee] = wanted.get(grantee, Rights(0)) | rights_from(names)
+            wanted[grantee] = wanted.get(grantee, Rights(0)) | rights_from(names, call.resource.shape)
     return wanted
 
 
-def _check_grants(ace: Element) -> list[str]:
+def _check_grants(ace: Element, shape: Shape) -> list[str]:
     """The privileges of an ACE, all of them grantable."""
     if ace.find(dav("invert")) is not None:
         raise _refusal("no-invert")
@@ -100,9 +100,9 @@ def _check_grants(ace: Element) -> list[str]:
     names = [name_of(child) for privilege in grant.findall(dav("privilege")) for child in privilege]
     if not names:
         raise DavError(400, "DAV:privilege expected.")
-    if any(name not in PRIVILEGES for name in names):
+    if any(name not in supported(shape) for name in names):
         raise _refusal("not-supported-privilege")
-    if unsaid(names):
+    if unsaid(names, shape):
         raise _refusal("no-abstract")
     return names
 
