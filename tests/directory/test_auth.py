@@ -61,7 +61,8 @@ async def test_without_tls_it_takes_the_setting(workplace: Workplace, tmp_path: 
     config = Config(directory=tmp_path, security=replace(SECURITY, allow_plaintext=True))
     open_one = await Directory.open(workplace.store, config)
     assert (await open_one.auth.login("imap", PEER, False, NAME, PASSWORD)).address == NAME
-    assert open_one.auth.mechanisms(False) == ("SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN")
+    passwords = ("SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN")
+    assert tuple(name for name in open_one.auth.mechanisms(False) if "OAUTH" not in name) == passwords
     await open_one.close()
 
 

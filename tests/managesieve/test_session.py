@@ -32,7 +32,7 @@ async def test_the_greeting_says_what_there_is(world: World) -> None:
             '"MAXREDIRECTS" "4"',
             '"VERSION" "1.0"',
             '"UNAUTHENTICATE"',
-            '"SASL" "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN"',
+            '"SASL" "SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN"',
         ]
         assert lines[7:] == ['"STARTTLS"', 'OK "localhost ManageSieve ready"']
 

@@ -55,7 +55,7 @@ async def test_features(device: Devices) -> None:
     await client.connect()
     features = find(await client.open(), "sasl2:authentication")
     names = [each.text for each in features.findall("sasl2:mechanism", NAMESPACES)]
-    assert names == ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]
+    assert names == ["SCRAM-SHA-256", "SCRAM-SHA-1", "OAUTHBEARER", "PLAIN"]
     inline = find(features, "sasl2:inline")
     assert inline.find("sm:sm", NAMESPACES) is not None
     wanted = [each.get("var") for each in inline.findall("bind2:bind/bind2:inline/bind2:feature", NAMESPACES)]
