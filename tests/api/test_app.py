@@ -135,7 +135,6 @@ async def test_what_is_malformed(api: Api) -> None:
         "/people?limit=1&limit=2",
         "/people?x=1",
         "/people?limit=%ff",
-
     ):
         assert (await api("GET", path)).status == 400, path
     assert (await api("GET", "/nothing")).status == 404
