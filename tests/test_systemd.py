@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from armgs_server.daemon import HTTP, HTTPS, POP3_PORTS, STREAM_PORTS
+from armgs_server.ports import HTTP, HTTPS, POP3_PORTS, STREAM_PORTS
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"

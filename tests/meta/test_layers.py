@@ -9,12 +9,13 @@ from tests.meta.sources import imports, modules, name_of
 
 PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal")
 # Where everything is put together; only they and the command line know every service.
-ROOTS = ("daemon", "reload", "supervisor", "worker", "worker_process")
-_BASE = ("errors", "log", "settings", "config")
+ROOTS = ("daemon", "ports", "reload", "supervisor", "worker", "worker_process")
+_BASE = ("errors", "log", "measures", "settings", "config")
 # Layer: what of our own it may import beside itself.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "log": (),
+    "measures": (),
     "formats": ("errors",),
     "settings": ("errors",),
     "attachment_process": ("formats",),
@@ -26,6 +27,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "rules": (*_BASE, "formats", "storage", "directory", "__version__"),
     "maintenance": (*_BASE, "formats", "storage", "directory"),
     "preflight": (*_BASE, "formats", "storage", "directory"),
+    "metrics": (*_BASE, "storage", "memory", "__version__"),
     "service": (*_BASE, "net", "storage", "directory"),
     "trust": (*_BASE, "formats", "net", "storage", "directory", "service"),
     **{
@@ -55,6 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "service",
             "maintenance",
             "memory",
+            "metrics",
             "preflight",
             "rules",
             "trust",
@@ -67,6 +70,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *_BASE,
         "capacity",
         "formats",
+        "measures",
+        "metrics",
         "net",
         "storage",
         "directory",
