@@ -11,8 +11,10 @@ import uuid
 from armgs_server.config import Config
 from armgs_server.dav.caldav_data import utc_text
 from armgs_server.dav.scheduling_desk import Copy, Desk
+from armgs_server.dav.scheduling_rights import may
 from armgs_server.dav.scheduling_rooms import decide, numbers
 from armgs_server.dav.scheduling_users import Users
+from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.formats import imip, itip_attendee
 from armgs_server.formats.icalendar import CalendarObject, Component
@@ -20,7 +22,8 @@ from armgs_server.formats.itip import Message, data_of, organizer, parameter, re
 from armgs_server.formats.itip import attendee as attendee_of
 from armgs_server.formats.itip import calendar_of as calendar_with
 from armgs_server.formats.itip_organizer import Invited, apply_reply
-from armgs_server.storage import accounts, clock, items, queue
+from armgs_server.storage import accounts, clock, items, queue, scheduling
+from armgs_server.storage.collections import by_role
 from armgs_server.storage.collections import get as collection
 from armgs_server.storage.queue import Destination
 from armgs_server.storage.tx import Tx
@@ -60,6 +63,8 @@ class Delivery:
         copy = await self._desk.copy(tx, principal.id, told.uid)
         if copy is not None and not self._is_from(copy.object, message.sender):
             return NOT_ALLOWED  # somebody else's meeting has the UID
+        if not await self._may(tx, principal, message, Rights.DELIVER_INVITE):
+            return NOT_ALLOWED
         usage = await accounts.usage(tx, principal.id)
         if usage.quota and usage.bytes + 3 * len(self._text(message)) > usage.quota:
             return FAILED
@@ -74,6 +79,14 @@ class Delivery:
                 return FAILED
         await self._desk.notify(tx, principal.id, self._text(message))
         return DELIVERED
+
+    async def _may(self, tx: Tx, principal: Principal, message: Message, right: Rights) -> bool:
+        """RFC 6638 §6.1; who writes from elsewhere came by mail, and was let in there."""
+        inbox = await by_role(tx, principal.id, scheduling.INBOX, "default")
+        is_ours = self._users.principal(message.sender) is not None
+        return (
+            inbox is None or not is_ours or await may(tx, inbox, self._users.numbers(message.sender), right)
+        )
 
     def _merge(self, copy: Copy | None, told: CalendarObject) -> tuple[CalendarObject, bool]:
         """A person's object with a REQUEST in it, and whether more than answers has changed."""
@@ -121,7 +134,7 @@ class Delivery:
         members = [
             itip_attendee.with_partstat(member, decision.partstat, key, who) for member in made.members
         ]
-        answered = replaced(made, members)
+        answered = itip_attendee.with_status(replaced(made, members), DELIVERED)
         if decision.partstat != "DECLINED":
             await self._keep(tx, room, copy, answered, tag=True)
         elif copy is not None:
@@ -149,6 +162,8 @@ class Delivery:
         copy = await self._desk.copy(tx, principal.id, told.uid)
         if copy is None or not self._is_from(copy.object, message.recipient):
             return NOBODY
+        if not await self._may(tx, principal, message, Rights.DELIVER_REPLY):
+            return NOT_ALLOWED
         changed = apply_reply(copy.object, told, message.sender, self._users.who)
         if changed is not None:
             # RFC 6638 §3.2.10: answers taken in leave the schedule tag as it is.

@@ -111,9 +111,11 @@ def _declined(old: CalendarObject, key: str, who: Who) -> list[Component]:
 
 
 def with_partstat(component: Component, status: str, key: str, who: Who) -> Component:
-    """A member in which somebody has answered."""
+    """A member in which somebody has answered, so that no answer is awaited any more (RFC 5545 §3.2.17)."""
     lines = [
-        with_parameter(line, "PARTSTAT", status) if line[0] == "ATTENDEE" and who(line[2]) == key else line
+        with_parameter(with_parameter(line, "PARTSTAT", status), "RSVP", None)
+        if line[0] == "ATTENDEE" and who(line[2]) == key
+        else line
         for line in component.properties
     ]
     return Component(component.name, component.begin, lines, component.components)

@@ -219,7 +219,7 @@ def _reset(member: Component, organizer: str, who: Who) -> Component:
     lines: list[ContentLine] = []
     for line in member.properties:
         if line[0] == "ATTENDEE" and is_server(line) and who(line[2]) != organizer:
-            line = with_parameter(line, "PARTSTAT", "NEEDS-ACTION")
+            line = with_parameter(with_parameter(line, "PARTSTAT", "NEEDS-ACTION"), "RSVP", "TRUE")
         lines.append(line)
     return Component(member.name, member.begin, lines, member.components)
 
@@ -269,6 +269,8 @@ def _answered(
     if line is None:
         return None  # not invited to this one
     made = with_parameter(line, "PARTSTAT", parameter(said, "PARTSTAT") or "NEEDS-ACTION")
+    if parameter(made, "PARTSTAT") != "NEEDS-ACTION":
+        made = with_parameter(made, "RSVP", None)  # RFC 5545 §3.2.17: no answer is awaited any more
     for name in ("DELEGATED-TO", "DELEGATED-FROM"):
         if parameter(said, name):
             made = with_parameter(made, name, parameter(said, name))
