@@ -20,7 +20,7 @@ import uvloop
 from armgs_server import api, dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server import config as configuration
 from armgs_server.capacity import worker_count
-from armgs_server.config import COMPONENT_PORT, LMTP_PORT, Config
+from armgs_server.config import Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Unusable
 from armgs_server.maintenance import Maintenance, jobs
@@ -33,6 +33,7 @@ from armgs_server.net.sockets import bind_all, by_port, check_free, raise_descri
 from armgs_server.net.stream import Listener
 from armgs_server.net.systemd import Notifier, listen_sockets
 from armgs_server.net.tls import open_contexts
+from armgs_server.ports import HTTP, HTTPS, STREAM_PORTS, optional_ports
 from armgs_server.reload import check, take_over
 from armgs_server.service import Core, Service
 from armgs_server.storage import Store
@@ -44,11 +45,6 @@ from armgs_server.supervisor import PidFile, Supervisor
 
 _log = log.get("daemon")
 
-HTTP, HTTPS = 80, 443
-STREAM_PORTS = (25, 465, 587, 143, 993, 4190, 5222, 5223)
-POP3_PORTS = (110, 995)  # where POP3 is on
-LDAP_PORTS = (389, 636)  # where LDAP is on
-SERVER_PORTS = (5269, 5270)  # other XMPP servers, where the federation is on
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
 _OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
 # The store's writer thread and the loop share the interpreter: a long wait for it is a long answer, but
@@ -98,7 +94,7 @@ def run_loop(main: Coroutine[Any, Any, None]) -> int:
 async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None) -> None:
     """Several workers: systemd's sockets are shared by all; our own are bound once for each of them."""
     given = listen_sockets()
-    ports = _optional_ports(config) if given else [*STREAM_PORTS, HTTP, HTTPS, *_optional_ports(config)]
+    ports = optional_ports(config) if given else [*STREAM_PORTS, HTTP, HTTPS, *optional_ports(config)]
     missing = [port for port in ports if port not in by_port(given, config)]
     check_free(config, missing)
 
@@ -107,16 +103,6 @@ async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None
         return [*given, *(("", sock) for each in every.values() for sock in each)]
 
     await Supervisor(config, config_path, sockets, Notifier(), on_ready).run()
-
-
-def _optional_ports(config: Config) -> list[int]:
-    """The ports that are listened on only where the configuration says so."""
-    federation = config.federation
-    ports = [*POP3_PORTS] if config.pop3.enabled else []
-    ports += LDAP_PORTS if config.ldap.enabled else ()
-    ports += SERVER_PORTS if federation.enabled else ()
-    ports += [LMTP_PORT] if config.smtp.lmtp_hosts else []
-    return [*ports, COMPONENT_PORT] if federation.components else ports
 
 
 async def serve(
@@ -217,7 +203,7 @@ class Daemon:
         ]
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = by_port(sockets, config) if sockets else bind_all(config, [*listeners, HTTP, HTTPS])
-        for port in _optional_ports(config):  # systemd's unit need not name them
+        for port in optional_ports(config):  # systemd's unit need not name them
             if port not in self._sockets and port in listeners:
                 self._sockets |= bind_all(config, [port])
         for service in services:

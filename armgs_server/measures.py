@@ -2,7 +2,7 @@
 """What a process counts of its own work: plain numbers, read when somebody asks (metrics/).
 
 Like loggers they are the process's: whoever counts names what it counts and keeps the object. An operation
-costs two looks at the clock, a search among the BOUNDS and an addition; nothing is locked, since everything is
+costs two looks at the clock, a search among the BOUNDS and an addition; nothing is locked, since all is
 counted on the loop.
 """
 
@@ -24,7 +24,7 @@ clock = perf_counter
 
 
 class Timing:
-    """How long operations of one kind took: how many by bucket (the last is beyond all bounds), and the sum."""
+    """How long operations of one kind took: counts by bucket (the last is beyond all bounds), and the sum."""
 
     __slots__ = ("counts", "total")
 

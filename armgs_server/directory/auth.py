@@ -21,12 +21,12 @@ import time
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
-from armgs_server import log
+from armgs_server import log, measures
 from armgs_server.directory import credentials, people
 from armgs_server.directory.attempts import Attempts
 from armgs_server.directory.exchange import Exchange
 from armgs_server.directory.logins import Logins
-from armgs_server.directory.model import TOPIC_KICK, Disabled, Principal
+from armgs_server.directory.model import HOSTS, TOPIC_KICK, Disabled, Principal
 from armgs_server.directory.oauth import OAuth
 from armgs_server.directory.passwords import APP, ARGON2, Passwords, load_secret
 from armgs_server.directory.remembered import Remembered
@@ -44,7 +44,6 @@ CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
 BEARER: Final = ("OAUTHBEARER", "XOAUTH2")  # in XMPP nobody has ever used the latter
 SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
-HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
 WRONG: Final = "the name or the password is wrong"
 
 _log = log.get("login")
@@ -195,6 +194,7 @@ class Auth:
     ) -> None:
         """Counts and logs a failed attempt."""
         self.attempts.failed(account_key(person, username), peer)
+        measures.count("logins", service, "refused").value += 1
         if person is not None:
             self.logins.note(person.id, service, mechanism, peer, admitted=False)
         _log.warning(
@@ -211,8 +211,10 @@ class Auth:
         self.logins.note(person.id, service, mechanism, peer, admitted=not person.disabled)
         if person.disabled:
             _log.warning("log-in to a disabled account", **fields)
+            measures.count("logins", service, "disabled").value += 1
             raise Disabled()
         _log.info("log-in", **fields, tls=int(is_tls))
+        measures.count("logins", service, "ok").value += 1
         return person
 
     # Checking
@@ -222,6 +224,7 @@ class Auth:
             self.attempts.check(account, peer)
         except Throttled:
             _log.warning("log-in throttled", service=service, peer=peer)
+            measures.count("logins", service, "throttled").value += 1
             raise
 
     async def _is_password(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING, TypeAlias
 
+from armgs_server import measures
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, uid_required
 
@@ -30,6 +31,8 @@ class Ok:
     text: str
     code: str = ""
 
+
+_operations = measures.operations("imap")
 
 Handler: TypeAlias = "Callable[[Session, Cursor], Awaitable[Ok | None]]"
 
@@ -56,3 +59,12 @@ class Spec:
             raise bad(f"{name} is not allowed now")
         if self.by_number and "UIDONLY" in enabled:
             raise uid_required()
+
+    async def run(self, name: str, session: Session, cursor: Cursor) -> Ok | None:
+        """Answers, and counts for how long; a client that idles is waited for, which is no work."""
+        begin = measures.clock()
+        try:
+            return await self.handle(session, cursor)
+        finally:
+            if name != "IDLE":
+                _operations.done(name, begin)

@@ -158,7 +158,8 @@ class Session:
             if await self.reach.has_lost_selected():
                 self.bye("the selected mailbox is not yours to read any more")
                 return
-            answer = await spec.handle(self, Cursor(command.parts, command.position, utf8=self.utf8))
+            cursor = Cursor(command.parts, command.position, utf8=self.utf8)
+            answer = await spec.run(command.name, self, cursor)
         except (ImapError, DomainError) as error:
             self._refuse_message()
             _log.debug("refused", command=command.name, error=error.text, connection=self.stream.id)
@@ -217,6 +218,7 @@ class Session:
         self.principal = principal
         self.state = State.AUTHENTICATED
         self.service.logged_in(self)
+        self.stream.account = principal.address
         self.stream.trace("=", f"authenticated {principal.address}")
         return Ok("logged in", f"CAPABILITY {self.capabilities()}")
 

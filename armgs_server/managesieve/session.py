@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from armgs_server import __version__, log
+from armgs_server import __version__, log, measures
 from armgs_server.directory import Principal
 from armgs_server.directory.exchange import Exchange
 from armgs_server.errors import DomainError, Temporary
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EVENTS_IN_A_ROW = 50
 
 _log = log.get("managesieve")
+_operations = measures.operations("sieve")
 
 
 class Session:
@@ -71,6 +72,7 @@ class Session:
     def enter(self, person: Principal) -> None:
         """Logged in."""
         self.principal = person
+        self.stream.account = person.address
         self.stream.trace("=", f"authenticated {person.address}")
 
     def leave(self) -> None:
@@ -154,7 +156,11 @@ class Session:
             raise No("not now")
         if not spec.least <= len(arguments) <= spec.most:
             raise No(f"{name} has {spec.least} to {spec.most} arguments")
-        await spec.handle(self, arguments)
+        begin = measures.clock()
+        try:
+            await spec.handle(self, arguments)
+        finally:
+            _operations.done(name, begin)
 
     def _fail(self, error: No) -> None:
         login.cancel(self)

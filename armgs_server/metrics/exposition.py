@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -23,7 +23,7 @@ _COUNTS: dict[str, tuple[bool, tuple[str, ...], str]] = {
     "refused": (True, ("listener",), "Connections for which there was no room"),
     "logins": (True, ("service", "outcome"), "Log-ins by outcome: ok, refused, throttled, disabled"),
     "bus_messages": (True, (), "Messages published on the bus"),
-    "http_responses": (True, ("service", "class"), "HTTP responses by the first digit of their status"),
+    "http_failures": (True, (), "HTTP requests that ended in an error of the server itself"),
 }
 _LATEST: dict[str, str] = {
     "queue_messages": "Recipients to whom mail is on its way",
@@ -109,8 +109,3 @@ def expose(snapshot: Snapshot) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(snapshot))
     return generate_latest(registry)
-
-
-def names(lines: Iterable[str]) -> set[str]:
-    """The metrics of such a page."""
-    return {line.partition("{")[0].partition(" ")[0] for line in lines if line and not line.startswith("#")}

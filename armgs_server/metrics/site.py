@@ -19,7 +19,6 @@ from pathlib import Path
 from armgs_server import log
 from armgs_server.config import Config, MetricsSettings
 from armgs_server.errors import Invalid
-from armgs_server.metrics import exposition
 from armgs_server.metrics.inquiry import Asker
 from armgs_server.metrics.snapshot import from_json, total
 
@@ -78,6 +77,8 @@ class Site:
             writer.close()
 
     async def _figures(self) -> tuple[str, bytes]:
+        from armgs_server.metrics import exposition  # 4 MB that workers beside a supervisor never need
+
         told = await self._ask("figures")
         return exposition.CONTENT_TYPE, exposition.expose(total(map(from_json, told)))
 

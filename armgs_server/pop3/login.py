@@ -153,6 +153,7 @@ async def _enter(session: Session, person: Principal) -> None:
     limit = session.settings.messages
     session.maildrop = await Maildrop.open(session.core.store, person.id, limit, session.lose)
     session.principal = person
+    session.stream.account = person.address
     session.stream.trace("=", f"authenticated {person.address}")
     session.write(ok(f"maildrop has {len(session.maildrop)} messages"))
 

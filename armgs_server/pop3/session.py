@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from armgs_server import log
+from armgs_server import log, measures
 from armgs_server.directory import Principal
 from armgs_server.directory.exchange import Exchange, Success
 from armgs_server.errors import DomainError, Temporary
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EVENTS_IN_A_ROW = 50
 
 _log = log.get("pop3")
+_operations = measures.operations("pop3")
 
 
 class Session:
@@ -128,7 +129,11 @@ class Session:
             raise Pop3Error("not now")
         if keyword != "PASS":  # RFC 1939 §7: PASS comes right behind USER
             self.username = ""
-        await spec.handle(self, argument)
+        begin = measures.clock()
+        try:
+            await spec.handle(self, argument)
+        finally:
+            _operations.done(keyword, begin)
 
     def _fail(self, error: Pop3Error) -> None:
         login.cancel(self)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from armgs_server import measures
 from armgs_server.errors import Invalid
 from armgs_server.smtp import (
     grammar,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 Handler: TypeAlias = "Callable[[Session, str], Awaitable[None]]"
 
 
+_operations = measures.operations("smtp")
+
+
 @dataclass(frozen=True, slots=True)
 class Specification:
     """A command: who handles it, and whether EHLO or HELO must have come before (RFC 5321 §4.1.4)."""
@@ -51,7 +55,11 @@ async def handle(session: Session, verb: str, argument: str) -> None:
     if specification.needs_greeting and not session.helo:
         session.fail(replies.NEED_GREETING_503)
         return
-    await specification.handler(session, argument)
+    begin = measures.clock()
+    try:
+        await specification.handler(session, argument)
+    finally:
+        _operations.done(verb, begin)
 
 
 async def handle_ehlo(session: Session, argument: str) -> None:

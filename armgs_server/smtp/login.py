@@ -113,6 +113,7 @@ async def _take(session: Session, answer: Answer) -> None:
 def _succeed(session: Session, success: Success) -> None:
     cancel(session)
     session.principal = success.principal
+    session.stream.account = success.principal.address
     session.send(replies.AUTHENTICATED_235)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from armgs_server import log
+from armgs_server import log, measures
 from armgs_server.directory.exchange import Exchange, Success
 from armgs_server.directory.model import Principal
 from armgs_server.errors import (
@@ -45,6 +45,7 @@ from armgs_server.smtp.replies import Reply, reply
 from armgs_server.smtp.transaction import Transaction
 
 _log = log.get("smtp")
+_operations = measures.operations("smtp")
 
 # Pipelined commands handled before other connections have their turn.
 EVENTS_IN_A_ROW = 50
@@ -196,7 +197,9 @@ class Session:
                 case Text(data):
                     await text.handle_text(self, data)
                 case EndOfText():
+                    begin = measures.clock()
                     await text.handle_end(self)
+                    _operations.done("message", begin)
                     self._deadline = 0.0
                 case Response(data):
                     await login.handle_response(self, data)

@@ -18,6 +18,7 @@ import logging
 from pathlib import Path
 from typing import TypeVar
 
+from armgs_server import measures
 from armgs_server.errors import DomainError, Unusable
 from armgs_server.storage import clock, migrations
 from armgs_server.storage.blob_files import BlobEngine, Files, Spool
@@ -40,6 +41,7 @@ HINT_LIFETIME = clock.MINUTE
 CLOCK_INTERVAL = 10.0
 
 _log = logging.getLogger(__name__)
+_operations = measures.operations("store")
 
 
 class Store:
@@ -123,7 +125,11 @@ class Store:
     async def write(self, work: Work[T]) -> T:
         """Runs `work(tx)`; durable when it returns. See Engine.write for errors."""
         if not self._visiting:
-            return await self._engine.write(work)
+            begin = measures.clock()
+            try:
+                return await self._engine.write(work)
+            finally:
+                _operations.done("write", begin)
 
         async def leaving_hints(tx: Tx) -> T:
             result = await work(tx)

@@ -12,9 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from armgs_server import measures
+
 Callback: TypeAlias = Callable[[bytes], None]
 
 _log = logging.getLogger(__name__)
+_messages = measures.count("bus_messages")
 
 
 class Bus(Protocol):
@@ -55,6 +58,7 @@ class LocalBus:
 
     def publish(self, topic: str, data: bytes) -> None:
         """See Bus.publish. A subscriber that fails does not keep the others from hearing."""
+        _messages.value += 1
         callbacks = self._topics.get(topic)
         if callbacks is None:
             return

@@ -185,7 +185,7 @@ async def scan(
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many recipients wait in all, how many of them are held, since when the oldest of the others does."""
+    """Recipients that wait in all, those of them that are held, since when the oldest of the others does."""
 
     count: int
     held: int

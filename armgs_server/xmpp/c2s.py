@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+from armgs_server import measures
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security
 from armgs_server.xmpp import iq_routing, lifecycle, presence, router
@@ -32,6 +33,7 @@ from armgs_server.xmpp.xeps import xep_0352_csi as csi
 # Seconds of silence after which a stream's parser is dropped; at first sooner: many log in together, and
 # what they all have for a while leaves room behind between what they keep.
 _REST_AFTER = 5.0
+_operations = measures.operations("xmpp")
 _FIRST_REST_AFTER = 1.0
 _PROBE_TIMEOUT = 60.0  # to answer when asked for a sign of life
 _PROBED = 2  # silences after which that is asked
@@ -170,7 +172,9 @@ class ClientStream:
 
     async def _route(self, session: Session, messages: list[Stanza]) -> None:
         genuine = [message for message in messages if self._stamp(session, message)]
+        begin = measures.clock()
         await router.messages(self._server, session, genuine)
+        _operations.done("message", begin)
         if session.sm is not None:
             session.sm.count_handled(len(genuine))
         if len(genuine) < len(messages):
@@ -186,6 +190,8 @@ class ClientStream:
             case Stanza():
                 if self._session is None:
                     self._session = await self._negotiation.handle(event)
+                    if self._session is not None:
+                        self._stream.name_account(self._session.account.bare)
                 elif event.is_stanza:
                     await self._handle_stanza(self._session, event)
                 else:
@@ -226,12 +232,14 @@ class ClientStream:
     async def _handle_stanza(self, session: Session, stanza: Stanza) -> None:
         if not self._stamp(session, stanza):
             raise StreamError("invalid-from")
+        begin = measures.clock()
         if stanza.name == "message":
             await router.messages(self._server, session, [stanza])
         elif stanza.name == "presence":
             await presence.handle(self._server, session, stanza)
         else:
             await iq_routing.route(self._server, session, stanza)
+        _operations.done(stanza.name, begin)
         if session.sm is not None:
             session.sm.count_handled()
 

@@ -38,6 +38,9 @@ class Transport(Interface):
     def buffered(self) -> int:
         """Bytes written that the client has not taken yet."""
 
+    def name_account(self, address: str) -> None:
+        """Who has logged in, for whoever asks who is connected."""
+
     def channel_binding(self, kind: str) -> bytes | None: ...
 
     def conceal(self, on: bool) -> None:
@@ -104,6 +107,9 @@ class OverStream:
     @property
     def buffered(self) -> int:
         return self._stream.buffered
+
+    def name_account(self, address: str) -> None:
+        self._stream.account = address
 
 
 class TcpTransport(OverStream):

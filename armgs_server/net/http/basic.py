@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Basic authentication (RFC 7617): what a request says, and how it is asked for."""
+"""Basic (RFC 7617) and Bearer (RFC 6750) authentication: what a request says, and how it is asked for."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def parse_basic(header: str | None) -> tuple[str, str] | None:
         return None
     username, colon, password = decoded.partition(":")
     return (username, password) if colon and username else None
+
+
+def parse_bearer(header: str | None) -> str | None:
+    """The token of RFC 6750 §2.1; None where there is none."""
+    scheme, _, token = (header or "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and len(token) <= MAX_CREDENTIALS else None
+
+
+def bearer_challenge(error: str, scope: str) -> tuple[str, str]:
+    """RFC 6750 §3."""
+    return "WWW-Authenticate", f'Bearer realm="armgs_server", error="{error}", scope="{scope}"'

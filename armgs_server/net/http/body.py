@@ -25,6 +25,9 @@ class BodySource(Protocol):
     def body_taken(self) -> None:
         """Bytes were taken: there may be room to read on."""
 
+    def inform(self, head: bytes) -> None:
+        """An interim answer for the client, ready to send."""
+
 
 class Body:
     """Bounded by its source, which stops reading while `buffered` is above the limit."""
@@ -85,6 +88,10 @@ class Body:
         self.buffered = 0
 
     # The handler's side.
+
+    def inform(self, head: bytes) -> None:
+        """RFC 9110 §15.2: an interim answer while the body is still coming."""
+        self._source.inform(head)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:

@@ -7,7 +7,7 @@ A task runs while there are requests to answer and none while the connection is 
 import asyncio
 from typing import cast
 
-from armgs_server import log
+from armgs_server import log, measures
 from armgs_server.net.deadlines import NEVER
 from armgs_server.net.http import answer
 from armgs_server.net.http.body import Body, BodyTimeout, ClientGone
@@ -20,6 +20,8 @@ from armgs_server.net.http.writer import ResponseWriter
 from armgs_server.net.outlet import Outlet
 
 _log = log.get("http")
+_dav, _http = measures.operations("dav"), measures.operations("http")
+_failures = measures.count("http_failures")
 
 
 class HttpConnection(asyncio.Protocol):
@@ -163,6 +165,9 @@ class HttpConnection(asyncio.Protocol):
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # RFC 9110 §10.1.1
         self._wait_until(self._shell.settings.body_timeout)
 
+    def inform(self, head: bytes) -> None:
+        self._writer.write(head)
+
     def body_taken(self) -> None:
         self._expecting = False
         self._intake.resume()
@@ -250,6 +255,7 @@ class HttpConnection(asyncio.Protocol):
         return (request.content_length or 0) > self._shell.settings.discard_size
 
     async def _handle(self, request: Request) -> Response:
+        begin = measures.clock()
         try:
             return await self._shell.handler(request)
         except ClientGone:
@@ -259,7 +265,10 @@ class HttpConnection(asyncio.Protocol):
             if response is None:
                 _log.exception("request failed", method=request.method, path=request.path, peer=self.peer)
                 response = answer.plain(500)
+                _failures.value += 1
             return response
+        finally:
+            (_dav if request.path.startswith("/dav/") else _http).done(request.method, begin)
 
     # Ending.
 

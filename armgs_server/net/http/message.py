@@ -13,6 +13,8 @@ from armgs_server.net.http.upgrade import Serve
 _UNUSUAL = re.compile(r"%|//|/\.\.?(?:/|$)|[^\x21-\x7e]")  # a path without these is already normalised
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
+INTERIM = {104: "Upload Resumption Supported"}  # draft-ietf-httpbis-resumable-upload §5
+
 Handler = Callable[["Request"], Awaitable["Response"]]
 ResponseBody = bytes | Sequence[bytes] | AsyncIterator[bytes]
 
@@ -80,6 +82,12 @@ class Request:
                 raise TooLarge(f"the body is larger than {limit} bytes")
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def inform(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """An interim answer (RFC 9110 §15.2), while the body comes and where the client's version has any."""
+        if self._body is not None and self.version == "1.1":
+            fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+            self._body.inform(f"HTTP/1.1 {status} {INTERIM[status]}\r\n{fields}\r\n".encode("latin-1"))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives; the client is slowed down to the pace of the reader."""

@@ -177,6 +177,9 @@ class BoshSession:
             self._is_flushing = True
             self._loop.call_soon(self._flush)
 
+    def name_account(self, address: str) -> None:
+        """Nobody's: requests come and go, none of them is the session's connection."""
+
     @property
     def is_slow(self) -> bool:
         return self.buffered > self._limits.write_buffer
