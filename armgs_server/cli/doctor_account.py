@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from armgs_server.cli.workplace import Workplace
 from armgs_server.directory import Principal
-from armgs_server.directory.auth import HOSTS
+from armgs_server.directory.model import HOSTS
 from armgs_server.errors import AlreadyExists
 from armgs_server.storage import clock
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP side of the engine: who asks, which resource, which method, and errors as answers.
 
-Basic authentication on every request (RFC 7617), checked by the directory, which remembers good ones. Who
-is not logged in gets 401 whatever the path: nothing is told about what exists.
+Basic authentication on every request (RFC 7617), checked by the directory, which remembers good ones, or a
+token (RFC 6750). Who is not logged in gets 401 whatever the path: nothing is told about what exists.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from armgs_server import log
+from armgs_server.dav import bearer
 from armgs_server.dav.call import Call
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import DavError, describe, from_domain
@@ -18,7 +19,7 @@ from armgs_server.dav.resources import Resource
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Denied, DomainError
 from armgs_server.net.http import Request, Response
-from armgs_server.net.http.basic import CHALLENGE, parse_basic
+from armgs_server.net.http.basic import CHALLENGE, parse_basic, parse_bearer
 
 # What somebody uses who asks below these (directory.logins.ALL_PARTS).
 _PARTS = {"calendars": "calendar", "addressbooks": "contacts", "files": "files"}
@@ -51,6 +52,9 @@ class App:
             return _refuse(refusal)
 
     async def _authenticate(self, request: Request) -> Principal:
+        token = parse_bearer(request.header("authorization"))
+        if token is not None:
+            return await bearer.authenticate(self.engine.directory.auth.oauth, request, token)
         credentials = parse_basic(request.header("authorization"))
         if credentials is None:
             raise DavError(401, headers=(CHALLENGE,))

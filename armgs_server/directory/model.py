@@ -27,6 +27,7 @@ TOPIC_KICK: Final = "kick"
 TOPIC_KICK_DEVICE: Final = "kick-device"  # "PRINCIPAL DEVICE"
 
 COLUMNS: Final = "id, kind, address, name, department, unit, post, head, disabled, data"
+HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
 NAME_LIMIT: Final = 500  # characters of a name or a post
 DATA_LIMIT: Final = 64 * 1024  # bytes of a principal's JSON
 

@@ -20,7 +20,7 @@ from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.config.oauth import OAuthSettings
 from armgs_server.directory import devices, scopes
-from armgs_server.directory.model import TOPIC_KICK, Principal
+from armgs_server.directory.model import HOSTS, TOPIC_KICK, Principal
 from armgs_server.directory.oauth_clients import Client, Clients
 from armgs_server.directory.oauth_model import (
     Bearing,
@@ -31,6 +31,7 @@ from armgs_server.directory.oauth_model import (
     device_mark,
     is_verifier,
 )
+from armgs_server.directory.remembered import Remembered
 from armgs_server.storage import clock
 from armgs_server.storage import oauth as rows
 from armgs_server.storage.oauth import Grant, Kind, Token
@@ -57,6 +58,9 @@ class OAuth:
         self._store = directory.store
         self.config: Config = directory.config
         self.is_permitted = auth.is_permitted
+        self._admit = auth.admit
+        security = directory.config.security
+        self._seen: Remembered[int] = Remembered(security.verified_passwords, security.verified_time)
         self.clients = Clients(auth, directory.store, directory.config.oauth)
 
     @property
@@ -203,6 +207,17 @@ class OAuth:
             return "insufficient_scope"
         await self._note_use(found, now)
         return Bearing(person, found.grant_id)
+
+    async def login(self, text: str, scope: str, peer: str, is_tls: bool) -> Principal | Refusal:
+        """bearer() for HTTP, where each request carries the token: the log has one line for many. Denied."""
+        found = await self.bearer(text, scope) if self.is_permitted(is_tls) else "invalid_token"
+        if not isinstance(found, Bearing):
+            return found
+        key = (found.person.id, rows.hash_of(text))
+        if HOSTS in found.person.data or key not in self._seen:
+            self._admit("dav", "Bearer", peer, is_tls, found.person)
+            self._seen.add(*key)
+        return found.person
 
     async def inspect(self, text: str) -> tuple[Token, Grant, Principal] | None:
         """What a good access or refresh token stands for (RFC 7662); None for any other."""
