@@ -18,6 +18,7 @@ from armgs_server.directory.finder import Finder
 from armgs_server.directory.invitations import Invitations
 from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal, check_address
 from armgs_server.directory.people import Change
+from armgs_server.directory.statuses import Statuses
 from armgs_server.storage import Store
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.tx import Tx, Work
@@ -34,6 +35,7 @@ class Directory(Finder):
         super().__init__(store, config)
         self.access = Access(store, self.groups_of, config.security.directory_cache)
         self.auth = Auth(self)
+        self.statuses = Statuses()
         self.invitations = Invitations(self)
         if isinstance(store.bus, RemoteBus):
             store.bus.on_gap(self._on_gap)

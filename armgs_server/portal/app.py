@@ -16,6 +16,8 @@ from armgs_server.portal.mounting import Mounting
 from armgs_server.portal.oauth import OAuthEndpoints
 from armgs_server.portal.oauth_consent import Consents
 from armgs_server.portal.own import Own
+from armgs_server.portal.people import People
+from armgs_server.portal.rooms import Rooms
 from armgs_server.portal.safety import Safety
 from armgs_server.portal.second_factor import SecondFactorPages
 from armgs_server.portal.sharelinks import DESK, ShareLinks
@@ -42,6 +44,8 @@ class Portal:
         self._safety = Safety(config, self._pages)
         self.sign_in = SignIn(core, self._pages)
         self._own = Own(core, self.sign_in)
+        self._people = People(core, self.sign_in)
+        self._rooms = Rooms(core, self.sign_in)
         self._second_factor = SecondFactorPages(core, self._pages, self.sign_in)
         self._oauth = OAuthEndpoints(core)
         self._consents = Consents(core, self._pages, self.sign_in)
@@ -72,6 +76,8 @@ class Portal:
             ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
             *self.sign_in.routes,
             *self._own.routes,
+            *self._people.routes,
+            *self._rooms.routes,
             *self._second_factor.routes,
             *self._oauth.routes,
             *self._consents.routes,

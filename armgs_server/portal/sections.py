@@ -6,6 +6,8 @@ from typing import Final
 SECTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("/", "connect_title"),
     ("/me", "own_title"),
+    ("/people", "people_title"),
+    ("/rooms", "rooms_title"),
 )
 # What is one's own, below /me.
 OWN: Final[tuple[tuple[str, str], ...]] = (

@@ -4,7 +4,7 @@
 Those of the start page, of invitations and links are here; the others are in modules of their own.
 """
 
-from armgs_server.portal import texts_mounting, texts_oauth, texts_own, texts_signin
+from armgs_server.portal import texts_mounting, texts_oauth, texts_own, texts_people, texts_signin
 
 TEXTS: dict[str, dict[str, str]] = {
     "ru": {
@@ -249,6 +249,12 @@ TEXTS: dict[str, dict[str, str]] = {
     },
 }
 
-for _texts in (texts_signin.TEXTS, texts_mounting.TEXTS, texts_own.TEXTS, texts_oauth.TEXTS):
+for _texts in (
+    texts_signin.TEXTS,
+    texts_mounting.TEXTS,
+    texts_own.TEXTS,
+    texts_people.TEXTS,
+    texts_oauth.TEXTS,
+):
     for _language, _named in _texts.items():
         TEXTS[_language].update(_named)

@@ -13,7 +13,7 @@ from armgs_server.net.stream import Listener, Security, Stream
 from armgs_server.service import Core
 from armgs_server.storage import push
 from armgs_server.storage.bus import RemoteBus
-from armgs_server.xmpp import lifecycle, websocket, xeps
+from armgs_server.xmpp import lifecycle, shown, websocket, xeps
 from armgs_server.xmpp.absent import Absent
 from armgs_server.xmpp.archive_upkeep import ArchiveUpkeep
 from armgs_server.xmpp.c2s import ClientStream
@@ -61,6 +61,7 @@ class XmppService:
         self.server.runs = Runs()
         self.server.end_sessions = partial(lifecycle.end_sessions, self.server)
         self.server.give_up = partial(lifecycle.give_up, self.server)
+        core.directory.statuses.teller = partial(shown.status, self.server)
         self.server.keeper = Keeper(core.store)
         self.server.archive_preferences = Remembered(
             core.store, xep_0441_preferences.TOPIC, xep_0441_preferences.load
