@@ -14,16 +14,16 @@ import uuid
 from typing import Final
 from urllib.parse import quote
 
-from armgs_server.directory import lookup
+from armgs_server.directory import lookup, unit_books
 from armgs_server.directory.model import Principal
 from armgs_server.formats import vcard
-from armgs_server.storage import cards, collections, items
+from armgs_server.storage import collections
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
 NAME: Final = "directory"
-CONTENT_TYPE: Final = "text/vcard;charset=utf-8"
+NO_LIMIT: Final = 1 << 31
 KINDS: Final = ("person", "room", "equipment")
 LINE_LIMIT: Final = 75  # octets without the line break, RFC 2426 §2.6
 
@@ -44,15 +44,15 @@ async def put(tx: Tx, principal: Principal) -> None:
     aliases = await lookup.aliases(tx, principal.id)
     text = card(principal, department.name, unit.name if unit else "", aliases)
     ref = BlobRef(hashlib.sha256(text).digest(), len(text), text)
-    book = await book_of(tx, principal.department)
-    item = await items.by_name(tx, book.owner, book.id, card_name(principal))
-    if item is not None and item.blob == ref.hash:
-        return
-    if item is None:
-        item = await items.add(tx, book, ref, name=card_name(principal), content_type=CONTENT_TYPE)
-    else:
-        item = await items.replace(tx, item, ref, CONTENT_TYPE)
-    await cards.put(tx, item, vcard.check(text))
+    name, made = card_name(principal), vcard.check(text)
+    await unit_books.put_in(tx, await book_of(tx, principal.department), name, ref, made)
+    await unit_books.follow(tx, principal, name, ref, made)
+
+
+async def put_heads(tx: Tx, department: int) -> None:
+    """Brings the cards of those who lead in step with the tree of units, which has changed."""
+    for head in await lookup.heads(tx, department, NO_LIMIT):
+        await put(tx, head)
 
 
 async def remove(tx: Tx, principal: Principal) -> None:
@@ -60,9 +60,8 @@ async def remove(tx: Tx, principal: Principal) -> None:
     if principal.kind not in KINDS:
         return
     book = await book_of(tx, principal.department)
-    item = await items.by_name(tx, book.owner, book.id, card_name(principal))
-    if item is not None:
-        await items.remove(tx, book, [item.uid])
+    await unit_books.take_from(tx, book, card_name(principal))
+    await unit_books.forget(tx, principal, card_name(principal))
 
 
 async def book_of(tx: Tx, department: int) -> Collection:
@@ -125,6 +124,9 @@ def _escape(text: str) -> str:
 
 def _fold(line: str) -> bytes:
     """The line with CRLF, folded at 75 octets between characters (RFC 2426 §2.6)."""
+    whole = line.encode()
+    if len(whole) <= LINE_LIMIT:
+        return whole + b"\r\n"
     parts: list[bytes] = []
     part = b""
     for character in line:

@@ -13,6 +13,7 @@ from armgs_server.storage import (
     derived,
     invitations,
     keeping,
+    partial_uploads,
     pubsub,
     queue,
     training,
@@ -29,6 +30,18 @@ MAILBOXES = (
     ("trash", "Trash"),
     ("junk", "Junk"),
     ("archive", "Archive"),
+)
+# Kind, name, role and subscription of what a person begins with.
+_PERSONAL = (
+    *(("mail", name, role, 1) for role, name in MAILBOXES),
+    ("calendar", "default", "default", 0),
+    ("tasks", "tasks", "default", 0),
+    ("addressbook", "contacts", "default", 0),
+    ("files", "", "root", 0),
+    ("roster", "", "", 0),
+    ("chat", "", "", 0),
+    ("schedule-inbox", "inbox", "default", 0),
+    ("schedule-outbox", "outbox", "default", 0),
 )
 # What an account has beside its collections and its queue.
 _TABLES = (
@@ -84,15 +97,7 @@ async def provide(tx: Tx, owner: int) -> None:
 async def provision(tx: Tx, owner: int, quota: int = 0) -> None:
     """The account of a person: mailboxes, calendar, tasks, contacts, files, roster, chat."""
     await create(tx, owner, quota)
-    for role, name in MAILBOXES:
-        await collections.create(tx, owner, "mail", name, role=role, subscribed=1)
-    await collections.create(tx, owner, "calendar", "default", role="default")
-    await collections.create(tx, owner, "tasks", "tasks", role="default")
-    await collections.create(tx, owner, "addressbook", "contacts", role="default")
-    await collections.create(tx, owner, "files", "", role="root")
-    await collections.create(tx, owner, "roster", "")
-    await collections.create(tx, owner, "chat", "")
-    await _provision_scheduling(tx, owner)
+    await collections.create_first(tx, owner, _PERSONAL)
 
 
 async def provision_calendar(tx: Tx, owner: int) -> None:
@@ -160,6 +165,7 @@ async def delete(tx: Tx, owner: int) -> None:
     await queue.remove_of(tx, owner)
     await invitations.remove_of(tx, owner)
     await training.remove_of(tx, owner)
+    await partial_uploads.remove_of(tx, owner)
     await attachments.remove_of(tx, owner)
     for collection in await collections.roots(tx, owner):
         await trees.delete(tx, collection)

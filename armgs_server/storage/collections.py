@@ -140,6 +140,19 @@ async def create(
     return made
 
 
+async def create_first(tx: Tx, owner: int, made: Sequence[tuple[str, str, str, int]]) -> None:
+    """The first collections of an account that nobody knows yet: kind, name, role, subscribed of each."""
+    validity = clock.now() // clock.SECOND
+    await tx.executemany(
+        f"INSERT INTO collection ({COLUMNS}) VALUES (?, ?, 0, ?, ?, ?, 1, 0, 1, ?, 0, 0, 0, ?, '{{}}')",
+        [
+            (owner, id_, kind, name, role, validity + id_, on)
+            for id_, (kind, name, role, on) in enumerate(made, 1)
+        ],
+    )
+    await tx.execute("UPDATE account SET next_collection = ? WHERE owner = ?", len(made) + 1, owner)
+
+
 async def _next_number(tx: Tx, owner: int) -> int:
     number = await tx.value(
         "UPDATE account SET next_collection = next_collection + 1 WHERE owner = ? RETURNING next_collection",
