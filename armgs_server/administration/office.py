@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Office: where an administrator does things, one verb or several in one transaction, or sees their effects."""
+"""Office: where an administrator does things, one verb or several at once, or sees their effects."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ DEFAULT_PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`path` names arguments in braces. `handle` works in a transaction; `outside` has transactions of its own.
+    """`path` names arguments in braces. `handle` is one transaction; `outside` has its own ones.
 
     `changes`: it is written to the journal of acts, and has a preview unless it is done outside.
     """
