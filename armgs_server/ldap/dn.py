@@ -85,7 +85,7 @@ def escape(value: str) -> str:
     escaped = _SPECIAL.sub(r"\\\g<0>", value).replace("\0", "\\00")
     if escaped[:1] in (" ", "#"):
         escaped = f"\\{escaped}"
-    return f"{escaped[:-1]}\\ " if len(escaped) > 1 and escaped.endswith(" ") else escaped
+    return f"{escaped[:-1]}\\ " if len(value) > 1 and value.endswith(" ") else escaped
 
 
 def of_domain(domain: str) -> str:
