@@ -69,6 +69,11 @@ def device_mark(grant_id: str) -> str:
     return f"\t{grant_id}"
 
 
+def grant_of(app: str) -> str:
+    """The grant that device_mark() has put there; "" for an app password."""
+    return app.removeprefix("\t") if app.startswith("\t") else ""
+
+
 def is_verifier(verifier: str, challenge: str) -> bool:
     """RFC 7636 §4.6, method S256."""
     if not _VERIFIER.fullmatch(verifier):

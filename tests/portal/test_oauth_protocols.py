@@ -145,10 +145,18 @@ async def test_files_and_calendars_by_a_token(world: World) -> None:
     client = await program.register(world)
     given = await program.tokens(world, client, scope="calendars")
     field = {"Authorization": f"Bearer {given['access_token']}", "Depth": "0"}
-    for tree, status in (("calendars", 207), ("principals", 207), ("files", 403), ("addressbooks", 403)):
-        answer = await get(world, f"/dav/{tree}/{IVANOV}/", field, method="PROPFIND")
-        assert answer.status == status, tree
+    for path, status in (
+        (f"/dav/calendars/{IVANOV}/", 207),
+        ("/dav/principals/", 207),
+        (f"/dav/files/{IVANOV}/", 403),
+        (f"/dav/addressbooks/{IVANOV}/", 403),
+    ):
+        answer = await get(world, path, field, method="PROPFIND")
+        assert answer.status == status, path
         if status == 403:
             assert "insufficient_scope" in answer.headers["www-authenticate"]
+    there = {**field, "Destination": world.url(f"/dav/files/{IVANOV}/x", secure=True)}
+    answer = await get(world, f"/dav/calendars/{IVANOV}/default/x.ics", there, method="COPY")
+    assert answer.status == 403
     wrong = await get(world, "/dav/", {"Authorization": "Bearer 7.x", "Depth": "0"}, method="PROPFIND")
     assert (wrong.status, "invalid_token" in wrong.headers["www-authenticate"]) == (401, True)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from armgs_server.directory.oauth_model import Consent
 from tests.world import IVANOV, PETROVA, World
 from tests.xmpp.client import NAMESPACES, Client, error_of, find, text
 from tests.xmpp.sasl2_client import BIND, LAPTOP, WANTS_TOKEN, Modern, condition, hashed, plain
@@ -150,3 +153,33 @@ async def test_on_two_workers(tmp_path: Path) -> None:
         again = await workers.connected(there, IVANOV)
         answer = await phone.ask(again, phone.mechanism, hashed(IVANOV, phone.token), use)
         assert condition(answer) == "not-authorized"
+
+
+async def test_programs_let_in_by_oauth_are_listed_and_shut_out(world: World) -> None:
+    """A chat program that has logged in by a token goes with the grant, its own token for chat included."""
+    person = await world.directory.by_address(IVANOV)
+    assert person is not None
+    oauth = world.directory.auth.oauth
+    program = oauth.clients.register({"client_name": "Web chat", "redirect_uris": ["http://127.0.0.1/"]})
+    verifier, place = "v" * 43, "http://127.0.0.1:5000/"
+    digest = hashlib.sha256(verifier.encode()).digest()
+    challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    code = await oauth.consent(person, Consent(program, place, "chat", challenge, "", 0))
+    issued = await oauth.redeem(program, code, place, verifier)
+    laptop, phone = Modern(world, IVANOV, LAPTOP), Modern(world, IVANOV)
+    mine, _ = await laptop.log_in()
+    listed = await clients_of(mine)
+    assert methods(listed["Web chataccess"]) == ["grant"]
+    shown = f"n,,\1auth=Bearer {issued.access}\1\1".encode()
+    client = await phone.connect()
+    answer = await phone.ask(client, "OAUTHBEARER", shown, BIND + WANTS_TOKEN)
+    assert answer.tag.endswith("}success")
+    assert ["grant", "fast"] in [methods(each) for each in (await mine.iq(LIST))[0]]
+    id_ = (await clients_of(mine))["Web chataccess"].get("id", "")
+    assert (await mine.iq(revoke(id_), "set")).get("type") == "result"
+    await client.receive("stream:error")
+    await client.wait_end()
+    assert condition((await phone.return_())[1]) == "not-authorized"
+    assert "Web chataccess" not in await clients_of(mine)
+    assert error_of(await mine.iq(revoke(id_), "set")) == "item-not-found"
+    await laptop.close()

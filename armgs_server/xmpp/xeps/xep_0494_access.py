@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """XEP-0494: Client Access Management: what has access to one's own account, and how to take it away.
 
-Two kinds of clients are listed: devices that have logged in to chat (XEP-0388), and app passwords, which
-serve mail, calendars and files as well.
+Three kinds of clients are listed: devices that have logged in to chat (XEP-0388); app passwords, which serve
+mail, calendars and files as well; and programs that were let in by OAuth 2.0.
 """
 
 from __future__ import annotations
 
 from armgs_server.directory.devices import Device
+from armgs_server.directory.oauth_model import grant_of
 from armgs_server.xmpp.iq import ACCOUNT, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
 from armgs_server.xmpp.xeps import xep_0386_bind2 as bind2
@@ -15,6 +16,7 @@ from armgs_server.xmpp.xeps.xep_0160_offline import timestamp
 
 NAMESPACE = "urn:xmpp:cam:0"
 _APP = "app:"
+_GRANT = "oauth:"
 _TRUE, _FALSE = "true", "false"
 
 
@@ -28,7 +30,11 @@ async def handle_list(query: Query) -> bytes:
     inner = b"".join(
         _device(device, resources, has_token=device.id in with_token, changed=changed) for device in devices
     )
-    inner += b"".join(_app(name, created, last_used) for name, created, last_used in apps)
+    inner += b"".join(_access(_APP + name, name, created, last_used) for name, created, last_used in apps)
+    grants = await server.directory.auth.oauth.grants(owner)
+    inner += b"".join(
+        _access(_GRANT + grant.id, grant.name, grant.created, grant.last_used) for grant in grants
+    )
     return element("clients", {"xmlns": NAMESPACE}, inner)
 
 
@@ -40,6 +46,11 @@ async def handle_revoke(query: Query) -> bytes:
         with session.spared():
             await directory.remove_app_password(query.owner, id_.removeprefix(_APP))
         return b""
+    if id_.startswith(_GRANT):
+        with session.spared():
+            if not await directory.auth.oauth.end(query.owner, id_.removeprefix(_GRANT)):
+                raise StanzaError("item-not-found")
+        return b""
     devices, _ = await directory.auth.tokens.devices(query.owner)
     found = next((device for device in devices if device.id == id_), None)
     if found is None:
@@ -49,6 +60,9 @@ async def handle_revoke(query: Query) -> bytes:
         if found.app in apps:
             with session.spared():
                 await directory.remove_app_password(query.owner, found.app)
+        elif grant := grant_of(found.app):
+            with session.spared():
+                await directory.auth.oauth.end(query.owner, grant)
     await directory.auth.tokens.revoke(query.owner, found.id)
     if _knows_password(found, await _password_changed(query)):
         # Its tokens and sessions are gone, but it may have kept the password.
@@ -75,9 +89,9 @@ def _device(device: Device, resources: set[str], *, has_token: bool, changed: in
     )
 
 
-def _app(name: str, created: int, last_used: int) -> bytes:
+def _access(id_: str, name: str, created: int, last_used: int) -> bytes:
     return _client(
-        {"id": _APP + name, "type": "access", "connected": _FALSE},
+        {"id": id_, "type": "access", "connected": _FALSE},
         (created, last_used),
         element("grant"),
         "normal",
