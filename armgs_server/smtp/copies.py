@@ -31,6 +31,7 @@ class Envelope:
     release: int = 0  # nobody gets it before (RFC 4865); 0 = at once
     environment: tuple[tuple[str, str], ...] = ()  # RFC 5183, for people's rules: who brought it
     records: Records | None = None  # what is kept of it beside the recipients' copies
+    id: str = ""  # as the reply, the log and Received: name it
 
 
 @dataclass(frozen=True, slots=True)

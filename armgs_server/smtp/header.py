@@ -140,6 +140,12 @@ def authors(header: bytes, name: str = "from") -> Sequence[Address] | None:
     return None if values and not found else found
 
 
+def message_id(header: bytes) -> str:
+    """The first Message-ID, or "" (RFC 5322 §3.6.4)."""
+    found = fields(header, "message-id")
+    return found[0].decode("utf-8", "replace").strip() if found else ""
+
+
 def fields(header: bytes, name: str) -> list[bytes]:
     """The unfolded values of all fields of that name."""
     return [unfold(match[1]) for match in _field_pattern(name).finditer(header)]

@@ -228,6 +228,8 @@ class Relay:
         for entry, result in outcomes:
             _log.info(
                 "relayed" if result.is_delivered else "returned" if result.is_final else "postponed",
+                id=entry.data.get("id", ""),
+                sender=entry.sender,
                 recipient=entry.recipient,
                 status=result.status,
                 answer=result.diagnostic,

@@ -25,6 +25,8 @@ from armgs_server.storage import clock, mail
 from armgs_server.trust.authentication_results import without_ours
 from armgs_server.trust.model import Arrival, Verdict
 
+LOGGED_RECIPIENTS = 50
+
 _log = log.get("smtp")
 
 # Lists among the recipients of one message.
@@ -63,6 +65,7 @@ class Transaction:
         self._verdict = Verdict()
         self._records: Records | None = None
         self._late: frozenset[int] = frozenset()
+        self._message_id = ""
         self._head = b""  # where it is looked at once more
 
     @property
@@ -87,7 +90,7 @@ class Transaction:
         assert self.body is not None  # begin() was called
         refs = await self.body.finish()
         if isinstance(refs, Reply):
-            _log.info("message refused", id=f"{self._id:x}", code=refs.code, size=self.body.size)
+            _log.info("message refused", **self._known(), code=refs.code, answer=" ".join(refs.lines))
             return refs
         if self.author is not None:
             refs, files = await attachments.detach(self.core, self.author, refs)
@@ -104,7 +107,7 @@ class Transaction:
         try:
             full = await self._delivery.deliver(envelope, stored, self._now, queues_full=self.queues_full)
         except Refused as error:
-            _log.info("message refused by its recipient", id=f"{self._id:x}")
+            _log.info("message refused by its recipient", **self._known())
             return error.reply
         self._late = full
         try:
@@ -117,14 +120,18 @@ class Transaction:
         if delivered and self.sender is not None:
             told = [each for each in delivered if full.isdisjoint(each.owners)]
             await self._confirm(envelope, stored, told)
-        _log.info(
-            "message taken",
-            id=f"{self._id:x}",
-            sender=self._sender_text,
-            recipients=len(self.recipients),
-            size=self.body.size,
-        )
+        _log.info("message taken", **self._known(), size=self.body.size, junk=int(self._verdict.is_junk))
         return reply(250, "2.0.0", f"Message taken, id {self._id:x}")
+
+    def _known(self) -> dict[str, object]:
+        """What the log tells of the message, for whoever asks whether it has arrived (`armgs trace`)."""
+        return {
+            "id": f"{self._id:x}",
+            "message_id": self._message_id,
+            "sender": self._sender_text,
+            "recipients": len(self.recipients),
+            "to": " ".join(each.path for each in self.recipients[:LOGGED_RECIPIENTS]),
+        }
 
     async def finish_each(self) -> Sequence[Reply]:
         """RFC 2033 §4.2: a reply for each recipient, in their order; who cannot take it does not get it."""
@@ -191,6 +198,7 @@ class Transaction:
             if self._trace is None
             else (("remote-ip", self._trace.peer), ("remote-host", self._trace.helo)),
             self._records,
+            f"{self._id:x}",
         )
 
     async def _judge(self, text: bytes | mmap, header_size: int) -> bytes | Reply:
@@ -227,6 +235,7 @@ class Transaction:
             hostname = self.core.config.server.hostname
             author = self._sender_text or self.author.address
             added = written_by + header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
+        self._message_id = header.message_id(head) or header.message_id(added)
         asks = any(each.requests_of or each.is_recall for each in self.recipients)
         if asks or any(each.mail_list for each in self.recipients):
             refusal = self._look_at_lists(head)
