@@ -26,6 +26,7 @@ from armgs_server.storage import (
     leases,
     locks,
     logins,
+    partial_uploads,
     queue,
     restored,
     sts_policies,
@@ -97,6 +98,11 @@ async def forget_sign_ins(store: Store) -> int:
     return await store.write(lambda tx: web_sessions.expire(tx, now))
 
 
+async def forget_uploads(store: Store) -> int:
+    """Uploads that nobody has resumed in time; how many."""
+    return await _all(store, partial_uploads.expire, partial_uploads.BATCH)
+
+
 async def forget_kept(store: Store) -> int:
     """What was removed and is kept no longer; how many."""
     return await _all(store, keeping.expire, keeping.BATCH)
@@ -132,6 +138,7 @@ JOBS: tuple[Job, ...] = (
     Job("remove expired locks", 3600, remove_expired_locks),
     Job("forget traces of rules", 3600, forget_traces),
     Job("extend calendars", 86400, extend_calendars),
+    Job("forget uploads", 3600, forget_uploads),
     Job("forget what was kept", 3600, forget_kept),
     Job("terms of posts", 60, settle_terms),
     Job("forget policies", 86400, forget_policies),
@@ -148,6 +155,10 @@ def jobs(config: Config) -> tuple[Job, ...]:
         """Deleted files whose time is over; how many days' folders."""
         days = config.dav.trash_days
         return await store.write(lambda tx: trash.expire(tx, days)) if days else 0
+
+    async def remind_readers(store: Store) -> int:
+        """News that somebody must read and has not; how many people were told."""
+        return await news.remind(store, config)
 
     async def forget_logins(store: Store) -> int:
         """Log-ins that people can read no longer; how many rows."""
@@ -186,6 +197,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
         Job("forget versions", 21600, forget_versions),
         Job("empty trash", 3600, empty_trash),
         Job("remove attachments", 86400, remove_attachments),
+        Job("remind readers of news", 60, remind_readers),
         Job("forget log-ins", 21600, forget_logins),
         Job("empty Restored", 3600, empty_restored),
     )

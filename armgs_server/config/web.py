@@ -21,6 +21,9 @@ class DavSettings:
     attachments: int = setting(
         50, doc="Most managed attachments of one object (max-attachments-per-resource); 0: none.", minimum=0
     )
+    bulk_resources: int = setting(
+        100, doc="Most objects of one bulk request (POST to a calendar).", minimum=1
+    )
     instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
     attendees: int = setting(2000, doc="Most attendees of one calendar object.", minimum=1)
     attendee_refresh: int = setting(
@@ -52,6 +55,10 @@ class DavSettings:
     editor_hours: int = setting(
         10, doc="So long an opened document may be saved without being opened anew.", minimum=1, maximum=168
     )
+    upload_hours: int = setting(
+        24, doc="An upload that was broken off can be resumed so long; 0: none can.", minimum=0
+    )
+    uploads: int = setting(50, doc="Most uploads of one person that are not whole yet.", minimum=1)
     version_count: int = setting(
         20,
         doc="Earlier states kept of one file, shown in .versions; 0: none. Of more than these those go that\n"
@@ -62,6 +69,12 @@ class DavSettings:
     version_days: int = setting(90, doc="They are kept so long after they were replaced.", minimum=0)
     version_quota: bool = setting(
         False, doc="The quota counts them; otherwise an owner may have as much as the quota in them again."
+    )
+    synced_book: int = setting(
+        500,
+        doc="Largest address book of a department that programs keep a copy of. In a larger one people see the\n"
+        "book of their unit instead, with those who lead it, and search in the rest.",
+        minimum=0,
     )
     directory_results: int = setting(
         100, doc="Most cards that a search in the book of all departments gives.", minimum=1
@@ -87,6 +100,10 @@ class HttpSettings:
         7 * 86400.0, doc="Who signed in on the pages so long ago has to do so again.", minimum=60
     )
     sign_ins: int = setting(20, doc="Most browsers in which one person is signed in.", minimum=1)
+    news_remind_after: float = setting(
+        86400.0, doc="Who has not read news that must be read is reminded after such a time.", minimum=60
+    )
+    news_reminders: int = setting(3, doc="How often; 0: nobody is reminded.", minimum=0, maximum=100)
     line_length: int = setting(8 * KIB, doc="Longest request line: 414 above it.", minimum=1024)
     header_size: int = setting(32 * KIB, doc="All header fields together: 431 above it.", minimum=4096)
     header_count: int = setting(100, doc="Number of header fields: 431 above it.", minimum=10)

@@ -20,6 +20,7 @@ from armgs_server.dav import (
     principal_search,
     principals,
     quota,
+    resumable,
     scheduling,
     sync,
     tzdist,
@@ -31,9 +32,10 @@ from armgs_server.dav import (
 from armgs_server.dav.app import App
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.features import Feature, Kind, Shape, build_tables
-from armgs_server.dav.methods import METHODS, patch, post, report, search
+from armgs_server.dav.methods import METHODS, bulk, patch, post, report, search
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
+from armgs_server.dav.resumable import Resumable
 from armgs_server.dav.scheduling_imip import Inbound
 from armgs_server.dav.wopi import Wopi
 from armgs_server.dav.wopi_discovery import Editor
@@ -70,6 +72,7 @@ FEATURES: tuple[Feature, ...] = (
     acl.FEATURE,
     EXTENDED_MKCOL,
     post.FEATURE,
+    bulk.FEATURE,
     patch.FEATURE,
     search.FEATURE,
     quota.FEATURE,
@@ -93,6 +96,7 @@ class DavService:
     def __init__(self, core: Core, features: Sequence[Feature] = FEATURES) -> None:
         self.engine = Engine(core, build_tables(features))
         self._app = App(self.engine)
+        self._resumable = Resumable(self.engine, self._app.dispatch)
         self._editor = Editor(core.config)
         self._wopi = Wopi(self.engine, self._editor, _base_url(core))
         self._edit_page = EditPage(self.engine, self._editor, self._wopi)
@@ -106,7 +110,8 @@ class DavService:
     def routes(self) -> Sequence[tuple[str, Handler]]:
         handle = self._app.handle
         return [
-            ("/dav", handle),
+            ("/dav", self._dav),
+            (resumable.PREFIX, self._resume),
             (wopi.PREFIX, self._wopi.handle),
             (wopi_page.PREFIX, self._edit),
             # COMPAT: Windows asks the root and every parent of a drive before it mounts it.
@@ -116,6 +121,14 @@ class DavService:
             (tzdist.PREFIX, tzdist.handle),
             (tzdist.WELL_KNOWN, tzdist.redirect),
         ]
+
+    async def _dav(self, request: Request) -> Response:
+        if request.method == "PUT" and self._resumable.is_wanted(request):
+            return await self._app.authenticated(request, self._resumable.create)
+        return await self._app.handle(request)
+
+    async def _resume(self, request: Request) -> Response:
+        return await self._app.authenticated(request, self._resumable.handle)
 
     async def _edit(self, request: Request) -> Response:
         return await self._app.authenticated(request, self._edit_page.handle)

@@ -37,7 +37,7 @@ class App:
 
     async def handle(self, request: Request) -> Response:
         """Any request to DAV."""
-        return await self.authenticated(request, self._dispatch)
+        return await self.authenticated(request, self.dispatch)
 
     async def authenticated(self, request: Request, answer: Answer) -> Response:
         """Lets whoever is logged in have the answer; refusals as answers."""
@@ -64,7 +64,8 @@ class App:
         except Denied as error:
             raise DavError(401, error.text, headers=(CHALLENGE,)) from error
 
-    async def _dispatch(self, request: Request, person: Principal) -> Response:
+    async def dispatch(self, request: Request, person: Principal) -> Response:
+        """The answer to somebody's request."""
         path = parse_target("/" if request.target == "*" else request.target)
         tables = self.engine.tables
         place, resource = await self.engine.locate_place(person, path.segments)

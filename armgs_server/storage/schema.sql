@@ -142,6 +142,30 @@ CREATE TABLE blob (
 );
 CREATE INDEX blob_unreferenced ON blob (touched) WHERE refs = 0;
 
+-- Uploads in pieces (storage.partial_uploads): what has come of a file, and the request it is for.
+CREATE TABLE partial_upload (
+  owner    INTEGER NOT NULL,                    -- who uploads
+  id       TEXT    NOT NULL,
+  target   TEXT    NOT NULL,                    -- of the request
+  headers  TEXT    NOT NULL,                    -- JSON: its fields that count in the end
+  size     INTEGER NOT NULL,                    -- of the whole; -1 = not known yet
+  received INTEGER NOT NULL,
+  turn     INTEGER NOT NULL,                    -- grows with each request about it: only the last may add
+  status   INTEGER NOT NULL,                    -- of the answer to the whole; 0 = not whole yet
+  etag     TEXT    NOT NULL,
+  expires  INTEGER NOT NULL,
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX partial_upload_expires ON partial_upload (expires);
+CREATE TABLE partial_piece (
+  owner INTEGER NOT NULL,
+  id    TEXT    NOT NULL,
+  start INTEGER NOT NULL,
+  blob  BLOB    NOT NULL,
+  size  INTEGER NOT NULL,
+  PRIMARY KEY (owner, id, start)
+) WITHOUT ROWID;
+
 -- Small values an owner has one of: vcard-temp, private XML, block list …
 CREATE TABLE document (
   owner  INTEGER NOT NULL,
@@ -710,6 +734,13 @@ CREATE TABLE member (
   PRIMARY KEY (principal, member)
 ) WITHOUT ROWID;
 CREATE INDEX member_of ON member (member);
+-- In which units' address books somebody's card stands (directory.unit_books).
+CREATE TABLE unit_card (
+  principal INTEGER NOT NULL,
+  unit      INTEGER NOT NULL,
+  PRIMARY KEY (principal, unit)
+) WITHOUT ROWID;
+CREATE INDEX unit_card_unit ON unit_card (unit);
 -- Who stands in for a group that has nobody who can log in (directory.posts).
 CREATE TABLE deputy (
   principal INTEGER NOT NULL,                   -- the group
@@ -869,6 +900,34 @@ CREATE TABLE connected (
   last      INTEGER NOT NULL,                   -- to the hour
   PRIMARY KEY (principal, part)
 ) WITHOUT ROWID;
+
+-- Posts of a department, and who has said to have read them.
+CREATE TABLE news (
+  owner     INTEGER NOT NULL,
+  id        INTEGER NOT NULL,                   -- clock.unique_id()
+  author    INTEGER NOT NULL,
+  created   INTEGER NOT NULL,
+  title     TEXT    NOT NULL,
+  text      TEXT    NOT NULL,
+  must_read INTEGER NOT NULL,
+  remind    INTEGER NOT NULL,                   -- when who has not read it is reminded; 0 = never
+  reminders INTEGER NOT NULL,                   -- how many there were
+  state     TEXT    NOT NULL,                   -- new; told, to chat; gone, to be taken back there
+  due       INTEGER NOT NULL,                   -- when chat may take it
+  mailbox   INTEGER NOT NULL,                   -- the message that shows it
+  uid       INTEGER NOT NULL,
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX news_due ON news (due) WHERE state <> 'told';
+CREATE INDEX news_remind ON news (remind) WHERE remind > 0;
+CREATE TABLE news_reader (
+  owner  INTEGER NOT NULL,
+  post   INTEGER NOT NULL,                      -- news.id
+  person INTEGER NOT NULL,
+  read   INTEGER NOT NULL,
+  PRIMARY KEY (owner, post, person)
+) WITHOUT ROWID;
+CREATE INDEX news_reader_person ON news_reader (owner, person);
 
 -- XEP-0401: who may become a contact unasked, or register an account (XEP-0445), once.
 CREATE TABLE invite (

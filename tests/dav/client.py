@@ -105,7 +105,7 @@ async def read_answer(reader: asyncio.StreamReader, method: str) -> Answer:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     status = int(head[0].split(" ")[1])
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-    if status == 100:
+    if 100 <= status < 200:
         return await read_answer(reader, method)
     body = b""
     if method != "HEAD" and status not in (204, 304):

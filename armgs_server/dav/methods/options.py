@@ -2,6 +2,7 @@
 """OPTIONS (RFC 4918 §10.1): what a resource can do, computed from the tables."""
 
 from armgs_server.dav.call import Call
+from armgs_server.dav.engine import FILES
 from armgs_server.dav.features import Method, Shape
 from armgs_server.dav.methods.patch import ACCEPT_PATCH
 from armgs_server.dav.methods.search import GRAMMARS
@@ -18,11 +19,21 @@ async def handle_options(call: Call) -> Response:
             ("Allow", tables.allow[call.resource.shape]),
             *([GRAMMARS] if call.resource.shape in Shape.FOLDER else []),  # RFC 5323 §3.3
             *([ACCEPT_PATCH] if call.resource.shape is Shape.FILE else []),
+            *_resumable(call),
             ("MS-Author-Via", "DAV"),
             ("Accept-Ranges", "bytes"),
             ("Cache-Control", "no-cache"),
         ],
     )
+
+
+def _resumable(call: Call) -> list[tuple[str, str]]:
+    """draft-ietf-httpbis-resumable-upload-12 §4.1.4: where PUT can be resumed."""
+    is_file = call.resource.shape is Shape.FILE or (
+        call.resource.shape is Shape.UNMAPPED and call.path.segments[1] == FILES
+    )
+    settings = call.engine.config.dav
+    return [("Upload-Limit", f"max-size={settings.file_size}")] if is_file and settings.upload_hours else []
 
 
 METHOD = Method("OPTIONS", Shape.ANY | Shape.UNMAPPED, handle_options)
