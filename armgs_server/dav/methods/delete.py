@@ -19,12 +19,18 @@ from armgs_server.storage.tx import Tx
 
 async def handle_delete(call: Call) -> Response:
     """204; 207 where something below is locked by somebody else, and then nothing is removed."""
-    resource, place = call.resource, call.place
-    assert place is not None
+    resource = call.resource
     check_removable(call, resource)
     if isinstance(resource, CollectionResource) and call.depth("infinity") != "infinity":
         raise DavError(400, "DELETE of a collection needs Depth: infinity.")  # §9.6.1
-    guard = await Guard.of(call)
+    held = await remove_resource(call, await Guard.of(call))
+    return locked_below(held) if held else Response(204)
+
+
+async def remove_resource(call: Call, guard: Guard) -> list[Lock]:
+    """Removes what was asked for, unless the locks that are returned stand in the way."""
+    resource, place = call.resource, call.place
+    assert place is not None
     effects = await _effects(call, resource)
 
     async def work(tx: Tx) -> list[Lock]:
@@ -42,8 +48,7 @@ async def handle_delete(call: Call) -> Response:
                 await remove(tx, found, days)
         return held
 
-    held = await (call.engine.store.write if effects is None else effects.write)(work)
-    return locked_below(held) if held else Response(204)
+    return await (call.engine.store.write if effects is None else effects.write)(work)
 
 
 async def _effects(call: Call, resource: object) -> Effects | None:

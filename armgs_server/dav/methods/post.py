@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST to a collection (RFC 5995): a new member whose name the server chooses.
+"""POST to add a member (RFC 5995): a new one whose name the server chooses.
 
-DAV:add-member is the collection's own URL.
+DAV:add-member is the collection's URL with the segment `;add-member`, as Calendar Server has it: POST to a
+calendar or an address book itself is for many (`bulk`). A folder of files takes it at its own URL as well.
 """
 
 import mimetypes
@@ -9,6 +10,7 @@ import uuid
 from dataclasses import replace
 
 from armgs_server.dav.call import Call
+from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Method, Property, Shape
 from armgs_server.dav.methods.put import handle_put
 from armgs_server.dav.names import dav
@@ -18,14 +20,26 @@ from armgs_server.dav.view import View
 from armgs_server.net.http import Response
 
 SHAPES = Shape.FILES | Shape.CALENDAR | Shape.ADDRESSBOOK
+ADD_MEMBER = ";add-member"
 # Where a type has several endings, the one that clients look for.
 ENDINGS = {"text/calendar": ".ics", "text/vcard": ".vcf", "text/plain": ".txt", "image/jpeg": ".jpg"}
 
 
 async def handle_post(call: Call) -> Response:
     """201 with the new member's URL in Location (§3.2.3)."""
-    parent, place = call.resource, call.place
-    assert isinstance(parent, CollectionResource) and place is not None
+    place = call.place
+    assert place is not None
+    if isinstance(call.resource, UnmappedResource):
+        parent = call.resource.parent
+        if call.resource.name != ADD_MEMBER or not isinstance(parent, CollectionResource):
+            raise DavError(404)
+        place = replace(place, names=place.names[:-1])
+        call.path = Path(call.path.segments[:-1], slash=True)
+    else:
+        assert isinstance(call.resource, CollectionResource)
+        parent = call.resource
+    if parent.shape not in SHAPES:
+        raise DavError(404)
     given = call.header("content-type") or parent.kind.content_type
     kind = given.partition(";")[0].strip().lower()
     name = f"{uuid.uuid4()}{ENDINGS.get(kind) or mimetypes.guess_extension(kind) or ''}"
@@ -39,10 +53,10 @@ async def handle_post(call: Call) -> Response:
 
 
 def _add_member(view: View, resource: CollectionResource) -> str:
-    return f"<D:add-member><D:href>{resource.href}</D:href></D:add-member>"
+    return f"<D:add-member><D:href>{resource.href}{quote(ADD_MEMBER)}</D:href></D:add-member>"
 
 
 FEATURE = Feature(
-    methods=(Method("POST", SHAPES, handle_post),),
+    methods=(Method("POST", Shape.FILES | Shape.UNMAPPED, handle_post),),
     properties=(Property(dav("add-member"), SHAPES, _add_member),),
 )
