@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from armgs_server.directory import structure
 from armgs_server.directory.candidates import Among, Either, Has, Need, both, candidates, either
 from armgs_server.directory.index import Index
 from armgs_server.directory.index_block import BLOCK, Block, digits, normal, trigrams
 from armgs_server.directory.people import Change
+from armgs_server.storage.tx import Tx
 from tests.directory.conftest import Workplace
 
 NOBODY = Either(())
@@ -114,7 +116,12 @@ async def test_more_than_one_block_and_where_to_go_on(workplace: Workplace) -> N
     digital = workplace.digital.id
     index = Index(directory)
     await index.refresh()
-    units = [(await directory.create_unit(digital, f"Участок {number}")).id for number in range(BLOCK + 20)]
+
+    async def work(tx: Tx) -> list[int]:
+        names = (f"Участок {number}" for number in range(BLOCK + 20))
+        return [(await structure.create_unit(tx, digital, name, 0, "", {})).id for name in names]
+
+    units = await directory.store.write(work)
     assert await found(index, Has("участок")) == units
     await index.refresh()
     places = [place for part in candidates(index, Has("участок"), -1) for place, _ in part]
