@@ -61,7 +61,7 @@ class Field:
 
 
 def check(fields: Mapping[str, Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, each of its type; Invalid names the first that is wrong. What is not given is left out."""
+    """The arguments, each of its type; Invalid says what is wrong. What is not given is left out."""
     for name in given:
         if name not in fields:
             raise Invalid(f"there is no argument {name[:80]!r}")

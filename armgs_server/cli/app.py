@@ -19,6 +19,7 @@ from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
 from armgs_server.cli.dkim import dkim
 from armgs_server.cli.dns import dns_group
+from armgs_server.cli.do import do, verbs
 from armgs_server.cli.doctor import doctor
 from armgs_server.cli.export import export
 from armgs_server.cli.groups import group
@@ -27,9 +28,12 @@ from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.invitations import invitation
 from armgs_server.cli.journal import journal
+from armgs_server.cli.leaving import remove, suspend
+from armgs_server.cli.kick import kick
 from armgs_server.cli.links import link
 from armgs_server.cli.mail import mail
 from armgs_server.cli.mount import mount
+from armgs_server.cli.oauth import oauth
 from armgs_server.cli.queue import queue
 from armgs_server.cli.quickstart import quickstart
 from armgs_server.cli.resources import equipment, room
@@ -40,8 +44,12 @@ from armgs_server.cli.serve import serve
 from armgs_server.cli.shared import mailbox
 from armgs_server.cli.sieve import rules
 from armgs_server.cli.store import store
+from armgs_server.cli.sync import sync
+from armgs_server.cli.top import top
+from armgs_server.cli.trace import trace
 from armgs_server.cli.undelete import undelete
 from armgs_server.cli.users import user
+from armgs_server.cli.who import who
 from armgs_server.errors import DomainError
 
 
@@ -61,13 +69,23 @@ for command in (
     doctor,
     user,
     group,
+    suspend,
+    remove,
+    sync,
+    do,
+    verbs,
     queue,
+    trace,
+    who,
+    kick,
+    top,
     mail,
     mailbox,
     room,
     equipment,
     administrator,
     invitation,
+    oauth,
     rules,
     absence,
     link,

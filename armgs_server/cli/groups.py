@@ -34,9 +34,9 @@ def add(address: str, name: str, members: tuple[str, ...], config_path: Path | N
     """Adds a group; mail to its address goes to all its members."""
 
     async def work(workplace: Workplace) -> dict[str, Any]:
-        numbers = await _numbers(workplace, members)
-        made = await workplace.directory.create_group(address, name or address.partition("@")[0], numbers)
-        return await _describe(workplace, made)
+        given = {"address": address, "name": name, "members": list(members)}
+        made = await workplace.office.run("groups.create", given)
+        return await _describe(workplace, await workplace.principal(made["address"], "group"))
 
     print_record(as_json, work_on(config_path, work))
 
@@ -80,8 +80,7 @@ def member_add(address: str, members: tuple[str, ...], config_path: Path | None)
     """Puts people or groups into a group."""
 
     async def work(workplace: Workplace) -> None:
-        found = await workplace.principal(address, "group")
-        await workplace.directory.add_members(found, await _numbers(workplace, members))
+        await workplace.office.run("groups.change", {"address": address, "add": list(members)})
 
     work_on(config_path, work)
 
@@ -94,8 +93,7 @@ def member_remove(address: str, members: tuple[str, ...], config_path: Path | No
     """Takes people or groups out of a group."""
 
     async def work(workplace: Workplace) -> None:
-        found = await workplace.principal(address, "group")
-        await workplace.directory.remove_members(found, await _numbers(workplace, members))
+        await workplace.office.run("groups.change", {"address": address, "remove": list(members)})
 
     work_on(config_path, work)
 
@@ -154,13 +152,9 @@ def delete(address: str, yes: bool, config_path: Path | None) -> None:
     confirm(f"Delete the group {address}?", yes)
 
     async def work(workplace: Workplace) -> None:
-        await workplace.directory.delete((await workplace.principal(address, "group")).id)
+        await workplace.office.run("groups.remove", {"address": address})
 
     work_on(config_path, work)
-
-
-async def _numbers(workplace: Workplace, members: tuple[str, ...]) -> list[int]:
-    return [(await workplace.principal(member, "person", "group")).id for member in members]
 
 
 async def _describe(workplace: Workplace, found: Principal) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`armgs journal …`: a department's journal of mail: on, off, list, export, verify."""
+"""`armgs journal …`: a department's journal of mail and that of acts: on, off, list, export, acts, verify."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from armgs_server.cli import exit as exit_codes
-from armgs_server.cli.output import print_record, print_records, remark
+from armgs_server.cli import verification
+from armgs_server.cli.output import print_record, print_records
 from armgs_server.cli.times import range_of, range_options, shown
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 from armgs_server.directory.people import Change
@@ -104,28 +105,38 @@ def export(
     print_record(as_json, work_on(config_path, work))
 
 
+@journal.command("acts")
+@click.argument("domain", required=False, default="")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many."
+)
+@config_option
+@json_option
+def acts_(domain: str, limit: int, config_path: Path | None, as_json: bool) -> None:
+    """Lists what administrators have done: in a department, or about the whole server; the last first."""
+
+    async def work(workplace: Workplace) -> Any:
+        return await workplace.office.run("acts.list", {"domain": domain, "limit": limit})
+
+    found = work_on(config_path, work)["acts"]
+    print_records(as_json, "", found, ("number", "time", "actor", "verb", "arguments"))
+
+
 @journal.command("verify")
-@click.argument("domain")
+@click.argument("domain", required=False, default="")
 @config_option
 def verify(domain: str, config_path: Path | None) -> int:
-    """Follows the chain from its beginning; says where it is broken, with exit code 9."""
+    """Follows the chains of mail and of acts from their beginnings; where one is broken, with exit code 9.
 
-    async def work(workplace: Workplace) -> tuple[int, int]:
-        owner = (await workplace.principal(domain, "department")).id
-        previous, last = entries.NO_HASH, 0
-        while page := await workplace.store.read(partial(entries.page, owner=owner, after=last, limit=PAGE)):
-            broken = entries.first_broken(page, previous, last + 1)
-            if broken is not None:
-                return last, broken.id
-            previous, last = page[-1].hash, page[-1].id
-        return last, 0
+    Without DOMAIN those of all departments, of departments that are gone, and of the server.
+    """
 
-    last, broken = work_on(config_path, work)
-    if broken:
-        remark(f"the journal of {domain} is broken at message {broken}")
-        return exit_codes.UNHEALTHY
-    remark(f"the journal of {domain} is whole: {last} messages")
-    return exit_codes.OK
+    async def work(workplace: Workplace) -> list[int]:
+        chosen = await verification.owners(workplace, domain)
+        return [owner for owner in chosen if await verification.verify(workplace, owner)]
+
+    broken = work_on(config_path, work)
+    return exit_codes.UNHEALTHY if broken else exit_codes.OK
 
 
 async def _entries(

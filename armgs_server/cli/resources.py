@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def room_add(address: str, capacity: int, name: str, config_path: Path | None, a
     """Adds a meeting room with its calendar."""
 
     async def work(workplace: Workplace) -> dict[str, Any]:
-        spoken = name or address.partition("@")[0]
-        return _describe(await workplace.directory.create_room(address, spoken, capacity))
+        given = {"address": address, "name": name, "capacity": capacity}
+        return _described(await workplace.office.run("rooms.create", given))
 
     print_record(as_json, work_on(config_path, work))
 
@@ -78,9 +79,8 @@ def equipment_add(address: str, name: str, config_path: Path | None, as_json: bo
     """Adds a piece of equipment with its calendar."""
 
     async def work(workplace: Workplace) -> dict[str, Any]:
-        return _describe(
-            await workplace.directory.create_equipment(address, name or address.partition("@")[0])
-        )
+        given = {"address": address, "name": name, "kind": "equipment"}
+        return _described(await workplace.office.run("rooms.create", given))
 
     print_record(as_json, work_on(config_path, work))
 
@@ -117,9 +117,14 @@ def _delete(kind: Kind, address: str, yes: bool, config_path: Path | None) -> No
     confirm(f"Delete {address} and its calendar?", yes)
 
     async def work(workplace: Workplace) -> None:
-        await workplace.directory.delete((await workplace.principal(address, kind)).id)
+        found = await workplace.principal(address, kind)
+        await workplace.office.run("rooms.remove", {"address": found.address})
 
     work_on(config_path, work)
+
+
+def _described(made: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: made[key] for key in ("address", "name", "capacity") if key in made}
 
 
 def _describe(resource: Principal) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def password(address: str, password_stdin: bool, config_path: Path | None) -> No
     async def work(workplace: Workplace) -> None:
         person = await workplace.principal(address, "person")
         warn_of_short(workplace, address, new)
-        await workplace.directory.set_password(person.id, new)
+        await workplace.office.run("people.password", {"address": person.address, "password": new})
 
     work_on(config_path, work)
 
@@ -135,7 +135,7 @@ def disable(address: str, config_path: Path | None) -> None:
     """Shuts a person out at once; everything owned stays."""
 
     async def work(workplace: Workplace) -> None:
-        await workplace.directory.disable((await workplace.principal(address, "person")).id)
+        await workplace.office.run("people.suspend", {"address": address})
 
     work_on(config_path, work)
 
@@ -147,7 +147,7 @@ def enable(address: str, config_path: Path | None) -> None:
     """Lets a disabled person in again."""
 
     async def work(workplace: Workplace) -> None:
-        await workplace.directory.enable((await workplace.principal(address, "person")).id)
+        await workplace.office.run("people.restore", {"address": address})
 
     work_on(config_path, work)
 
@@ -161,7 +161,7 @@ def delete(address: str, yes: bool, config_path: Path | None) -> None:
     confirm(f"Delete {address} and everything it owns?", yes)
 
     async def work(workplace: Workplace) -> None:
-        await workplace.directory.delete((await workplace.principal(address, "person")).id)
+        await workplace.office.run("people.remove", {"address": address})
 
     work_on(config_path, work)
 

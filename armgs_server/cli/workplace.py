@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import click
 
+from armgs_server.administration import Office
 from armgs_server.config import Config, load
 from armgs_server.directory import Directory
 from armgs_server.directory.model import Kind, Principal
@@ -38,6 +39,11 @@ class Workplace:
     config: Config
     store: Store
     directory: Directory
+
+    @property
+    def office(self) -> Office:
+        """Where things are done in the name of who runs the command."""
+        return Office.general(self.directory, f"{pwd.getpwuid(os.getuid()).pw_name} (command)")
 
     async def principal(self, address: str, *kinds: Kind) -> Principal:
         """Who has this address; NotFound where nobody of these kinds has."""
