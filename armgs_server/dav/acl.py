@@ -20,8 +20,9 @@ from armgs_server.dav.resources import (
     chain_href,
     principal_href,
 )
+from armgs_server.dav.scheduling_rights import everybodys
 from armgs_server.dav.view import View
-from armgs_server.directory.access import EVERYBODY, EVERYTHING, Rights
+from armgs_server.directory.access import EVERYBODY, EVERYTHING, NOTHING, Rights
 from armgs_server.directory.model import Principal
 
 OWNERS = dav("owner")
@@ -33,7 +34,8 @@ def rights_of(view: View, resource: Resource) -> Rights:
     if isinstance(resource, MemberResource):
         return resource.parent.rights
     if isinstance(resource, CollectionResource):
-        return resource.rights
+        is_inbox = resource.shape is Shape.INBOX
+        return resource.rights | (everybodys(resource.collection) if is_inbox else NOTHING)
     if isinstance(resource, HomeResource | PrincipalResource) and resource.principal.id == view.person.id:
         return Rights.LOOKUP | Rights.READ | Rights.WRITE | Rights.INSERT | Rights.DELETE_ITEMS
     return Rights.LOOKUP | Rights.READ
@@ -102,7 +104,10 @@ async def _aces(view: View, parent: CollectionResource, *, is_member: bool) -> s
         if not href:
             continue  # above what is shared with the asker
         mark = "" if is_own else f"<D:inherited><D:href>{href}</D:href></D:inherited>"
-        for grantee, rights in (await view.engine.directory.access.grants(above)).items():
+        grants = dict(await view.engine.directory.access.grants(above))
+        if shape is Shape.INBOX:
+            grants[EVERYBODY] = grants.get(EVERYBODY, NOTHING) | everybodys(above)
+        for grantee, rights in grants.items():
             aces.append(_ace(await _grantee(view, grantee), rights, mark, shape))
     return "".join(aces)
 

@@ -13,6 +13,7 @@ from armgs_server.dav.multistatus import document
 from armgs_server.dav.names import escape, href
 from armgs_server.dav.paths import quote
 from armgs_server.dav.resources import CollectionResource
+from armgs_server.dav.scheduling_rights import may
 from armgs_server.dav.scheduling_users import SCHEDULED, Users
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
@@ -24,6 +25,7 @@ from armgs_server.formats.imip import read_message
 from armgs_server.formats.itip import PRODID, bare
 from armgs_server.net.http import Response
 from armgs_server.storage import clock, collections, scheduling
+from armgs_server.storage.tx import Tx
 
 MAX_MEMBERS = 100  # of a group whose times are put together
 
@@ -60,10 +62,24 @@ async def handle_post(call: Call) -> Response:
         if principal is None or principal.disabled or principal.kind not in (*SCHEDULED, "group"):
             answers.append(_answer(line[2], "3.7;Invalid calendar user"))
             continue
-        periods = await _periods(call, principal, wanted)
+        if not await _may_ask(call, owner, principal):
+            answers.append(_answer(line[2], "3.8;No authority"))
+            continue
+        periods = await _periods(call, owner, principal, wanted)
         data = _serialise(found, line, wanted, merge_periods(periods))
         answers.append(_answer(line[2], "2.0;Success", data))
     return document("C:schedule-response", "".join(answers))
+
+
+async def _may_ask(call: Call, asker: Principal, asked: Principal) -> bool:
+    """§6.1.4; of a group those who let themselves be asked count."""
+    grantees = await call.engine.directory.groups_of(asker)
+
+    async def work(tx: Tx) -> bool:
+        inbox = await collections.by_role(tx, asked.id, scheduling.INBOX, "default")
+        return inbox is None or await may(tx, inbox, grantees, Rights.QUERY_FREE_BUSY)
+
+    return asker.id == asked.id or await call.engine.store.read(work)
 
 
 def _parse(data: bytes) -> CalendarObject:
@@ -89,11 +105,12 @@ def _range(found: CalendarObject) -> TimeRange:
     return TimeRange(start, end)
 
 
-async def _periods(call: Call, principal: Principal, wanted: TimeRange) -> list[Period]:
+async def _periods(call: Call, asker: Principal, principal: Principal, wanted: TimeRange) -> list[Period]:
     """When somebody is busy, or anybody of a group."""
     if principal.kind == "group":
         members = (await call.engine.directory.members(principal))[:MAX_MEMBERS]
-        return [period for each in members for period in await _periods(call, each, wanted)]
+        willing = [each for each in members if await _may_ask(call, asker, each)]
+        return [period for each in willing for period in await _periods(call, asker, each, wanted)]
     calendars = await call.engine.store.read(lambda tx: collections.children(tx, principal.id, 0, "calendar"))
     kind = call.engine.tables.kinds["calendar"]
     periods: list[Period] = []

@@ -63,7 +63,7 @@ class Change:
         engine = call.engine
         desk = Desk(engine.store, {owner.id}, engine.config.dav.inbox_items)
         made = cls(call, owner, new, body, desk, Users(engine.directory), await _may_send(call, owner))
-        await made.users.learn_principal(owner)
+        await made.users.learn_sender(owner)
         for item in present:
             desk.blobs[item.blob] = await engine.store.blobs.read(item.blob)
         await made.learn()

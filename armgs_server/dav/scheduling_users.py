@@ -22,6 +22,7 @@ class Users:
         self._directory = directory
         self._keys: dict[str, str] = {}
         self._principals: dict[str, Principal | None] = {}
+        self._numbers: dict[str, frozenset[int]] = {}
 
     async def learn(self, found: CalendarObject) -> None:
         """Everybody an object names."""
@@ -48,6 +49,15 @@ class Users:
         self._keys[principal.address] = principal.address
         self._principals[principal.address] = principal
         return principal.address
+
+    async def learn_sender(self, principal: Principal) -> str:
+        """The same for who sends the messages of the change."""
+        self._numbers[principal.address] = await self._directory.groups_of(principal)
+        return await self.learn_principal(principal)
+
+    def numbers(self, key: str) -> frozenset[int]:
+        """What a grant to a sender may be to: the principal and its groups."""
+        return self._numbers.get(key, frozenset())
 
     def who(self, address: str) -> str:
         """The key of an address."""

@@ -39,14 +39,16 @@ class Rights(IntFlag):
     DELETE_ITEMS = 256  # t
     EXPUNGE = 512  # e
     ADMIN = 1024  # a
-    # Beside RFC 4314, for calendars and inboxes; who owns something or has READ of a calendar has them anyway.
+    # Beside RFC 4314, for calendars and inboxes. Owners have them, and READ of a calendar holds the first.
     FREE_BUSY = 2048  # RFC 4791 §6.1.1
     DELIVER_INVITE = 4096  # RFC 6638 §6.1, as the next two
     DELIVER_REPLY = 8192
     QUERY_FREE_BUSY = 16384
 
 
-LETTERS: Final[Mapping[str, Rights]] = dict(zip("lrswipkxtea", Rights, strict=False))  # not those of calendars
+LETTERS: Final[Mapping[str, Rights]] = dict(
+    zip("lrswipkxtea", Rights, strict=False)
+)  # not those of calendars
 NOTHING: Final = Rights(0)
 EVERYTHING: Final = Rights(2 * Rights.ADMIN - 1)
 DELIVER: Final = Rights.DELIVER_INVITE | Rights.DELIVER_REPLY | Rights.QUERY_FREE_BUSY

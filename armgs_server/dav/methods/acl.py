@@ -22,8 +22,9 @@ from armgs_server.dav.resources import (
     principal_href,
     walk_to_write,
 )
+from armgs_server.dav.scheduling_rights import put_everybodys
 from armgs_server.dav.xml import Element, hrefs_of, name_of, parse_document
-from armgs_server.directory.access import EVERYBODY, Rights, put_grant
+from armgs_server.directory.access import EVERYBODY, NOTHING, Rights, put_grant
 from armgs_server.errors import NotFound
 from armgs_server.net.http import Response
 from armgs_server.storage.tx import Tx
@@ -55,8 +56,12 @@ async def handle_acl(call: Call) -> Response:
         check_still(found, resource)
         await guard.check(tx, found)
         await guard.check_lock(tx, found)
-        for grantee in sorted(shown | set(wanted)):
-            await put_grant(tx, found.chain[-1], grantee, wanted.get(grantee, Rights(0)))
+        collection, grantees = found.chain[-1], shown | set(wanted)
+        if resource.shape is Shape.INBOX:
+            await put_everybodys(tx, collection, wanted.get(EVERYBODY, NOTHING))
+            grantees -= {EVERYBODY}
+        for grantee in sorted(grantees):
+            await put_grant(tx, collection, grantee, wanted.get(grantee, NOTHING))
 
     await call.engine.store.write(work)
     return Response(200, [("Cache-Control", "no-cache")])

@@ -16,7 +16,14 @@ from armgs_server.dav.guard import Guard
 from armgs_server.dav.headers import parse_destination, parse_overwrite
 from armgs_server.dav.methods.delete import check_removable, check_still, locked_below, remove
 from armgs_server.dav.methods.put import rules_of
-from armgs_server.dav.methods.transfer import copy_collection, copy_member, move_collection, move_member
+from armgs_server.dav.methods.transfer import (
+    arrive_member,
+    copy_collection,
+    copy_member,
+    move_collection,
+    move_member,
+)
+from armgs_server.dav.methods.transfer_effects import NONE, TransferEffects, of_collection, of_member
 from armgs_server.dav.paths import parse_path
 from armgs_server.dav.resources import (
     CollectionResource,
@@ -44,6 +51,7 @@ class Destination:
     place: Place
     resource: Resource
     checked: Any
+    effects: TransferEffects
 
 
 async def handle_copy(call: Call) -> Response:
@@ -55,6 +63,8 @@ async def handle_move(call: Call) -> Response:
     """The same, and the source is gone."""
     source = call.resource
     response = await _transfer(call, is_move=True)
+    if any(name == "Schedule-Tag" for name, _ in response.headers):
+        return response
     if isinstance(source, MemberResource) and source.item.keywords and response.status != 207:
         response.headers.append(("Schedule-Tag", f'"{source.item.keywords}"'))  # RFC 6638 §3.2.10
     return response
@@ -70,7 +80,8 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
     call.require(source, Rights.READ)
     if is_move:
         check_removable(call, source)
-    target = await _destination(call, source, overwrite=overwrite)
+    target = await _destination(call, source, overwrite=overwrite, is_move=is_move)
+    effects = target.effects
     guard = await Guard.of(call)
     rules = rules_of(call, source.parent) if isinstance(source, MemberResource) else None
 
@@ -83,9 +94,12 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
         if exists and not overwrite:
             raise DavError(412, "The destination exists.")
         held = await guard.check_removal(tx, origin) if is_move else []
-        held += await _clear(tx, guard, origin, goal, is_move=is_move, rules=rules)
+        overwritten = goal.item
+        held += await _clear(tx, guard, origin, goal, is_move=is_move, rules=rules, effects=effects)
         if held:
             return held, exists
+        await effects.before_departure(tx, origin)
+        arrived = None if effects.arrival is None else await effects.arrival.before_put(tx, overwritten)
         if exists:  # it may have been removed
             goal = await walk(tx, target.place)
         if origin.item is None and is_move:
@@ -94,16 +108,20 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
             await copy_collection(tx, origin.chain[-1], goal, target.place, deep=depth == "infinity")
         else:
             name, tables = target.place.names[-1], call.engine.tables
-            if is_move:
+            if arrived is not None:
+                await arrive_member(tx, origin, goal, name, tables, arrived, is_move=is_move)
+            elif is_move:
                 await move_member(tx, origin, goal, name, tables, target.checked)
             else:
                 await copy_member(tx, origin, goal, name, tables, target.checked, rules)
         return [], exists
 
-    held, existed = await call.engine.store.write(work)
+    held, existed = await effects.write(call, work)
     if held:
         return locked_below(held)
-    return await _answer(call, target, existed=existed)
+    response = await _answer(call, target, existed=existed)
+    response.headers += effects.arrival.headers if effects.arrival is not None else []
+    return response
 
 
 async def _answer(call: Call, target: Destination, *, existed: bool) -> Response:
@@ -117,7 +135,14 @@ async def _answer(call: Call, target: Destination, *, existed: bool) -> Response
 
 
 async def _clear(
-    tx: Tx, guard: Guard, origin: Found, goal: Found, *, is_move: bool, rules: Rules | None
+    tx: Tx,
+    guard: Guard,
+    origin: Found,
+    goal: Found,
+    *,
+    is_move: bool,
+    rules: Rules | None,
+    effects: TransferEffects,
 ) -> list[Lock]:
     """Checks the destination's locks and removes what must go before (§9.8.4, §9.9.3)."""
     if goal.missing:
@@ -130,11 +155,12 @@ async def _clear(
     if not held:
         if rules is not None and goal.item is not None and origin.item is not None:
             await versions.inherit(tx, goal.item, origin.item, rules)
+        await effects.before_overwriting(tx, goal)
         await remove(tx, goal)
     return held
 
 
-async def _destination(call: Call, source: Resource, *, overwrite: bool) -> Destination:
+async def _destination(call: Call, source: Resource, *, overwrite: bool, is_move: bool) -> Destination:
     """Where the Destination header points to, the rights on it checked, the bytes checked by its kind."""
     path = parse_path(parse_destination(call.header("destination"), call.header("host")))
     place, resource = await call.engine.locate_place(call.person, path.segments)
@@ -148,13 +174,17 @@ async def _destination(call: Call, source: Resource, *, overwrite: bool) -> Dest
         check_removable(call, resource)
     if isinstance(source, CollectionResource):
         _check_collection(call, source, place, parent)
-        return Destination(place, resource, None)
+        effects = await of_collection(call, source, resource, place, is_move=is_move)
+        return Destination(place, resource, None, effects)
     assert isinstance(source, MemberResource)
     if not isinstance(parent, CollectionResource):
         raise DavError(403, "A member lies in a collection.")
     call.require(parent, Rights.INSERT)
     _check_uid(source, parent, resource)
-    return Destination(place, resource, await _check_member(call, source, parent, place.names[-1]))
+    put = await _put(call, source, parent, place.names[-1])
+    checked = None if put is None or parent.kind.check is None else await parent.kind.check(put)
+    effects = NONE if put is None else await of_member(put, checked, source, resource, is_move=is_move)
+    return Destination(place, resource, checked, effects)
 
 
 def _check_apart(source: Resource, target: Resource) -> None:
@@ -197,17 +227,18 @@ def _check_uid(source: MemberResource, parent: CollectionResource, target: Resou
         raise uid_conflicts.conflict(parent.kind.uid_conflict, parent.href, target.item.name or "")
 
 
-async def _check_member(call: Call, source: MemberResource, parent: CollectionResource, name: str) -> Any:
-    """What the target's kind makes of the bytes; nothing to do within one collection."""
-    check = parent.kind.check
+async def _put(call: Call, source: MemberResource, parent: CollectionResource, name: str) -> Put | None:
+    """What the target's kind is to check, and what the source's is to know; None within one collection."""
     here, there = source.parent.collection, parent.collection
-    if check is None or (here.owner, here.id) == (there.owner, there.id):
+    if (here.owner, here.id) == (there.owner, there.id):
         return None
+    if parent.kind.check is None:
+        return Put(call, parent, name, source.item.content_type, b"")
     limit = parent.kind.size_limit(call.engine.config)
     if source.item.size > limit:
         raise DavError(403, condition=parent.kind.too_large)
     data = await call.engine.store.blobs.read(source.item.blob)
-    return await check(Put(call, parent, name, source.item.content_type, data))
+    return Put(call, parent, name, source.item.content_type, data)
 
 
 METHODS = (

@@ -38,6 +38,30 @@ async def copy_member(
         await index(tx, target, made, checked)
 
 
+async def arrive_member(
+    tx: Tx,
+    origin: Found,
+    goal: Found,
+    name: str,
+    tables: Tables,
+    arrived: tuple[BlobRef, Any],
+    *,
+    is_move: bool,
+) -> None:
+    """A member whose bytes became others on the way, with its dead properties."""
+    source, target, (ref, checked) = origin.item, goal.chain[-1], arrived
+    index = tables.kinds[target.kind].index
+    assert source is not None and index is not None
+    if goal.item is not None:
+        made = await items.replace(tx, goal.item, ref, source.content_type)
+    else:
+        made = await items.add(tx, target, ref, name=name, content_type=source.content_type)
+    await properties.copy(tx, _key(source), _key(made))
+    await index(tx, target, made, checked)
+    if is_move:
+        await items.remove(tx, origin.chain[-1], [source.uid])
+
+
 async def move_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any) -> None:
     """A member with its dead properties, without its locks (§7.5)."""
     source, before, target = origin.item, origin.chain[-1], goal.chain[-1]
