@@ -12,7 +12,6 @@ from armgs_server.dav.call import Call
 from armgs_server.dav.carddav import parse_limit, select_cards
 from armgs_server.dav.carddav_filters import parse_filter
 from armgs_server.dav.carddav_properties import carddav
-from armgs_server.dav.engine import DEPARTMENT_BOOK
 from armgs_server.dav.features import Feature, Property, Report, Shape
 from armgs_server.dav.member_data import as_resources, parse_asked
 from armgs_server.dav.multistatus import multistatus, status_response
@@ -61,9 +60,8 @@ async def _books(call: Call) -> list[CollectionResource]:
     """The departments' books in the asker's home, its own first."""
     href = join(("dav", "addressbooks", call.person.address), slash=True)
     home = HomeResource(Shape.HOME, href, call.person, "addressbooks")
-    every = await call.engine.home_collections(call.person, home)
-    books = [each for each in every if isinstance(each, CollectionResource) and Rights.READ in each.rights]
-    found = [each for each in books if each.collection.role == DEPARTMENT_BOOK]
+    books = await call.engine.department_books(call.person, home)
+    found = [each for each in books if Rights.READ in each.rights]
     return sorted(found, key=lambda each: each.collection.owner != call.person.department)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
-from armgs_server.dav import attachment_access, version_paths
+from armgs_server.dav import attachment_access, directory_books, version_paths
 from armgs_server.dav.features import Kind, Shape, Tables
 from armgs_server.dav.listing_cache import ListingCache
 from armgs_server.dav.paths import join, quote
@@ -52,8 +52,6 @@ SHARED_BY = "_shared_by_"
 GATEWAY = "directory"  # /dav/directory/
 PLANS = 500  # questions of clients whose plan of answering is kept
 ATTACHMENTS = "attachments"  # of calendar objects: /dav/attachments/MANAGED-ID/NAME
-# The department's address book in the home of each of its people.
-DEPARTMENT_BOOK = "directory"
 FOLDERS: dict[tuple[str, ...], str] = {
     (): "",
     ("dav",): "dav",
@@ -170,12 +168,26 @@ class Engine:
         for kind in kinds:
             if kind.provisioned:
                 continue  # somebody else's inbox and outbox are in that person's home
-            for collection in await self.directory.access.shared_with(person, kind.name):
+            shared = await self.directory.access.shared_with(person, kind.name)
+            for collection in directory_books.synced(person, shared, self.config.dav.synced_book):
+                await self._append(person, found, home, collection, await self._alias(person, collection))
+        return found
+
+    async def department_books(self, person: Principal, home: HomeResource) -> list[CollectionResource]:
+        """The departments' books that the person may look into, whatever their size."""
+        found: list[CollectionResource] = []
+        for collection in await self.directory.access.shared_with(person, "addressbook"):
+            if collection.role == directory_books.DEPARTMENT_BOOK:
                 await self._append(person, found, home, collection, await self._alias(person, collection))
         return found
 
     async def _append(
-        self, person: Principal, found: list[Resource], home: HomeResource, collection: Collection, name: str
+        self,
+        person: Principal,
+        found: list[Resource] | list[CollectionResource],
+        home: HomeResource,
+        collection: Collection,
+        name: str,
     ) -> None:
         rights = await self.rights(person, collection)
         if Rights.LOOKUP in rights and name:
@@ -185,8 +197,9 @@ class Engine:
 
     async def _alias(self, person: Principal, collection: Collection) -> str:
         """The name of somebody else's collection in the person's home; '' where its owner has no name."""
-        if collection.owner == person.department and collection.role == DEPARTMENT_BOOK:
-            return DEPARTMENT_BOOK
+        name = directory_books.name_of(person, collection)
+        if name:
+            return name
         owner = await self.directory.by_id(collection.owner)
         return f"{collection.name}{SHARED_BY}{owner.address}" if owner and owner.address else ""
 
@@ -231,12 +244,13 @@ class Engine:
         kinds = self.kinds_of(area)
         own = Place(owner.id, kinds, base, names)
         name, shared, address = names[0].rpartition(SHARED_BY)
-        if not shared and not (area == "addressbooks" and names[0] == DEPARTMENT_BOOK):
+        holder = directory_books.holder(owner, area, names[0])
+        if not shared and not holder:
             return own
         if (await self.store.read(lambda tx: walk(tx, own))).chain:
             return own
         if not shared:
-            return Place(owner.department, kinds, base, names, role=DEPARTMENT_BOOK)
+            return Place(holder, kinds, base, names, role=names[0])
         sharer = await self.directory.by_address(address)
         if sharer is None:
             return own

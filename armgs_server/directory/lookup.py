@@ -162,6 +162,12 @@ async def unit_people(tx: Tx, department: int, unit: int, limit: int) -> list[Pr
     return [from_row(row) for row in rows]
 
 
+async def unit_parents(tx: Tx, department: int) -> dict[int, int]:
+    """The units of a department, each with the one it lies in (0: none)."""
+    rows = await tx.rows("SELECT id, unit FROM principal WHERE department = ? AND kind = 'unit'", department)
+    return {unit: parent for unit, parent in rows}
+
+
 async def heads(tx: Tx, department: int, limit: int) -> list[Principal]:
     """Who leads the department and its units."""
     rows = await tx.rows(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from armgs_server.directory import addressbook, group_rules, lookup
+from armgs_server.directory import addressbook, devices, group_rules, lookup, unit_books
 from armgs_server.directory.model import (
     COLUMNS,
     TOPIC_DOMAINS,
@@ -96,6 +96,7 @@ async def remove_app_password(tx: Tx, principal_id: int, name: str) -> None:
         "DELETE FROM credential WHERE principal = ? AND kind = 'app' AND name = ?", principal_id, name
     ):
         raise NotFound(f"no app password called {name}")
+    await devices.revoke_of(tx, principal_id, name)
     tx.publish(TOPIC_KICK, b"%d" % principal_id)
 
 
@@ -173,8 +174,11 @@ async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
     announce(tx, after.id)
     if after.kind == "person":
         await group_rules.follow_person(tx, after)
-    elif after.kind == "unit" and after.unit != before.unit:
-        await group_rules.follow_tree(tx, after.department)
+    elif after.kind == "unit":
+        await unit_books.rename(tx, after)
+        if after.unit != before.unit:
+            await addressbook.put_heads(tx, after.department)
+            await group_rules.follow_tree(tx, after.department)
     return after
 
 
@@ -239,10 +243,13 @@ _REFERENCES = (
     ("web_session", "principal"),
     ("login", "principal"),
     ("connected", "principal"),
+    ("news_reader", "person"),
     ("alias", "principal"),
     ("member", "principal"),
     ("member", "member"),
     ("group_rule", "principal"),
+    ("unit_card", "principal"),
+    ("unit_card", "unit"),
     ("also_in", "person"),
     ("also_in", "unit"),
     ("term", "post"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from armgs_server.directory import addressbook, lookup
+from armgs_server.directory import addressbook, lookup, unit_books
 from armgs_server.directory.access import DEPARTMENT_BOOK, DEPARTMENT_FILES, RESOURCE_CALENDAR, put_grant
 from armgs_server.directory.model import (
     TOPIC,
@@ -139,7 +139,10 @@ async def create_unit(
         address = check_address(address)
         if await department_of(tx, address) != department:
             raise Conflict(f"{address} is an address of another department")
-    return await insert(tx, "unit", address, name, department=department, unit=parent, data=data)
+    unit = await insert(tx, "unit", address, name, department=department, unit=parent, data=data)
+    await unit_books.create(tx, unit)
+    await addressbook.put_heads(tx, department)
+    return unit
 
 
 async def create_group(
