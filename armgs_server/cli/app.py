@@ -28,11 +28,13 @@ from armgs_server.cli.imports import import_
 from armgs_server.cli.init import init
 from armgs_server.cli.invitations import invitation
 from armgs_server.cli.journal import journal
-from armgs_server.cli.leaving import remove, suspend
 from armgs_server.cli.kick import kick
+from armgs_server.cli.leaving import remove, suspend
 from armgs_server.cli.links import link
+from armgs_server.cli.locks import lock
 from armgs_server.cli.mail import mail
 from armgs_server.cli.mount import mount
+from armgs_server.cli.news import news
 from armgs_server.cli.oauth import oauth
 from armgs_server.cli.queue import queue
 from armgs_server.cli.quickstart import quickstart
@@ -89,6 +91,8 @@ for command in (
     rules,
     absence,
     link,
+    news,
+    lock,
     mount,
     import_,
     export,

@@ -38,7 +38,6 @@ from armgs_server.dav.properties import PROPERTIES
 from armgs_server.dav.resumable import Resumable
 from armgs_server.dav.scheduling_imip import Inbound
 from armgs_server.dav.wopi import Wopi
-from armgs_server.dav.wopi_discovery import Editor
 from armgs_server.dav.wopi_page import EditPage
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
@@ -97,9 +96,8 @@ class DavService:
         self.engine = Engine(core, build_tables(features))
         self._app = App(self.engine)
         self._resumable = Resumable(self.engine, self._app.dispatch)
-        self._editor = Editor(core.config)
-        self._wopi = Wopi(self.engine, self._editor, _base_url(core))
-        self._edit_page = EditPage(self.engine, self._editor, self._wopi)
+        self._wopi = Wopi(self.engine, _base_url(core))
+        self._edit_page = EditPage(self.engine, self._wopi)
         self._inbound = Inbound(core)
 
     @property

@@ -37,6 +37,7 @@ from armgs_server.dav.resources import (
     principal_href,
     walk,
 )
+from armgs_server.dav.wopi_discovery import Editor
 from armgs_server.directory.access import EVERYTHING, Rights
 from armgs_server.directory.cache import Cache
 from armgs_server.directory.model import Principal
@@ -73,6 +74,7 @@ class Engine:
         self.directory = core.directory
         self.tables = tables
         self.plans: Cache[Hashable, Any] = Cache(PLANS)  # kept by dav/view.py
+        self.editor = Editor(core.config)
         self.listings = ListingCache(core.config.dav.listing_cache)
 
     async def rights(self, person: Principal, collection: Collection) -> Rights:
@@ -149,6 +151,11 @@ class Engine:
             return await self._folder_children(person, resource)
         if isinstance(resource, HomeResource):
             return await self.home_collections(person, resource)
+        if isinstance(resource, PrincipalResource):
+            return [
+                ProxyResource(Shape.PROXY, f"{resource.href}{name}/", resource.principal, mode)
+                for name, mode in PROXIES.items()
+            ]
         if isinstance(resource, VersionsResource | HistoryResource):
             return await version_paths.children(self, person, resource)
         return []

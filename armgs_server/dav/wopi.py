@@ -21,7 +21,6 @@ from armgs_server.dav import wopi_files, wopi_locks, wopi_tokens
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import from_domain
 from armgs_server.dav.methods.get import SAFETY
-from armgs_server.dav.wopi_discovery import Editor
 from armgs_server.dav.wopi_files import Document, InvalidName, StaleSave
 from armgs_server.dav.wopi_locks import Mismatch
 from armgs_server.dav.wopi_proof import Signed, is_proven
@@ -44,9 +43,8 @@ _log = log.get("wopi")
 class Wopi:
     """The handler of everything below /wopi/."""
 
-    def __init__(self, engine: Engine, editor: Editor, base_url: str) -> None:
+    def __init__(self, engine: Engine, base_url: str) -> None:
         self._engine = engine
-        self._editor = editor
         self._base_url = base_url
         self._known_secret: bytes | None = None
 
@@ -83,7 +81,7 @@ class Wopi:
     async def _answer(self, request: Request) -> Response:
         file_id, _, rest = request.path.removeprefix(PREFIX).partition("/")
         token = _token_of(request)
-        if not self._editor.is_there:
+        if not self._engine.editor.is_there:
             return Response(401)
         claim = wopi_tokens.parse(token, await self._secret(), clock.now())
         if claim is None:
@@ -130,7 +128,7 @@ class Wopi:
             request.header("x-wopi-proofold") or "",
         )
         for is_doubted in (False, True):
-            keys = (await self._editor.discovery(is_doubted=is_doubted)).proof_keys
+            keys = (await self._engine.editor.discovery(is_doubted=is_doubted)).proof_keys
             if keys is None or is_proven(keys, signed, clock.now()):
                 return True
         return False

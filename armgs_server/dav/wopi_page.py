@@ -18,7 +18,6 @@ from armgs_server.dav.properties import is_russian
 from armgs_server.dav.resources import MemberResource
 from armgs_server.dav.version_paths import is_inside
 from armgs_server.dav.wopi import Wopi
-from armgs_server.dav.wopi_discovery import Editor
 from armgs_server.dav.wopi_tokens import Claim
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
@@ -41,9 +40,8 @@ _PAGE = (
 class EditPage:
     """The handler, for who is logged in."""
 
-    def __init__(self, engine: Engine, editor: Editor, wopi: Wopi) -> None:
+    def __init__(self, engine: Engine, wopi: Wopi) -> None:
         self._engine = engine
-        self._editor = editor
         self._wopi = wopi
 
     async def handle(self, request: Request, person: Principal) -> Response:
@@ -52,7 +50,7 @@ class EditPage:
             raise DavError(405, headers=(("Allow", "GET, HEAD"),))
         segments = parse_target(request.target).segments
         path = ("dav", *segments[1:])
-        if not self._editor.is_there or len(path) < 3 or is_inside(path):
+        if not self._engine.editor.is_there or len(path) < 3 or is_inside(path):
             raise DavError(404)
         resource = await self._engine.locate(person, path)
         if not isinstance(resource, MemberResource) or path[1] != "files":
@@ -61,7 +59,7 @@ class EditPage:
         if Rights.READ not in rights:
             raise DavError(404)
         name = resource.item.name or ""
-        found = await self._editor.discovery()
+        found = await self._engine.editor.discovery()
         url, is_edit = found.action(name, may_write=Rights.WRITE in rights)
         if not url:
             raise DavError(404, "The office editor does not open files of this kind.")

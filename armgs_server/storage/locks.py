@@ -61,6 +61,15 @@ async def in_collections(tx: Tx, owner: int, collections: Sequence[int]) -> list
     return found
 
 
+async def of_owner(tx: Tx, owner: int) -> list[Lock]:
+    """All live locks on what an owner has."""
+    rows = await tx.rows(
+        f"SELECT {COLUMNS} FROM lock WHERE owner = ? AND expires > ? ORDER BY collection, uid, token",
+        *(owner, clock.now()),
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def covering(tx: Tx, owner: int, chain: Sequence[int], uid: int = 0) -> list[Lock]:
     """The live locks that protect the item, or with uid 0 the collection, at the end of `chain`."""
     places = ", ".join("?" * len(chain))

@@ -72,6 +72,14 @@ async def test_the_page_gives_the_editor_a_token_and_nobody_else(desk: Desk) -> 
         assert (await ivanov.request("GET", f"/edit/files/{IVANOV}/{other}")).status == 404, other
 
 
+async def test_folders_show_what_the_editor_opens(desk: Desk) -> None:
+    ivanov = desk.site.ivanov
+    await ivanov.request("PUT", f"{FILES}/a.zip", b"x")
+    page = (await ivanov.request("GET", f"{FILES}/")).body.decode()
+    assert f'href="{path(EDIT)}"' in page and "/edit/files/" in page
+    assert f"/edit/files/{IVANOV}/a.zip" not in page
+
+
 async def test_check_file_info_and_get_file(desk: Desk) -> None:
     answer = await desk.open.request("GET")
     assert answer.status == 200 and answer.headers["content-type"] == "application/json"

@@ -11,7 +11,9 @@ from armgs_server.dav.methods.propfind import shown_folders
 from armgs_server.dav.names import escape
 from armgs_server.dav.properties import display_name, iso_date
 from armgs_server.dav.resources import CollectionResource, MemberResource, Resource, VersionResource
+from armgs_server.dav.wopi_discovery import Discovery
 from armgs_server.directory.access import Rights
+from armgs_server.errors import Temporary
 from armgs_server.net.http import Response
 
 FIELDS = [
@@ -26,7 +28,7 @@ _HEAD = (
     "td{{padding:.2em 1em .2em 0}}</style>"
     "<h1>{title}</h1><table>{up}"
 )
-_ROW = '<tr><td><a href="{href}">{name}</a><td>{size}<td>{modified}'
+_ROW = '<tr><td><a href="{href}">{name}</a><td>{size}<td>{modified}<td>{edit}'
 
 
 async def handle_read(call: Call) -> Response:
@@ -45,25 +47,43 @@ async def _page(call: Call, resource: Resource) -> AsyncIterator[bytes]:
     up = "" if resource.href == "/" else '<tr><td><a href="../">..</a>'
     yield _HEAD.format(title=escape(display_name(resource)), up=up).encode()
     folders = await shown_folders(call, resource)
-    states = [each for each in folders if isinstance(each, VersionResource)]
-    yield "".join(_folder_row(each) for each in folders if each not in states).encode()
-    yield "".join(map(_member_row, states)).encode()
+    found = await _openable(call, resource)
+    rows = [
+        _member_row(each, None) if isinstance(each, VersionResource) else _folder_row(each)
+        for each in folders
+    ]
+    yield "".join(rows).encode()
     if isinstance(resource, CollectionResource):
         async for page in member_pages(call.engine, resource):
-            yield "".join(map(_member_row, page)).encode()
+            yield "".join(_member_row(each, found) for each in page).encode()
     yield b"</table>\n"
 
 
+async def _openable(call: Call, resource: Resource) -> Discovery | None:
+    """What the office editor opens, where there is one and it answers."""
+    if resource.shape is not Shape.FILES or not call.engine.editor.is_there:
+        return None
+    try:
+        return await call.engine.editor.discovery()
+    except Temporary:
+        return None  # the files are shown without it
+
+
 def _folder_row(folder: Resource) -> str:
-    return _ROW.format(href=folder.href, name=escape(display_name(folder)) + "/", size="", modified="")
+    return _ROW.format(
+        href=folder.href, name=escape(display_name(folder)) + "/", size="", modified="", edit=""
+    )
 
 
-def _member_row(member: MemberResource) -> str:
+def _member_row(member: MemberResource, found: Discovery | None) -> str:
+    name = member.item.name or ""
+    is_openable = found is not None and bool(found.action(name, may_write=True)[0])
     return _ROW.format(
         href=member.href,
-        name=escape(member.item.name or ""),
+        name=escape(name),
         size=member.item.size,
         modified=iso_date(member.item.modified),
+        edit=f'<a href="/edit{member.href.removeprefix("/dav")}">↗</a>' if is_openable else "",
     )
 
 
