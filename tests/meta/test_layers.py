@@ -7,7 +7,7 @@ import re
 
 from tests.meta.sources import imports, modules, name_of
 
-PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal")
+PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal", "api")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "ports", "reload", "supervisor", "worker", "worker_process")
 _BASE = ("errors", "log", "measures", "settings", "config")
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": (*_BASE, "formats"),
     "directory": (*_BASE, "formats", "storage"),
     "rules": (*_BASE, "formats", "storage", "directory", "__version__"),
+    "administration": (*_BASE, "formats", "storage", "directory"),
     "maintenance": (*_BASE, "formats", "storage", "directory"),
     "preflight": (*_BASE, "formats", "storage", "directory"),
     "metrics": (*_BASE, "storage", "memory", "__version__"),
@@ -46,7 +47,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "smtp": (*_BASE, "formats", "net", "storage", "directory", "service", "trust", "rules", "__version__"),
     "managesieve": (*_BASE, "formats", "net", "storage", "directory", "service", "rules", "__version__"),
-    "portal": (*_BASE, "formats", "net", "storage", "directory", "service", "rules", "__version__"),
+    "portal": (
+        *_BASE,
+        "formats",
+        "net",
+        "storage",
+        "directory",
+        "administration",
+        "service",
+        "rules",
+        "__version__",
+    ),
+    "api": (*_BASE, "net", "storage", "directory", "administration", "service", "__version__"),
     **{
         root: (
             *_BASE,
@@ -74,6 +86,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "metrics",
         "net",
         "storage",
+        "administration",
         "directory",
         "service",
         "trust",
