@@ -45,7 +45,7 @@ class Site:
     async def start(self) -> None:
         """Listens; what is left of a daemon that was killed is replaced. OSError."""
         figures: dict[str, Page] = {"/metrics": self._figures}
-        everything = {**figures, "/connections": self._connections}
+        everything = {**figures, "/figures": self._snapshot, "/connections": self._connections}
         await self._listen(bind_unix(self._data_dir / SOCKET), everything)
         for place in self._settings.listen:
             sock = bind_unix(Path(place)) if place.startswith("/") else _bind_tcp(place)
@@ -81,6 +81,10 @@ class Site:
 
         told = await self._ask("figures")
         return exposition.CONTENT_TYPE, exposition.expose(total(map(from_json, told)))
+
+    async def _snapshot(self) -> tuple[str, bytes]:
+        told = await self._ask("figures")
+        return "application/json", json.dumps(total(map(from_json, told)).as_json()).encode()
 
     async def _connections(self) -> tuple[str, bytes]:
         told = await self._ask("connections")
