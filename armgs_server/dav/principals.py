@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from armgs_server.dav.features import Feature, Property, Shape
-from armgs_server.dav.names import CALENDARSERVER, dav, escape
+from armgs_server.dav.names import CALENDARSERVER, dav, escape, href
 from armgs_server.dav.resources import PrincipalResource, ProxyResource, Resource, principal_href
 from armgs_server.dav.view import View
 from armgs_server.directory.model import Principal
@@ -79,13 +79,39 @@ def _members(view: View, resource: PrincipalResource | ProxyResource) -> str:
 
 async def _prepare_membership(view: View, resources: Sequence[Resource]) -> None:
     known: dict[int, str] = view.cache.setdefault(MEMBERSHIP, {})
-    directory = view.engine.directory
     for resource in resources:
         if isinstance(resource, PrincipalResource):
             principal = resource.principal
-            ids = sorted(await directory.groups_of(principal) - {principal.id})
-            groups = [await directory.by_id(each) for each in ids]
-            known[principal.id] = _hrefs(each for each in groups if each is not None)
+            direct = _hrefs(await _direct_groups(view, principal))
+            known[principal.id] = direct + await _delegations(view, principal)
+
+
+async def _direct_groups(view: View, principal: Principal) -> list[Principal]:
+    """RFC 3744 §4.4: the groups that it is itself a member of, not those that these are in."""
+    directory = view.engine.directory
+    found: list[Principal] = []
+    for number in sorted(await directory.groups_of(principal) - {principal.id}):
+        group = await directory.by_id(number)
+        if group is None or not principal_href(group):
+            continue
+        if any(each.id == principal.id for each in await directory.direct_members(group)):
+            found.append(group)
+    return found
+
+
+async def _delegations(view: View, principal: Principal) -> str:
+    """The groups of delegates it is in: how Apple's clients find the calendars delegated to somebody."""
+    directory = view.engine.directory
+    shared = await directory.access.shared_with(principal, scheduling.OUTBOX)
+    hrefs = ""
+    for outbox in shared:
+        owner = await directory.by_id(outbox.owner)
+        if owner is None or owner.disabled or not principal_href(owner):
+            continue
+        for mode in ("read", "write"):
+            if principal.id in scheduling.proxies(outbox, mode):
+                hrefs += href(f"{principal_href(owner)}calendar-proxy-{mode}/")
+    return hrefs
 
 
 def _membership(view: View, resource: PrincipalResource) -> str:

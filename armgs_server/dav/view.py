@@ -14,7 +14,7 @@ from armgs_server.dav import names
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import status_line
 from armgs_server.dav.features import Prepare, Property, Render, Shape
-from armgs_server.dav.resources import CollectionResource, MemberResource, Resource
+from armgs_server.dav.resources import CollectionResource, HomeResource, MemberResource, Resource
 from armgs_server.dav.xml import Element, PropFind
 from armgs_server.directory.model import Principal
 from armgs_server.storage import properties
@@ -22,6 +22,8 @@ from armgs_server.storage.tx import Tx
 
 # owner, collection, uid (0 = the collection itself): where dead properties and locks hang
 Key: TypeAlias = tuple[int, int, int]
+# A home is no collection of the store: its properties hang at collection 0.
+HOME_UIDS = {"calendars": 1, "addressbooks": 2}
 
 _FOUND = f"</D:prop><D:status>{status_line(200)}</D:status></D:propstat>"
 _MISSING = f"</D:prop><D:status>{status_line(404)}</D:status></D:propstat>"
@@ -33,6 +35,8 @@ def key_of(resource: Resource) -> Key | None:
         return resource.item.owner, resource.item.collection, resource.item.uid
     if isinstance(resource, CollectionResource):
         return resource.collection.owner, resource.collection.id, 0
+    if isinstance(resource, HomeResource):
+        return resource.principal.id, 0, HOME_UIDS[resource.home]
     return None
 
 

@@ -50,6 +50,14 @@ async def test_a_delegate_acts_for_the_owner(both_sites: Site) -> None:
     )
     assert for_.texts("//CS:calendar-proxy-write-for/D:href") == [principal(IVANOV)]
     assert for_.texts("//CS:calendar-proxy-read-for/D:href") == []
+    member = await ask(secretary, principal(PETROVA), "D:group-membership")
+    assert member.texts("//D:group-membership/D:href") == [f"{principal(IVANOV)}calendar-proxy-write/"]
+    listed = await secretary.request("PROPFIND", principal(IVANOV), headers={"Depth": "1"})
+    assert listed.hrefs == [
+        principal(IVANOV),
+        f"{principal(IVANOV)}calendar-proxy-read/",
+        f"{principal(IVANOV)}calendar-proxy-write/",
+    ]
     assert (await secretary.request("PUT", place, body, ICS)).status == 201
     (copy,) = await objects(both_sites.sidorov, home(SIDOROV) + "default/")
     assert f"ORGANIZER:mailto:{IVANOV}" in copy and attendee(copy, SIDOROV)

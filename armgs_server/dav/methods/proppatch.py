@@ -11,11 +11,12 @@ from armgs_server.dav.guard import Guard
 from armgs_server.dav.methods.delete import check_still
 from armgs_server.dav.multistatus import multistatus
 from armgs_server.dav.names import dav, empty
-from armgs_server.dav.resources import CollectionResource, MemberResource, walk_to_write
+from armgs_server.dav.resources import CollectionResource, Found, HomeResource, MemberResource, walk_to_write
+from armgs_server.dav.view import key_of
 from armgs_server.dav.xml import PropertyChange, parse_propertyupdate, standalone
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
-from armgs_server.storage import collections, properties
+from armgs_server.storage import accounts, collections, properties
 from armgs_server.storage.tx import Tx
 
 Failures = Mapping[str, DavError]
@@ -23,6 +24,8 @@ Failures = Mapping[str, DavError]
 
 async def handle_proppatch(call: Call) -> Response:
     """207 with a propstat for each outcome."""
+    if isinstance(call.resource, HomeResource):
+        return await _change_home(call, call.resource)
     resource, place = call.resource, call.place
     assert isinstance(resource, MemberResource | CollectionResource) and place is not None
     changes = parse_propertyupdate(await call.body())
@@ -48,10 +51,39 @@ async def handle_proppatch(call: Call) -> Response:
             await collections.update(tx, collection, data=now)
 
     await call.engine.store.write(work)
+    return _changed(call, changes)
+
+
+async def _change_home(call: Call, home: HomeResource) -> Response:
+    """Of a home all that can be set is kept as dead properties."""
+    rights = await call.engine.directory.access.account_rights(call.person, home.principal.id)
+    if home.principal.id != call.person.id and Rights.WRITE not in rights:
+        missing = f"<D:href>{home.href}</D:href><D:privilege><D:write-properties/></D:privilege>"
+        content = f"<D:resource>{missing}</D:resource>"
+        raise DavError(403, condition=dav("need-privileges"), content=content)
+    changes = parse_propertyupdate(await call.body())
+    _, dead, failures = apply_changes(call.engine.tables, home.shape, {}, changes)
+    failures = failures or await _confirm(call, changes)
+    if failures:
+        return _answer(home.href, changes, failures)
+    guard = await Guard.of(call)
+    key = key_of(home)
+    assert key is not None
+
+    async def work(tx: Tx) -> None:
+        await accounts.hold(tx, (key[0],))
+        await guard.check(tx, Found((), None, ()))
+        await properties.change(tx, *key, dead)
+
+    await call.engine.store.write(work)
+    return _changed(call, changes)
+
+
+def _changed(call: Call, changes: Sequence[PropertyChange]) -> Response:
     if call.preferences.get("return") == "minimal":  # RFC 8144 §2.2
         call.note_applied("return=minimal")
         return Response(204, call.headers)
-    return _answer(resource.href, changes, failures)
+    return _answer(call.resource.href, changes, {})
 
 
 async def _confirm(call: Call, changes: Sequence[PropertyChange]) -> Failures:
@@ -114,4 +146,4 @@ def _answer(href: str, changes: Sequence[PropertyChange], failures: Failures) ->
     return multistatus([f"<D:response><D:href>{href}</D:href>{stats}</D:response>"])
 
 
-METHOD = Method("PROPPATCH", Shape.MEMBER | Shape.COLLECTION, handle_proppatch)
+METHOD = Method("PROPPATCH", Shape.MEMBER | Shape.COLLECTION | Shape.HOME, handle_proppatch)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tests.dav.client import Answer, Client
-from tests.dav.conftest import FILES, Site
+from tests.dav.conftest import FILES, IVANOV, Site
 
 MISSING = ["HTTP/1.1 404 Not Found"]
 
@@ -104,3 +104,31 @@ async def test_bounds_and_refusals(site: Site) -> None:
     assert (await patch(site.petrova, f"{FILES}/a", '<y xmlns="w:"/>')).status == 404
     assert (await patch(ivanov, "/dav/", '<y xmlns="w:"/>')).status == 405
     assert (await patch(ivanov, f"{FILES}/none", '<y xmlns="w:"/>')).status == 404
+
+
+async def test_a_home_has_properties(both_sites: Site) -> None:
+    # Apple's clients keep default alarms and the like on the home.
+    ivanov, phone = both_sites.ivanov, both_sites.ivanov
+    calendars, books = f"/dav/calendars/{IVANOV}/", f"/dav/addressbooks/{IVANOV}/"
+    answer = await patch(ivanov, calendars, '<y xmlns="w:">1</y><D:displayname>Моё</D:displayname>')
+    assert answer.texts("//D:status") == ["HTTP/1.1 200 OK"]
+    await patch(ivanov, books, '<y xmlns="w:">2</y>')
+    for path, value in ((calendars, "1"), (books, "2")):
+        assert (await ask(phone, path, '<y xmlns="w:"/>')).prop(path, "*[local-name()='y']") == value
+        below = await phone.request("PROPFIND", path, headers={"Depth": "1"})
+        assert below.prop(path, "*[local-name()='y']") == value
+    assert (await ask(phone, calendars, "<D:displayname/>")).prop(calendars, "D:displayname") == "Моё"
+    protected = await patch(ivanov, calendars, "<D:resourcetype/>")
+    assert protected.texts("//D:status") == ["HTTP/1.1 403 Forbidden"]
+    await patch(ivanov, calendars, removes='<y xmlns="w:"/>')
+    assert (await ask(phone, calendars, '<y xmlns="w:"/>')).texts("//D:status") == MISSING
+    assert (await ask(phone, books, '<y xmlns="w:"/>')).prop(books, "*[local-name()='y']") == "2"
+
+
+async def test_the_home_of_somebody_else(site: Site) -> None:
+    path = f"/dav/calendars/{IVANOV}/"
+    refused = await patch(site.petrova, path, '<y xmlns="w:">1</y>')
+    assert (refused.status, refused.condition) == (403, "need-privileges")
+    assert (await ask(site.ivanov, path, '<y xmlns="w:"/>')).texts("//D:status") == MISSING
+    stale = await site.ivanov.request("PROPPATCH", path, b"", {"If-Match": '"x"'})
+    assert stale.status == 400
