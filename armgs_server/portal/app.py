@@ -10,9 +10,11 @@ from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
 from armgs_server.portal import apple, autoconfig, hostmeta, pages, webchat
 from armgs_server.portal.addresses import address_of
+from armgs_server.portal.administration import AdministrationPages
 from armgs_server.portal.connecting import Connecting
 from armgs_server.portal.endpoints import find_endpoints
 from armgs_server.portal.mounting import Mounting
+from armgs_server.portal.news import News
 from armgs_server.portal.oauth import OAuthEndpoints
 from armgs_server.portal.oauth_consent import Consents
 from armgs_server.portal.own import Own
@@ -45,7 +47,9 @@ class Portal:
         self.sign_in = SignIn(core, self._pages)
         self._own = Own(core, self.sign_in)
         self._people = People(core, self.sign_in)
+        self._administration = AdministrationPages(core, self.sign_in)
         self._rooms = Rooms(core, self.sign_in)
+        self._news = News(core, self.sign_in)
         self._second_factor = SecondFactorPages(core, self._pages, self.sign_in)
         self._oauth = OAuthEndpoints(core)
         self._consents = Consents(core, self._pages, self.sign_in)
@@ -77,7 +81,9 @@ class Portal:
             *self.sign_in.routes,
             *self._own.routes,
             *self._people.routes,
+            *self._administration.routes,
             *self._rooms.routes,
+            *self._news.routes,
             *self._second_factor.routes,
             *self._oauth.routes,
             *self._consents.routes,

@@ -4,7 +4,15 @@
 Those of the start page, of invitations and links are here; the others are in modules of their own.
 """
 
-from armgs_server.portal import texts_mounting, texts_oauth, texts_own, texts_people, texts_signin
+from armgs_server.portal import (
+    texts_administration,
+    texts_mounting,
+    texts_news,
+    texts_oauth,
+    texts_own,
+    texts_people,
+    texts_signin,
+)
 
 TEXTS: dict[str, dict[str, str]] = {
     "ru": {
@@ -251,8 +259,10 @@ TEXTS: dict[str, dict[str, str]] = {
 
 for _texts in (
     texts_signin.TEXTS,
+    texts_administration.TEXTS,
     texts_mounting.TEXTS,
     texts_own.TEXTS,
+    texts_news.TEXTS,
     texts_people.TEXTS,
     texts_oauth.TEXTS,
 ):
