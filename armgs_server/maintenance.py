@@ -14,7 +14,7 @@ from functools import partial
 
 from armgs_server import log
 from armgs_server.config import Config
-from armgs_server.directory import terms
+from armgs_server.directory import news, terms
 from armgs_server.errors import DomainError
 from armgs_server.storage import (
     Store,
@@ -30,6 +30,7 @@ from armgs_server.storage import (
     queue,
     restored,
     sts_policies,
+    told_by_mail,
     traces,
     trash,
     versions,
@@ -103,6 +104,12 @@ async def forget_uploads(store: Store) -> int:
     return await _all(store, partial_uploads.expire, partial_uploads.BATCH)
 
 
+async def forget_told(store: Store) -> int:
+    """Invitations mailed so long ago that nobody tells the same again; how many."""
+    now = clock.now()
+    return await store.write(lambda tx: told_by_mail.expire(tx, now))
+
+
 async def forget_kept(store: Store) -> int:
     """What was removed and is kept no longer; how many."""
     return await _all(store, keeping.expire, keeping.BATCH)
@@ -139,6 +146,7 @@ JOBS: tuple[Job, ...] = (
     Job("forget traces of rules", 3600, forget_traces),
     Job("extend calendars", 86400, extend_calendars),
     Job("forget uploads", 3600, forget_uploads),
+    Job("forget who was told by mail", 3600, forget_told),
     Job("forget what was kept", 3600, forget_kept),
     Job("terms of posts", 60, settle_terms),
     Job("forget policies", 86400, forget_policies),

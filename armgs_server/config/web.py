@@ -33,6 +33,9 @@ class DavSettings:
         1000, doc="Scheduling messages kept in an inbox; the oldest go first.", minimum=1
     )
     imip: bool = setting(True, doc="Invite people of other servers by mail.")
+    imip_delay: float = setting(
+        5.0, doc="Such mail waits so many seconds for one that the inviting client sends itself.", minimum=0
+    )
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
     principal_results: int = setting(200, doc="Most principals a search answers with.", minimum=1)

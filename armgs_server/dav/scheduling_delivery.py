@@ -22,7 +22,7 @@ from armgs_server.formats.itip import Message, data_of, organizer, parameter, re
 from armgs_server.formats.itip import attendee as attendee_of
 from armgs_server.formats.itip import calendar_of as calendar_with
 from armgs_server.formats.itip_organizer import Invited, apply_reply
-from armgs_server.storage import accounts, clock, items, queue, scheduling
+from armgs_server.storage import accounts, clock, items, queue, scheduling, told_by_mail
 from armgs_server.storage.collections import by_role
 from armgs_server.storage.collections import get as collection
 from armgs_server.storage.queue import Destination
@@ -238,6 +238,9 @@ class Delivery:
         if not self._config.dav.imip:
             return FAILED
         found = self._object(message)
+        mark = imip.mark(message.method, found, author.address, message.recipient)
+        if await told_by_mail.take_mailed(tx, author.id, mark):
+            return SENT
         said = attendee_of(found.members[0], message.sender, self._users.who)
         text = imip.build(
             message.method,
@@ -252,15 +255,19 @@ class Delivery:
             ),
             parameter(said, "PARTSTAT") if said is not None and message.method == "REPLY" else "",
         )
-        await queue.enqueue(
+        now = clock.now()
+        due = now + round(self._config.dav.imip_delay * clock.SECOND)
+        (queued,) = await queue.enqueue(
             tx,
             self._desk.store.blobs.small(text),
             [Destination(message.recipient, domain, {"skip": 0, "size": len(text)})],
             owner=author.id,
             sender=author.address,
-            now=clock.now(),
+            now=now,
+            due=due,
             lifetime=round(self._config.smtp.queue_lifetime * clock.SECOND),
         )
+        await told_by_mail.waits(tx, author.id, mark, queued, due)
         return SENT
 
 

@@ -6,6 +6,7 @@ The text part says in Russian and English what the calendar part is about, for w
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email import policy
@@ -18,6 +19,7 @@ from armgs_server.errors import Invalid
 from armgs_server.formats.contentline import ContentLine, scan
 from armgs_server.formats.icalendar import CalendarObject, Component, Malformed, check_lines, parse
 from armgs_server.formats.icalendar_values import EPOCH
+from armgs_server.formats.itip import attendee, identity, parameter, plain
 
 METHODS = ("REQUEST", "REPLY", "CANCEL", "COUNTER", "DECLINECOUNTER", "REFRESH", "ADD", "PUBLISH")
 MAX_PARTS = 50  # of a mail that are looked at
@@ -98,6 +100,23 @@ def _when(found: CalendarObject, line: ContentLine) -> str:
     if moment.is_date:
         return f"{moment.local:%Y-%m-%d}"
     return f"{moment.local:%Y-%m-%d %H:%M} {moment.zone or ''}".rstrip()
+
+
+def mark(method: str, found: CalendarObject, sender: str, recipient: str) -> bytes:
+    """The same for two messages that tell somebody the same, whichever program has written them."""
+    parts: list[object] = [method, found.uid, recipient.lower()]
+    for member in sorted(found.members, key=lambda each: identity(found, each) or 0):
+        parts.append(identity(found, member))
+        if method == "REPLY":
+            said = attendee(member, plain(sender), plain)
+            parts.append(parameter(said, "PARTSTAT").upper() if said is not None else "")
+        elif method != "CANCEL":
+            times = [
+                found.moment(line) for line in member.properties if line[0] in ("DTSTART", "DTEND", "DUE")
+            ]
+            parts += sorted(moment.micros for moment in times)
+            parts += [member.text(name) for name in ("DURATION", "RRULE", "SUMMARY", "LOCATION")]
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).digest()
 
 
 def extract(data: bytes) -> Incoming | None:

@@ -12,7 +12,17 @@ from armgs_server import log
 from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
-from armgs_server.smtp import attachments, authorship, header, recall, records, replies, reports, requests
+from armgs_server.smtp import (
+    attachments,
+    authorship,
+    header,
+    own_invitations,
+    recall,
+    records,
+    replies,
+    reports,
+    requests,
+)
 from armgs_server.smtp.body import Body
 from armgs_server.smtp.copies import Copy, Envelope, Stored, plan_copies
 from armgs_server.smtp.delivery import Delivery
@@ -110,6 +120,8 @@ class Transaction:
             _log.info("message refused by its recipient", **self._known())
             return error.reply
         self._late = full
+        if self.author is not None:
+            await own_invitations.note(self.core, self.author.id, stored)
         try:
             await self._ask_lists(stored)
         except DomainError as error:

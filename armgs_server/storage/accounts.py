@@ -55,6 +55,7 @@ _TABLES = (
     "last_activity",
     "offline",
     "roster",
+    "told",
     "upload",
     "url_key",
     "link",
@@ -62,6 +63,8 @@ _TABLES = (
     "sieve_trace",
     "notice",
     "absence",
+    "news",
+    "news_reader",
 )
 
 

@@ -68,17 +68,18 @@ async def enqueue(
     now: int,
     lifetime: int,
     due: int | None = None,
-) -> None:
-    """Adds a message for all its destinations; due at once or at `due`, given up `lifetime` later."""
+) -> list[int]:
+    """Adds a message for all its destinations; due now or at `due`, given up `lifetime` later; the ids."""
     first = now if due is None else due
     expires = max(now, first if first < HELD else 0) + lifetime
     await blobs.retain(tx, ref, len(destinations))
+    ids = [clock.unique_id() for _ in destinations]
     await tx.executemany(
         f"INSERT INTO queue ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?)",
         [
             (
                 owner,
-                clock.unique_id(),
+                id_,
                 sender,
                 destination.recipient,
                 destination.domain,
@@ -88,10 +89,11 @@ async def enqueue(
                 expires,
                 json.dumps(dict(destination.data), ensure_ascii=False),
             )
-            for destination in destinations
+            for id_, destination in zip(ids, destinations, strict=True)
         ],
     )
     tx.publish(TOPIC, b"")
+    return ids
 
 
 async def claim(tx: Tx, now: int, lease: int, limit: int) -> list[Entry]:
@@ -151,6 +153,16 @@ async def finish(tx: Tx, entries: Iterable[Entry]) -> None:
         gone = await tx.execute("DELETE FROM queue WHERE owner = ? AND id = ?", entry.owner, entry.id)
         if gone:
             await blobs.release(tx, [entry.blob])
+
+
+async def withdraw(tx: Tx, owner: int, id_: int, due: int) -> int:
+    """Removes a row that nobody has tried yet; how many."""
+    rows = await tx.rows(
+        "DELETE FROM queue WHERE owner = ? AND id = ? AND attempts = 0 AND next_attempt = ? RETURNING blob",
+        *(owner, id_, due),
+    )
+    await blobs.release(tx, [row[0] for row in rows])
+    return len(rows)
 
 
 async def hold(tx: Tx, entries: Iterable[Entry]) -> None:

@@ -599,6 +599,17 @@ CREATE TABLE invitation (
 CREATE INDEX invitation_due ON invitation (due);
 
 -- Mail on its way to other domains: one row for each recipient.
+-- Invitations that went out by mail just now (storage.told_by_mail).
+CREATE TABLE told (
+  owner   INTEGER NOT NULL,                     -- who invites or answers
+  mark    BLOB    NOT NULL,                     -- SHA-256 of what is told to whom (formats.imip)
+  queued  INTEGER NOT NULL,                     -- the calendar's own mail in the queue; 0 = the client sent one
+  due     INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (owner, mark)
+) WITHOUT ROWID;
+CREATE INDEX told_expires ON told (expires);
+
 CREATE TABLE queue (
   owner        INTEGER NOT NULL,                -- who sent it; 0 = the server
   id           INTEGER NOT NULL,

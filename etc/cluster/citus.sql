@@ -67,6 +67,7 @@ SELECT create_distributed_table('pubsub_subscription', 'owner', colocate_with =>
 SELECT create_distributed_table('pubsub_redirect', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('affiliation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('invitation', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('told', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('queue', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('sieve_script', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('sieve_trace', 'owner', colocate_with => 'account');
