@@ -9,7 +9,7 @@ from typing import Final
 from armgs_server.config import Config
 from armgs_server.errors import Denied, DomainError, NotFound, Temporary, Throttled, TooLarge
 from armgs_server.net.http import Handler, Request, Response
-from armgs_server.portal.pages import Pages
+from armgs_server.portal.pages import Pages, text_of
 
 # A page needs the one style sheet and nothing else, from nowhere else.
 SECURITY_HEADERS: Final = (
@@ -34,6 +34,8 @@ _STATUS: Final[Mapping[type[DomainError], int]] = {
     TooLarge: 413,
     Temporary: 503,
 }
+# What is said where the error says nothing of its own.
+_TEXTS: Final[Mapping[int, str]] = {404: "not_found", 403: "not_for_you"}
 
 
 class Safety:
@@ -74,4 +76,6 @@ class Safety:
     def refusal(self, request: Request, error: DomainError) -> Response:
         """The page that says what is wrong, with its status."""
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
-        return self._pages.html(request, status, self._pages.error(request, error.text))
+        is_said = error.text != (type(error).__doc__ or "").strip()
+        text = error.text if is_said or status not in _TEXTS else text_of(request, _TEXTS[status])
+        return self._pages.html(request, status, self._pages.error(request, text))

@@ -6,6 +6,7 @@ from typing import Final
 SECTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("/", "connect_title"),
     ("/me", "own_title"),
+    ("/news", "news_title"),
     ("/people", "people_title"),
     ("/rooms", "rooms_title"),
 )

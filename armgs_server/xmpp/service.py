@@ -24,6 +24,7 @@ from armgs_server.xmpp.hosts import HOSTS
 from armgs_server.xmpp.keeping import Keeper
 from armgs_server.xmpp.missed import Missed
 from armgs_server.xmpp.movements import Movements
+from armgs_server.xmpp.news import News
 from armgs_server.xmpp.notices import Notices
 from armgs_server.xmpp.processes import Processes
 from armgs_server.xmpp.relayed import Relayed
@@ -68,6 +69,7 @@ class XmppService:
         )
         self.archives = ArchiveUpkeep(self.server)
         self._notices = Notices(self.server)
+        self._news = News(self.server)
         self.server.absent = Absent(self.server)
         self.server.pushes = Remembered(core.store, xep_0357_push.TOPIC, push.of)
         bus = core.store.bus
@@ -124,6 +126,7 @@ class XmppService:
         self.missed.start()
         self.archives.start()
         self._notices.start()
+        self._news.start()
         bus = self.server.store.bus
         self._unsubscribe = [
             bus.subscribe(TOPIC_KICK, lambda data: lifecycle.kick(self.server, int(data))),
@@ -137,6 +140,7 @@ class XmppService:
         self._movements.stop()
         await self.missed.stop()
         await self.archives.stop()
+        await self._news.stop()
         await self._notices.stop()
         await lifecycle.stop(self.server)
         self.server.archive_preferences.close()

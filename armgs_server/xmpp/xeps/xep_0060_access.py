@@ -145,6 +145,8 @@ async def _is_contact(nodes: Nodes, node: str, config: NodeConfig, bare: str) ->
         people = [nodes.person]
     else:
         addresses = await nodes.server.store.read(lambda tx: owners(tx, nodes, node))
+        if not addresses:  # the department's own node (directory.news): its people are its contacts
+            return await _is_of_department(nodes, node, bare)
         known = [await nodes.server.person(jids.parse(address)) for address in addresses]
         people = [person for person in known if person is not None]
     groups = config.roster_groups_allowed
@@ -153,6 +155,14 @@ async def _is_contact(nodes: Nodes, node: str, config: NodeConfig, bare: str) ->
             if config.access_model != "roster" or await is_in_group(nodes.server, person, bare, groups):
                 return True
     return False
+
+
+async def _is_of_department(nodes: Nodes, node: str, bare: str) -> bool:
+    found = await nodes.server.store.read(lambda tx: pubsub.get(tx, nodes.owner, node))
+    if found is None or found.creator != nodes.address:
+        return False
+    person = await nodes.server.person(jids.parse(bare)) if bare else None
+    return person is not None and not person.disabled and person.department == nodes.owner
 
 
 async def is_in_group(server: Server, person: Principal, bare: str, groups: tuple[str, ...]) -> bool:
