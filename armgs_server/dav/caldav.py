@@ -229,7 +229,7 @@ async def handle_mkcalendar(call: Call) -> Response:
 
 _QUERIED = Shape.CALENDAR | Shape.EVENT | Shape.INBOX  # RFC 6638 §2.2: an inbox answers them, too
 FEATURE = Feature(
-    compliance=("calendar-access", "calendar-no-timezone"),
+    compliance=("calendar-access", "calendar-no-timezone", "calendar-query-extended"),
     properties=caldav_properties.PROPERTIES,
     methods=(Method("MKCALENDAR", Shape.UNMAPPED, handle_mkcalendar),),
     reports=(

@@ -93,7 +93,7 @@ async def _candidates(
     key = collection.owner, collection.id
     if asked.is_bare and asked.time_range is None:
         return Candidates(await members.all_uids(tx, *key), ())
-    comp = asked.comps[0] if len(asked.comps) == 1 else None
+    comp = asked.comps[0] if len(asked.comps) == 1 and not asked.is_any else None
     if comp is None or comp.absent or asked.props or parent.shape is Shape.INBOX:
         return Candidates((), await members.all_uids(tx, *key))
     if comp.time_range is None:

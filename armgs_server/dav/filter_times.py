@@ -28,9 +28,18 @@ ALARM_REACH = 32 * DAY  # how far an alarm may lie from what it announces
 
 def matches(found: CalendarObject, asked: CompFilter, zone: tzinfo | None) -> bool:
     """Whether an object is selected; `asked` is the filter for VCALENDAR."""
-    if asked.absent or not match_props(found, found.calendar, asked.props):
-        return False
-    return all(_match_child(found, found.calendar, each, zone) for each in asked.comps)
+    return not asked.absent and _match_parts(found, found.calendar, asked, zone)
+
+
+def _match_parts(found: CalendarObject, component: Component, asked: CompFilter, zone: tzinfo | None) -> bool:
+    """What a filter asks of the inside of a component: all of it, or any part with test="anyof"."""
+    if asked.is_any:
+        return any(match_props(found, component, [each]) for each in asked.props) or any(
+            _match_child(found, component, each, zone) for each in asked.comps
+        )
+    return match_props(found, component, asked.props) and all(
+        _match_child(found, component, each, zone) for each in asked.comps
+    )
 
 
 def _match_child(found: CalendarObject, parent: Component, asked: CompFilter, zone: tzinfo | None) -> bool:
@@ -40,11 +49,7 @@ def _match_child(found: CalendarObject, parent: Component, asked: CompFilter, zo
     in_range: Iterable[Component] = children
     if asked.time_range is not None:
         in_range = _in_range(found, parent, children, asked.time_range, zone)
-    return any(
-        match_props(found, child, asked.props)
-        and all(_match_child(found, child, each, zone) for each in asked.comps)
-        for child in in_range
-    )
+    return any(_match_parts(found, child, asked, zone) for child in in_range)
 
 
 def _in_range(

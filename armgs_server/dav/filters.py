@@ -96,6 +96,7 @@ class PropFilter:
     time_range: TimeRange | None = None
     text: TextMatch | None = None
     params: tuple[ParamFilter, ...] = ()
+    is_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class CompFilter:
     time_range: TimeRange | None = None
     props: tuple[PropFilter, ...] = ()
     comps: tuple["CompFilter", ...] = ()
+    is_any: bool = False  # of its property and component filters one is enough
 
     @property
     def is_bare(self) -> bool:
@@ -145,6 +147,7 @@ def _parse_comp(element: Element, depth: int) -> CompFilter:
         time_range=_range_of(element),
         props=tuple(_parse_prop(child) for child in element.findall(f"{{{CALDAV}}}prop-filter")),
         comps=tuple(_parse_comp(child, depth + 1) for child in element.findall(f"{{{CALDAV}}}comp-filter")),
+        is_any=_is_any(element),
     )
     # §7.8: a filter that asks for what cannot be is not valid.
     if found.time_range is not None and found.name not in _TIMED:
@@ -165,7 +168,17 @@ def _parse_prop(element: Element) -> PropFilter:
         time_range=time_range,
         text=parse_text_match(element.find(f"{{{CALDAV}}}text-match"), CALDAV),
         params=tuple(parse_param(child, CALDAV) for child in element.findall(f"{{{CALDAV}}}param-filter")),
+        is_any=_is_any(element),
     )
+
+
+def _is_any(element: Element) -> bool:
+    """`test` of Calendar Server (calendar-query-extended); a filter without parts asks for nothing more."""
+    test = element.get("test", "allof")
+    if test not in ("allof", "anyof"):
+        raise _invalid("an unknown test")
+    parts = ("prop-filter", "comp-filter", "param-filter", "text-match")
+    return test == "anyof" and any(element.find(f"{{{CALDAV}}}{part}") is not None for part in parts)
 
 
 def parse_param(element: Element, namespace: str) -> ParamFilter:
@@ -245,9 +258,10 @@ def _match_prop(found: CalendarObject, component: Component, prop: PropFilter) -
 def _match_line(found: CalendarObject, line: ContentLine, prop: PropFilter) -> bool:
     if prop.time_range is not None and not _in_range(found, line, prop.time_range):
         return False
-    if prop.text is not None and not prop.text.matches([unescape(line[2])]):
-        return False
-    return all(param.matches(line) for param in prop.params)
+    tests = [param.matches(line) for param in prop.params]
+    if prop.text is not None:
+        tests.append(prop.text.matches([unescape(line[2])]))
+    return any(tests) if prop.is_any else all(tests)
 
 
 def _in_range(found: CalendarObject, line: ContentLine, wanted: TimeRange) -> bool:

@@ -338,3 +338,38 @@ async def test_a_media_type_that_is_not_served(site: Site, attributes: str) -> N
     )
     answer = await site.ivanov.request("REPORT", CALENDAR, body)
     assert (answer.status, answer.condition) == (403, "supported-calendar-data")
+
+
+async def test_any_of_the_parts(site: Site) -> None:
+    # test="anyof", as Calendar Server's clients send it
+    ivanov = site.ivanov
+    for name in ("once", "weekly", "invited"):
+        await put(ivanov, f"{CALENDAR}{name}.ics", EVENTS[name])
+
+    async def found(filters: str, outer: str = "allof") -> list[str]:
+        body = (
+            '<C:calendar-query xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><getetag/></prop>'
+            f'<C:filter><C:comp-filter name="VCALENDAR" test="{outer}">{filters}</C:comp-filter></C:filter>'
+            "</C:calendar-query>"
+        )
+        answer = await ivanov.request("REPORT", CALENDAR, body, {"Depth": "1"})
+        assert answer.status == 207, answer.body
+        return sorted(href.rpartition("/")[2] for href in answer.hrefs)
+
+    def summary(text: str) -> str:
+        return f'<C:prop-filter name="SUMMARY"><C:text-match>{text}</C:text-match></C:prop-filter>'
+
+    both = summary("Weekly") + summary("Interview")
+    assert await found(f'<C:comp-filter name="VEVENT">{both}</C:comp-filter>') == []
+    events = f'<C:comp-filter name="VEVENT" test="anyof">{both}</C:comp-filter>'
+    assert await found(events) == ["invited.ics", "weekly.ics"]
+    kinds = '<C:comp-filter name="VTODO"/><C:comp-filter name="VEVENT"/>'
+    assert await found(kinds) == []
+    assert await found(kinds, "anyof") == ["invited.ics", "once.ics", "weekly.ics"]
+    who = (
+        '<C:comp-filter name="VEVENT"><C:prop-filter name="ATTENDEE" test="anyof">'
+        "<C:text-match>nobody</C:text-match>"
+        '<C:param-filter name="CN"><C:text-match>Anna</C:text-match></C:param-filter>'
+        "</C:prop-filter></C:comp-filter>"
+    )
+    assert await found(who) == ["invited.ics"]
