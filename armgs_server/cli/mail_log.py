@@ -85,7 +85,7 @@ def _from_text(line: str) -> Line | None:
 
 
 def _event(moment: float, text: str) -> Line | None:
-    if "logger=smtp" not in text:
+    if "logger=smtp" not in text and "logger=relay" not in text:
         return None
     fields = {name: _unquote(value) for name, value in _FIELD.findall(text)}
     event = fields.pop("event", "")
