@@ -65,7 +65,7 @@ class DavSettings:
     version_count: int = setting(
         20,
         doc="Earlier states kept of one file, shown in .versions; 0: none. Of more than these those go that\n"
-        "stood for the shortest time for their age.",
+        "are missed least: the older, the fewer.",
         minimum=0,
         maximum=1000,
     )

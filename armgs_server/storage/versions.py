@@ -4,7 +4,7 @@
 Rows beside the item, not items: no collection changes by them, so no client that follows a folder hears of
 them. They move with their file inside its owner's tree and go with it; to another owner they do not go.
 `items.replace` keeps a state where it is given `Rules`. Where there are more than the rules allow, the one
-goes that stood for the shortest time for its age: what remains is dense for today and sparse for last month.
+goes that is missed least: what remains is dense for today and sparse for last month.
 
 Unless the rules count them in the quota, an owner with a quota may have as much in them again.
 What is removed here passes `keeping`, as everything.
@@ -138,12 +138,17 @@ async def keep(tx: Tx, item: Item, ref: BlobRef, rules: Rules) -> bool:
 
 
 def least(states: Sequence[State], now: int) -> int:
-    """Which of the states, the oldest first, stood for the shortest time in proportion to its age."""
-    ends = [*(each.modified for each in states[1:]), now]
-    shares = [
-        (end - state.modified) / (now - state.modified + 1) for state, end in zip(states, ends, strict=True)
+    """Which of the states, the oldest first, is missed least: without it the gap is small for its age.
+
+    The first stays as long as there is room for two, and so does the last.
+    """
+    if len(states) <= 2:
+        return 0
+    moments = [*(each.modified for each in states), now]
+    gaps = [
+        (after - before) / (now - before + 1) for before, after in zip(moments, moments[2:], strict=False)
     ]
-    return shares.index(min(shares))
+    return 1 + gaps.index(min(gaps))
 
 
 async def _make_room(tx: Tx, owner: int, growth: int | None) -> None:
