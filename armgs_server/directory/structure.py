@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from armgs_server.directory import addressbook, lookup, unit_books
+from armgs_server.directory import addressbook, homographs, lookup, unit_books
 from armgs_server.directory.access import DEPARTMENT_BOOK, DEPARTMENT_FILES, RESOURCE_CALENDAR, put_grant
 from armgs_server.directory.model import (
     TOPIC,
@@ -54,8 +54,8 @@ async def insert(
     data: Mapping[str, Any] | None = None,
 ) -> Principal:
     """Adds the row; `department` 0 makes the principal its own department."""
-    if address and await lookup.by_address(tx, address) is not None:
-        raise AlreadyExists(f"{address} is taken")
+    if address:
+        await check_free(tx, address)
     if unit:
         await check_unit(tx, department, unit)
     id_ = int(await tx.value(_NEXT_ID)) - 1
@@ -85,6 +85,19 @@ async def insert(
     )
     announce(tx, id_)
     return made
+
+
+async def check_free(tx: Tx, address: str) -> None:
+    """AlreadyExists where somebody has the address, or one that looks like it; Invalid for mixed scripts."""
+    if await lookup.by_address(tx, address) is not None:
+        raise AlreadyExists(f"{address} is taken")
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return  # a department's domain has been looked at before
+    homographs.check_scripts(local)
+    other = homographs.twin(local)
+    if other and await lookup.by_address(tx, f"{other}@{domain}") is not None:
+        raise AlreadyExists(f"{address} looks like an address that is taken")
 
 
 async def department_of(tx: Tx, address: str) -> int:
@@ -125,6 +138,11 @@ async def add_domain(tx: Tx, department: Principal, domain: str) -> None:
     name = normalise_domain(domain)
     if await tx.value("SELECT department FROM domain WHERE name = ?", name) is not None:
         raise AlreadyExists(f"the domain {name} is served already")
+    for label in name.split("."):
+        homographs.check_scripts(label)
+    other = ".".join(homographs.twin(label) or label for label in name.split("."))
+    if other != name and await tx.value("SELECT department FROM domain WHERE name = ?", other) is not None:
+        raise AlreadyExists(f"the domain {name} looks like one that is served already")
     await tx.execute("INSERT INTO domain (name, department) VALUES (?, ?)", name, department.id)
     tx.publish(TOPIC_DOMAINS, b"%d" % department.id)
     announce(tx, department.id)
@@ -208,8 +226,7 @@ async def add_alias(tx: Tx, principal: Principal, address: str) -> None:
     """One more address for a principal."""
     address = check_address(address)
     await department_of(tx, address)
-    if await lookup.by_address(tx, address) is not None:
-        raise AlreadyExists(f"{address} is taken")
+    await check_free(tx, address)
     await tx.execute("INSERT INTO alias (address, principal) VALUES (?, ?)", address, principal.id)
     await addressbook.put(tx, await lookup.existing(tx, principal.id))
     announce(tx, principal.id)
