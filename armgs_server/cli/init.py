@@ -75,13 +75,15 @@ def create(
         file.touch(mode=0o600)  # a database's password may stand in it
         file.write_text(settings_text(tables), encoding="utf-8")
         config = load(file)
-        for folder in (config.data_dir, config.path(config.tls.certificate).parent):
-            if folder.exists():
+        certificates = config.path(config.tls.certificate).parent
+        for folder in (config.data_dir, certificates):
+            if folder.exists() and (folder == certificates or any(folder.iterdir())):
                 raise AlreadyExists(f"{folder} exists already")
-            made.append(folder)
-        make_certificates(made[-1], config.server.hostname, config.server.domains)
-        made[-1].chmod(0o700)
-        config.data_dir.mkdir(mode=0o700)
+            if not folder.exists():  # a package makes an empty data folder
+                made.append(folder)
+        make_certificates(certificates, config.server.hostname, config.server.domains)
+        certificates.chmod(0o700)
+        config.data_dir.mkdir(mode=0o700, exist_ok=True)
         asyncio.run(_create_departments(config, departments))
     except BaseException:
         _undo(made)

@@ -24,7 +24,14 @@ from armgs_server.cli.findings import LANGUAGES, Finding, Language, language_of_
 from armgs_server.cli.init import create, default_hostname
 from armgs_server.cli.output import print_json, print_table
 from armgs_server.cli.quickstart_texts import TEXTS
-from armgs_server.cli.workplace import FILE_NAME, Workplace, json_option, opened, read_password
+from armgs_server.cli.workplace import (
+    FILE_NAME,
+    SYSTEM_CONFIG,
+    Workplace,
+    json_option,
+    opened,
+    read_password,
+)
 from armgs_server.config import Config
 from armgs_server.directory.administrators import set_administrators
 from armgs_server.directory.people import Change
@@ -34,6 +41,8 @@ from armgs_server.net.sockets import bind
 from armgs_server.portal.endpoints import find_endpoints
 
 PORTS = (25, 80, 443, 465, 587, 143, 993, 4190, 5222, 5223)
+SYSTEM_DATA = "/var/lib/armgs"  # where the units and the package have it
+START_SYSTEM = "systemctl enable --now armgs.socket armgs.service armgs-doctor.timer"
 PASSWORD_BYTES = 12  # of a password that is made: 96 bits
 
 
@@ -53,6 +62,7 @@ class Answers:
 @click.option("--name", default="", help="The administrator's full name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password; otherwise one is made and shown.")
 @click.option("--port-offset", type=click.IntRange(0, 59000), default=0, help="Added to every standard port.")
+@click.option("--data-dir", default="", help="Folder of the store; by default in DIRECTORY.")
 @click.option("--store", "store_url", default="", help="`postgresql://…` instead of SQLite in the folder.")
 @click.option("--language", type=click.Choice(LANGUAGES), help="Of this command and of the server's reports.")
 @click.option("--yes", "is_quiet", is_flag=True, help="Ask nothing: take what is proposed.")
@@ -61,6 +71,7 @@ def quickstart(
     directory: Path,
     password_stdin: bool,
     port_offset: int,
+    data_dir: str,
     store_url: str,
     language: Language | None,
     is_quiet: bool,
@@ -75,6 +86,9 @@ def quickstart(
     answers = _ask(given, spoken, is_quiet or as_json)
     server: dict[str, Any] = {"domains": [answers.domain], "hostname": answers.hostname}
     tables: dict[str, dict[str, Any]] = {"server": server | {"port_offset": port_offset}}
+    is_system = directory.absolute() == SYSTEM_CONFIG.parent
+    if data_dir or is_system:
+        tables["server"]["data_dir"] = data_dir or SYSTEM_DATA
     if store_url:
         tables["store"] = {"url": store_url}
     config = create(directory, tables, {answers.domain: [answers.domain]})
@@ -90,7 +104,7 @@ def quickstart(
         "zone": str(zone),
     }
     following = {
-        "serve": f"armgs serve {directory}",
+        "serve": START_SYSTEM if is_system else f"armgs serve {directory}",
         "page": f"{find_endpoints(config, has_tls=True).base_url}/",
         "doctor": f"armgs doctor --config {directory}",
     }
