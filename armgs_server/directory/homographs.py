@@ -17,6 +17,7 @@ _LATIN: Final = "aceopxyisjhkmtunrdqwl"
 _CYRILLIC: Final = "асеорхуіѕјһкмтипгԁԛԝӏ"
 _TO_LATIN: Final = dict(zip(_CYRILLIC, _LATIN, strict=True))
 _TO_CYRILLIC: Final = dict(zip(_LATIN, _CYRILLIC, strict=True))
+_SHAPES: Final = str.maketrans(_CYRILLIC, _LATIN)
 _EAST_ASIAN: Final = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"))
 
 
@@ -25,7 +26,8 @@ def check_scripts(name: str) -> None:
     if name.isascii():
         return
     scripts = {_script(letter) for letter in name if letter.isalpha()}
-    if len(scripts) > 1 and not scripts <= _EAST_ASIAN:
+    if len(scripts) > 1 and not scripts <= _SHAPES: Final = str.maketrans(_CYRILLIC, _LATIN)
+_EAST_ASIAN:
         raise Invalid(
             f"{name}: letters of {' and '.join(sorted(each.title() for each in scripts))} in one name"
         )
@@ -38,6 +40,11 @@ def twin(name: str) -> str:
         if letters and all(letter in table for letter in letters):
             return "".join(table.get(letter, letter) for letter in name)
     return ""
+
+
+def skeleton(name: str) -> str:
+    """The same for all names of one shape."""
+    return name.translate(_SHAPES)
 
 
 def _script(letter: str) -> str:

@@ -140,8 +140,8 @@ async def add_domain(tx: Tx, department: Principal, domain: str) -> None:
         raise AlreadyExists(f"the domain {name} is served already")
     for label in name.split("."):
         homographs.check_scripts(label)
-    other = ".".join(homographs.twin(label) or label for label in name.split("."))
-    if other != name and await tx.value("SELECT department FROM domain WHERE name = ?", other) is not None:
+    shapes = {homographs.skeleton(each) for (each,) in await tx.rows("SELECT name FROM domain")}
+    if homographs.skeleton(name) in shapes:
         raise AlreadyExists(f"the domain {name} looks like one that is served already")
     await tx.execute("INSERT INTO domain (name, department) VALUES (?, ?)", name, department.id)
     tx.publish(TOPIC_DOMAINS, b"%d" % department.id)
