@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from armgs_server.directory import addressbook, lookup
+from armgs_server.directory import addressbook, lookup, unit_books
 from armgs_server.directory.access import Rights, serialise_rights
 from armgs_server.directory.model import TOPIC, Principal
 from armgs_server.directory.unit_rooms import rooms_of
@@ -212,8 +212,10 @@ class _Survey:
         if grantee not in self._granted:
             rows = await self._tx.rows(
                 "SELECT g.owner, g.rights, c.kind, c.name FROM grant_ g LEFT JOIN collection c"
-                " ON c.owner = g.owner AND c.id = g.collection WHERE g.grantee = ?",
+                " ON c.owner = g.owner AND c.id = g.collection WHERE g.grantee = ?"
+                " AND (g.owner <> g.grantee OR c.role IS NULL OR c.role <> ?)",
                 grantee,
+                unit_books.NAME,  # that a unit reads its own book is no news
             )
             self._granted[grantee] = [
                 (
