@@ -26,8 +26,7 @@ def check_scripts(name: str) -> None:
     if name.isascii():
         return
     scripts = {_script(letter) for letter in name if letter.isalpha()}
-    if len(scripts) > 1 and not scripts <= _SHAPES: Final = str.maketrans(_CYRILLIC, _LATIN)
-_EAST_ASIAN:
+    if len(scripts) > 1 and not scripts <= _EAST_ASIAN:
         raise Invalid(
             f"{name}: letters of {' and '.join(sorted(each.title() for each in scripts))} in one name"
         )
