@@ -111,12 +111,15 @@ async def keep(tx: Tx, item: Item, ref: BlobRef, rules: Rules) -> bool:
     """
     if not (rules.limit and item.size) or item.blob == ref.hash:
         return False
-    present = await of(tx, item.owner, item.collection, item.uid)
+    key = (item.owner, item.collection, item.uid)
+    rows = await tx.rows(
+        "SELECT number, modified FROM version WHERE owner = ? AND collection = ? AND uid = ?"
+        " ORDER BY modified, number",
+        *key,
+    )
     state = State(
-        item.owner,
-        item.collection,
-        item.uid,
-        max((each.number for each in present), default=0) + 1,
+        *key,
+        max((row[0] for row in rows), default=0) + 1,
         item.blob,
         item.size,
         item.content_type,
@@ -127,26 +130,31 @@ async def keep(tx: Tx, item: Item, ref: BlobRef, rules: Rules) -> bool:
         int(rules.is_charged),
     )
     await tx.execute(f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *state)
-    await _count(tx, item.owner, state.size, state.size * state.charged)
-    present.append(state)
-    spare: list[State] = []
+    account = await tx.row(
+        "UPDATE account SET versions = versions + ?, bytes = bytes + ? WHERE owner = ?"
+        " RETURNING quota, bytes, versions",
+        *(state.size, state.size * state.charged, item.owner),
+    )
+    present = [(row[0], row[1]) for row in rows] + [(state.number, state.modified)]
     while len(present) > rules.limit:
-        spare.append(present.pop(least(present, state.ended)))
-    await remove(tx, spare)
-    await _make_room(tx, item.owner, ref.size - item.size if rules.is_charged else None)
+        number, _ = present.pop(least([modified for _, modified in present], state.ended))
+        await remove(tx, [found for found in [await get(tx, *key, number)] if found is not None])
+    if account is not None and account[0]:
+        await _make_room(tx, item.owner, ref.size - item.size if rules.is_charged else None)
     return True
 
 
-def least(states: Sequence[State], now: int) -> int:
-    """Which of the states, the oldest first, is missed least: without it the gap is small for its age.
+def least(moments: Sequence[int], now: int) -> int:
+    """Which of the states that began then, the oldest first, is missed least: the gap it leaves is small for
+    its age.
 
     The first stays as long as there is room for two, and so does the last.
     """
-    if len(states) <= 2:
+    if len(moments) <= 2:
         return 0
-    moments = [*(each.modified for each in states), now]
     gaps = [
-        (after - before) / (now - before + 1) for before, after in zip(moments, moments[2:], strict=False)
+        (after - before) / (now - before + 1)
+        for before, after in zip(moments, [*moments[2:], now], strict=False)
     ]
     return 1 + gaps.index(min(gaps))
 
