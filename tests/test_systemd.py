@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from armgs_server.ports import HTTP, HTTPS, POP3_PORTS, STREAM_PORTS
+from armgs_server.ports import HTTP, HTTPS, LDAP_PORTS, POP3_PORTS, STREAM_PORTS
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
@@ -64,7 +64,7 @@ def test_sandbox_score(units: Path) -> None:
 
 def test_every_port_of_the_daemon_has_a_socket() -> None:
     ports = set(re.findall(r"^ListenStream=(\d+)$", (UNITS / "armgs.socket").read_text(), re.MULTILINE))
-    numbers = (*STREAM_PORTS, *POP3_PORTS, HTTP, HTTPS)
+    numbers = (*STREAM_PORTS, *POP3_PORTS, *LDAP_PORTS, HTTP, HTTPS)
     assert ports == set(map(str, numbers))
 
 
