@@ -30,6 +30,7 @@ DRIVERS = (
     "rules",
     "xmpp",
     "sasl2",
+    "oauth",
     "messenger",
     "dav_files",
     "dav_calendar",

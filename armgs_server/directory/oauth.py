@@ -205,7 +205,8 @@ class OAuth:
             return "invalid_token"
         if not scopes.permits(found.scope, service):
             return "insufficient_scope"
-        await self._note_use(found, now)
+        if now - found.created > LAST_USED_STEP:  # it was given out by a use of the grant
+            await self._note_use(found, now)
         return Bearing(person, found.grant_id)
 
     async def login(self, text: str, scope: str, peer: str, is_tls: bool) -> Principal | Refusal:
