@@ -176,6 +176,7 @@ def _check_together(config: Config) -> None:
         ("smtp.lmtp_hosts", config.smtp.lmtp_hosts),
         ("smtp.xclient_hosts", config.smtp.xclient_hosts),
         ("trust.trusted_networks", config.trust.trusted_networks),
+        ("dav.subscription_networks", config.dav.subscription_networks),
     ):
         for network in networks:
             try:

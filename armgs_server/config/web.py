@@ -36,6 +36,15 @@ class DavSettings:
     imip_delay: float = setting(
         5.0, doc="Such mail waits so many seconds for one that the inviting client sends itself.", minimum=0
     )
+    subscription_size: int = setting(
+        5 * MIB, doc="Largest calendar on the web that is subscribed to.", minimum=KIB
+    )
+    subscription_events: int = setting(10_000, doc="Most objects taken from one.", minimum=1)
+    subscription_interval: float = setting(3600.0, doc="They are fetched again after this.", minimum=60)
+    subscription_timeout: float = setting(30.0, doc="A fetch takes no longer.", minimum=0.1)
+    subscription_networks: tuple[str, ...] = setting(
+        (), doc="Networks of the inside that calendars may be fetched from; public addresses always."
+    )
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
     principal_results: int = setting(200, doc="Most principals a search answers with.", minimum=1)
@@ -103,6 +112,7 @@ class HttpSettings:
         7 * 86400.0, doc="Who signed in on the pages so long ago has to do so again.", minimum=60
     )
     sign_ins: int = setting(20, doc="Most browsers in which one person is signed in.", minimum=1)
+    forms: str = setting("", doc="File that defines self-service forms (TOML); none if empty.")
     news_remind_after: float = setting(
         86400.0, doc="Who has not read news that must be read is reminded after such a time.", minimum=60
     )

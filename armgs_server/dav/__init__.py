@@ -22,6 +22,7 @@ from armgs_server.dav import (
     quota,
     resumable,
     scheduling,
+    subscribed,
     sync,
     tzdist,
     versions,
@@ -37,6 +38,7 @@ from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
 from armgs_server.dav.resumable import Resumable
 from armgs_server.dav.scheduling_imip import Inbound
+from armgs_server.dav.subscribed_refresh import Refresher
 from armgs_server.dav.wopi import Wopi
 from armgs_server.dav.wopi_page import EditPage
 from armgs_server.net.http import Handler, Request, Response
@@ -84,6 +86,7 @@ FEATURES: tuple[Feature, ...] = (
     attachments.FEATURE,
     scheduling.FEATURE,
     calendar_proxy.FEATURE,
+    subscribed.FEATURE,
     carddav.FEATURE,
     carddav_gateway.FEATURE,
 )
@@ -99,6 +102,7 @@ class DavService:
         self._wopi = Wopi(self.engine, _base_url(core))
         self._edit_page = EditPage(self.engine, self._wopi)
         self._inbound = Inbound(core)
+        self._refresher = Refresher(core)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -134,9 +138,11 @@ class DavService:
     async def start(self) -> None:
         """Begins to look for invitations."""
         await self._inbound.start()
+        await self._refresher.start()
 
     async def stop(self) -> None:
         """Requests in flight are the HTTP shell's to end."""
+        await self._refresher.stop()
         await self._inbound.stop()
 
 

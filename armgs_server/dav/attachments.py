@@ -73,7 +73,7 @@ async def handle_post(call: Call) -> Response:
     resource = call.resource
     assert isinstance(resource, MemberResource)
     parent = call.require(resource, Rights.WRITE)
-    if parent.shape is not Shape.CALENDAR:
+    if parent.shape is not Shape.CALENDAR or parent.kind.put_effects is None:
         raise DavError(403, "Only objects of calendars have attachments.")
     asked = _parse(call.request.query)
     upload = await _receive(call) if asked.action != REMOVE else None

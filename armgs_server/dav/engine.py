@@ -136,7 +136,7 @@ class Engine:
         kind = self.tables.kinds[found.chain[-1].kind]
         upper = place.names[: len(place.names) - below]
         parent_href = place.base + "".join(quote(name) + "/" for name in upper)
-        parent = CollectionResource(kind.shape, parent_href, found.chain, kind, rights)
+        parent = CollectionResource(kind.shape, parent_href, found.chain, kind, rights & kind.rights)
         if not below:
             return parent
         if not found.missing and found.item is not None:
@@ -200,7 +200,7 @@ class Engine:
         if Rights.LOOKUP in rights and name:
             kind = self.tables.kinds[collection.kind]
             href = f"{home.href}{quote(name)}/"
-            found.append(CollectionResource(kind.shape, href, (collection,), kind, rights))
+            found.append(CollectionResource(kind.shape, href, (collection,), kind, rights & kind.rights))
 
     async def _alias(self, person: Principal, collection: Collection) -> str:
         """The name of somebody else's collection in the person's home; '' where its owner has no name."""

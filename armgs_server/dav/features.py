@@ -14,6 +14,7 @@ from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from armgs_server.dav.names import empty
+from armgs_server.directory.access import Rights
 from armgs_server.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -178,6 +179,10 @@ class Kind:
     made: Callable[[Tx, Collection], Awaitable[None]] | None = None  # in the transaction of MKCOL
     put_effects: PutEffects | None = None
     removal_effects: RemovalEffects | None = None
+    made_as: tuple[
+        str, ...
+    ] = ()  # the names by which clients ask for one, where these are others than `types`
+    rights: Rights = ~Rights(0)  # nobody has others on one
     provisioned: bool = False  # every home has its one; clients make none
 
     @property

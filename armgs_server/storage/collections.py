@@ -31,6 +31,7 @@ INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
     "mail": ("message",),
     "calendar": ("event", "instance", "property"),
     "tasks": ("event", "instance", "property"),
+    "subscribed": ("event", "instance", "property"),
     "schedule-inbox": ("property",),
     "schedule-outbox": ("property",),
     "addressbook": ("card", "property"),

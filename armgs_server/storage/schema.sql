@@ -289,6 +289,18 @@ CREATE TABLE attachment (
 ) WITHOUT ROWID;
 CREATE INDEX attachment_id ON attachment (id);
 
+-- Calendars copied from the web (storage.subscribed): a collection of the kind subscribed each.
+CREATE TABLE subscription (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  due        INTEGER NOT NULL,                  -- when it is fetched again
+  failures   INTEGER NOT NULL,                  -- since it was fetched last
+  etag       TEXT    NOT NULL,
+  error      TEXT    NOT NULL,
+  PRIMARY KEY (owner, collection)
+) WITHOUT ROWID;
+CREATE INDEX subscription_due ON subscription (due);
+
 CREATE TABLE card (
   owner      INTEGER NOT NULL,
   collection INTEGER NOT NULL,
@@ -939,6 +951,21 @@ CREATE TABLE news_reader (
   PRIMARY KEY (owner, post, person)
 ) WITHOUT ROWID;
 CREATE INDEX news_reader_person ON news_reader (owner, person);
+
+-- What people have asked for by a form (directory.forms), and whose decision it waits for.
+CREATE TABLE request (
+  owner     INTEGER NOT NULL,                   -- who asks
+  id        INTEGER NOT NULL,                   -- clock.unique_id()
+  form      TEXT    NOT NULL,
+  state     TEXT    NOT NULL,                   -- waiting granted refused withdrawn
+  step      INTEGER NOT NULL,                   -- how many of the route have decided
+  waits_for INTEGER NOT NULL,                   -- a principal; 0 = nobody
+  created   INTEGER NOT NULL,
+  changed   INTEGER NOT NULL,
+  data      TEXT    NOT NULL,                   -- JSON: values, route, decisions, file
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX request_waits ON request (waits_for) WHERE waits_for > 0;
 
 -- XEP-0401: who may become a contact unasked, or register an account (XEP-0445), once.
 CREATE TABLE invite (

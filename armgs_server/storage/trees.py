@@ -20,6 +20,7 @@ _TABLES = (
     "mail_index",
     "mail_words",
     "mail_words_ids",
+    "subscription",
 )
 
 

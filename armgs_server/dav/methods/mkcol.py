@@ -39,7 +39,7 @@ def _kind_of(call: Call, types: Element | None) -> Kind:
     parent = parent_of(call)
     for kind in call.engine.tables.kinds.values():
         allowed = kind.home == parent.home if isinstance(parent, HomeResource) else kind is parent.kind
-        if allowed and names == set(kind.types) and not kind.provisioned:
+        if allowed and names in (set(kind.types), set(kind.made_as or kind.types)) and not kind.provisioned:
             return kind
     condition = dav("valid-resourcetype") if types is not None else ""  # RFC 5689 §3.3
     raise DavError(403, "No such collection can be made here.", condition=condition)

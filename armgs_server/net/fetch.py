@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GET of a web resource that somebody has named (RFC 9110 §9.3.1): bounded in size, time and place.
+
+The address is looked up once and checked before the connection, so no name leads into networks that the
+settings do not allow, neither at first nor after a redirect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urljoin, urlsplit
+
+import httptools
+
+from armgs_server.config import LimitSettings
+from armgs_server.errors import Denied, Invalid, Temporary, TooLarge
+from armgs_server.net.deadlines import Deadlines
+from armgs_server.net.dial import dial
+from armgs_server.net.hosts import is_within
+
+REDIRECTS = 3
+_PORTS = {"http": 80, "https": 443}
+_MOVED = (301, 302, 303, 307, 308)
+_HEAD = 64 * 1024  # of the answer's header fields
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came: 200 with the body, or 304."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much, how long, and from where."""
+
+    size: int
+    timeout: float
+    networks: tuple[str, ...]  # allowed beside all public addresses
+
+
+def is_allowed(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address is a public one, or lies in one of the networks."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        return is_allowed(str(found.ipv4_mapped), networks)
+    is_public = found.is_global and not found.is_multicast
+    return is_public or is_within(address, networks)
+
+
+def check_url(url: str) -> str:
+    """The URL, fit to be fetched; Invalid."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Invalid("not a URL") from error
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in _PORTS or not parts.hostname or port == 0 or not is_plain:
+        raise Invalid("not an http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise Invalid("a URL must not hold a password")
+    return url
+
+
+class _Answer:
+    """Gathers one answer; httptools calls its methods."""
+
+    def __init__(self, size: int) -> None:
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+        self.is_complete = False
+        self._size = size
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+        if len(self.body) > self._size:
+            raise TooLarge(f"larger than {self._size} bytes")
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+async def fetch(
+    url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str] | None = None
+) -> Fetched:
+    """Follows few redirects. Invalid, Denied (an address that is not allowed), TooLarge, Temporary."""
+    try:
+        async with asyncio.timeout(bounds.timeout):
+            for _ in range(REDIRECTS + 1):
+                answer = await _get(check_url(url), limits, bounds, headers or {})
+                if answer.status not in _MOVED:
+                    return answer
+                url = urljoin(url, answer.headers.get("location", ""))
+    except (OSError, TimeoutError) as error:  # a certificate that is not good is an OSError
+        raise Temporary(f"not reached: {error or 'too slow'}") from error
+    raise Temporary("too many redirects")
+
+
+async def _get(url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str]) -> Fetched:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    address = await _address(host, port, bounds.networks)
+    deadlines = Deadlines(asyncio.get_running_loop())
+    tls = _context() if parts.scheme == "https" else None
+    try:
+        stream = await dial(address, port, limits, deadlines, tls=tls, name=host)
+        try:
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            fields = {"Host": parts.netloc, "Accept-Encoding": "identity", "Connection": "close", **headers}
+            lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+            stream.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            return await _read(stream.read, bounds)
+        finally:
+            stream.abort()
+    finally:
+        deadlines.close()
+
+
+async def _read(read: Callable[[float], Awaitable[bytes]], bounds: Bounds) -> Fetched:
+    answer = _Answer(bounds.size)
+    parser = httptools.HttpResponseParser(answer)
+    received = 0
+    try:
+        while not answer.is_complete and (data := await read(bounds.timeout)):
+            received += len(data)
+            if received - len(answer.body) > _HEAD + bounds.size // 4:  # header fields, and marks of chunks
+                raise TooLarge("the header of the answer is too large")
+            parser.feed_data(data)
+    except httptools.HttpParserError as error:
+        if isinstance(error.__context__, TooLarge):
+            raise error.__context__ from None
+        raise Temporary("the answer cannot be read") from error
+    is_whole = answer.is_complete or "content-length" not in answer.headers
+    status = parser.get_status_code()
+    if not is_whole or not (status in (200, 304) or status in _MOVED):
+        raise Temporary(f"the answer is {status}" if is_whole else "the answer broke off")
+    return Fetched(status, answer.headers, bytes(answer.body))
+
+
+async def _address(host: str, port: int, networks: tuple[str, ...]) -> str:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(each[4][0]) for each in found]
+    for address in addresses:
+        if is_allowed(address, networks):
+            return address
+    raise Denied("the address is not a public one, and not in a network that is allowed")
+
+
+@lru_cache(maxsize=1)
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()
