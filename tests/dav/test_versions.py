@@ -174,7 +174,8 @@ async def test_as_many_as_are_set_and_within_the_quota(tmp_path: Path) -> None:
         await written(ivanov, PLAN, *"123456")
         assert len(await listed(ivanov, HISTORY)) == 3
         await written(ivanov, PLAN, "a" * 90, "b" * 90, "c" * 90)
-        assert await contents(ivanov, await listed(ivanov, HISTORY)) == [b"b" * 90]
+        states = await contents(ivanov, await listed(ivanov, HISTORY))
+        assert states[-1] == b"b" * 90 and sum(map(len, states)) <= 100
         used = await ivanov.request("PROPFIND", f"{FILES}/", headers={"Depth": "0"}, body=QUOTA)
         assert used.prop(f"{FILES}/", "D:quota-used-bytes") == "90"
 
