@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RFC 6578: sync-token and the sync-collection report, on every kind of collection, files included.
 
-One level here, whole trees in sync_tree.py.
+One level here, whole trees in sync_tree.py, homes in sync_home.py.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +13,8 @@ from armgs_server.dav.listing import member_texts
 from armgs_server.dav.methods.propfind import child_folders
 from armgs_server.dav.multistatus import SLICE, multistatus, status_response, stream, stream_texts
 from armgs_server.dav.names import dav
-from armgs_server.dav.resources import CollectionResource, Resource, child_collection, member
+from armgs_server.dav.resources import CollectionResource, HomeResource, Resource, child_collection, member
+from armgs_server.dav.sync_home import collections_of, handle_home, home_token, known_of
 from armgs_server.dav.sync_tokens import parse_token, sync_token
 from armgs_server.dav.sync_tree import PAGE, TreeAnswer, read_changes, removed
 from armgs_server.dav.view import View
@@ -22,6 +23,8 @@ from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
 from armgs_server.storage.changes import NO_LIMIT, Changes
 from armgs_server.storage.collections import Collection
+
+SYNC_TOKEN = dav("sync-token")
 
 
 def _parse_limit(root: Element) -> int:
@@ -35,18 +38,33 @@ def _parse_limit(root: Element) -> int:
     return number
 
 
+def _parse_level(call: Call, root: Element) -> str:
+    """§6.3. COMPAT: Thunderbird sends Depth: 1 where §3.3 says 0; the level is in the body.
+
+    COMPAT Apple: "infinity" for infinite, and before there was a sync-level the Depth header had it.
+    """
+    element = root.find(dav("sync-level"))
+    level = (call.header("depth") or "1").lower() if element is None else text_of(element)
+    if level == "infinity":
+        return "infinite"
+    if element is not None and level not in ("1", "infinite"):
+        raise DavError(400, "DAV:sync-level must be 1 or infinite.")
+    return level
+
+
 async def handle_sync_collection(call: Call, root: Element) -> Response:
     """§3.2: what changed below one collection since the token."""
-    # COMPAT: Thunderbird sends Depth: 1 here where §3.3 says 0; the level is in the body.
-    element = root.find(dav("sync-level"))
-    level = "1" if element is None else text_of(element)
-    if level not in ("1", "infinite"):
-        raise DavError(400, "DAV:sync-level must be 1 or infinite.")
-    collection = call.require(call.resource, Rights.READ)
-    token = root.find(dav("sync-token"))
-    since, known = parse_token(text_of(token) if token is not None else "", collection.collection)
+    level = _parse_level(call, root)
+    given = root.find(dav("sync-token"))
+    token = text_of(given) if given is not None else ""
     limit = _parse_limit(root)
     view = call.view(parse_propfind_element(root))
+    if isinstance(call.resource, HomeResource):
+        if limit != NO_LIMIT:  # §3.6: refused where it cannot be followed
+            raise DavError(507, condition=dav("number-of-matches-within-limits"))
+        return await handle_home(call, call.resource, token, view, deep=level == "infinite")
+    collection = call.require(call.resource, Rights.READ)
+    since, known = parse_token(token, collection.collection)
     if level == "infinite" and collection.kind.nested:
         tree = TreeAnswer(call, collection, since, known, limit)
         await tree.check()
@@ -123,11 +141,20 @@ def _token(collection: Collection, modseq: int) -> str:
     return f"<D:sync-token>{sync_token(collection, modseq)}</D:sync-token>"
 
 
-def _sync_token(view: View, resource: CollectionResource) -> str:
+async def _prepare_token(view: View, resources: Sequence[Resource]) -> None:
+    known: dict[str, str] = view.cache.setdefault(SYNC_TOKEN, {})
+    for resource in resources:
+        if isinstance(resource, HomeResource):
+            known[resource.href] = home_token(known_of(await collections_of(view, resource)))
+
+
+def _sync_token(view: View, resource: CollectionResource | HomeResource) -> str:
+    if isinstance(resource, HomeResource):
+        return f"<D:sync-token>{view.cache[SYNC_TOKEN][resource.href]}</D:sync-token>"
     return _token(resource.collection, resource.collection.modseq)
 
 
 FEATURE = Feature(
-    properties=(Property(dav("sync-token"), Shape.COLLECTION, _sync_token),),
-    reports=(Report(dav("sync-collection"), Shape.COLLECTION, handle_sync_collection),),
+    properties=(Property(SYNC_TOKEN, Shape.COLLECTION | Shape.HOME, _sync_token, prepare=_prepare_token),),
+    reports=(Report(dav("sync-collection"), Shape.COLLECTION | Shape.HOME, handle_sync_collection),),
 )

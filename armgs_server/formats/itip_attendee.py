@@ -199,9 +199,20 @@ def _merged(own: Component | None, told: Component) -> Component:
         if line[0] in _OWN or (line[0].startswith("X-") and line[0] not in named)
     ]
     names = {line[0] for line in kept if line[0] in _OWN}
-    lines = [line for line in told.properties if line[0] not in names]
+    lines = [
+        _with_own_status(own, line) if line[0] == "ORGANIZER" else line
+        for line in told.properties
+        if line[0] not in names
+    ]
     alarms = [part for part in own.components if part.name == "VALARM"]
     return Component(told.name, told.begin, [*lines, *kept], [*told.components, *alarms])
+
+
+def _with_own_status(own: Component, line: ContentLine) -> ContentLine:
+    # RFC 6638 §7.3: what became of the last answer; it is the copy's own, and messages do not have it.
+    before = own.first("ORGANIZER")
+    status = parameter(before, "SCHEDULE-STATUS") if before is not None else ""
+    return with_parameter(line, "SCHEDULE-STATUS", status) if status else line
 
 
 def apply_cancel(copy: CalendarObject, cancel: CalendarObject) -> CalendarObject:
