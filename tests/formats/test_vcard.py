@@ -93,3 +93,10 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             assert 1 <= error.line <= attempt.count(b"\n") + 1
         parts, refused = split(attempt)
         assert parts or refused
+
+
+def test_a_parameter_without_a_value() -> None:
+    # COMPAT: Apple's Address Book writes pictures as vCard 2.1 did.
+    data = crlf(CARD.replace("END:VCARD", "PHOTO;BASE64:\n  /9j/4AAQ\nEND:VCARD"))
+    (photo,) = check(data).all("PHOTO")
+    assert (photo[1], photo[2]) == (";BASE64", " /9j/4AAQ")
