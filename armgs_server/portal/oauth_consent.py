@@ -191,8 +191,11 @@ class Consents:
 def _to_sign_in(request: Request) -> Response:
     """Back here afterwards, without what has just been done."""
     rest = [pair for pair in parse_qsl(request.query) if pair[0] != "prompt"]
-    target = f"{AUTHORIZE}?{urlencode(rest)}"
-    return Response(303, [("Location", f"{SIGN_IN}?{urlencode({'next': target})}"), _NO_STORE])
+    asked = {"next": f"{AUTHORIZE}?{urlencode(rest)}"}
+    hint = dict(rest).get("login_hint", "")  # OpenID Connect Core §3.1.2.1: who is expected to sign in
+    if hint:
+        asked["address"] = hint
+    return Response(303, [("Location", f"{SIGN_IN}?{urlencode(asked)}"), _NO_STORE])
 
 
 def _is_too_old(question: Question, visit: Visit) -> bool:

@@ -188,9 +188,10 @@ class SignIn:
     async def _answer(self, request: Request) -> Response:
         if request.path != PATH:
             return Response(404)
-        target = local_target(parse_qs(request.query).get("next", [HOME])[0])
+        asked = parse_qs(request.query)
+        target = local_target(asked.get("next", [HOME])[0])
         if request.method in ("GET", "HEAD"):
-            return self._ask(request, 200, target)
+            return self._ask(request, 200, target, asked.get("address", [""])[0])
         if request.method != "POST":
             return Response(405, [("Allow", "GET, HEAD, POST")])
         token = cookie(request, _FORM_COOKIE)

@@ -100,8 +100,9 @@ async def test_who_is_not_signed_in_is_not_asked_silently(world: World) -> None:
     await browser.sign_in(IVANOV)
     await browser.get(question(client, max_age="0"))
     assert browser.path == "/signin"
-    await browser.get(question(client, prompt="login"))
+    page = await browser.get(question(client, prompt="login", login_hint='x"><b>'))
     assert browser.path == "/signin"
+    assert browser.form("/signin").fields["address"] == 'x"><b>' and "<b>" not in page.text
     await browser.submit("/signin", address=IVANOV, password=PASSWORD)
     assert browser.path == "/oauth/authorize"
 
