@@ -163,7 +163,7 @@ def _problem(error: DomainError) -> Response:
         return response
     if isinstance(error, _NotJson):
         return _detail(415, error.text)
-    status = next(status for kind, status in (*STATUS_OF, (DomainError, 400)) if isinstance(error, kind))
+    status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 400)
     response = _detail(status, error.text)
     if status in (429, 503):
         response.headers.append(("Retry-After", "30"))

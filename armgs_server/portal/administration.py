@@ -185,7 +185,7 @@ class AdministrationPages:
     def _refused(
         self, visit: Visit, section: Section, verb: Verb, texts: Mapping[str, str], error: DomainError
     ) -> Response:
-        status = next(status for kind, status in (*STATUS_OF, (DomainError, 400)) if isinstance(error, kind))
+        status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 400)
         return self._render(
             "administration_list.html",
             visit,

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from armgs_server.storage import clock
-from armgs_server.storage.tx import Tx
+from armgs_server.storage.tx import Row, Tx
 
 _COLUMNS = "owner, id, moment, actor, verb, arguments, hash"
 NO_HASH = bytes(32)
@@ -63,7 +63,7 @@ async def page(tx: Tx, owner: int, after: int = 0, limit: int = 500) -> list[Act
     rows = await tx.rows(
         f"SELECT {_COLUMNS} FROM act WHERE owner = ? AND id > ? ORDER BY id LIMIT ?", owner, after, limit
     )
-    return [Act(*row[:-1], bytes(row[-1])) for row in rows]
+    return list(map(_act, rows))
 
 
 async def latest(tx: Tx, owner: int, before: int, limit: int) -> list[Act]:
@@ -74,7 +74,12 @@ async def latest(tx: Tx, owner: int, before: int, limit: int) -> list[Act]:
         before or (1 << 62),
         limit,
     )
-    return [Act(*row[:-1], bytes(row[-1])) for row in rows]
+    return list(map(_act, rows))
+
+
+def _act(row: Row) -> Act:
+    owner, id_, moment, actor, verb, arguments, hash_ = row
+    return Act(owner, id_, moment, actor, verb, arguments, bytes(hash_))
 
 
 async def owners(tx: Tx) -> list[int]:
