@@ -13,11 +13,18 @@ from pathlib import Path
 from armgs_server import config as configuration
 from armgs_server import log, metrics, smtp, trust, xmpp
 from armgs_server.config import Config
+from armgs_server.directory import forms
 from armgs_server.errors import Invalid, Unusable
 from armgs_server.net.tls import TlsContexts, open_contexts
 
 # Settings whose form only the service knows that uses them: each raises Invalid.
-_CHECKS: tuple[Callable[[Config], None], ...] = (metrics.check, smtp.check, trust.check, xmpp.check)
+_CHECKS: tuple[Callable[[Config], None], ...] = (
+    forms.check,
+    metrics.check,
+    smtp.check,
+    trust.check,
+    xmpp.check,
+)
 
 _log = log.get("reload")
 

@@ -95,7 +95,10 @@ class SecuritySettings:
         False, doc="Permit log-in without TLS. For tests and load runs on loopback only."
     )
     password_length: int = setting(
-        8, doc="An administrator who sets a shorter password is warned.", minimum=1, maximum=128
+        8,
+        doc="Shortest password that people may choose; an administrator who sets a shorter one is warned.",
+        minimum=1,
+        maximum=128,
     )
     administrators: tuple[str, ...] = setting(
         (),
@@ -155,9 +158,6 @@ class SecuritySettings:
     )
     change_password: bool = setting(
         True, doc="People may change their own passwords, on the pages and in a chat program."
-    )
-    password_length: int = setting(
-        10, doc="Shortest password that people may choose on the pages.", minimum=1, maximum=100
     )
     invitations: int = setting(
         20, doc="Invitations of one person that nobody has accepted yet (XEP-0401).", minimum=1

@@ -15,6 +15,7 @@ from armgs_server.directory import lookup, people, posts, structure
 from armgs_server.directory.access import Access
 from armgs_server.directory.auth import Auth
 from armgs_server.directory.finder import Finder
+from armgs_server.directory.forms import Forms
 from armgs_server.directory.invitations import Invitations
 from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal, check_address
 from armgs_server.directory.people import Change
@@ -36,6 +37,7 @@ class Directory(Finder):
         self.access = Access(store, self.groups_of, config.security.directory_cache)
         self.auth = Auth(self)
         self.statuses = Statuses()
+        self.forms = Forms(config)
         self.invitations = Invitations(self)
         if isinstance(store.bus, RemoteBus):
             store.bus.on_gap(self._on_gap)

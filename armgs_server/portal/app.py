@@ -13,6 +13,7 @@ from armgs_server.portal.addresses import address_of
 from armgs_server.portal.administration import AdministrationPages
 from armgs_server.portal.connecting import Connecting
 from armgs_server.portal.endpoints import find_endpoints
+from armgs_server.portal.forms import FormPages
 from armgs_server.portal.mounting import Mounting
 from armgs_server.portal.news import News
 from armgs_server.portal.oauth import OAuthEndpoints
@@ -50,6 +51,7 @@ class Portal:
         self._administration = AdministrationPages(core, self.sign_in)
         self._rooms = Rooms(core, self.sign_in)
         self._news = News(core, self.sign_in)
+        self._forms = FormPages(core, self.sign_in)
         self._second_factor = SecondFactorPages(core, self._pages, self.sign_in)
         self._oauth = OAuthEndpoints(core)
         self._consents = Consents(core, self._pages, self.sign_in)
@@ -84,6 +86,7 @@ class Portal:
             *self._administration.routes,
             *self._rooms.routes,
             *self._news.routes,
+            *self._forms.routes,
             *self._second_factor.routes,
             *self._oauth.routes,
             *self._consents.routes,

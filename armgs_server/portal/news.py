@@ -17,6 +17,7 @@ from armgs_server.directory.model import Principal
 from armgs_server.errors import Denied, Invalid, NotFound
 from armgs_server.net.http import Handler, Response
 from armgs_server.portal.moments import moment
+from armgs_server.portal.numbers import parse_number
 from armgs_server.portal.pages import language_of
 from armgs_server.portal.signin import SignIn, Visit
 from armgs_server.service import Core
@@ -29,8 +30,6 @@ PATH: Final = "/news"
 NEW: Final = "/news/new"
 SHOWN: Final = 20
 READERS_SHOWN: Final = 1000
-_DIGITS: Final = 19  # of the largest number
-_LARGEST: Final = (1 << 63) - 1
 
 _log = log.get("portal")
 
@@ -57,7 +56,7 @@ class News:
             return await self._change(visit, department)
         if "post" in asked:
             return await self._one(visit, department, await self._post(department, asked["post"]))
-        return await self._list(visit, department, _number(asked.get("before", "")))
+        return await self._list(visit, department, parse_number(asked.get("before", "")))
 
     async def _change(self, visit: Visit, department: Principal) -> Response:
         """Somebody has read a post, or takes it back."""
@@ -151,7 +150,7 @@ class News:
         return found
 
     async def _post(self, department: Principal, number: str) -> Post:
-        post_id = _number(number)
+        post_id = parse_number(number)
         post = await self._store.read(lambda tx: rows.get(tx, department.id, post_id))
         if post is None:
             raise NotFound()
@@ -169,12 +168,6 @@ class News:
             "must": post.must_read == 1,
             "read": moment(read, language),
         }
-
-
-def _number(text: str) -> int:
-    """A post's number; 0, which none has, for what is no number."""
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
-    return number if number <= _LARGEST else 0
 
 
 def _to(target: str) -> Response:

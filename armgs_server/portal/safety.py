@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from armgs_server.config import Config
-from armgs_server.errors import Denied, DomainError, NotFound, Temporary, Throttled, TooLarge
+from armgs_server.errors import Conflict, Denied, DomainError, NotFound, Temporary, Throttled, TooLarge
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.portal.pages import Pages, text_of
 
@@ -30,12 +30,13 @@ _HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
 _STATUS: Final[Mapping[type[DomainError], int]] = {
     NotFound: 404,
     Denied: 403,
+    Conflict: 409,
     Throttled: 429,
     TooLarge: 413,
     Temporary: 503,
 }
 # What is said where the error says nothing of its own.
-_TEXTS: Final[Mapping[int, str]] = {404: "not_found", 403: "not_for_you"}
+_TEXTS: Final[Mapping[int, str]] = {404: "not_found", 403: "not_for_you", 409: "changed_meanwhile"}
 
 
 class Safety:

@@ -7,6 +7,7 @@ SECTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("/", "connect_title"),
     ("/me", "own_title"),
     ("/news", "news_title"),
+    ("/forms", "forms_title"),
     ("/people", "people_title"),
     ("/rooms", "rooms_title"),
 )

@@ -6,6 +6,7 @@ Those of the start page, of invitations and links are here; the others are in mo
 
 from armgs_server.portal import (
     texts_administration,
+    texts_forms,
     texts_mounting,
     texts_news,
     texts_oauth,
@@ -263,6 +264,7 @@ for _texts in (
     texts_mounting.TEXTS,
     texts_own.TEXTS,
     texts_news.TEXTS,
+    texts_forms.TEXTS,
     texts_people.TEXTS,
     texts_oauth.TEXTS,
 ):

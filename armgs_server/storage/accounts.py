@@ -65,6 +65,7 @@ _TABLES = (
     "absence",
     "news",
     "news_reader",
+    "request",
 )
 
 
