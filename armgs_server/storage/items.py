@@ -131,9 +131,7 @@ async def replace(
     modseq = await tx.value(
         "UPDATE collection SET modseq = modseq + 1, bytes = bytes + ? WHERE owner = ? AND id = ?"
         " RETURNING modseq",
-        growth,
-        item.owner,
-        item.collection,
+        *(growth, item.owner, item.collection),
     )
     await accounts.charge(tx, item.owner, 0, growth)
     await blobs.retain(tx, ref)
@@ -142,15 +140,8 @@ async def replace(
     row = await tx.row(
         "UPDATE item SET blob = ?, size = ?, content_type = ?, modseq = ?, modified = ?"
         f" WHERE owner = ? AND collection = ? AND uid = ? AND blob = ? RETURNING {COLUMNS}",
-        ref.hash,
-        ref.size,
-        content_type,
-        modseq,
-        clock.now(),
-        item.owner,
-        item.collection,
-        item.uid,
-        item.blob,
+        *(ref.hash, ref.size, content_type, modseq, clock.now()),
+        *(item.owner, item.collection, item.uid, item.blob),
     )
     if row is None:
         raise NotFound()

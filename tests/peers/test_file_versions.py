@@ -27,21 +27,21 @@ async def test_rclone_sees_them_and_brings_one_back(
     file = tmp_path / "план.txt"
     for text in ("первый", "второй, длиннее", "третий и последний"):
         file.write_text(text)
-        await rclone(world, tmp_path, IVANOV, "copyto", "--ignore-times", str(file), ":webdav:work/план.txt")
+        await rclone(world, tmp_path, IVANOV, "copyto", "--ignore-times", str(file), ":webdav:papers/план.txt")
     assert ".versions/" in (await rclone(world, tmp_path, IVANOV, "lsf", ":webdav:")).split("\n")
-    history = ":webdav:.versions/work/план.txt"
+    history = ":webdav:.versions/papers/план.txt"
     states = (await rclone(world, tmp_path, IVANOV, "lsf", history)).splitlines()
     assert len(states) == 2 and states[0].endswith("Z (1).txt") and states[1].endswith("Z (2).txt")
     # Its own copies within a server carry Overwrite: F, whatever it is told, and are refused over a file.
-    back = ("--disable", "copy", "copyto", f"{history}/{states[0]}", ":webdav:work/план.txt")
+    back = ("--disable", "copy", "copyto", f"{history}/{states[0]}", ":webdav:papers/план.txt")
     await rclone(world, tmp_path, IVANOV, *back)
-    assert await rclone(world, tmp_path, IVANOV, "cat", ":webdav:work/план.txt") == "первый"
+    assert await rclone(world, tmp_path, IVANOV, "cat", ":webdav:papers/план.txt") == "первый"
     await rclone(world, tmp_path, IVANOV, "sync", f"{history}/", str(tmp_path / "past"))
     found = sorted(each.read_text() for each in (tmp_path / "past").iterdir())
     assert found == sorted(["первый", "второй, длиннее", "третий и последний"])
     # A folder that is made like a local one loses nothing of its past.
-    await rclone(world, tmp_path, IVANOV, "sync", str(tmp_path / "past"), ":webdav:work")
-    assert await rclone(world, tmp_path, IVANOV, "lsf", ":webdav:work/.versions/") == ""
+    await rclone(world, tmp_path, IVANOV, "sync", str(tmp_path / "past"), ":webdav:papers")
+    assert await rclone(world, tmp_path, IVANOV, "lsf", ":webdav:papers/.versions/") == ""
     trash = await rclone(world, tmp_path, IVANOV, "lsf", "-R", ":webdav:.trash")
     assert "план.txt" in trash
 
