@@ -63,14 +63,15 @@ def sync(
             await workplace.store.analyse()
         return report
 
-    return _finish(work_on(config_path, work), as_json)
+    return finish(work_on(config_path, work), as_json)
 
 
 def _read(file: Path | None, needed: tuple[str, ...]) -> Table | None:
     return None if file is None else parse_table(file.read_bytes(), str(file), needed)
 
 
-def _finish(report: Report, as_json: bool) -> int:
+def finish(report: Report, as_json: bool) -> int:
+    """Tells what was done, or would be; the exit code."""
     if as_json:
         print_json(dataclasses.asdict(report))
     else:
