@@ -28,6 +28,7 @@ _ANY: Final = "dav"
 async def authenticate(oauth: OAuth, request: Request, token: str) -> Principal:
     """Whose token it is; DavError 401, or 403 where it is good for something else."""
     services = {_service(request.path)}
+    person: Principal | None = None
     destination = request.header("destination")
     if destination:
         services.add(_service(urlsplit(destination).path))
@@ -40,7 +41,9 @@ async def authenticate(oauth: OAuth, request: Request, token: str) -> Principal:
         if not isinstance(found, Principal):
             status = 403 if found == "insufficient_scope" else 401  # RFC 6750 §3.1
             raise DavError(status, headers=(bearer_challenge(found, needed),))
-    return found
+        person = found
+    assert person is not None  # there is always the request's own path
+    return person
 
 
 def _service(path: str) -> str:
