@@ -18,6 +18,7 @@ from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.formats import imip, itip_attendee
 from armgs_server.formats.icalendar import CalendarObject, Component
+from armgs_server.formats.icalendar_attach import without_managed
 from armgs_server.formats.itip import Message, data_of, organizer, parameter, replaced, with_line, without
 from armgs_server.formats.itip import attendee as attendee_of
 from armgs_server.formats.itip import calendar_of as calendar_with
@@ -244,7 +245,7 @@ class Delivery:
         said = attendee_of(found.members[0], message.sender, self._users.who)
         text = imip.build(
             message.method,
-            self._text(message),
+            _for_outsiders(message, self._text(message)),
             found,
             imip.Envelope(
                 author.address,
@@ -269,6 +270,11 @@ class Delivery:
         )
         await told_by_mail.waits(tx, author.id, mark, queued, due)
         return SENT
+
+
+def _for_outsiders(message: Message, text: bytes) -> bytes:
+    """Attachments that are managed here are read by nobody else (RFC 8607 §3)."""
+    return data_of(without_managed(message.calendar)) if b"MANAGED-ID" in text else text
 
 
 def _opaque(found: CalendarObject) -> CalendarObject:

@@ -58,6 +58,15 @@ def is_named(data: bytes, id_: str) -> bool:
         return False
 
 
+def without_managed(calendar: Component) -> Component:
+    """The same for somebody who cannot read them: a mail goes out without them."""
+    parts = [
+        _with(part, [line for line in part.properties if not managed_id(line)])
+        for part in calendar.components
+    ]
+    return Component(calendar.name, calendar.begin, calendar.properties, parts)
+
+
 def parse_instances(found: CalendarObject, text: str) -> list[int | None]:
     """A `rid` parameter (§3.3.2): "M" or the RECURRENCE-ID of instances, between commas. Invalid."""
     wanted: list[int | None] = []

@@ -29,13 +29,9 @@ MAX_DEPTH = 64
 # What a kind keeps beside its items; emptied and copied with them.
 INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
     "mail": ("message",),
-    "calendar": ("event", "instance", "property"),
-    "tasks": ("event", "instance", "property"),
-    "subscribed": ("event", "instance", "property"),
-    "schedule-inbox": ("property",),
-    "schedule-outbox": ("property",),
+    **dict.fromkeys(("calendar", "tasks", "subscribed"), ("event", "instance", "property")),
     "addressbook": ("card", "property"),
-    "files": ("property",),
+    **dict.fromkeys(("files", "schedule-inbox", "schedule-outbox"), ("property",)),
 }
 
 # Columns of the index tables after (owner, collection, uid); `instance` has its key in another order.
