@@ -7,11 +7,14 @@ What cannot be taken is reported with file, line and reason; the rest goes on, a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from armgs_server.cli import import_chat, import_files, import_mail, import_objects, import_users
+from armgs_server.cli import import_chat, import_dav, import_files, import_mail, import_objects, import_users
+from armgs_server.cli.dav_source import Source
+from armgs_server.cli.import_ldap import ldap
 from armgs_server.cli.report import Report
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 
@@ -21,6 +24,9 @@ _EXISTING = click.Path(path_type=Path)
 @click.group("import")
 def import_() -> None:
     """Brings in people, mail, chat, calendars, contacts and files."""
+
+
+import_.add_command(ldap)
 
 
 def _run(config_path: Path | None, work: Callable[[Workplace], Awaitable[Report]]) -> Report:
@@ -110,6 +116,37 @@ def files(address: str, path: Path, folder: str, config_path: Path | None, as_js
         return await import_files.run(workplace, address, path, folder)
 
     _run(config_path, work).finish(as_json, "files")
+
+
+@import_.command("dav")
+@click.argument("address")
+@click.argument("url")
+@click.option("--user", default="", help="The user at the other server; ADDRESS if there is a password.")
+@click.option("--password-file", type=_EXISTING, help="A file whose first line is the password there.")
+@click.option("--files", "folder", default=None, help="Import the files below URL, into this folder.")
+@click.option("--state", "state", type=_EXISTING, help="A file that lets an import go on where it was.")
+@click.option("--ca", type=_EXISTING, help="The CA of the other server, in PEM.")
+@config_option
+@json_option
+def dav(
+    address: str,
+    url: str,
+    user: str,
+    password_file: Path | None,
+    folder: str | None,
+    state: Path | None,
+    ca: Path | None,
+    config_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Adds calendars and contacts of a CalDAV or CardDAV server, or files of a WebDAV one, and proves it."""
+    password = "" if password_file is None else password_file.read_text().partition("\n")[0]
+
+    async def work(workplace: Workplace) -> Report:
+        with closing(Source(url, user or (address if password else ""), password, ca)) as source:
+            return await import_dav.run(workplace, address, source, state, folder)
+
+    _run(config_path, work).finish(as_json, "resources")
 
 
 @import_.command("chat")
