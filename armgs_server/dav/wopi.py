@@ -230,6 +230,8 @@ class Wopi:
         lock_id = _lock_id(request)
         if not wopi_locks.is_id(lock_id):
             return Response(400)
+        if not document.may_write:
+            return Response(404)
 
         async def work(tx: Tx, item: Item) -> Item:
             there = await wopi_locks.require(tx, document.chain, item, lock_id)
@@ -243,6 +245,8 @@ class Wopi:
         lock_id = _lock_id(request)
         if not wopi_locks.is_id(lock_id):
             return Response(400)
+        if not document.may_write:
+            return Response(404)
 
         async def work(tx: Tx, item: Item) -> Item:
             await locks.release(tx, await wopi_locks.require(tx, document.chain, item, lock_id))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from armgs_server.dav import wopi_locks
+from armgs_server.dav import version_paths, wopi_locks
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.paths import join, parse_path
@@ -222,5 +222,5 @@ def _check_name(name: str) -> None:
         is_name = parse_path(f"/{quote_name(name)}").segments == (name,)
     except DavError as error:
         raise InvalidName(error.text) from error
-    if not is_name or len(name) > NAME_LENGTH:
+    if not is_name or len(name) > NAME_LENGTH or name in (trash.NAME, version_paths.NAME):
         raise InvalidName("no file can have this name")

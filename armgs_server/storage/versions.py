@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KIND = "files"
 BATCH = 200
+JUST_NOW = 8  # changes of a folder
 _COLUMNS = (
     "owner, collection, uid, number, blob, size, content_type, modseq, created, modified, ended, charged"
 )
@@ -197,6 +198,16 @@ async def inherit(tx: Tx, old: Item, new: Item, rules: Rules) -> None:
         " WHERE owner = ? AND collection = ? AND uid = ?",
         *(new.collection, new.uid, last, old.owner, old.collection, old.uid),
     )
+
+
+async def last_of_name(tx: Tx, item: Item) -> int | None:
+    """Which other file of the folder had the item's name until just now."""
+    row = await tx.row(
+        "SELECT uid FROM tombstone WHERE owner = ? AND collection = ? AND modseq > ? AND name = ?"
+        " AND uid NOT IN (0, ?) ORDER BY modseq DESC LIMIT 1",
+        *(item.owner, item.collection, item.modseq - JUST_NOW, item.name, item.uid),
+    )
+    return None if row is None else row[0]
 
 
 async def follow(tx: Tx, moved: Sequence[tuple[Item, Item]]) -> None:

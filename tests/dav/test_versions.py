@@ -139,6 +139,25 @@ async def test_a_file_moved_over_another_has_its_past(site: Site) -> None:
     assert await contents(ivanov, await listed(ivanov, HISTORY)) == [b"one", b"two", b"three"]
 
 
+async def test_office_on_a_drive_saves_in_steps(site: Site) -> None:
+    """A new file, the old one to a temporary name, the new one to its name, and the old one is deleted."""
+    ivanov = site.ivanov
+    await written(ivanov, PLAN, "one", "two")
+    await written(ivanov, f"{FILES}/~WRD0000.tmp", "three")
+    assert (await bring_back(ivanov, "MOVE", PLAN, f"{FILES}/~WRL0001.tmp")).status == 201
+    assert (await bring_back(ivanov, "MOVE", f"{FILES}/~WRD0000.tmp", PLAN)).status == 201
+    assert (await ivanov.request("DELETE", f"{FILES}/~WRL0001.tmp")).status == 204
+    assert (await ivanov.request("GET", PLAN)).body == b"three"
+    assert await contents(ivanov, await listed(ivanov, HISTORY)) == [b"one", b"two"]
+    # Who gives the old file a name of its own means it.
+    await written(ivanov, f"{FILES}/new.txt", "four")
+    assert (await bring_back(ivanov, "MOVE", PLAN, f"{FILES}/old plan.txt")).status == 201
+    assert (await bring_back(ivanov, "MOVE", f"{FILES}/new.txt", PLAN)).status == 201
+    assert await listed(ivanov, HISTORY) == []
+    old = f"{VERSIONS}old%20plan.txt/"
+    assert await contents(ivanov, await listed(ivanov, old)) == [b"one", b"two"]
+
+
 async def test_empty_and_equal_bytes_are_no_state(site: Site) -> None:
     ivanov = site.ivanov
     await written(ivanov, PLAN, "", "one", "one")

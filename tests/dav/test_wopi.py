@@ -197,7 +197,7 @@ async def test_save_as(desk: Desk) -> None:
     refused = await relative(desk.open, b"x", **over)
     assert (refused.status, refused.headers["x-wopi-lock"]) == (409, "held")
     assert (await ivanov.request("GET", f"{FILES}/copy.odt")).body == b"again"
-    for name in ("a/b.odt", "..", "+2AA-x", "x" * 300):
+    for name in ("a/b.odt", "..", "+2AA-x", "x" * 300, ".versions", ".trash"):
         assert (await relative(desk.open, b"x", X_WOPI_RelativeTarget=name)).status == 400, name
     both = {"X_WOPI_RelativeTarget": "a.odt", "X_WOPI_SuggestedTarget": "b.odt"}
     assert (await relative(desk.open, b"x", **both)).status == 501
@@ -266,6 +266,11 @@ async def test_who_may_only_read(desk: Desk) -> None:
     assert (await session.request("GET", "/contents")).body == b"read"
     assert (await session.override("LOCK", LOCK)).status == 404
     assert (await session.save(b"x", LOCK)).status == 404
+    own = await ivanov.request("GET", f"/edit/files/{IVANOV}/shown/a.odt")
+    assert (await desk.office.session(site.client(), own.body).override("LOCK", LOCK)).status == 200
+    assert (await session.override("GET_LOCK")).headers["x-wopi-lock"] == LOCK
+    assert (await session.override("UNLOCK", LOCK)).status == 404
+    assert (await session.override("REFRESH_LOCK", LOCK)).status == 404
     assert (await session.override("RENAME_FILE", LOCK, X_WOPI_RequestedName="x")).status == 404
     assert (await relative(session, b"x", X_WOPI_SuggestedTarget=".pdf")).status == 404
 

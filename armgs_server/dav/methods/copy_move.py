@@ -111,7 +111,7 @@ async def _transfer(call: Call, *, is_move: bool) -> Response:
             if arrived is not None:
                 await arrive_member(tx, origin, goal, name, tables, arrived, is_move=is_move)
             elif is_move:
-                await move_member(tx, origin, goal, name, tables, target.checked)
+                await move_member(tx, origin, goal, name, tables, target.checked, rules)
             else:
                 await copy_member(tx, origin, goal, name, tables, target.checked, rules)
         return [], exists

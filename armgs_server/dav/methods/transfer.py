@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What COPY and MOVE do in the store, inside their transaction (RFC 4918 §9.8, §9.9)."""
 
+import re
 from typing import Any
 
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Tables
 from armgs_server.dav.resources import Found, Place
-from armgs_server.storage import collections, items, locks, properties, transfer, trees
+from armgs_server.storage import collections, items, locks, properties, transfer, trees, versions
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
@@ -16,6 +17,8 @@ from armgs_server.storage.versions import Rules
 PAGE = 500
 # Of one COPY, or MOVE to another owner: everybody else's writes wait meanwhile, about a second for this many.
 MAX_COPIED = 20_000
+# What programs call the old file while they save.
+_TEMPORARY = re.compile(r"~.*|.*\.(?:tmp|bak)|[0-9A-F]{8}", re.IGNORECASE)
 
 
 async def copy_member(
@@ -62,13 +65,17 @@ async def arrive_member(
         await items.remove(tx, origin.chain[-1], [source.uid])
 
 
-async def move_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any) -> None:
+async def move_member(
+    tx: Tx, origin: Found, goal: Found, name: str, tables: Tables, checked: Any, rules: Rules | None
+) -> None:
     """A member with its dead properties, without its locks (§7.5)."""
     source, before, target = origin.item, origin.chain[-1], goal.chain[-1]
     assert source is not None
     if (before.owner, before.id) == (target.owner, target.id):
         await locks.remove(tx, source.owner, source.collection, [source.uid])
-        await items.rename(tx, source, name)
+        moved = await items.rename(tx, source, name)
+        if rules is not None:
+            await _take_past(tx, moved, rules)
         return
     kind = tables.kinds[target.kind]
     if kind.index is None or before.kind == target.kind:
@@ -80,6 +87,15 @@ async def move_member(tx: Tx, origin: Found, goal: Found, name: str, tables: Tab
         await items.remove(tx, before, [source.uid])
     if kind.index is not None:
         await kind.index(tx, target, made, checked)
+
+
+async def _take_past(tx: Tx, moved: Item, rules: Rules) -> None:
+    """COMPAT Microsoft Office on a drive: it writes a new file, moves the old one to a temporary name, the
+    new one to the old one's name, and deletes the old one. The past stays with the name then."""
+    uid = await versions.last_of_name(tx, moved)
+    old = await items.get(tx, moved.owner, moved.collection, uid) if uid is not None else None
+    if old is not None and _TEMPORARY.fullmatch(old.name or ""):
+        await versions.inherit(tx, old, moved, rules)
 
 
 async def move_collection(tx: Tx, source: Collection, goal: Found, place: Place) -> None:
