@@ -73,6 +73,8 @@ class App:
         if method is None or resource.shape not in method.on:
             if resource.shape is Shape.UNMAPPED and method is not None:
                 raise DavError(404)
+            if method is not None and method.mapped:
+                raise DavError(403, condition=method.mapped)
             raise DavError(405, headers=(("Allow", tables.allow[resource.shape]),))
         part = _PARTS.get(path.segments[1]) if len(path.segments) > 2 else None
         if part is not None:

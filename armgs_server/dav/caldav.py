@@ -20,9 +20,9 @@ from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Feature, Kind, Method, Put, Report, Shape
 from armgs_server.dav.member_data import multiget
-from armgs_server.dav.methods.mkcol import make, parent_of
+from armgs_server.dav.methods.mkcol import make
 from armgs_server.dav.names import dav
-from armgs_server.dav.resources import CollectionResource, HomeResource, MemberResource
+from armgs_server.dav.resources import CollectionResource, HomeResource, MemberResource, UnmappedResource
 from armgs_server.dav.scheduling_implicit import Change
 from armgs_server.dav.timezone_header import adapt_zones
 from armgs_server.dav.xml import PropertyChange, parse_mkcol
@@ -214,7 +214,10 @@ async def handle_mkcalendar(call: Call) -> Response:
     """§5.3.1: a calendar in a home, with the properties of the body."""
     body = await call.body()
     changes: list[PropertyChange] = parse_mkcol(body, caldav("mkcalendar")) if body else []
-    parent = parent_of(call)
+    assert isinstance(call.resource, UnmappedResource)
+    parent = call.resource.parent
+    if parent is None:
+        raise DavError(409, "There is no collection to make it in.")
     if not isinstance(parent, HomeResource) or parent.home != CALENDAR.home:
         raise DavError(403, condition=caldav("calendar-collection-location-ok"))
     wanted = [
@@ -231,7 +234,8 @@ _QUERIED = Shape.CALENDAR | Shape.EVENT | Shape.INBOX  # RFC 6638 §2.2: an inbo
 FEATURE = Feature(
     compliance=("calendar-access", "calendar-no-timezone", "calendar-query-extended"),
     properties=caldav_properties.PROPERTIES,
-    methods=(Method("MKCALENDAR", Shape.UNMAPPED, handle_mkcalendar),),
+    # §5.3.1.1: where there is something already it is 403, not 405 as of MKCOL.
+    methods=(Method("MKCALENDAR", Shape.UNMAPPED, handle_mkcalendar, mapped=dav("resource-must-be-null")),),
     reports=(
         Report(caldav("calendar-query"), _QUERIED, handle_calendar_query),
         Report(caldav("calendar-multiget"), _QUERIED, multiget),

@@ -97,11 +97,15 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """An HTTP method and the shapes it may be used on (Allow is computed from it)."""
+    """An HTTP method and the shapes it may be used on (Allow is computed from it).
+
+    `mapped` is the condition violated where something is there already, which is 405 otherwise.
+    """
 
     name: str
     on: Shape
     handle: MethodHandler
+    mapped: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ async def test_mkcalendar(both_sites: Site) -> None:
     assert (
         await ivanov.request("PUT", HOME + "away/e.ics", MEETING, ICS)
     ).condition == "supported-calendar-component"
-    assert (await ivanov.request("MKCALENDAR", HOME + "away/")).status in (403, 405)
+    twice = await ivanov.request("MKCALENDAR", HOME + "away/")
+    assert (twice.status, twice.condition) == (403, "resource-must-be-null")  # RFC 4791 §5.3.1.1
     assert (await ivanov.request("DELETE", HOME + "away/")).status == 204
     assert (await ivanov.request("GET", HOME + "away/t.ics")).status == 404
 
@@ -175,7 +176,9 @@ async def test_mkcalendar_elsewhere_and_with_nonsense(site: Site) -> None:
     assert (
         await ivanov.request("MKCALENDAR", f"/dav/files/{IVANOV}/c/")
     ).condition == "calendar-collection-location-ok"
-    assert (await ivanov.request("MKCALENDAR", CALENDAR + "inner/")).status == 403
+    inner = await ivanov.request("MKCALENDAR", CALENDAR + "inner/")
+    assert (inner.status, inner.condition) == (403, "calendar-collection-location-ok")
+    assert (await ivanov.request("MKCALENDAR", CALENDAR + "no/inner/")).status == 409
     assert (await ivanov.request("MKCALENDAR", f"/dav/calendars/{PETROVA}/c/")).status == 404
     for prop in (
         '<C:supported-calendar-component-set><C:comp name="VNOTHING"/></C:supported-calendar-component-set>',
