@@ -13,6 +13,7 @@ from armgs_server.storage.tx import Tx
 
 # Published on the bus when chat has something to tell.
 TOPIC: Final = "news"
+_LAST: Final = (1 << 63) - 1  # above every id
 _COLUMNS = "owner, id, author, created, title, text, must_read, remind, reminders, state, due, mailbox, uid"
 
 
@@ -52,11 +53,10 @@ async def get(tx: Tx, owner: int, id_: int) -> Post | None:
 async def page(tx: Tx, owner: int, *, before: int = 0, limit: int) -> list[Post]:
     """Posts of a department, the newest first; `before` is the id of the last one seen."""
     rows = await tx.rows(
-        f"SELECT {_COLUMNS} FROM news WHERE owner = ? AND state <> 'gone' AND (? = 0 OR id < ?)"
+        f"SELECT {_COLUMNS} FROM news WHERE owner = ? AND state <> 'gone' AND id < ?"
         " ORDER BY id DESC LIMIT ?",
         owner,
-        before,
-        before,
+        before or _LAST,
         limit,
     )
     return [Post(*row) for row in rows]
