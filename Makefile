@@ -3,6 +3,7 @@
 # make test   the whole test suite          make check  format, lint, types, generated files
 # make bench  the load drivers, one table   make docs   what is generated: etc/armgs.toml, docs/doap.xml
 # make venv   only .venv, with the command armgs in .venv/bin
+# make deb    dist/armgs_VERSION_ARCH.deb, with all it needs inside; make check-deb tries it in a chroot (root)
 # make cluster  three hosts on this machine over PostgreSQL, NATS and S3, with the demonstration workplace
 # Everything runs from .venv, which is built from the lock files (hashes checked) and is rebuilt when they
 # change. Needs Python 3.11 or later with venv (PYTHON=python3.12 chooses one) and nothing else; no root.
@@ -15,7 +16,7 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: venv run test check bench cluster docs clean
+.PHONY: venv run test check bench cluster docs deb check-deb clean
 .DELETE_ON_ERROR:
 
 venv: .venv/runtime.stamp
@@ -44,6 +45,12 @@ docs: .venv/runtime.stamp
 	@mv etc/armgs.toml.new etc/armgs.toml
 	@$(BIN)/python docs/doap.py > docs/doap.xml.new
 	@mv docs/doap.xml.new docs/doap.xml
+
+deb: .venv/runtime.stamp
+	@PYTHON=$(BIN)/python packaging/build-deb dist build/wheelhouse
+
+check-deb: deb
+	@packaging/check-deb dist/armgs_*.deb
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

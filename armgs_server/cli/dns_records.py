@@ -99,6 +99,8 @@ def _clients(config: Config, domain: str) -> Iterator[Record]:
         ("pop3s", 995, pop3, "RFC 6186 §3.3"),
         ("pop3", 110, pop3, "RFC 6186 §3.3"),
         ("sieve", 4190, True, "RFC 5804 §1.8"),
+        ("ldaps", 636, config.ldap.enabled, "as RFC 2782 has it"),
+        ("ldap", 389, config.ldap.enabled, "RFC 2782"),
         ("caldavs", 443, True, "RFC 6764 §3"),
         ("carddavs", 443, True, "RFC 6764 §3"),
         ("caldav", 80, False, "RFC 6764 §3"),

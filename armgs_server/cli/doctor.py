@@ -15,7 +15,15 @@ from typing import Any
 
 import click
 
-from armgs_server.cli import doctor_chat, doctor_history, doctor_host, doctor_mail, doctor_web, probes
+from armgs_server.cli import (
+    doctor_chat,
+    doctor_history,
+    doctor_host,
+    doctor_ldap,
+    doctor_mail,
+    doctor_web,
+    probes,
+)
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli.check import ANY_ADDRESS, source_address
 from armgs_server.cli.doctor_account import Account, account
@@ -132,6 +140,8 @@ def _probes(
     ]
     if config.pop3.enabled:
         log_ins += [("pop3", 110, doctor_mail.pop3_starttls), ("pop3s", 995, doctor_mail.pop3s)]
+    if config.ldap.enabled:
+        log_ins += [("ldap", 389, doctor_ldap.ldap), ("ldaps", 636, doctor_ldap.ldaps)]
     found: list[tuple[str, int, Probe]] = [
         (name, port, partial(probe, target(port))) for name, port, probe in log_ins
     ]
@@ -186,7 +196,7 @@ def _advice(error: probes.ProbeFailed) -> str:
     text = str(error)
     if text.startswith("ConnectionRefusedError"):
         return "start"
-    return "renew" if text.startswith("certificate") else "see_log"
+    return "renew" if "certificate" in text else "see_log"
 
 
 def _print_month(config: Config, month: str, language: Language, as_json: bool) -> None:

@@ -51,6 +51,9 @@ class ClientContext(ssl.SSLContext):
     def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
         return super().wrap_socket(sock, *args, **{**options, "server_hostname": self.hostname})
 
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        return super().wrap_bio(*args, **{**options, "server_hostname": self.hostname})
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -39,8 +39,8 @@ from armgs_server.errors import AlreadyExists
 from armgs_server.formats.addresses import normalise_domain, to_ascii
 from armgs_server.net.sockets import bind
 from armgs_server.portal.endpoints import find_endpoints
+from armgs_server.ports import HTTP, HTTPS, STREAM_PORTS, optional_ports
 
-PORTS = (25, 80, 443, 465, 587, 143, 993, 4190, 5222, 5223)
 SYSTEM_DATA = "/var/lib/armgs"  # where the units and the package have it
 START_SYSTEM = "systemctl enable --now armgs.socket armgs.service armgs-doctor.timer"
 PASSWORD_BYTES = 12  # of a password that is made: 96 bits
@@ -175,7 +175,7 @@ def _is_own(address: str) -> bool:
 
 def _ports(config: Config) -> Iterator[Finding]:
     """Whether all can be listened on."""
-    ports = [config.port(port) for port in PORTS]
+    ports = [config.port(port) for port in (*STREAM_PORTS, HTTP, HTTPS, *optional_ports(config))]
     taken: list[str] = []
     for address in config.server.listen:
         for port in ports:

@@ -43,6 +43,7 @@ def test_records(armgs: Armgs) -> None:
         ("_pop3s._tcp.digital.example.", "SRV", f"0 1 995 {mail}", "wanted"),
         ("_sieve._tcp.digital.example.", "SRV", f"0 1 4190 {mail}", "wanted"),
         ("_caldavs._tcp.digital.example.", "SRV", f"0 1 443 {mail}", "wanted"),
+        ("_ldap._tcp.digital.example.", "SRV", f"10 1 389 {mail}", "wanted"),
         ("_caldavs._tcp.digital.example.", "TXT", '"path=/dav/"', "wanted"),
         ("_caldav._tcp.digital.example.", "SRV", "0 0 0 .", "wanted"),
         ("_xmpp-client._tcp.digital.example.", "SRV", f"10 1 5222 {mail}", "needed"),

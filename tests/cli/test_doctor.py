@@ -20,7 +20,8 @@ from tests.cli.conftest import Armgs
 from tests.world import World
 
 SERVICES = ["submission", "submissions", "imap", "imaps", "sieve", "xmpp", "xmpps", "webdav", "carddav"]
-SERVICES += ["smtp", "pop3", "pop3s", "mail", "chat", "booking", "/", "/ca.crt", "/apple.mobileconfig"]
+SERVICES += ["smtp", "pop3", "pop3s", "ldap", "ldaps", "mail", "chat", "booking"]
+SERVICES += ["/", "/ca.crt", "/apple.mobileconfig"]
 SERVICES += ["/mail/config-v1.1.xml", "/.well-known/host-meta", "/.well-known/host-meta.json"]
 
 
@@ -106,7 +107,7 @@ async def test_a_certificate_that_clients_do_not_trust(
         code, findings = await doctor(world, capsys)
         assert code == 9
         assert findings["certificate"]["status"] == "problem"
-        for name in ("imaps", "imap", "pop3s", "sieve", "xmpp", "mail", "chat", "/"):
+        for name in ("imaps", "imap", "pop3s", "ldap", "ldaps", "sieve", "xmpp", "mail", "chat", "/"):
             assert findings[name]["status"] == "problem"
             assert findings[name]["advice"].startswith("armgs certificate renew")
 
