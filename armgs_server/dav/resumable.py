@@ -33,6 +33,7 @@ from armgs_server.storage.partial_uploads import UNKNOWN, Partial
 
 PREFIX = "/resume/"
 MEDIA_TYPE = "application/partial-upload"
+INTEROP_VERSION = 8  # "Draft Version Identification": without it in the request there is no 104
 # What a PUT is in the end, beside its body.
 _KEPT = (
     "host",
@@ -73,8 +74,11 @@ class Resumable:
         """The answer of the PUT where all of it came; else 201 with where to send the rest."""
         is_whole = structured.boolean(request.header("upload-complete")) is True
         length = request.content_length
-        if is_whole and length is not None and length <= self._engine.config.store.inline_limit:
-            response = await self._dispatch(request, person)  # not worth resuming
+        # Who could not understand the interim answer would never know where to resume.
+        is_told = structured.integer(request.header("upload-draft-interop-version")) == INTEROP_VERSION
+        is_small = length is not None and length <= self._engine.config.store.inline_limit
+        if is_whole and (is_small or not is_told):
+            response = await self._dispatch(request, person)
             response.headers.append(("Upload-Complete", "?1"))
             return response
         size = self._size(request, 0, UNKNOWN, is_whole=is_whole)
@@ -83,7 +87,8 @@ class Resumable:
         limit = self._engine.config.dav.uploads
         await self._engine.store.write(lambda tx: partial_uploads.add(tx, partial, limit))
         place = [("Location", f"{PREFIX}{partial.id}"), ("Upload-Limit", self._limits(partial))]
-        request.inform(104, place)
+        if is_told:
+            request.inform(104, [*place, ("Upload-Draft-Interop-Version", str(INTEROP_VERSION))])
         partial, is_all = await self._receive(request, partial, size)
         if is_whole and is_all:
             return await self._finish(partial, person)

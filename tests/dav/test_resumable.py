@@ -15,6 +15,7 @@ from tests.dav.conftest import FILES, IVANOV, PASSWORD, Site, run_site
 BIG = f"{FILES}/big.bin"
 DATA = bytes(range(256)) * 2000  # above what lies in the database
 PART = "application/partial-upload"
+TOLD = "Upload-Complete: ?1\r\nUpload-Draft-Interop-Version: 8"
 
 
 async def create(client: Client, body: bytes = b"", complete: str = "?0", **headers: str) -> Answer:
@@ -43,7 +44,9 @@ async def begun(site: Site, head: str, body: bytes) -> tuple[asyncio.StreamReade
 async def interim(reader: asyncio.StreamReader) -> dict[str, str]:
     lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT)).decode().split("\r\n")
     assert lines[0] == "HTTP/1.1 104 Upload Resumption Supported"
-    return dict(line.split(": ", 1) for line in lines[1:] if line)
+    fields = dict(line.split(": ", 1) for line in lines[1:] if line)
+    assert fields["Upload-Draft-Interop-Version"] == "8"
+    return fields
 
 
 async def offset_of(client: Client, place: str, least: int = 0) -> int:
@@ -91,7 +94,7 @@ async def test_a_put_that_breaks_off_is_resumed(both_sites: Site) -> None:
     client, site = both_sites.ivanov, both_sites
     await client.request("PUT", BIG, b"before")
     half = len(DATA) // 2
-    reader, writer = await begun(site, f"PUT {BIG} HTTP/1.1\r\nUpload-Complete: ?1", DATA[:half])
+    reader, writer = await begun(site, f"PUT {BIG} HTTP/1.1\r\n{TOLD}", DATA[:half])
     place = (await interim(reader))["Location"]
     writer.transport.abort()
     there = await offset_of(client, place)
@@ -106,7 +109,7 @@ async def test_a_connection_that_died_silently_does_not_hold_the_upload(site: Si
     """The client asks on a new one while the server still waits on the old one, and what came counts."""
     client = site.ivanov
     half = len(DATA) // 2
-    reader, writer = await begun(site, f"PUT {BIG} HTTP/1.1\r\nUpload-Complete: ?1", DATA[:half])
+    reader, writer = await begun(site, f"PUT {BIG} HTTP/1.1\r\n{TOLD}", DATA[:half])
     place = (await interim(reader))["Location"]
     there = await offset_of(client, place)
     late = await asyncio.wait_for(read_answer(reader, "PUT"), TIMEOUT)
@@ -134,7 +137,13 @@ async def test_offsets_and_lengths_that_do_not_fit(site: Site) -> None:
     assert (await append(client, place, 5, b"67", "?0", Content_Type="text/plain")).status == 415
     assert (await append(client, place, 5, b"6789012", "?0")).status == 413
     assert (await client.request("HEAD", place)).status == 404  # what is too long can never become whole
-    assert (await create(client, b"x" * 70_000, "?1", Upload_Length="5")).status == 400
+    told = {"Upload_Draft_Interop_Version": "8"}
+    assert (await create(client, b"x" * 70_000, "?1", Upload_Length="5", **told)).status == 400
+    # Whoever does not know this state of the draft is told nothing between; the PUT is a PUT.
+    for version in ("7", "x"):
+        whole = await create(client, b"x" * 70_000, "?1", Upload_Draft_Interop_Version=version)
+        assert whole.status in (201, 204) and whole.headers["upload-complete"] == "?1"
+    assert await site.store.read(lambda tx: tx.value("SELECT COUNT(*) FROM partial_upload")) == 0
 
 
 async def test_only_its_maker_has_it_and_may_give_it_up(site: Site) -> None:
