@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from authlib.integrations.requests_client import OAuth2Session
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -298,3 +300,38 @@ def test_tokens_have_the_form_of_a_b64token() -> None:
     assert rows.principal_of(text) == 4711
     assert set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
     assert len(base64.urlsafe_b64decode(text.partition(".")[2] + "=")) == 32
+
+
+_TEXTS = st.text(max_size=30) | st.sampled_from(
+    ("code", "authorization_code", "refresh_token", "1.x", "thunderbird")
+)
+_NAMES = st.sampled_from(
+    (
+        "client_id",
+        "grant_type",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "refresh_token",
+        "scope",
+        "token",
+        "x",
+    )
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@given(
+    st.sampled_from(("token", "revoke", "introspect", "register", "authorize", "userinfo")),
+    st.dictionaries(_NAMES, _TEXTS, max_size=8),
+    st.binary(max_size=40),
+)
+async def test_whatever_is_asked_has_an_answer(
+    world: World, endpoint: str, fields: dict[str, str], noise: bytes
+) -> None:
+    text = urlencode(fields)
+    asked = await get(world, f"/oauth/{endpoint}?{text}", secure=False)
+    assert asked.status < 500
+    for body in (text.encode() or b"x", noise or b"x", text.encode() + noise or b"x"):
+        answer = await get(world, f"/oauth/{endpoint}", method="POST", body=body, secure=False)
+        assert answer.status < 500, (endpoint, body)
