@@ -11,8 +11,21 @@ import pytest
 from armgs_server.config import Config
 from armgs_server.errors import Temporary
 from armgs_server.maintenance import JOBS, Job, Maintenance, jobs
-from armgs_server.storage import Store, clock, holds, keeping, restored
+from armgs_server.storage import (
+    Store,
+    accounts,
+    clock,
+    collections,
+    holds,
+    items,
+    keeping,
+    partial_uploads,
+    restored,
+)
 from armgs_server.storage.holds import Rule
+from armgs_server.storage.partial_uploads import Partial
+from armgs_server.storage.tx import Tx
+from armgs_server.storage.versions import Rules
 from tests.storage.shelf import DEPARTMENT, OWNER, mailbox, provision, put
 
 WAIT = 20.0
@@ -54,6 +67,9 @@ async def test_the_jobs_remove_what_is_over(store: Store) -> None:
         )
     done = {job.name: await job.run(store) for job in JOBS}
     assert done == {
+        "forget sign-ins": 0,
+        "forget uploads": 0,
+        "forget who was told by mail": 0,
         "collect blobs": 0,
         "remove expired locks": 1,
         "extend calendars": 0,
@@ -90,3 +106,30 @@ async def test_old_mail_goes_by_the_rules_and_expunged_mail_by_its_days(
     done = {job.name: await job.run(store) for job in jobs(Config(directory=Path()))}
     assert done["forget what was kept"] == 2
     assert (await mailbox(store)).items == 2
+
+
+async def test_earlier_states_and_broken_uploads_go_after_their_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provision(store)
+    today = clock.now()
+
+    async def leave(tx: Tx) -> None:
+        root = await collections.by_role(tx, OWNER, "files", "root")
+        assert root is not None
+        item = await items.add(tx, root, store.blobs.small(b"one"), name="a")
+        await items.replace(tx, item, store.blobs.small(b"two"), "", Rules(9, False))
+        end = today + clock.DAY
+        upload = Partial(OWNER, "id", "/dav/files/a/b", "{}", 9, 0, 0, 0, "", end)
+        await partial_uploads.add(tx, upload, 9)
+        await partial_uploads.append(tx, upload, store.blobs.small(b"abc"), 9)
+
+    await store.write(leave)
+    every = jobs(Config(directory=Path()))
+    done = {job.name: await job.run(store) for job in every}
+    assert (done["forget versions"], done["forget uploads"]) == (0, 0)
+    monkeypatch.setattr(clock, "now", lambda: today + 91 * clock.DAY)
+    done = {job.name: await job.run(store) for job in every}
+    assert (done["forget versions"], done["forget uploads"]) == (1, 1)
+    usage = await store.read(lambda tx: accounts.usage(tx, OWNER))
+    assert (usage.bytes, usage.versions) == (3, 0)

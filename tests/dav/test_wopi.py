@@ -49,6 +49,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield await laid_out(site, office)
 
 
+@pytest.fixture
+async def both_desks(store_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with running_office() as office, run_site(store_url, tmp_path, editor_url=office.url) as site:
+        yield await laid_out(site, office)
+
+
 async def laid_out(site: Site, office: Office) -> Desk:
     ivanov = site.ivanov
     assert (await ivanov.request("PUT", path(REPORT), b"first")).status == 201
@@ -96,8 +102,9 @@ async def test_check_file_info_and_get_file(desk: Desk) -> None:
     ).status == 412
 
 
-async def test_a_session_from_lock_to_unlock(desk: Desk) -> None:
+async def test_a_session_from_lock_to_unlock(both_desks: Desk) -> None:
     """What Collabora sends while a document is opened, changed, saved twice and closed."""
+    desk = both_desks
     loaded = json.loads((await desk.open.request("GET")).body)["LastModifiedTime"]
     assert (await desk.open.override("LOCK", LOCK)).status == 200
     assert (await desk.open.override("GET_LOCK")).headers["x-wopi-lock"] == LOCK
@@ -178,7 +185,8 @@ async def test_a_file_changed_behind_the_editor(desk: Desk) -> None:
     assert (await desk.open.save(b"mine all the same", LOCK)).status == 200
 
 
-async def test_save_as(desk: Desk) -> None:
+async def test_save_as(both_desks: Desk) -> None:
+    desk = both_desks
     ivanov = desk.site.ivanov
     first = await relative(desk.open, b"pdf", X_WOPI_SuggestedTarget=".pdf")
     assert json.loads(first.body)["Name"] == "отчёт.pdf"
@@ -209,7 +217,8 @@ async def relative(session: Session, body: bytes, **headers: str):  # type: igno
     return await session.request("POST", "", body, {"X-WOPI-Override": "PUT_RELATIVE", **fields})
 
 
-async def test_rename(desk: Desk) -> None:
+async def test_rename(both_desks: Desk) -> None:
+    desk = both_desks
     ivanov = desk.site.ivanov
     await ivanov.request("PUT", f"{FILES}/plan.odt", b"there")
     await desk.open.override("LOCK", LOCK)
