@@ -95,10 +95,10 @@ def radicale(tmp_path: Path) -> Iterator[Peer]:
     command += ["--storage-filesystem-folder", str(tmp_path / "radicale"), "--logging-level", "error"]
     with running(command, port):
         peer = Peer(port)
-        peer.send("MKCALENDAR", f"/{USER}/work/")
+        peer.send("MKCALENDAR", f"/{USER}/office/")
         for number in range(3):
-            peer.send("PUT", f"/{USER}/work/{number}.ics", event(number))
-        peer.send("PUT", f"/{USER}/work/t.ics", event(1, "VTODO", "Отчёт"))
+            peer.send("PUT", f"/{USER}/office/{number}.ics", event(number))
+        peer.send("PUT", f"/{USER}/office/t.ics", event(1, "VTODO", "Отчёт"))
         peer.send(
             "MKCOL",
             f"/{USER}/people/",
@@ -133,25 +133,25 @@ def test_everything_that_a_user_has(armgs: Armgs, radicale: Peer, secret: Path, 
     done = armgs(*command, "--state", state, "--json")
     assert (done.code, done.json["accepted"], done.json["refused"]) == (0, 6, [])
     proofs = {each["collection"]: each for each in done.json["proofs"]}
-    assert {name: each["listed"] for name, each in proofs.items()} == {f"{USER}/work": 4, "Old": 2}
+    assert {name: each["listed"] for name, each in proofs.items()} == {f"{USER}/office": 4, "Old": 2}
     for each in proofs.values():
         assert each["source"] == each["here"] == each["listed"]
         assert each["source_hash"] == each["here_hash"]
-    assert names(armgs, "calendar")["work"] == 3 and names(armgs, "tasks")["work-tasks"] == 1
+    assert names(armgs, "calendar")["office"] == 3 and names(armgs, "tasks")["office-tasks"] == 1
     assert names(armgs, "addressbook")["people"] == 2
 
-    radicale.send("PUT", f"/{USER}/work/1.ics", event(1, text="Перенесено"))
+    radicale.send("PUT", f"/{USER}/office/1.ics", event(1, text="Перенесено"))
     again = armgs(*command, "--state", state, "--json")
     assert (again.json["accepted"], again.json["unchanged"]) == (1, 5)
     assert all(each["source_hash"] == each["here_hash"] for each in again.json["proofs"])
     assert len(json.loads(state.read_text())) == 6
-    assert names(armgs, "calendar")["work"] == 3
+    assert names(armgs, "calendar")["office"] == 3
 
 
 def test_one_calendar(armgs: Armgs, radicale: Peer, secret: Path) -> None:
-    url = f"{radicale.url}/{USER}/work/"
+    url = f"{radicale.url}/{USER}/office/"
     done = armgs("import", "dav", IVANOV, url, "--user", USER, "--password-file", secret, "--json")
-    assert (done.code, [each["collection"] for each in done.json["proofs"]]) == (0, [f"{USER}/work"])
+    assert (done.code, [each["collection"] for each in done.json["proofs"]]) == (0, [f"{USER}/office"])
 
 
 def test_what_cannot_be_done_is_said(armgs: Armgs, radicale: Peer, secret: Path, tmp_path: Path) -> None:
