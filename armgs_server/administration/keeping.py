@@ -17,6 +17,7 @@ from armgs_server.storage.queue import Entry
 from armgs_server.storage.tx import Tx
 
 QUEUE_LIMIT: Final = 10_000  # rows looked at for administrators of some departments
+_LAST_ID: Final = (1 << 63) - 1  # what the engines' integers hold
 _OWNERS: Final[tuple[Kind, ...]] = ("person", "group", "room", "equipment")
 _OWNER: Final = Field("string", "Whose.", required=True)
 _ID: Final = Field("string", "The id of the message.", required=True, length=16)
@@ -123,8 +124,9 @@ async def _held(tx: Tx, desk: Desk, given: Given) -> Principal:
 
 async def _entry(tx: Tx, desk: Desk, given: Given) -> Entry:
     text = given["id"]
-    is_number = all(character in "0123456789abcdef" for character in text) and len(text) < 16
-    found = await queue.get(tx, int(text, 16)) if is_number else None
+    is_number = bool(text) and all(character in "0123456789abcdef" for character in text)
+    number = int(text, 16) if is_number else 0
+    found = await queue.get(tx, number) if 0 < number <= _LAST_ID else None
     if found is None or not await _is_own(tx, desk, found):
         raise NotFound(f"no message {text} waits")
     if found.owner:

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every verb, on both engines: what it answers, that its preview does nothing, that its act is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from armgs_server.administration import TABLE, Office
+from armgs_server.directory import Principal
+from armgs_server.directory.administrators import set_administrators
+from armgs_server.errors import AlreadyExists, Conflict, Denied, Invalid, NotFound
+from armgs_server.storage import accounts, acts, clock, queue
+from armgs_server.storage.tx import Tx
+from tests.directory.conftest import Workplace
+
+IVANOV, PETROVA, NEW = "ivanov@digital.example", "petrova@digital.example", "new@digital.example"
+DIGITAL = "digital.example"
+
+
+class Teller:
+    """Does verbs, and keeps which."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.done: set[str] = set()
+
+    async def __call__(self, verb: str, /, **given: Any) -> Any:
+        """First as a preview, where there is one: it answers the same and changes nothing."""
+        step = self.office.step(verb, given)
+        shown = None
+        if step.verb.has_preview:
+            [shown], _ = await self.office.preview([step])
+        result = await self.office.run(verb, given)
+        if shown is not None and verb != "app-passwords.add":
+            assert isinstance(shown, dict) and shown.keys() == result.keys()
+        self.done.add(verb)
+        return result
+
+
+@pytest.fixture
+def tell(workplace: Workplace) -> Teller:
+    return Teller(Office.general(workplace.directory, "tester"))
+
+
+async def enqueue(workplace: Workplace, owner: int) -> str:
+    ref = workplace.store.blobs.small(b"Subject: x\r\n\r\nx\r\n")
+    day = clock.DAY
+
+    async def work(tx: Tx) -> None:
+        destination = queue.Destination("someone@elsewhere.example", "elsewhere.example", {})
+        await queue.enqueue(
+            tx,
+            ref,
+            [destination],
+            owner=owner,
+            sender=IVANOV,
+            now=clock.now(),
+            lifetime=day,
+            due=clock.now() + day,
+        )
+
+    await workplace.store.write(work)
+    [entry] = await workplace.store.read(lambda tx: queue.scan(tx, limit=10))
+    return f"{entry.id:x}"
+
+
+async def test_every_verb_on_both_engines(workplace: Workplace, tell: Teller) -> None:
+    await people_and_devices(tell)
+    await tree_and_posts(workplace, tell)
+    await groups_and_rooms(tell)
+    await what_is_kept(workplace, tell)
+    assert tell.done == TABLE.keys()
+    written = await workplace.store.read(lambda tx: acts.page(tx, workplace.digital.id))
+    assert {each.verb for each in written} >= {
+        "people.create",
+        "units.change",
+        "posts.appoint",
+        "invitations.create",
+    }
+    assert acts.first_broken(written, acts.NO_HASH, 1) is None
+    about_all = await workplace.store.read(lambda tx: acts.page(tx, acts.WHOLE))
+    assert about_all == []
+
+
+async def people_and_devices(tell: Teller) -> None:
+    await tell("people.create", address=NEW, name="New", password="password-of-new", data={"a": "1"})
+    listed = await tell("people.list", domain=DIGITAL, limit=2)
+    assert len(listed["people"]) == 2
+    after = await tell("people.list", after=listed["people"][-1]["number"])
+    assert NEW in [each["address"] for each in after["people"]]
+    assert (await tell("people.change", address=NEW, data={"a": None}))["data"] == {}
+    assert (await tell("people.show", address=NEW))["name"] == "New"
+    await tell("people.password", address=NEW, password="another-password")
+    await tell("aliases.add", address=NEW, alias=f"alias@{DIGITAL}")
+    await tell("aliases.remove", address=NEW, alias=f"alias@{DIGITAL}")
+    made = await tell("app-passwords.add", address=NEW, name="phone")
+    assert len(made["password"]) > 16
+    assert [each["name"] for each in (await tell("devices.list", address=NEW))["app_passwords"]] == ["phone"]
+    await tell("app-passwords.remove", address=NEW, name="phone")
+    with pytest.raises(NotFound):
+        await tell("devices.remove", address=NEW, device="x")
+    tell.done.add("devices.remove")
+    await tell("invitations.allow", domain=DIGITAL, who="people")
+    await tell("invitations.create", inviter=PETROVA, name="guest")
+    assert len((await tell("invitations.list", domain=DIGITAL))["invitations"]) == 1
+    await tell("people.suspend", address=NEW, successor=PETROVA)
+    await tell("people.restore", address=NEW)
+    assert (await tell("people.remove", address=NEW, successor=PETROVA))["estate"]
+
+
+async def tree_and_posts(workplace: Workplace, tell: Teller) -> None:
+    await tell("departments.create", name="Third", domains=["third.example"])
+    await tell("departments.add-domain", domain="third.example", new="fourth.example")
+    shown = await tell("departments.change", domain="third.example", name="3", quota=5, address_book="nobody")
+    assert (shown["name"], shown["quota"], shown["address_book"]) == ("3", 5, "nobody")
+    await tell("departments.change", domain=DIGITAL, administrators=[IVANOV])
+    assert (await tell("departments.show", domain=DIGITAL))["administrators"] == [IVANOV]
+    assert len((await tell("departments.list"))["departments"]) == 3
+    await tell("departments.remove", domain="third.example")
+    unit = (await tell("units.create", domain=DIGITAL, name="Unit", parent=workplace.tests.id))["number"]
+    await tell("units.change", unit=unit, name="Renamed", parent=0)
+    assert (await tell("units.move-people", unit=workplace.web.id, into=unit))["moved"] == 2
+    assert len((await tell("units.show", unit=unit))["people"]) == 2
+    assert len((await tell("units.list"))["units"]) == 3
+    post = (await tell("posts.create", domain=DIGITAL, name="Lead", address=f"lead@{DIGITAL}", mailbox=True))[
+        "number"
+    ]
+    await tell("posts.change", post=post, unit=unit, head=True, deputies=[PETROVA])
+    await tell("posts.appoint", post=post, person=IVANOV, starts="2026-01-01", ends="2126-01-01")
+    assert (await tell("posts.show", post=post))["terms"][0]["current"]
+    assert len((await tell("posts.list", domain=DIGITAL))["posts"]) == 1
+    assert (await tell("units.move-people", unit=unit, into=workplace.web.id))["stayed"] == 1
+    await tell("posts.relieve", post=post, person=IVANOV)
+    await tell("posts.remove", post=post)
+    await tell("people.change", address=IVANOV, unit=0)
+    await tell("units.remove", unit=unit)
+
+
+async def groups_and_rooms(tell: Teller) -> None:
+    group = f"all@{DIGITAL}"
+    await tell("groups.create", address=group, members=[IVANOV])
+    assert (await tell("groups.change", address=group, name="All", add=[PETROVA], remove=[IVANOV]))[
+        "members"
+    ] == [PETROVA]
+    await tell("groups.rule", address=group, post="*lead*")
+    assert (await tell("groups.show", address=group))["by_rule"]
+    await tell("groups.rule", address=group)
+    assert group in [each["address"] for each in (await tell("groups.list"))["groups"]]
+    await tell("groups.remove", address=group)
+    await tell("rooms.create", address=f"blue@{DIGITAL}", capacity=4)
+    await tell("rooms.change", address=f"blue@{DIGITAL}", name="Blue", capacity=5)
+    assert (await tell("rooms.show", address=f"blue@{DIGITAL}"))["capacity"] == 5
+    await tell("rooms.create", address=f"car@{DIGITAL}", kind="equipment")
+    assert len((await tell("rooms.list"))["rooms"]) == 2
+    await tell("rooms.remove", address=f"car@{DIGITAL}")
+
+
+async def what_is_kept(workplace: Workplace, tell: Teller) -> None:
+    await tell("quota.set", address=PETROVA, quota=77)
+    assert (await tell("quota.show", address=PETROVA))["quota"] == 77
+    await tell("holds.put", address=PETROVA, reason="why")
+    assert [each["address"] for each in (await tell("holds.list"))["holds"]] == [PETROVA]
+    with pytest.raises(Conflict):
+        await tell("people.remove", address=PETROVA)
+    await tell("holds.lift", address=PETROVA)
+    id_ = await enqueue(workplace, workplace.ivanov.id)
+    assert len((await tell("queue.list", sender=IVANOV))["messages"]) == 1
+    for action in ("hold", "release", "retry"):
+        await tell("queue.change", id=id_, action=action)
+    assert (await tell("queue.show", id=id_))["held"] is False
+    other = Office(workplace.directory, "other", frozenset((workplace.finance.id,)), None)
+    assert (await other.run("queue.list", {}))["messages"] == []
+    with pytest.raises(NotFound):
+        await other.run("queue.cancel", {"id": id_})
+    await tell("queue.cancel", id=id_, report=True)
+    assert (await tell("acts.list", domain=DIGITAL, limit=1))["acts"][0]["verb"] == "queue.cancel"
+
+
+async def test_offices(workplace: Workplace) -> None:
+    directory = workplace.directory
+    with pytest.raises(Denied):
+        await Office.of(directory, workplace.petrova)
+    await set_administrators(directory, workplace.finance, [workplace.petrova.id])
+    office = await Office.of(directory, workplace.petrova)
+    assert (office.actor, office.departments) == (PETROVA, frozenset((workplace.finance.id,)))
+    await directory.disable(workplace.petrova.id)
+    gone = await directory.by_id(workplace.petrova.id)
+    assert isinstance(gone, Principal)
+    with pytest.raises(Denied):
+        await Office.of(directory, gone)
+
+
+async def test_several_at_once_or_none(workplace: Workplace, tell: Teller) -> None:
+    office = tell.office
+    made = office.step("groups.create", {"address": f"one@{DIGITAL}"})
+    with pytest.raises(AlreadyExists):
+        await office.run_all([made, made])
+    assert await workplace.directory.by_address(f"one@{DIGITAL}") is None
+    assert len(await office.run_all([made, office.step("groups.remove", {"address": f"one@{DIGITAL}"})])) == 2
+    for wrong in ([], [office.step("people.list", {})], [made] * 1001):
+        with pytest.raises(Invalid):
+            await office.run_all(wrong)
+    with pytest.raises(NotFound):
+        office.step("nothing", {})
+
+
+async def test_what_a_removed_department_owned_is_gone(workplace: Workplace, tell: Teller) -> None:
+    made = await tell("departments.create", name="Third", domains=["third.example"])
+    await tell("departments.remove", domain="third.example")
+    with pytest.raises(NotFound):
+        await workplace.store.read(lambda tx: accounts.usage(tx, made["number"]))
+    kept = await workplace.store.read(lambda tx: acts.page(tx, made["number"]))
+    assert [each.verb for each in kept] == ["departments.create", "departments.remove"]
