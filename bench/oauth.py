@@ -98,7 +98,7 @@ async def measure() -> list[Row]:
         rows.append(await timed(bench, "IMAP, PLAIN (remembered)", "log-in", OPERATIONS, [plain] * 4))
         rows.append(await timed(bench, "IMAP, OAUTHBEARER", "log-in", OPERATIONS, [bearer] * 4))
         for field in ("Basic", "Bearer"):
-            operation = [lambda field=field: propfind(field)]  # type: ignore[misc]
+            operation = [lambda field=field: propfind(field)]
             rows.append(await timed(bench, f"PROPFIND, {field}", "request", OPERATIONS, operation))
         rows.append(await timed(bench, "renewal of a token", "request", OPERATIONS // 4, [renew]))
     return rows

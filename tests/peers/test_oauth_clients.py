@@ -78,7 +78,7 @@ async def test_msmtp(debian: Callable[..., None], tmp_path: Path) -> None:
         token = await token_for(world, "mail")
         for mechanism in ("oauthbearer", "xoauth2"):
             for given, expected in ((token, 0), ("7.x", 77)):  # EX_NOPERM of sysexits.h
-                command = ("msmtp", "--file=/dev/null", f"--host={HOSTNAME}")
+                command: tuple[str, ...] = ("msmtp", "--file=/dev/null", f"--host={HOSTNAME}")
                 command += (f"--port={world.ports['submissions']}", "--tls=on", "--tls-starttls=off")
                 command += (f"--tls-trust-file={world.ca}", f"--auth={mechanism}", f"--user={IVANOV}")
                 command += (f"--passwordeval=echo {given}", f"--from={IVANOV}", "--debug", PETROVA)

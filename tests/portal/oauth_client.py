@@ -93,7 +93,7 @@ async def refresh(world: World, client_id: str, token: str, **changes: str) -> A
 
 async def tokens(world: World, client_id: str, **changes: str) -> dict[str, Any]:
     """All of it at once."""
-    answer = await redeem(world, client_id, await permitted(world, client_id, **changes))
+    answer = await redeem(world, client_id, await permitted(world, client_id, None, **changes))
     assert answer.status == 200, answer.text
     found: dict[str, Any] = json.loads(answer.body)
     return found

@@ -199,7 +199,7 @@ async def test_services_with_a_secret_ask_about_tokens(world: World) -> None:
     there = "https://portal.example/callback"
     _, secret = await clients.enter("portal", "Portal", [there], is_confidential=True)
     asked = {"scope": "openid email", "redirect_uri": there}
-    code = await program.permitted(world, "portal", **asked)
+    code = await program.permitted(world, "portal", None, **asked)
     fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": there}
     fields["code_verifier"] = VERIFIER
     without = await post(world, "/oauth/token", {**fields, "client_id": "portal"})
