@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armgs_server.dav.names import dav
 from armgs_server.dav.features import Shape
+from armgs_server.dav.names import dav
 from armgs_server.dav.privileges import privileges, rights_from, supported, unsaid
 from armgs_server.directory.access import EVERYTHING, NOTHING, READ_ONLY, READ_WRITE, Rights
 

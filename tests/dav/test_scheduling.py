@@ -279,7 +279,9 @@ async def test_who_is_not_known_or_elsewhere(site: Site) -> None:
     assert "SCHEDULE-STATUS=1.1" in attendee(held, "guest@elsewhere.example")
     assert "SCHEDULE-STATUS" not in attendee(held, PETROVA)
     assert await names(site.petrova, home(PETROVA) + "default/") == []
-    (entry,) = await site.store.write(lambda tx: queue.claim(tx, clock.now() + clock.MINUTE, clock.MINUTE, 10))
+    (entry,) = await site.store.write(
+        lambda tx: queue.claim(tx, clock.now() + clock.MINUTE, clock.MINUTE, 10)
+    )
     assert (entry.sender, entry.recipient) == (IVANOV, "guest@elsewhere.example")
     mail = await site.store.blobs.read(entry.blob)
     found = imip.extract(mail)
