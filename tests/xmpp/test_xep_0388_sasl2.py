@@ -101,7 +101,7 @@ async def test_scram_with_two_messages_each_way(device: Devices) -> None:
     challenge = await client.receive("sasl2:challenge")
     server_first = base64.b64decode(challenge.text or "")
     # XEP-0474 §5.1: what was offered, sorted
-    offered = b"PLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-256"
+    offered = b"OAUTHBEARER\x1ePLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-256"
     assert server_first.endswith(b",h=" + base64.b64encode(hashlib.sha256(offered).digest()))
     final = base64.b64encode(scram.final(server_first)).decode()
     client.send(f"<response xmlns='urn:xmpp:sasl:2'>{final}</response>")
