@@ -16,6 +16,7 @@ from armgs_server.directory.access import Access
 from armgs_server.directory.auth import Auth
 from armgs_server.directory.finder import Finder
 from armgs_server.directory.forms import Forms
+from armgs_server.directory.index import Index
 from armgs_server.directory.invitations import Invitations
 from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal, check_address
 from armgs_server.directory.people import Change
@@ -36,6 +37,7 @@ class Directory(Finder):
         super().__init__(store, config)
         self.access = Access(store, self.groups_of, config.security.directory_cache)
         self.auth = Auth(self)
+        self.index = Index(self)
         self.statuses = Statuses()
         self.forms = Forms(config)
         self.invitations = Invitations(self)
@@ -54,6 +56,7 @@ class Directory(Finder):
         """Stops listening and ends what runs in the background."""
         await super().close()
         self.access.close()
+        self.index.close()
         await self.auth.close()
 
     def _on_gap(self) -> None:

@@ -62,6 +62,7 @@ class Index:
         self._trigrams: dict[str, int] = {}
         self._new: dict[int, set[str]] = {}  # block -> trigrams that are not in _trigrams yet
         self._changed: set[int] = set()
+        self.generation = 0  # another after each change that this process has heard of
         self._is_loaded = False
         self._lock = asyncio.Lock()
         self._unsubscribe = directory.store.bus.subscribe(TOPIC, self._on_change)
@@ -226,9 +227,11 @@ class Index:
         return pieces
 
     def _on_change(self, data: bytes) -> None:
+        self.generation += 1
         self._changed.add(int(data))
 
     def _on_gap(self) -> None:
+        self.generation += 1
         self._is_loaded = False
 
 

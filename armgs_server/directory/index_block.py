@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from armgs_server.directory.people_search import fold
+from armgs_server.formats.stream_safe import stream_safe
 
 BLOCK: Final = 128  # principals in one
 SEPARATOR: Final = "\n"  # never part of what is looked for: see normal()
@@ -68,6 +69,11 @@ class Block:
             self._starts.append(at)
             at += len(text) + 1
         self.texts = None
+
+
+def fold(text: str) -> str:
+    """The form in which words are compared: letters of either case are the same, so are ё and е."""
+    return unicodedata.normalize("NFKC", stream_safe(text)).casefold().replace("ё", "е")
 
 
 def normal(text: str) -> str:

@@ -2,28 +2,28 @@
 """People found by name, unit, post, telephone or address, among those whom the asker may look up.
 
 A department's people may be found by who may read its address book. Letters of either case are the same, so
-are ё and е; of a telephone only the digits count. What is compared is kept per department until the
-directory's own list of its people is another one.
+are ё and е; of a telephone only the digits count. The index says who may fit; those are compared exactly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from armgs_server.directory.access import Rights
 from armgs_server.directory.addressbook import NAME
+from armgs_server.directory.cache import Cache
+from armgs_server.directory.candidates import Has, both, candidates
 from armgs_server.directory.directory import Directory
+from armgs_server.directory.index_block import fold
 from armgs_server.directory.model import Principal
-from armgs_server.formats.stream_safe import stream_safe
 
 # What may be asked for; `name` is the whole name, `any` all of them together.
 FIELDS = ("any", "name", "first", "last", "nick", "email", "unit", "post", "telephone")
 _NOT_IN_NUMBER = re.compile(r"[^\d\s+().-]")
-_AT_ONCE = 1000  # people looked at before others have their turn
+_AT_ONCE = 200  # people or blocks of the index looked at before others have their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +47,49 @@ class Found:
         return str(self.person.data.get("telephone") or self.person.data.get("mobile") or "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    people: list[Principal]  # the directory's own lists: others when anything has changed
-    units: list[Principal]
-    found: list[Found]
-
-
 class PeopleSearch:
     """One for each process."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._listed: dict[int, _Listed] = {}
+        self._known: Cache[int, Found] = Cache(directory.config.security.directory_cache)
+        self._generation = -1  # of the index when they were made
 
     async def find(self, asker: Principal, wanted: Mapping[str, str]) -> list[Found]:
         """Those in use of whom every field contains every word that is wanted of it, by name."""
         asked = [(FIELDS.index(name), _words(name, text)) for name, text in wanted.items()]
+        if not all(words for _, words in asked):
+            return []
+        departments = frozenset(await visible_departments(self._directory, asker))
+        index = self._directory.index
+        await index.refresh()
+        need = both([Has(word) for _, words in asked for word in words])
         found: list[Found] = []
-        for department in await visible_departments(self._directory, asker):
-            listed = await self._people(department)
-            for start in range(0, len(listed), _AT_ONCE):
-                part = listed[start : start + _AT_ONCE]
-                found += [each for each in part if _matches(each, asked)]
+        waiting: list[int] = []
+        for count, part in enumerate(candidates(index, need, -1), 1):
+            waiting += [
+                line.id for _, line in part if line.kind == "person" and line.department in departments
+            ]
+            if len(waiting) >= _AT_ONCE or count % _AT_ONCE == 0:
+                found += [each for each in await self._found(waiting) if _matches(each, asked)]
+                waiting = []
                 await asyncio.sleep(0)
+        found += [each for each in await self._found(waiting) if _matches(each, asked)]
         return sorted(found, key=lambda each: (each.texts[FIELDS.index("name")], each.person.address))
 
-    async def _people(self, department: int) -> list[Found]:
-        people, units = await self._directory.people(department), await self._directory.units(department)
-        known = self._listed.get(department)
-        if known is not None and known.people is people and known.units is units:
-            return known.found
-        names = {unit.id: unit.name for unit in units}
-        found: list[Found] = []
-        for start in range(0, len(people), _AT_ONCE):
-            part = (person for person in people[start : start + _AT_ONCE] if not person.disabled)
-            found += [_found(person, names.get(person.unit, "")) for person in part]
-            await asyncio.sleep(0)
-        self._listed[department] = _Listed(people, units, found)
-        return found
+    async def _found(self, ids: list[int]) -> list[Found]:
+        """People with these numbers; who was found before is known until something changes."""
+        index = self._directory.index
+        if self._generation != index.generation:
+            self._known.clear()
+            self._generation = index.generation
+        known = {each: found for each in ids if (found := self._known.get(each)) is not None}
+        for person, _ in await index.read([each for each in ids if each not in known]):
+            if not person.disabled:
+                unit = index.units.get(person.unit)
+                known[person.id] = made = _found(person, unit.name if unit is not None else "")
+                self._known.put(person.id, made)
+        return [*known.values()]
 
 
 async def visible_departments(directory: Directory, asker: Principal) -> list[int]:
@@ -93,11 +97,6 @@ async def visible_departments(directory: Directory, asker: Principal) -> list[in
     access = directory.access
     books = [book for book in await access.shared_with(asker, "addressbook") if book.role == NAME]
     return [book.owner for book in books if Rights.READ in await access.rights(asker, book)]
-
-
-def fold(text: str) -> str:
-    """The form in which texts are compared."""
-    return unicodedata.normalize("NFKC", stream_safe(text)).casefold().replace("ё", "е")
 
 
 def _found(person: Principal, unit: str) -> Found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from armgs_server.directory.index import Index
 from armgs_server.directory.model import TOPIC_KICK
 from armgs_server.ldap.results import UNAVAILABLE, UNWILLING_TO_PERFORM, notice
 from armgs_server.ldap.session import Session
@@ -23,7 +22,6 @@ class LdapService:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.index = Index(core.directory)
         self.routes: Sequence[tuple[str, Handler]] = ()
         self._sessions: set[Session] = set()
         self._unsubscribe: Callable[[], None] | None = None
@@ -48,7 +46,6 @@ class LdapService:
             self._unsubscribe()
         for session in tuple(self._sessions):
             session.end(UNAVAILABLE, "the server is shutting down")
-        self.index.close()
 
     async def connect(self, stream: Stream) -> None:
         session = Session(self, stream)

@@ -43,7 +43,7 @@ class Session:
         self.core: Core = service.core
         self.settings = service.core.config.ldap
         self.directory = service.core.directory
-        self.index = service.index
+        self.index = service.core.directory.index
         self.stream = stream
         limits = FilterLimits(self.settings.filter_depth, self.settings.filter_parts)
         self.protocol = LdapProtocol(self.settings.message_size, limits)

@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from armgs_server.directory.access import NOTHING, READ_ONLY, put_grant
+from armgs_server.directory.index_block import fold
 from armgs_server.directory.people import Change
-from armgs_server.directory.people_search import fold
 from armgs_server.storage import collections
 from armgs_server.storage.tx import Tx
 from tests.world import World
