@@ -13,6 +13,7 @@ from armgs_server.storage.tx import Tx
 
 # Published on the bus when chat has something to tell.
 TOPIC: Final = "news"
+UNREAD: Final = 50  # posts that are shown at once as not read
 _LAST: Final = (1 << 63) - 1  # above every id
 _COLUMNS = "owner, id, author, created, title, text, must_read, remind, reminders, state, due, mailbox, uid"
 
@@ -125,6 +126,25 @@ async def read_by(tx: Tx, owner: int, person: int) -> dict[int, int]:
     """The posts a person has said to have read, and when."""
     rows = await tx.rows("SELECT post, read FROM news_reader WHERE owner = ? AND person = ?", owner, person)
     return {post: read for post, read in rows}
+
+
+async def is_any_to_read(tx: Tx, owner: int) -> bool:
+    """Whether the department has posts that must be read."""
+    sql = "SELECT 1 FROM news WHERE owner = ? AND must_read = 1 AND state <> 'gone' LIMIT 1"
+    return await tx.value(sql, owner) is not None
+
+
+async def unread(tx: Tx, owner: int, person: int) -> list[Post]:
+    """What a person must read and has not said to have read, the newest first."""
+    rows = await tx.rows(
+        f"SELECT {_COLUMNS} FROM news n WHERE owner = ? AND must_read = 1 AND state <> 'gone' AND NOT EXISTS"
+        " (SELECT 1 FROM news_reader r WHERE r.owner = n.owner AND r.post = n.id AND r.person = ?)"
+        " ORDER BY id DESC LIMIT ?",
+        owner,
+        person,
+        UNREAD,
+    )
+    return [Post(*row) for row in rows]
 
 
 async def to_remind(tx: Tx, now: int, limit: int) -> list[Post]:

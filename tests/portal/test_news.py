@@ -28,6 +28,7 @@ from tests.portal.browser import Browser
 from tests.portal.client import get
 from tests.world import IVANOV, PASSWORD, PETROVA, SIDOROV, World
 from tests.xmpp.client import NAMESPACES, Client
+from tests.xmpp.commands import X, command, conditions, submit
 
 NASTY = "<script>alert(1)</script>\"'&"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -247,6 +248,32 @@ async def test_who_has_not_is_reminded(world: World) -> None:
     for expected in (1, 1, 0):
         await world.store.write(due)
         assert await news.remind(world.store, world.config) == expected
+
+
+async def test_it_is_read_in_chat(world: World) -> None:
+    post = await write(world, "Fire drill", "At noon.", must=True)
+    await write(world, "A day off")
+    async with Client(world, PETROVA) as client, Client(world, SIDOROV) as stranger:
+        await client.log_in()
+        await stranger.log_in()
+        refused = await stranger.iq(command("armgs#news"), "set", SIDOROV)
+        assert "forbidden" in conditions(refused)  # there is nothing in his department
+        asked = await client.iq(command("armgs#news"), "set", PETROVA)
+        assert [each.text for each in asked[0].iterfind(f".//{X}option/{X}value")] == [str(post.id)]
+        session = asked[0].get("sessionid", "")
+        wrong = await client.iq(
+            command("armgs#news", session=session, inner=submit(post="1")), "set", PETROVA
+        )
+        assert "bad-payload" in conditions(wrong)
+        chosen = submit(post=str(post.id))
+        shown = await client.iq(command("armgs#news", session=session, inner=chosen), "set", PETROVA)
+        assert "At noon." in [each.text for each in shown[0].iter(f"{X}value")]
+        done = await client.iq(command("armgs#news", session=session, inner=submit()), "set", PETROVA)
+        assert done[0].get("status") == "completed"
+        done = await client.iq(command("armgs#news"), "set", PETROVA)
+        assert done[0].get("status") == "completed"
+    petrova = await principal(world, PETROVA)
+    assert list(await world.store.read(lambda tx: rows.readers(tx, post.owner, post.id))) == [petrova.id]
 
 
 async def test_many_posts_are_paged(world: World) -> None:

@@ -36,6 +36,10 @@ async def test_rows(store: Store) -> None:
         assert not await news.acknowledge(tx, post(ids[0]), 7, NOW + 1)
         assert await news.readers(tx, 1, ids[0]) == {7: NOW}
         assert await news.read_by(tx, 1, 7) == {ids[0]: NOW}
+        assert [await news.is_any_to_read(tx, owner) for owner in (1, 2)] == [True, False]
+        assert [each.id for each in await news.unread(tx, 1, 7)] == ids[:0:-1]
+        assert await news.acknowledge(tx, post(ids[2]), 7, NOW)
+        assert [each.id for each in await news.unread(tx, 1, 7)] == [ids[1]]
 
         assert await news.to_remind(tx, NOW, 9) == []
         [due] = await news.to_remind(tx, NOW + 1, 9)

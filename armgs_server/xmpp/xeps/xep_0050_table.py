@@ -7,6 +7,7 @@ from armgs_server.xmpp.iq import ACCOUNT, SERVER, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element
 from armgs_server.xmpp.xeps import (
     xep_0004_forms,
+    xep_0050_news,
     xep_0050_requests,
     xep_0050_rooms,
     xep_0060_pending,
@@ -21,6 +22,7 @@ from armgs_server.xmpp.xeps.xep_0133_admin import ADMIN
 
 COMMANDS: tuple[Command, ...] = (
     *xep_0050_rooms.COMMANDS,
+    *xep_0050_news.COMMANDS,
     *xep_0050_requests.COMMANDS,
     *xep_0133_accounts.COMMANDS,
     *xep_0133_people.COMMANDS,
