@@ -30,7 +30,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from armgs_server import config as configuration
 from armgs_server.directory import Directory
@@ -169,8 +169,17 @@ async def share(count: int, workers: Iterable[Callable[[], Awaitable[object]]]) 
     return times
 
 
+class Measured(Protocol):
+    """A server whose use of the machine can be told."""
+
+    def cpu(self) -> float: ...
+    def memory(self) -> float: ...
+    @property
+    def store(self) -> Callable[[], float]: ...
+
+
 async def timed(
-    bench: BenchServer, name: str, unit: str, count: int, workers: Sequence[Callable[[], Awaitable[None]]]
+    bench: Measured, name: str, unit: str, count: int, workers: Sequence[Callable[[], Awaitable[None]]]
 ) -> Row:
     """Runs `count` operations shared by the workers; each call of a worker is one operation."""
     cpu, store, started = bench.cpu(), bench.store(), time.perf_counter()

@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bench import engines
-from bench.common import HOST, PASSWORD, BenchServer, Row, address, main, server, timed
+from bench import dav_peers, engines
+from bench.common import HOST, PASSWORD, BenchServer, Measured, Row, address, main, server, timed
+from bench.peers import Missing
 
 EVENTS = 5000
 RADICALE_EVENTS = 500
@@ -191,7 +192,7 @@ class Load:
         await self.client.request("REPORT", self.calendar, FREE_BUSY, expect=200, depth="1")
 
 
-async def calendar_rows(bench: BenchServer, load: Load, who: str, few: int, many: int) -> list[Row]:
+async def calendar_rows(bench: Measured, load: Load, who: str, few: int, many: int) -> list[Row]:
     """The table of one server; `few` and `many` are how often slow and fast operations run."""
     rows = []
     for name, unit, count, operation in (
@@ -209,8 +210,7 @@ async def calendar_rows(bench: BenchServer, load: Load, who: str, few: int, many
     return rows
 
 
-async def card_rows(bench: BenchServer, client: Client) -> list[Row]:
-    book = f"/dav/addressbooks/{address(0)}/contacts/"
+async def card_rows(bench: Measured, client: Client, book: str, who: str, count: int) -> list[Row]:
     number = 0
 
     async def put() -> None:
@@ -229,9 +229,9 @@ async def card_rows(bench: BenchServer, client: Client) -> list[Row]:
         await client.request("REPORT", book, body, depth="1")
 
     return [
-        await timed(bench, f"CardDAV: PUT, filling to {CARDS}", "card", CARDS, [put]),
-        await timed(bench, "CardDAV: addressbook-query by name or mail", "request", 200, [search]),
-        await timed(bench, "CardDAV: addressbook-multiget of 100", "request", 200, [multiget]),
+        await timed(bench, f"{who}: PUT, filling to {CARDS}", "card", CARDS, [put]),
+        await timed(bench, f"{who}: addressbook-query by name or mail", "request", count, [search]),
+        await timed(bench, f"{who}: addressbook-multiget of 100", "request", count, [multiget]),
     ]
 
 
@@ -280,13 +280,23 @@ async def measure() -> list[Row]:
         await client.request("OPTIONS", "/dav/", expect=200)
         calendar = f"/dav/calendars/{address(0)}/default/"
         rows += await calendar_rows(bench, Load(client, calendar, EVENTS), "CalDAV", 200, 2000)
-        rows += await card_rows(bench, client)
+        rows += await card_rows(bench, client, f"/dav/addressbooks/{address(0)}/contacts/", "CardDAV", 200)
     if not engines.beside_peers():
         return rows
     async with radicale() as bench:
         client = Client(bench.port(80), "u", "p")
         await client.request("MKCALENDAR", "/u/c/", expect=201)
         rows += await calendar_rows(bench, Load(client, "/u/c/", RADICALE_EVENTS), "Radicale", 5, 10)
+    try:
+        async with dav_peers.cyrus() as peer:
+            client = Client(peer.web, dav_peers.USER, PASSWORD)
+            home = f"/dav/calendars/user/{dav_peers.USER}/"
+            await client.request("MKCALENDAR", f"{home}bench/", expect=201)
+            rows += await calendar_rows(peer, Load(client, f"{home}bench/", EVENTS), "Cyrus", 50, 200)
+            book = f"/dav/addressbooks/user/{dav_peers.USER}/Default/"
+            rows += await card_rows(peer, client, book, "Cyrus, CardDAV", 20)
+    except Missing as error:
+        print(f"without Cyrus: {error}", file=sys.stderr)
     return rows
 
 

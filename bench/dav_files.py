@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebDAV on files: PUT and GET of 4 KB, PROPFIND of one and of 2,000, LOCK and UNLOCK, COPY, MOVE.
 
-Beside it, where the development tools are installed, WsgiDAV 4 on cheroot with the same files on disk: the
-same requests in the same run. WsgiDAV does not sync to disk; armgs acknowledges what is durable.
+Beside it, where the development tools are installed, WsgiDAV 4 on cheroot and Apache's mod_dav with the same
+files on disk: the same requests in the same run. Neither syncs to disk; armgs acknowledges what is durable.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from pathlib import Path
 from armgs_server.directory import Directory
 from armgs_server.storage import Store, collections, items
 from armgs_server.storage.tx import Tx
-from bench import engines
-from bench.common import HOST, PASSWORD, BenchServer, Row, address, main, server, timed
+from bench import dav_peers, engines
+from bench.common import HOST, PASSWORD, BenchServer, Measured, Row, address, main, server, timed
+from bench.peers import Missing
 
 FOLDER = 2000  # files in one folder
 DATA = os.urandom(3072) + b"x" * 1024
@@ -44,6 +45,7 @@ class Client:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, user: str) -> None:
         self._reader, self._writer = reader, writer
+        self.host = f"localhost:{writer.get_extra_info('peername')[1]}"
         self._authorization = base64.b64encode(f"{user}:{PASSWORD}".encode()).decode()
 
     async def request(
@@ -51,7 +53,7 @@ class Client:
     ) -> tuple[str, bytes]:
         """Header and body of the answer."""
         self._writer.write(
-            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {self._authorization}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Basic {self._authorization}\r\n"
             f"Content-Length: {len(body)}\r\n{headers}\r\n".encode()
             + body
         )
@@ -91,8 +93,10 @@ async def _fill(store: Store, directory: Directory) -> None:
     await store.write(work)
 
 
-async def _measure(bench: BenchServer, port: int, base: str, user: str, note: str) -> list[Row]:
-    clients = [Client(*await asyncio.open_connection(HOST, port), user) for _ in range(CONNECTIONS)]
+async def _measure(
+    bench: Measured, port: int, base: str, user: str, note: str, connections: int = CONNECTIONS
+) -> list[Row]:
+    clients = [Client(*await asyncio.open_connection(HOST, port), user) for _ in range(connections)]
     numbers = itertools.count()
 
     async def put(client: Client) -> None:
@@ -118,13 +122,13 @@ async def _measure(bench: BenchServer, port: int, base: str, user: str, note: st
         await client.request("UNLOCK", path, 204, headers=f"Lock-Token: {token[1]}\r\n")
 
     async def copy(client: Client) -> None:
-        target = f"Destination: {base}/new/copy-{next(numbers)}.bin\r\n"
+        target = f"Destination: http://{client.host}{base}/new/copy-{next(numbers)}.bin\r\n"
         await client.request("COPY", f"{base}/new/put-1.bin", 201, headers=target)
 
     async def move(client: Client) -> None:
         here, there = f"{base}/new/put-2{next(numbers)}", f"{base}/new/there-{next(numbers)}"
         await client.request("PUT", here, 201, b"x")
-        await client.request("MOVE", here, 201, headers=f"Destination: {there}\r\n")
+        await client.request("MOVE", here, 201, headers=f"Destination: http://{client.host}{there}\r\n")
 
     rows = []
     for name, unit, operation, count in (
@@ -161,15 +165,21 @@ server.safe_start()
 """
 
 
+def _fill_folder(root: Path) -> None:
+    """The same files on disk; whoever serves them may write."""
+    for each in ("new", "folder"):
+        (root / each).mkdir()
+        (root / each).chmod(0o777)
+    for number in range(FOLDER):
+        (root / "folder" / f"file-{number:04}.txt").write_bytes(b"%d" % number * 1000)
+
+
 @asynccontextmanager
 async def _wsgidav(user: str) -> AsyncIterator[BenchServer]:
     """WsgiDAV over a folder with the same files."""
     with tempfile.TemporaryDirectory(prefix="armgs-bench-wsgidav-") as name:
         root = Path(name)
-        (root / "new").mkdir()
-        (root / "folder").mkdir()
-        for number in range(FOLDER):
-            (root / "folder" / f"file-{number:04}.txt").write_bytes(b"%d" % number * 1000)
+        _fill_folder(root)
         with socket.create_server((HOST, 0)) as probe:
             port = probe.getsockname()[1]
         process = await asyncio.create_subprocess_exec(
@@ -199,10 +209,18 @@ async def measure() -> list[Row]:
     user = address(0)
     async with server(prepare=_fill) as bench:
         rows = await _measure(bench, bench.port(80), f"/dav/files/{user}", user, "")
-    if not engines.beside_peers() or find_spec("wsgidav") is None or find_spec("cheroot") is None:
+    if not engines.beside_peers():
         return rows
-    async with _wsgidav(user) as peer:
-        rows += await _measure(peer, peer.port(80), "", user, " on WsgiDAV")
+    if find_spec("wsgidav") is not None and find_spec("cheroot") is not None:
+        async with _wsgidav(user) as peer:
+            rows += await _measure(peer, peer.port(80), "", user, " on WsgiDAV")
+    try:
+        async with dav_peers.apache(user) as apache:
+            _fill_folder(apache.root)
+            # Its database of locks does not always find what another connection has just put there.
+            rows += await _measure(apache, apache.web, "", user, " on Apache", connections=1)
+    except Missing as error:
+        print(f"without Apache: {error}", file=sys.stderr)
     return rows
 
 

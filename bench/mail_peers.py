@@ -11,14 +11,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.common import DOMAIN, HOST, PASSWORD
-from bench.peers import Missing, need, running, tree_cpu, tree_memory
+from bench.common import DOMAIN, PASSWORD
+from bench.peers import folder_of, free_ports, need, running, tree_cpu, tree_memory
 
 QUEUE_TIMEOUT = 300.0
 
@@ -47,8 +46,8 @@ class MailTarget:
 async def dovecot(people: int, kind: str) -> AsyncIterator[MailTarget]:
     """With `kind` of mailboxes: maildir, mdbox."""
     need("dovecot-imapd", "dovecot-lmtpd")
-    with _folder("dovecot") as folder:
-        imap, lmtp = _ports(2)
+    with folder_of("dovecot") as folder:
+        imap, lmtp = free_ports(2)
         (folder / "mail").mkdir()
         shutil.chown(folder / "mail", "nobody", "nogroup")
         config = folder / "dovecot.conf"
@@ -62,16 +61,16 @@ async def dovecot(people: int, kind: str) -> AsyncIterator[MailTarget]:
 async def cyrus(people: int) -> AsyncIterator[MailTarget]:
     """Passwords in SASL's own file; a mailbox is made by the first message."""
     need("cyrus-imapd", "sasl2-bin")
-    with _folder("cyrus") as folder:
-        imap, lmtp = _ports(2)
+    with folder_of("cyrus") as folder:
+        imap, lmtp = free_ports(2)
         values = {"folder": folder, "imap": imap, "lmtp": lmtp}
         (folder / "imapd.conf").write_text(_CYRUS_IMAPD % values)
         (folder / "cyrus.conf").write_text(_CYRUS % values)
         for part in ("lib", "spool", "run/proc", "run/lock", "run/socket", "sieve"):
             (folder / part).mkdir(parents=True)
         for number in range(people):
-            _saslpasswd(folder / "sasldb2", _name(number))
-        await asyncio.to_thread(_make_cyrus_folders, folder)
+            saslpasswd(folder / "sasldb2", _name(number))
+        await asyncio.to_thread(make_cyrus_folders, folder)
         command = (
             *("/usr/lib/cyrus/bin/master", "-D", "-C", str(folder / "imapd.conf")),
             *("-M", str(folder / "cyrus.conf"), "-p", str(folder / "run" / "master.pid")),
@@ -84,8 +83,8 @@ async def cyrus(people: int) -> AsyncIterator[MailTarget]:
 async def postfix(into: MailTarget) -> AsyncIterator[MailTarget]:
     """In front of another server: it takes mail by SMTP, and hands it on by LMTP."""
     need("postfix")
-    with _folder("postfix") as folder:
-        (port,) = _ports(1)
+    with folder_of("postfix") as folder:
+        (port,) = free_ports(1)
         for part in ("conf", "data", "queue"):
             (folder / part).mkdir()
         shutil.chown(folder / "data", "postfix", "postfix")
@@ -114,34 +113,6 @@ async def settle(target: MailTarget) -> None:
             await asyncio.sleep(0.02)
 
 
-def _folder(name: str) -> _Folder:
-    if os.geteuid() != 0:
-        raise Missing(f"{name}: its master process is started by root only")
-    return _Folder(name)
-
-
-class _Folder:
-    """A folder that other users may enter, removed at the end."""
-
-    def __init__(self, name: str) -> None:
-        self._path = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir="/tmp"))
-        self._path.chmod(0o755)
-
-    def __enter__(self) -> Path:
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
-
-
-def _ports(count: int) -> list[int]:
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def _name(number: int) -> str:
     return f"user{number}"
 
@@ -150,7 +121,8 @@ def _address(number: int) -> str:
     return f"user{number}@{DOMAIN}"
 
 
-def _make_cyrus_folders(folder: Path) -> None:
+def make_cyrus_folders(folder: Path) -> None:
+    """What Cyrus wants to be there, its own."""
     _run("chown", "-R", "cyrus:mail", str(folder))
     _run("/usr/lib/cyrus/bin/makedirs", "-f", str(folder / "imapd.conf"), user="cyrus")
 
@@ -161,7 +133,8 @@ def _run(*command: str, user: str | None = None) -> None:
         print(f"{command[0]}: {done.stderr.strip()[-300:]}", file=sys.stderr)
 
 
-def _saslpasswd(path: Path, user: str) -> None:
+def saslpasswd(path: Path, user: str) -> None:
+    """A user of Cyrus, in SASL's file."""
     command = ["saslpasswd2", "-p", "-c", "-f", str(path), "-u", socket.gethostname(), user]
     subprocess.run(command, input=PASSWORD.encode(), check=True, timeout=60)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,6 +57,36 @@ def _if_alive(measure: Callable[[int], float], pid: int) -> float:
         return measure(pid)
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
+
+
+def folder_of(name: str) -> _Folder:
+    """A folder for a peer whose master process must be root. Missing."""
+    if os.geteuid() != 0:
+        raise Missing(f"{name}: its master process is started by root only")
+    return _Folder(name)
+
+
+class _Folder:
+    """A folder that other users may enter, removed at the end."""
+
+    def __init__(self, name: str) -> None:
+        self._path = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir="/tmp"))
+        self._path.chmod(0o755)
+
+    def __enter__(self) -> Path:
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._path, ignore_errors=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def need(*packages: str) -> None:
