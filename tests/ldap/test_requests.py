@@ -86,7 +86,7 @@ async def test_pipelined_requests_are_answered_in_order(ministry: World) -> None
             client.send(search("dc=digital,dc=example", 2, f"(uid={name})"))
             for name in ("ivanov", "petrova", "ivanov")
         ]
-        answered = []
+        answered: list[int] = []
         while len(answered) < 3:
             found = await client.message()
             assert found is not None
