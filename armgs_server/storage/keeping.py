@@ -156,7 +156,7 @@ async def keep_states(tx: Tx, states: Sequence[State]) -> set[State]:
         added = await tx.execute(
             f"INSERT INTO kept ({_COLUMNS}) VALUES (?, ?, ?, ?, 'files', ?, ?, ?, ?, ?, ?, ?, 0, '', ?, ?)"
             " ON CONFLICT (owner, collection, uid, modseq) DO NOTHING",
-            *(owner, state.collection, state.uid, state.modseq, path, name or "", state.blob, state.size),
+            *(owner, state.was_in, state.was_uid, state.modseq, path, name or "", state.blob, state.size),
             *(state.content_type, state.created, state.modified, now, max(state.modified + age, now)),
         )
         if added:

@@ -101,6 +101,8 @@ CREATE TABLE version (
   modified     INTEGER NOT NULL,                -- from then on these were the file's bytes
   ended        INTEGER NOT NULL,                -- until then
   charged      INTEGER NOT NULL,                -- 1 = account.bytes counts it
+  was_in       INTEGER NOT NULL,                -- collection and uid of the file then: by them kept knows it
+  was_uid      INTEGER NOT NULL,
   PRIMARY KEY (owner, collection, uid, number)
 ) WITHOUT ROWID;
 CREATE INDEX version_ended ON version (owner, ended);

@@ -28,7 +28,8 @@ KIND = "files"
 BATCH = 200
 JUST_NOW = 8  # changes of a folder
 _COLUMNS = (
-    "owner, collection, uid, number, blob, size, content_type, modseq, created, modified, ended, charged"
+    "owner, collection, uid, number, blob, size, content_type, modseq, created, modified, ended, charged,"
+    " was_in, was_uid"
 )
 
 
@@ -40,7 +41,8 @@ class Rules(NamedTuple):
 
 
 class State(NamedTuple):
-    """One row. It was the file from `modified` to `ended`; `modseq` is what the item had."""
+    """One row. It was the file from `modified` to `ended`; `modseq` is what the item had, `was_in` and
+    `was_uid` where it was then."""
 
     owner: int
     collection: int
@@ -54,6 +56,8 @@ class State(NamedTuple):
     modified: int
     ended: int
     charged: int
+    was_in: int
+    was_uid: int
 
 
 def rules(settings: DavSettings) -> Rules:
@@ -129,8 +133,10 @@ async def keep(tx: Tx, item: Item, ref: BlobRef, rules: Rules) -> bool:
         item.modified,
         clock.now(),
         int(rules.is_charged),
+        *key[1:],
     )
-    await tx.execute(f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *state)
+    places = ", ".join("?" * len(state))
+    await tx.execute(f"INSERT INTO version ({_COLUMNS}) VALUES ({places})", *state)
     account = await tx.row(
         "UPDATE account SET versions = versions + ?, bytes = bytes + ? WHERE owner = ?"
         " RETURNING quota, bytes, versions",
