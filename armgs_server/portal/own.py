@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armgs_server.directory.administrators import administered
 from armgs_server.directory.logins import ALL_PARTS
 from armgs_server.errors import NotFound
 from armgs_server.net.http import Handler, Response
@@ -51,4 +52,5 @@ class Own:
             unit=unit.name if unit is not None else "",
             connected=connected,
             parts=ALL_PARTS,
+            administers=bool(await administered(self._core.directory, person)),
         )

@@ -69,6 +69,7 @@ async def test_every_section_in_both_languages(world: World) -> None:
 
 async def test_a_change_is_shown_and_then_done(world: World) -> None:
     browser = await signed_in(world)
+    assert '<a href="/admin">Administration</a>' in browser.text
     await browser.get("/admin/units")
     await send(browser, "units.create", domain="digital.example", name="Отдел")
     assert status(browser) == 200 and "What will change" in browser.text
@@ -91,6 +92,7 @@ async def test_a_change_is_shown_and_then_done(world: World) -> None:
 
 async def test_who_administers_nothing_sees_nothing(world: World) -> None:
     browser = await signed_in(world, PETROVA)
+    assert "/admin" not in browser.text
     for path in ("/admin", "/admin/people", "/admin/nothing"):
         assert (await browser.get(path)).status == 403
     stranger = Browser(world)
