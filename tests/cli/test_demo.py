@@ -22,6 +22,7 @@ from armgs_server.cli.demo import calendar, files, mail, people
 from armgs_server.cli.demo.populate import MOSCOW
 from armgs_server.cli.workplace import Workplace
 from armgs_server.config import load
+from armgs_server.directory.forms import load as load_forms
 from armgs_server.formats import icalendar
 from tests.cli.conftest import Armgs
 from tests.world import free_offset
@@ -44,6 +45,11 @@ def test_what_is_in_it(run: Armgs) -> None:
     assert len(run("room", "list", "--json").json) == 4
     assert len(run("equipment", "list", "--json").json) == 2
     assert len(run("group", "list", "--json").json) == 5
+    assert [each["must-read"] for each in run("news", "list", "digital.example", "--json").json] == [
+        "yes",
+        "no",
+    ]
+    assert list(load_forms(run.path / "forms.toml")) == ["trip"]
     for address in ("ivanov@digital.example", "petrova@digital.example", "sidorov@finance.example"):
         assert run("user", "show", address, "--json").json["items"] > 8
 

@@ -18,7 +18,7 @@ import click
 
 from armgs_server import daemon
 from armgs_server.cli import init
-from armgs_server.cli.demo import people
+from armgs_server.cli.demo import news, people
 from armgs_server.cli.demo.populate import populate
 from armgs_server.cli.output import print_json, print_table, remark
 from armgs_server.cli.workplace import FILE_NAME, json_option, opened
@@ -26,6 +26,7 @@ from armgs_server.config import Config, load
 from armgs_server.errors import Conflict, Invalid
 
 ACCOUNTS = "demo.json"
+FORMS_FILE = "forms.toml"
 LOOPBACK = ["127.0.0.1", "::1"]
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that looks like another: people type it
 PASSWORD_LENGTH = 12
@@ -84,7 +85,8 @@ def create(directory: Path, port_offset: int, hostname: str, listen: list[str]) 
         "workers": 1,  # one person looks at it; a worker for each core would only take memory
     }
     departments = {department.name: [department.domain] for department in people.DEPARTMENTS}
-    config = init.create(new, {"server": server}, departments)
+    config = init.create(new, {"server": server, "http": {"forms": FORMS_FILE}}, departments)
+    (new / FORMS_FILE).write_text(news.FORMS, encoding="utf-8")
     password = "".join(secrets.choice(LETTERS) for _ in range(PASSWORD_LENGTH))
     accounts = new / ACCOUNTS
     accounts.touch(mode=0o600)

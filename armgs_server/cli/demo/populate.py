@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from armgs_server.cli import import_files, import_objects
-from armgs_server.cli.demo import calendar, chat, files, mail, people
+from armgs_server.cli.demo import calendar, chat, files, mail, news, people
 from armgs_server.cli.demo.people import DemoDepartment
 from armgs_server.cli.output import Bar
 from armgs_server.cli.workplace import Workplace
@@ -43,6 +43,7 @@ async def populate(workplace: Workplace, password: str) -> None:
             await _file(workplace, file.owner, file.path, file.text.encode())
             bar.advance()
         await chat.write(workplace, now)
+        await news.write(workplace)
 
 
 async def _people(workplace: Workplace, department: DemoDepartment, password: str, bar: Bar) -> None:
