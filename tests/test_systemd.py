@@ -16,6 +16,7 @@ from armgs_server.ports import HTTP, HTTPS, LDAP_PORTS, POP3_PORTS, STREAM_PORTS
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
+UNIT_NAMES = ("armgs.service", "armgs.socket", "armgs-doctor.service", "armgs-doctor.timer")
 WORST_SCORE = 1.5  # the score that docs/systemd.md states
 
 
@@ -27,7 +28,7 @@ def systemd_analyze(debian: Callable[..., None]) -> None:
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """The units, their command being one that exists here."""
-    for name in ("armgs.service", "armgs.socket"):
+    for name in UNIT_NAMES:
         text = (UNITS / name).read_text().replace("/opt/armgs/.venv/bin/armgs", sys.executable)
         (tmp_path / name).write_text(text)
     return tmp_path
@@ -36,7 +37,7 @@ def units(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("systemd_analyze")
 def test_units_are_valid(units: Path) -> None:
     result = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", units / "armgs.service", units / "armgs.socket"],
+        ["systemd-analyze", "verify", "--man=no", *(units / name for name in UNIT_NAMES)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -49,9 +50,10 @@ def test_units_are_valid(units: Path) -> None:
 
 
 @pytest.mark.usefixtures("systemd_analyze")
-def test_sandbox_score(units: Path) -> None:
+@pytest.mark.parametrize("name", ["armgs.service", "armgs-doctor.service"])
+def test_sandbox_score(units: Path, name: str) -> None:
     result = subprocess.run(
-        ["systemd-analyze", "security", "--no-pager", "--offline=true", units / "armgs.service"],
+        ["systemd-analyze", "security", "--no-pager", "--offline=true", units / name],
         capture_output=True,
         text=True,
         timeout=60,

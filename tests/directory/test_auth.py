@@ -13,6 +13,7 @@ import pytest
 from armgs_server.config import Config
 from armgs_server.directory import Auth, Directory
 from armgs_server.directory.model import Disabled
+from armgs_server.directory.people import Change
 from armgs_server.errors import Denied, Throttled
 from tests.directory.conftest import PASSWORD, SECURITY, Workplace
 
@@ -53,6 +54,21 @@ async def test_the_name_is_any_address_of_the_person(workplace: Workplace) -> No
 async def test_nobody_else_gets_in(workplace: Workplace, name: str) -> None:
     with pytest.raises(Denied, match="the name or the password is wrong"):
         await login(workplace.directory.auth, name)
+
+
+async def test_an_account_of_named_hosts_logs_in_from_there_only(workplace: Workplace) -> None:
+    """Also by SCRAM, and when the password was found right a moment ago."""
+    directory = workplace.directory
+    await directory.update(workplace.ivanov.id, Change(data={"hosts": ["127.0.0.1"]}))
+    assert await login(directory.auth, peer="127.0.0.1") == NAME
+    for _ in range(2):
+        with pytest.raises(Denied, match="the name or the password is wrong"):
+            await login(directory.auth)
+    assert await login(directory.auth, peer="127.0.0.1") == NAME
+    person = await directory.by_address(NAME)
+    assert person is not None
+    with pytest.raises(Denied):
+        directory.auth.admit("xmpp", "SCRAM-SHA-256", PEER, True, person)
 
 
 async def test_without_tls_it_takes_the_setting(workplace: Workplace, tmp_path: Path) -> None:
