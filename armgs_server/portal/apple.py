@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An Apple configuration profile: mail, calendars, contacts and the CA in one file.
+"""An Apple configuration profile: mail, calendars, contacts, the directory and the CA in one file.
 
 Its identifiers follow from the address, so a profile installed again replaces the older one. It carries
 no password: the device asks for it. It is not signed, which the device shows.
@@ -9,8 +9,10 @@ import plistlib
 import uuid
 from typing import Any
 
+from armgs_server.formats.addresses import to_ascii
 from armgs_server.portal.endpoints import Endpoint, Endpoints
 
+LDAPS_PORT = 636
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "armgs-server.profile")
 
 
@@ -22,6 +24,9 @@ def profile(address: str, endpoints: Endpoints, ca: bytes | None) -> bytes:
         _dav(address, endpoints, "caldav", "CalDAV"),
         _dav(address, endpoints, "carddav", "CardDAV"),
     ]
+    # A profile has no place for another port.
+    if any(endpoint.port == LDAPS_PORT for endpoint in endpoints.of("ldap")):
+        payloads.append(_ldap(address, endpoints.hostname))
     if ca is not None:
         payloads.append(_payload(address, "com.apple.security.root", "CA") | {"PayloadContent": ca})
     document = _payload(address, "Configuration", address) | {"PayloadContent": payloads}
@@ -68,4 +73,23 @@ def _dav(address: str, endpoints: Endpoints, kind: str, prefix: str) -> dict[str
         f"{prefix}UseSSL": scheme == "https",
         f"{prefix}Username": address,
         f"{prefix}PrincipalURL": f"/dav/principals/people/{address}/",
+    }
+
+
+def _ldap(address: str, hostname: str) -> dict[str, Any]:
+    """The department's part of the directory, named as RFC 2247 names domains."""
+    domain = to_ascii(address.rpartition("@")[2])
+    base = ",".join(f"dc={label}" for label in domain.split("."))
+    return _payload(address, "com.apple.ldap.account", address) | {
+        "LDAPAccountDescription": address,
+        "LDAPAccountHostName": hostname,
+        "LDAPAccountUseSSL": True,
+        "LDAPAccountUserName": address,
+        "LDAPSearchSettings": [
+            {
+                "LDAPSearchSettingDescription": domain,
+                "LDAPSearchSettingScope": "LDAPSearchSettingScopeSubtree",
+                "LDAPSearchSettingSearchBase": base,
+            }
+        ],
     }

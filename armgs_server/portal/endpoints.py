@@ -11,7 +11,7 @@ Protection = Literal["TLS", "STARTTLS", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    service: str  # imap, pop3, smtp, xmpp, managesieve
+    service: str  # imap, pop3, smtp, xmpp, managesieve, ldap
     port: int
     protection: Protection
 
@@ -53,6 +53,8 @@ def find_endpoints(config: Config, *, has_tls: bool) -> Endpoints:
         )
     if config.pop3.enabled:
         ways += (("pop3", 995, "TLS"), ("pop3", 110, "STARTTLS")) if has_tls else (("pop3", 110, "none"),)
+    if config.ldap.enabled:
+        ways += (("ldap", 636, "TLS"), ("ldap", 389, "STARTTLS")) if has_tls else (("ldap", 389, "none"),)
     servers = tuple(Endpoint(service, config.port(port), protection) for service, port, protection in ways)
     scheme, standard = ("https", 443) if has_tls else ("http", 80)
     port = config.port(standard)

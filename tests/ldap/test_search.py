@@ -204,6 +204,17 @@ async def test_another_department_is_not_there(ministry: World) -> None:
             assert (await client.search(wanted, base="")).entries == {}
 
 
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_department_by_its_other_domain(world: World) -> None:
+    digital = await world.directory.by_address("digital.example")
+    assert digital is not None
+    await world.directory.add_domain(digital, "second.example")
+    async with Client(world) as client:
+        await client.bind()
+        answer = await client.search("(uid=ivanov)", base="dc=second,dc=example")
+        assert [*answer.entries] == [f"uid={IVANOV},{PEOPLE}"]
+
+
 async def test_which_attributes(ministry: World) -> None:
     assert await one(ministry, KUZNETSOV, "1.1") == {}
     assert await one(ministry, KUZNETSOV, "SN", "2.5.4.42", "surname") == {
