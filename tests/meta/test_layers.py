@@ -100,7 +100,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 # Bytes in, events out: neither clock nor socket nor chance; these are passed in.
 PURE = re.compile(
-    r"formats\..*|(imap|pop3|smtp|xmpp)\.(grammar|protocol|responses|replies|jid|stanza|view)|dav\.filters|directory\.sasl"
+    r"formats\..*|(imap|pop3|smtp|xmpp)\.(grammar|protocol|responses|replies|jid|stanza|view)|dav\.filters|directory\.(sasl|bearer|totp|scopes)"
 )
 IMPURE = ("asyncio", "socket", "ssl", "time", "random", "secrets", "os", "subprocess", "threading")
 PURE_MAY_IMPORT = re.compile(r"(errors|formats|net\.protocol|storage\.changes|storage\.items)(\..*)?")
