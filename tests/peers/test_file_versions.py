@@ -27,7 +27,9 @@ async def test_rclone_sees_them_and_brings_one_back(
     file = tmp_path / "план.txt"
     for text in ("первый", "второй, длиннее", "третий и последний"):
         file.write_text(text)
-        await rclone(world, tmp_path, IVANOV, "copyto", "--ignore-times", str(file), ":webdav:papers/план.txt")
+        await rclone(
+            world, tmp_path, IVANOV, "copyto", "--ignore-times", str(file), ":webdav:papers/план.txt"
+        )
     assert ".versions/" in (await rclone(world, tmp_path, IVANOV, "lsf", ":webdav:")).split("\n")
     history = ":webdav:.versions/papers/план.txt"
     states = (await rclone(world, tmp_path, IVANOV, "lsf", history)).splitlines()
