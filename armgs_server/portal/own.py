@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armgs_server.directory import requests
 from armgs_server.directory.administrators import administered
 from armgs_server.directory.logins import ALL_PARTS
 from armgs_server.errors import NotFound
@@ -17,7 +18,9 @@ from armgs_server.portal.own_rights import OwnRights
 from armgs_server.portal.own_space import OwnSpace
 from armgs_server.portal.signin import HOME, SignIn, Visit
 from armgs_server.service import Core
-from armgs_server.storage import logins
+from armgs_server.storage import logins, news
+from armgs_server.storage.news import Post
+from armgs_server.storage.tx import Tx
 
 
 class Own:
@@ -45,12 +48,21 @@ class Own:
             raise NotFound()
         person = visit.person
         unit = await self._core.directory.by_id(person.unit) if person.unit else None
-        connected = await self._core.store.read(lambda tx: logins.connected(tx, person.id))
+
+        async def work(tx: Tx) -> tuple[dict[str, tuple[int, int]], list[Post]]:
+            return (
+                await logins.connected(tx, person.id),
+                await news.unread(tx, person.department, person.id),
+            )
+
+        connected, unread = await self._core.store.read(work)
         return self._sign_in.render(
             "own.html",
             visit,
             unit=unit.name if unit is not None else "",
             connected=connected,
+            unread=unread,
+            waiting=len(await requests.waiting(self._core.directory, person)),
             parts=ALL_PARTS,
             administers=bool(await administered(self._core.directory, person)),
         )

@@ -96,6 +96,7 @@ async def test_a_request_goes_its_way(world: World) -> None:
     assert ivanov.path == "/forms" and "waiting for a decision (Boss)" in ivanov.text
     assert "<script" not in ivanov.text
     assert "Waiting for my decision" not in (await petrova.get("/forms")).text
+    assert "Waiting for my decision: 1" in (await boss.get("/me")).text
     page = await boss.get("/forms")
     assert "Waiting for my decision" in page.text and "Казань/&lt;script" in page.text
     assert await files_of(world, IVANOV) == {}

@@ -211,12 +211,14 @@ async def test_who_must_read_says_so(world: World) -> None:
     await set_administrators(world.directory, department, [ivanov.id])
     post = await write(world, "Fire drill", must=True)
     petrova, author = await signed_in(world, PETROVA), await signed_in(world, IVANOV)
+    assert "Fire drill" in (await petrova.get("/me")).text
     assert "Must be read" in (await petrova.get("/news")).text
     assert "Who has read it: 0 / 2" in (await author.get(f"/news?post={post.id}")).text
     await petrova.get(f"/news?post={post.id}")
     assert PETROVA not in petrova.text  # the list is for who may write
     page = await petrova.submit("/news", {"post": str(post.id)})
     assert "I have read it" not in page.text and "Read:" in page.text
+    assert "Fire drill" not in (await petrova.get("/me")).text
     again = await petrova.post(
         "/news", {"token": petrova.form("/signout").fields["token"], "post": str(post.id)}
     )
