@@ -128,10 +128,13 @@ class SecondFactor:
         return codes
 
     async def remove(self, person: Principal) -> None:
-        """The password alone is enough again."""
-        await self._store.write(
-            lambda tx: tx.execute("DELETE FROM second_factor WHERE principal = ?", person.id)
-        )
+        """The password alone is enough again; for programs, too, that were refused with it a moment ago."""
+
+        async def work(tx: Tx) -> None:
+            await tx.execute("DELETE FROM second_factor WHERE principal = ?", person.id)
+            tx.publish(TOPIC_KICK, b"%d" % person.id)
+
+        await self._store.write(work)
         _log.info("second factor off", account=person.address)
 
     def _count(self, person: Principal, peer: str, *, is_right: bool) -> bool:

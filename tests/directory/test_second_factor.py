@@ -65,7 +65,7 @@ async def test_an_unconfirmed_key_is_replaced_and_asks_nobody(workplace: Workpla
 async def test_the_password_is_none_for_programs(workplace: Workplace) -> None:
     ivanov, auth = workplace.ivanov, workplace.directory.auth
     await auth.login("imap", PEER, True, ivanov.address, PASSWORD)
-    await turned_on(workplace)
+    factor, _, _ = await turned_on(workplace)
     for service in ("imap", "smtp", "dav", "ldap", "http"):
         with pytest.raises(Denied):
             await auth.login(service, PEER, True, ivanov.address, PASSWORD)
@@ -75,6 +75,8 @@ async def test_the_password_is_none_for_programs(workplace: Workplace) -> None:
         await auth.login("imap", PEER, True, ivanov.address, PASSWORD)
     app = await workplace.directory.add_app_password(ivanov.id, "Phone")
     assert (await auth.login("imap", PEER, True, ivanov.address, app)).id == ivanov.id
+    await factor.remove(ivanov)
+    assert (await auth.login("imap", PEER, True, ivanov.address, PASSWORD)).id == ivanov.id
 
 
 async def test_guesses_are_counted_for_each_person(workplace: Workplace) -> None:
