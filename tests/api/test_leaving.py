@@ -7,11 +7,12 @@ import asyncio
 import smtplib
 import time
 from email.message import EmailMessage
+from typing import Any
 
 import slixmpp
 
 from tests.api.conftest import Api, at
-from tests.world import HOST, PASSWORD, PETROVA, World
+from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
 
 WAIT = 20.0
 
@@ -43,6 +44,21 @@ class Imap:
         self._writer.close()
 
 
+async def chatting(world: World, address: str) -> Any:
+    """A chat program that is logged in."""
+    chat: Any = slixmpp.ClientXMPP(address, PASSWORD)
+    chat.enable_starttls = chat.enable_direct_tls = False
+    chat.enable_plaintext = True
+    chat.plugin["feature_mechanisms"].unencrypted_scram = True
+    for plugin in ("xep_0045", "xep_0199"):
+        chat.register_plugin(plugin)
+    started = asyncio.Event()
+    chat.add_event_handler("session_start", lambda _: started.set())
+    chat.connect(HOST, world.ports["xmpp"])
+    await asyncio.wait_for(started.wait(), WAIT)
+    return chat
+
+
 def send(world: World, to: str) -> None:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = "plan", "x@digital.example", to
@@ -57,15 +73,9 @@ async def test_removed_everywhere_within_a_second(api: Api) -> None:
     await asyncio.to_thread(send, world, new)
     imap = await Imap.log_in(world, new)
     assert any("EXISTS" in line for line in await imap.command("SELECT INBOX"))
-    chat = slixmpp.ClientXMPP(new, PASSWORD)
-    chat.enable_starttls = chat.enable_direct_tls = False
-    chat.enable_plaintext = True
-    chat.plugin["feature_mechanisms"].unencrypted_scram = True
-    started, ended = asyncio.Event(), asyncio.Event()
-    chat.add_event_handler("session_start", lambda _: started.set())
+    ended = asyncio.Event()
+    chat = await chatting(world, new)
     chat.add_event_handler("disconnected", lambda _: ended.set())
-    chat.connect(HOST, world.ports["xmpp"])
-    await asyncio.wait_for(started.wait(), WAIT)
     begin = time.process_time()
     gone = await api("DELETE", f"{at('/people', new)}?successor={PETROVA}")
     assert gone.body["estate"] is True
@@ -97,3 +107,20 @@ async def test_who_is_suspended_goes_on_getting_mail_for_the_successor(api: Api)
     again = await Imap.log_in(world, PETROVA)
     assert (await again.command(f'SELECT "Other Users/{new}/INBOX"'))[-1].startswith("a NO")
     again.close()
+
+
+async def test_a_room_that_is_open_has_the_successor_as_an_owner(api: Api) -> None:
+    world, room = api.world, slixmpp.JID("plan@conference.digital.example")
+    ivanov, petrova = await chatting(world, IVANOV), await chatting(world, PETROVA)
+    await ivanov.plugin["xep_0045"].join_muc_wait(room, "i", timeout=WAIT)
+    await ivanov.plugin["xep_0045"].set_room_config(room, ivanov.plugin["xep_0004"].make_form("submit"))
+    await petrova.plugin["xep_0045"].join_muc_wait(room, "p", timeout=WAIT)
+    await api("POST", f"{at('/people', IVANOV)}/suspend", {"successor": PETROVA})
+    owners: set[str] = set()
+    async with asyncio.timeout(WAIT):  # the room follows in a moment
+        while PETROVA not in owners:
+            found = await petrova.plugin["xep_0045"].get_affiliation_list(room, "owner")
+            owners = {str(each) for each in found}
+    assert owners == {IVANOV, PETROVA}
+    petrova.abort()
+    ivanov.abort()

@@ -222,6 +222,8 @@ class Rooms:
             if room.place is not None and not room.is_destroyed:
                 standing = await xep_0045_structure.standing(self.server, room.place)
                 xep_0045_admin.follow(self.server, room, standing)
+            elif room.owner in changed and not room.is_destroyed:
+                await xep_0045_store.renew(self.server, room)
 
     async def keep(self, room: Room) -> None:
         """Unlocks a new room: from now on it is in the store."""

@@ -110,3 +110,12 @@ async def _absent(server: Server, room: Room) -> list[Seat]:
     rows = await server.processes.sessions_of({seat.jid.bare for seat in missing})
     elsewhere = {f"{row.address}/{row.resource}" for row in rows}
     return [seat for seat in missing if seat.jid.full not in elsewhere]
+
+
+async def renew(server: Server, room: Room) -> None:
+    """Who stands how was changed in the store, by the directory: a successor owns the room from now on."""
+    kept = {each.jid: each for each in await server.store.read(lambda tx: rooms.affiliations(tx, room.owner))}
+    for bare in room.affiliations.keys() - kept.keys():
+        room.set_affiliation(bare, Affiliation.NONE)
+    for each in kept.values():
+        room.set_affiliation(each.jid, Affiliation[each.affiliation.upper()], each.nick, each.reason)
