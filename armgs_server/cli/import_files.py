@@ -13,7 +13,7 @@ from armgs_server.cli.workplace import Workplace
 from armgs_server.dav.paths import MAX_DEPTH, MAX_NAME
 from armgs_server.errors import Conflict, DomainError, Invalid, NotFound, Temporary
 from armgs_server.formats.addresses import normalise_domain
-from armgs_server.storage import collections, items
+from armgs_server.storage import collections, items, versions
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
@@ -66,9 +66,16 @@ def check_name(name: str) -> str:
 
 
 async def put(
-    tx: Tx, owner: int, names: tuple[str, ...], ref: BlobRef, content_type: str, modified: int | None
+    tx: Tx,
+    owner: int,
+    names: tuple[str, ...],
+    ref: BlobRef,
+    content_type: str,
+    modified: int | None,
+    rules: versions.Rules | None = None,
 ) -> bool:
-    """Puts a file at a path, making the folders; False where it is there with the same bytes."""
+    """Puts a file at a path, making the folders; False where it is there with the same bytes. With `rules`
+    what it takes the place of is kept as an earlier state."""
     folder = await _folder(tx, owner, names[:-1])
     existing = await items.by_name(tx, owner, folder.id, names[-1])
     if existing is None:
@@ -78,7 +85,7 @@ async def put(
         return True
     if existing.blob == ref.hash:
         return False
-    await items.replace(tx, existing, ref, content_type)
+    await items.replace(tx, existing, ref, content_type, rules)
     return True
 
 
@@ -110,7 +117,8 @@ async def _put(workplace: Workplace, owner: int, file: Path, names: tuple[str, .
             await writer.write(chunk)
     ref = await writer.finish()
     kind = content_type_of(names[-1])
-    return await workplace.store.write(lambda tx: put(tx, owner, names, ref, kind, modified))
+    rules = versions.rules(workplace.config.dav)
+    return await workplace.store.write(lambda tx: put(tx, owner, names, ref, kind, modified, rules))
 
 
 async def _folder(tx: Tx, owner: int, names: tuple[str, ...]) -> Collection:
