@@ -3,7 +3,7 @@
 
 Nothing is copied. Who is suspended keeps the account, and the successor may do everything in it; who is
 removed leaves an estate: the account becomes a mailbox of its own under the same address, and the successor
-is its member, so that mail, tasks, calendars, contacts and files are there at once and new mail still arrives.
+is its member, so that mail, tasks, calendars, contacts, files are there at once and new mail still arrives.
 Nobody writes under the address of an estate, and nobody gets the address before the estate is deleted. Chat
 rooms get the successor as an owner. One transaction does all of it; the topic `kick` ends streams and
 sessions within a second, in whichever process they are.
