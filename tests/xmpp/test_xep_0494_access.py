@@ -183,3 +183,14 @@ async def test_programs_let_in_by_oauth_are_listed_and_shut_out(world: World) ->
     assert "Web chataccess" not in await clients_of(mine)
     assert error_of(await mine.iq(revoke(id_), "set")) == "item-not-found"
     await laptop.close()
+
+
+async def test_a_token_got_by_an_app_password_goes_with_it(world: World) -> None:
+    phone, laptop = Modern(world, IVANOV), Modern(world, IVANOV, LAPTOP)
+    theirs, _ = await phone.log_in(password=await app_password(world, "phone"))
+    mine, _ = await laptop.log_in()
+    assert (await mine.iq(revoke("app:phone"), "set")).get("type") == "result"
+    await theirs.receive("stream:error")
+    await theirs.wait_end()
+    assert condition((await phone.return_())[1]) == "not-authorized"
+    await laptop.close()
