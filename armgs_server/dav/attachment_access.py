@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PREFIX = "/dav/attachments/"
 HTTPS = 443
 UNKNOWN = f"{{{CALDAV}}}valid-managed-id-parameter"
+TOO_MANY = f"{{{CALDAV}}}max-attachments-per-resource"
+MAX_NAMED = 200  # by one object that is PUT: each is looked for
 KINDS = ("calendar", "tasks")
 # Attachments lie in no collection; this is what GET needs to know of one.
 KIND = Kind(
@@ -113,6 +115,8 @@ async def referred(put: Put, found: CalendarObject) -> tuple[Attachment, ...]:
         return ()
     if put.call.request.method == "POST" and isinstance(put.call.resource, MemberResource):
         return ()  # dav/attachments.py, which names nothing that it has not checked
+    if len(ids) > MAX_NAMED:
+        raise DavError(403, condition=TOO_MANY)
     engine, owner = put.call.engine, put.collection.collection.owner
     before = await _present(put)
     rows: list[Attachment] = []

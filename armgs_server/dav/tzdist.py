@@ -25,7 +25,7 @@ WELL_KNOWN = "/.well-known/timezone"
 PUBLISHER = "IANA"
 CALENDAR = "text/calendar"
 ERROR = "urn:ietf:params:tzdist:error:"
-LATEST = 4102444800  # 2100: what is expanded ends there
+LATEST = 4102444800  # 2100: what is expanded or cut off ends there
 MAX_PATTERN = 200
 _MAX_AGE = ("Cache-Control", "public, max-age=86400")
 _ACTIONS: tuple[tuple[str, str, dict[str, bool]], ...] = (
@@ -198,12 +198,16 @@ def _range(given: dict[str, list[str]], *, required: bool) -> tuple[int | None, 
     start, end = _moment(given, "start", required=required), _moment(given, "end", required=required)
     if start is not None and end is not None and end <= start:
         raise _Refusal("invalid-end", "The end is not after the start.")
+    if start is not None and start >= LATEST:
+        raise _Refusal("invalid-start", "Nobody knows what will hold then.")
     return start, end
 
 
 def _zone(request: Request, tzid: str, given: dict[str, list[str]]) -> Response:
     """§5.3."""
     start, end = _range(given, required=False)
+    if end is not None and end > LATEST:
+        raise _Refusal("invalid-end", "Nobody knows what will hold then.")
     accept = request.header("accept")
     media = [part.partition(";")[0].strip().lower() for part in (accept or "*/*").split(",")]
     if not {CALENDAR, "text/*", "*/*"} & set(media):
@@ -227,7 +231,7 @@ def _expanded(request: Request, tzid: str, given: dict[str, list[str]]) -> Respo
     """§5.4: what holds at the start, and every change up to the end."""
     start, end = _range(given, required=True)
     assert start is not None and end is not None
-    zone, last = data.zone(tzid), min(end, max(LATEST, start + 1))
+    zone, last = data.zone(tzid), min(end, LATEST)
     held = zone.in_effect(start)
     onsets = [held._replace(at=start, before=held.after if held.at != start else held.before)]
     onsets += [onset for onset in zone.until(last) if onset.at > start]

@@ -193,6 +193,10 @@ async def test_a_put_names_only_what_its_sender_may_read(site: Site) -> None:
     refused = await ivanov.request("PUT", CALENDAR + "3.ics", invented, ICS)
     assert (refused.status, refused.condition) == (403, "valid-managed-id-parameter")
 
+    many = [f"ATTACH;MANAGED-ID={number}:https://example.com/{number}" for number in range(201)]
+    refused = await ivanov.request("PUT", CALENDAR + "4.ics", event("4", "20261201T100000Z", *many), ICS)
+    assert (refused.status, refused.condition) == (403, "max-attachments-per-resource")
+
     # The same owner's other object may: that is how clients split a series.
     await put(ivanov, CALENDAR + "2.ics", stolen)
     assert (await ivanov.request("DELETE", path)).status == 204

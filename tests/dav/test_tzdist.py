@@ -69,6 +69,8 @@ async def test_get(site: Site) -> None:
         ("/zones/Europe%2FPittsburgh", 404, "tzid-not-found"),
         ("/zones/%2Fetc%2Fpasswd", 404, "tzid-not-found"),
         ("/zones/UTC?start=yesterday", 400, "invalid-start"),
+        ("/zones/Europe%2FParis?start=9000-01-01T00:00:00Z", 400, "invalid-start"),
+        ("/zones/Europe%2FParis?end=9000-01-01T00:00:00Z", 400, "invalid-end"),
         ("/zones/UTC?start=2026-01-01T00:00:00Z&end=2026-01-01T00:00:00Z", 400, "invalid-end"),
     ):
         assert (await value(site, path, status))["type"] == ERROR + name, path
