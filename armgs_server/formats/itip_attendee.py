@@ -199,8 +199,9 @@ def _merged(own: Component | None, told: Component) -> Component:
         if line[0] in _OWN or (line[0].startswith("X-") and line[0] not in named)
     ]
     names = {line[0] for line in kept if line[0] in _OWN}
+    asked_anew = bool(_unanswered(told) - _unanswered(own))  # RFC 6638 §3.2.8
     lines = [
-        _with_own_status(own, line) if line[0] == "ORGANIZER" else line
+        _with_own_status(own, line, asked_anew=asked_anew) if line[0] == "ORGANIZER" else line
         for line in told.properties
         if line[0] not in names
     ]
@@ -208,10 +209,18 @@ def _merged(own: Component | None, told: Component) -> Component:
     return Component(told.name, told.begin, [*lines, *kept], [*told.components, *alarms])
 
 
-def _with_own_status(own: Component, line: ContentLine) -> ContentLine:
+def _unanswered(component: Component) -> set[str]:
+    return {
+        line[2].lower()
+        for line in component.all("ATTENDEE")
+        if (parameter(line, "PARTSTAT").upper() or _UNANSWERED) == _UNANSWERED
+    }
+
+
+def _with_own_status(own: Component, line: ContentLine, *, asked_anew: bool) -> ContentLine:
     # RFC 6638 §7.3: what became of the last answer; it is the copy's own, and messages do not have it.
     before = own.first("ORGANIZER")
-    status = parameter(before, "SCHEDULE-STATUS") if before is not None else ""
+    status = parameter(before, "SCHEDULE-STATUS") if before is not None and not asked_anew else ""
     return with_parameter(line, "SCHEDULE-STATUS", status) if status else line
 
 

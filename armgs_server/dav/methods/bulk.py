@@ -58,6 +58,7 @@ class Order:
     href: str
     data: bytes | None
     etag: str | None = None
+    is_resource: bool = True  # of an MM:multiput
 
 
 def _split_calendar(data: bytes) -> tuple[Sequence[bytes], Sequence[Invalid]]:
@@ -131,7 +132,7 @@ async def _parse_file(call: Call, form: Format, kind: str) -> list[Order]:
     parts, refused = form.split(await call.body())
     if refused:
         raise DavError(403, str(refused[0]), condition=form.invalid)
-    return [Order("", data) for data in parts]
+    return [Order("", data, is_resource=False) for data in parts]
 
 
 def _parse_multiput(root: Element, form: Format) -> list[Order]:
@@ -225,7 +226,8 @@ async def _write(call: Call, form: Format, order: Order, *, shows: bool) -> str:
     if not order.href:
         uid = next((line[2] for line in scan_tolerantly(data) if line[0] == "UID"), "")
         found += f"<CS:uid>{escape(uid)}</CS:uid>"
-    if shows and is_changed:
+    # COMPAT: with MM:multiput Apple's clients expect the data whether it was changed or not.
+    if shows and (is_changed or order.is_resource):
         stored = await call.engine.store.blobs.read(item.blob)
         found += f"<{form.tag}>{escape_data(stored)}</{form.tag}>"
     stat = f"<D:prop>{found}</D:prop><D:status>{status_line(200)}</D:status>"
