@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from armgs_server.errors import Invalid
@@ -19,6 +20,7 @@ Dn: TypeAlias = tuple[Rdn, ...]
 MOST_RDNS: Final = 50
 _TYPE = re.compile(r" *([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+) *= *")
 _PIECE = re.compile(r'\\([0-9A-Fa-f]{2})|\\([\\"+,;<>= #])|([^\\"+,;<>\0])')
+_PLAIN = re.compile(r"[A-Za-z0-9@._-]+")
 _SPECIAL = re.compile(r'[\\"+,;<>]')
 
 
@@ -82,12 +84,21 @@ def serialise(name: Dn) -> str:
 
 def escape(value: str) -> str:
     """A value as it stands in a name (RFC 4514 §2.4)."""
+    if _PLAIN.fullmatch(value):
+        return value
     escaped = _SPECIAL.sub(r"\\\g<0>", value).replace("\0", "\\00")
     if escaped[:1] in (" ", "#"):
         escaped = f"\\{escaped}"
     return f"{escaped[:-1]}\\ " if len(value) > 1 and value.endswith(" ") else escaped
 
 
+@lru_cache(maxsize=1024)
 def of_domain(domain: str) -> str:
     """dc=example,dc=org (RFC 2247 §2), in the spelling of the DNS."""
     return ",".join(f"dc={escape(label)}" for label in to_ascii(domain).split("."))
+
+
+@lru_cache(maxsize=1024)
+def name_of_domain(domain: str) -> Dn:
+    """The same, parsed."""
+    return parse_dn(of_domain(domain))

@@ -48,6 +48,8 @@ _STRUCTURAL: Final = {
     "room": "room",
     "equipment": "device",
 }
+# Attributes that are made only where somebody asks for them; all but the operational ones go with "*".
+DEMANDED: Final = frozenset(("member", "manager", "memberOf", "entryUUID"))
 _ID_OCTETS = 5  # of an entryUUID, at its end
 _MOST_UNITS = 100  # one below the other
 
@@ -121,12 +123,12 @@ class Entries:
         return f"uid={uid},ou={_FOLDER_OF[principal.kind]},{self._suffixes[principal.department]}"
 
     async def make(self, listed: Listed, wanted: frozenset[str]) -> Entry:
-        """The entry; `member` of a group and `memberOf` are looked up only where they are among `wanted`."""
+        """The entry; of what costs most to make only what is `wanted`: see DEMANDED."""
         principal = listed.principal
         attributes = _common(listed)
         attributes["o"] = [self.departments[principal.department].name]
         if principal.kind == "person":
-            self._describe_person(principal, attributes)
+            self._describe_person(principal, attributes, wanted)
         elif principal.kind == "unit":
             self._describe_unit(principal, attributes)
         elif principal.unit in self._index.units:
@@ -136,7 +138,8 @@ class Entries:
         if "memberOf" in wanted and (groups := await self._member_of(principal)):
             attributes["memberOf"] = groups
         attributes["structuralObjectClass"] = [_STRUCTURAL[principal.kind]]
-        attributes["entryUUID"] = [entry_uuid(principal)]
+        if "entryUUID" in wanted:
+            attributes["entryUUID"] = [entry_uuid(principal)]
         return _with_operational(principal.id, self.dn(principal), attributes, has_subordinates=False)
 
     async def members(self, group: Principal) -> list[str]:
@@ -161,7 +164,7 @@ class Entries:
                 found.append(self.dn(group))
         return found
 
-    def _describe_person(self, principal: Principal, attributes: Attributes) -> None:
+    def _describe_person(self, principal: Principal, attributes: Attributes, wanted: frozenset[str]) -> None:
         data = principal.data
         attributes["sn"] = [str(data.get("family") or principal.name)]
         if data.get("given"):
@@ -170,7 +173,7 @@ class Entries:
         attributes["jabberID"] = [principal.address]
         if principal.unit in self._index.units:
             attributes["ou"] = [self._index.units[principal.unit].name]
-        manager = self._above(principal, principal.unit)
+        manager = self._above(principal, principal.unit) if "manager" in wanted else None
         if manager is not None:
             attributes["manager"] = [self.dn(manager)]
 

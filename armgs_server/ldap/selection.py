@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from armgs_server.ldap.entries import Entry
+from armgs_server.ldap.entries import DEMANDED, Entry
 from armgs_server.ldap.schema import ATTRIBUTES, OBJECT_CLASSES, attribute
 
 _NONE: Final = "1.1"
@@ -25,7 +25,7 @@ class Selection:
     @property
     def wanted(self) -> frozenset[str]:
         """The names under which what is looked up only on demand is demanded."""
-        user = frozenset({"member"}) if self.all_user else frozenset()
+        user = DEMANDED - _OPERATIONAL if self.all_user else frozenset()
         return self.names | user | (_OPERATIONAL if self.all_operational else frozenset())
 
     def of(self, entry: Entry) -> Iterator[tuple[str, Sequence[str]]]:

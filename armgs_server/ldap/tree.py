@@ -13,7 +13,7 @@ from armgs_server.directory.directory import Directory
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people_search import visible_departments
 from armgs_server.errors import Invalid
-from armgs_server.ldap.dn import Dn, of_domain, parse_dn, prepare
+from armgs_server.ldap.dn import Dn, name_of_domain, parse_dn, prepare
 from armgs_server.ldap.entries import FOLDERS, Departments, Entry, department_entry, folder_entry, suffix
 from armgs_server.ldap.messages import BASE, ONE_LEVEL, SUBTREE
 from armgs_server.ldap.results import INVALID_DN_SYNTAX, NO_SUCH_OBJECT, LdapError
@@ -83,7 +83,7 @@ async def locate(directory: Directory, departments: Departments, name: Dn) -> Pl
     for domain, number in directory.domains.items():
         if number not in departments:
             continue
-        own = parse_dn(of_domain(domain))
+        own = name_of_domain(domain)
         if name[-len(own) :] == own and (best is None or best[0] < len(own)):
             best = len(own), departments[number]
         is_above = is_above or own[-len(name) :] == name
