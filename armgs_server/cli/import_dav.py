@@ -21,7 +21,7 @@ from armgs_server.cli.report import reason
 from armgs_server.cli.workplace import Workplace
 from armgs_server.errors import DomainError, Invalid, Temporary
 from armgs_server.formats import icalendar, vcard
-from armgs_server.storage import collections, items
+from armgs_server.storage import collections, items, versions
 from armgs_server.storage.tx import Tx
 
 CALDAV = "{urn:ietf:params:xml:ns:caldav}"
@@ -237,7 +237,8 @@ class _Files(_Taking):
             kind = import_files.content_type_of(names[-1])
             store = self.workplace.store
             put = import_files.put
-            changed = await store.write(lambda tx: put(tx, self.owner, checked, ref, kind, None))
+            rules = versions.rules(self.workplace.config.dav)
+            changed = await store.write(lambda tx: put(tx, self.owner, checked, ref, kind, None, rules))
         except Temporary:
             raise
         except DomainError as error:
