@@ -283,3 +283,14 @@ async def test_who_is_invited_by_mail_gets_no_link_that_is_of_no_use(site: Site)
         assert told is not None
         lines = told.object.members[0].all("ATTACH")
         assert [line[2] for line in lines] == ["https://example.com/open.pdf"]
+
+
+async def test_an_account_that_goes_takes_them_along(both_sites: Site) -> None:
+    path, owner = CALENDAR + "1.ics", both_sites.people[IVANOV].id
+    await put(both_sites.ivanov, path, event("1", "20261201T100000Z"))
+    number = (await add(both_sites.ivanov, path, b"gone")).headers["cal-managed-id"]
+    (row,) = await both_sites.store.read(lambda tx: attachments.by_id(tx, number))
+    await both_sites.store.write(lambda tx: accounts.delete(tx, owner))
+    assert await both_sites.store.read(lambda tx: attachments.by_id(tx, number)) == []
+    refs = await both_sites.store.read(lambda tx: tx.value("SELECT refs FROM blob WHERE hash = ?", row.blob))
+    assert refs == 0
