@@ -72,7 +72,7 @@ async def _departments(call: Call) -> Ask:
 async def _keep_departments(call: Call) -> Done:
     department = await department_of(call)
     done = await _keep(call, department)
-    journal(call, "rooms", department.address)
+    await journal(call, "rooms", department.address)
     return done
 
 

@@ -83,7 +83,7 @@ async def _add(call: Call) -> Done:
     data = {key: value for key, value in (("given", given), ("family", family)) if value}
     name = " ".join(part for part in (family, given) if part)
     made = await directory.create_person(jid.bare, name, password=password, data=data)
-    journal(call, "add", made.address)
+    await journal(call, "add", made.address)
     return Done()
 
 
@@ -97,7 +97,7 @@ async def _change_password(call: Call) -> Done:
     person = await person_named(call)
     password = _password(call, is_repeated=False)
     await call.query.server.directory.set_password(person.id, password)
-    journal(call, "password", person.address)
+    await journal(call, "password", person.address)
     return Done()
 
 
@@ -109,7 +109,7 @@ async def _delete(call: Call) -> Done:
     _check_others(call, people)
     for person in people:
         await call.query.server.directory.delete(person.id)
-        journal(call, "delete", person.address)
+        await journal(call, "delete", person.address)
     return Done()
 
 
@@ -136,7 +136,7 @@ async def _end_sessions(call: Call) -> Done:
     for text in filter(str.strip, call.values.get("accountjids", ())):
         jid = parse(text.strip())
         _end_after(call.query, jid)
-        journal(call, "end session", jid.full)
+        await journal(call, "end session", jid.full)
     return Done()
 
 
@@ -170,7 +170,7 @@ async def _set_administrators(call: Call) -> Done:
     before = [await directory.by_id(number) for number in department.data.get(KEY, ())]
     unnamed = [each.id for each in before if each is not None and not each.address]
     await set_administrators(directory, department, [*unnamed, *(each.id for each in chosen)])
-    journal(call, "administrators", " ".join(each.address for each in chosen))
+    await journal(call, "administrators", " ".join(each.address for each in chosen))
     return Done()
 
 

@@ -3,7 +3,7 @@
 
 A command is asked of a domain, and is about the department of that domain: who administers it runs the
 command, nobody else is told that there is one. People are named by their JIDs, in any department the asker
-administers. Whatever is done to somebody is a line in the journal.
+administers. Whatever is done to somebody is an act in the department's journal.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from armgs_server import log
 from armgs_server.directory.administrators import administered
 from armgs_server.directory.model import Principal
+from armgs_server.storage import acts
 from armgs_server.xmpp.iq import Query
 from armgs_server.xmpp.jid import parse
 from armgs_server.xmpp.xeps import xep_0004_forms as forms
@@ -70,9 +71,13 @@ async def person_named(call: Call) -> Principal:
     return (await people_named(call, "accountjid"))[0]
 
 
-def journal(call: Call, did: str, to: str) -> None:
-    """One line for what an administrator did to somebody."""
-    LOG.info("administration", did=did, by=call.query.session.account.bare, to=to)
+async def journal(call: Call, did: str, to: str) -> None:
+    """A line in the log and an act in the department's chain for what an administrator did to somebody."""
+    actor = call.query.session.account.bare
+    LOG.info("administration", did=did, by=actor, to=to)
+    owner = (await department_of(call)).id
+    told = {"did": did, "to": to}
+    await call.query.server.store.write(lambda tx: acts.append(tx, owner, actor, "chat command", told))
 
 
 def ask_people(title: Texts, then: Stage) -> Stage:
@@ -101,7 +106,7 @@ def for_each(title: Texts, did: str, act: Callable[[Call, Principal], Awaitable[
     async def then(call: Call) -> Done:
         for person in await people_named(call):
             await act(call, person)
-            journal(call, did, person.address)
+            await journal(call, did, person.address)
         return Done()
 
     return ask_people(title, then)

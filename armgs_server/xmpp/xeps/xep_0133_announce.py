@@ -89,7 +89,7 @@ async def _announce(call: Call) -> Done:
         server.send(parse(person.address), _message(domain, person.address, text))
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
-    journal(call, "announce", domain)
+    await journal(call, "announce", domain)
     return Done()
 
 
@@ -116,7 +116,7 @@ def _ask(call: Call, kind: str, title: Texts, text: str, *, is_edited: bool = Fa
         id_ = before["id"] if before and is_edited else clock.unique_id()
         change = Change(data={kind: {"id": id_, "text": new}})
         await call.query.server.directory.update(department.id, change)
-        journal(call, f"set {kind}", department.address)
+        await journal(call, f"set {kind}", department.address)
         if kind == MOTD and not is_edited:
             await _announce_motd(call, new, str(id_).encode())
         return Done()
@@ -157,7 +157,7 @@ async def _delete(call: Call, kind: str) -> Done:
     """§4.26, §4.28"""
     department = await department_of(call)
     await call.query.server.directory.update(department.id, Change(data={kind: None}))
-    journal(call, f"delete {kind}", department.address)
+    await journal(call, f"delete {kind}", department.address)
     return Done()
 
 

@@ -40,7 +40,7 @@ async def _rosters(call: Call) -> Done:
             if item.is_listed and jid != person.address
         )
         queries += element("query", {"xmlns": roster.NAMESPACE}, items)
-        journal(call, "roster", person.address)
+        await journal(call, "roster", person.address)
     return answer(_jids(people), inner=queries)
 
 
@@ -56,7 +56,7 @@ async def _last_logins(call: Call) -> Done:
             )
             began = [last.came] if last is not None else []
         times.append(_date_time(max(began)) if began else "")
-        journal(call, "last log-in", person.address)
+        await journal(call, "last log-in", person.address)
     label = call.say("Последний вход", "Last login")
     return answer(_jids(people), Field("lastlogin", "text-multi", label, tuple(times)))
 
@@ -69,7 +69,7 @@ async def _statistics(call: Call) -> Done:
         person.address
     }
     resources = tuple(sorted(resource for _, resource in await _sessions(call, person)))
-    journal(call, "statistics", person.address)
+    await journal(call, "statistics", person.address)
     size, online = call.say("Контактов", "Roster size"), call.say("Сеансы", "Online Resources")
     return answer(
         Field("rostersize", "text-single", size, (str(len(contacts)),)),
