@@ -64,7 +64,6 @@ FEATURE = Feature(
                 lambda view, resource: None,
                 stored=True,
                 confirm=_confirm_alarms,
-                listed=False,
             )
             for name in NAMES
         ),

@@ -31,6 +31,7 @@ async def test_supported_reports_are_those_that_are_answered(site: Site) -> None
         "{DAV:}principal-property-search",
         "{DAV:}principal-search-property-set",
         "{DAV:}sync-collection",
+        "{http://calendarserver.org/ns/}calendarserver-principal-search",
     ]
 
 
