@@ -9,6 +9,7 @@ import logging
 import pytest
 
 from armgs_server.directory.administrators import administered
+from armgs_server.storage import acts
 from tests.world import PASSWORD, World
 from tests.xmpp.client import Client, error_of, find
 from tests.xmpp.commands import ADMIN, COMMANDS, X, appoint, command, conditions, is_done, run, submit, told
@@ -59,6 +60,11 @@ async def test_a_person_is_added_and_deleted(
     assert is_done(await run(ivanov, "delete-user", DOMAIN, accountjids=[NEW]))
     await smirnova.wait_end()
     assert await world.directory.by_address(NEW) is None
+    owner = world.directory.domains[DOMAIN]
+    told_of = await world.store.read(lambda tx: acts.latest(tx, owner, 0, 2))
+    assert [(each.actor, each.arguments) for each in told_of] == [
+        (IVANOV, f'{{"did": "{did}", "to": "{NEW}"}}') for did in ("delete", "add")
+    ]
 
 
 async def test_commands_are_found_at_the_administrators_own_account(world: World, log_in: LogIn) -> None:
