@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from armgs_server.errors import AlreadyExists, Temporary
+from armgs_server.errors import AlreadyExists, Temporary, Unusable
 from armgs_server.storage.tx import Engine, Publish, Row, Tx, Value, Work, by_table
 
 T = TypeVar("T")
@@ -141,8 +141,14 @@ class SqliteEngine(Engine):
     def __init__(self, path: Path, publish: Publish) -> None:
         self._publish = publish
         self._loop = asyncio.get_running_loop()
-        self._writer_db = _open(path, writer=True)
-        self._reader_db = _open(path, writer=False)
+        try:
+            self._writer_db = _open(path, writer=True)
+            self._reader_db = _open(path, writer=False)
+        except apsw.Error as error:
+            raise Unusable(
+                f"{path} cannot be opened: {error}. If it is damaged, restore a backup into an empty folder;"
+                " else look who may read and write it."
+            ) from error
         self._read_tx = SqliteTx(self._reader_db)  # one for all: what is read publishes nothing
         self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()

@@ -36,6 +36,12 @@ async def test_no_such_engine(tmp_path: Path) -> None:
         await Store.open("mysql://x", tmp_path)
 
 
+async def test_a_file_that_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"something else altogether" * 100)
+    with pytest.raises(Unusable, match="store.db cannot be opened"):
+        await Store.open("sqlite", tmp_path)
+
+
 async def test_a_daemon_hears_what_a_command_beside_it_changed(store_url: str, tmp_path: Path) -> None:
     daemon = await Store.open(store_url, tmp_path)
     daemon.watch()
