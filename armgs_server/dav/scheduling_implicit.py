@@ -23,7 +23,7 @@ from armgs_server.dav.scheduling_rooms import numbers
 from armgs_server.dav.scheduling_users import Users
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
-from armgs_server.formats import itip_attendee, itip_organizer
+from armgs_server.formats import itip_attendee, itip_organizer, itip_revision
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.itip import attendee, is_server, organizer, replaced, with_answers
 from armgs_server.storage import collections, scheduling
@@ -190,12 +190,17 @@ class Change:
         """The organiser's object with what has become of its messages; rooms answer first."""
         who, key = self.users.who, self.owner.address
         if old is not None and new is not None:
-            new = itip_organizer.rescheduled(old, new, key, who)
+            new = itip_revision.rescheduled(old, new, key, who)
         delivery = self._delivery()
         statuses: dict[str, str] = {}
         told = itip_organizer.messages(old, new, key, who, delivery.stamp)
         if told:
             self._check_sender()
+            if old is not None and new is not None:
+                revised = itip_revision.raised(old, new, who)
+                if revised is not new:
+                    new = revised
+                    told = itip_organizer.messages(old, new, key, who, delivery.stamp)
         rooms = {principal.address for principal in self.users.resources()}
         for message in told:
             if message.recipient in rooms:

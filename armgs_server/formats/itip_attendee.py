@@ -25,7 +25,7 @@ from armgs_server.formats.itip import (
     without,
 )
 from armgs_server.formats.itip_instance import derive, exclude, exclusions
-from armgs_server.formats.itip_organizer import sequence
+from armgs_server.formats.itip_revision import sequence
 
 # What an answer repeats of the member it is about.
 _ANSWERED = frozenset(

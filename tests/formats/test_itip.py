@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armgs_server.errors import Invalid
-from armgs_server.formats import itip_attendee, itip_organizer
+from armgs_server.formats import itip_attendee, itip_organizer, itip_revision
 from armgs_server.formats.icalendar import CalendarObject, check
 from armgs_server.formats.imip import read_message
 from armgs_server.formats.itip import Message, data_of, parameter, plain, with_parameter
@@ -116,7 +116,7 @@ def test_somebody_is_left_out_of_one_day() -> None:
 def test_who_must_answer_again(old: str, new: str, is_reset: bool) -> None:
     before = obj(event(old).replace("NEEDS-ACTION", "ACCEPTED"))
     after = obj(event(new).replace("NEEDS-ACTION", "ACCEPTED"))
-    made = itip_organizer.rescheduled(before, after, HOST, plain)
+    made = itip_revision.rescheduled(before, after, HOST, plain)
     assert (itip_attendee.partstat(made.members[0], ANNA, plain) == "NEEDS-ACTION") is is_reset
 
 
