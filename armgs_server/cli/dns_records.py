@@ -90,6 +90,8 @@ def _signing(domain: str, signing: Iterable[DkimKey]) -> Iterator[Record]:
 def _clients(config: Config, domain: str) -> Iterator[Record]:
     zone, host = f"{to_ascii(domain)}.", f"{to_ascii(config.server.hostname)}."
     yield Record(f"autoconfig.{zone}", "CNAME", host, "wanted", "mail programs set themselves up")
+    outlook = f"0 0 {config.port(443)} {host}"
+    yield Record(f"_autodiscover._tcp.{zone}", "SRV", outlook, "wanted", "Outlook sets itself up")
     pop3 = config.pop3.enabled
     services = (
         ("submissions", 465, True, "RFC 8314 §5.1"),

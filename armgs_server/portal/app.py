@@ -8,7 +8,7 @@ from armgs_server.directory import sharelinks
 from armgs_server.errors import NotFound
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.stream import Listener
-from armgs_server.portal import apple, autoconfig, hostmeta, pages, webchat
+from armgs_server.portal import apple, autoconfig, autodiscover, hostmeta, pages, webchat
 from armgs_server.portal.addresses import address_of
 from armgs_server.portal.administration import AdministrationPages
 from armgs_server.portal.connecting import Connecting
@@ -25,6 +25,7 @@ from armgs_server.portal.safety import Safety
 from armgs_server.portal.second_factor import SecondFactorPages
 from armgs_server.portal.sharelinks import DESK, ShareLinks
 from armgs_server.portal.signin import SignIn
+from armgs_server.portal.signing import Signer
 from armgs_server.portal.start import StartPage
 from armgs_server.service import Core
 
@@ -58,6 +59,7 @@ class Portal:
         has_ca = self._ca() is not None
         self._connecting = Connecting(core, self._endpoints, self._pages, has_ca=has_ca)
         self._mounting = Mounting(core, self._endpoints, self._pages)
+        self._signer = Signer(config)
         self._invitations = core.directory.invitations
         self._links = ShareLinks(core, self._pages, self.sign_in)
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
@@ -77,6 +79,8 @@ class Portal:
             ("/ca.crt", self._safety.read_only(self._certificate)),
             ("/apple.mobileconfig", self._safety.read_only(self._apple)),
             ("/mail/", self._safety.read_only(self._autoconfig)),
+            ("/autodiscover/", self._safety.guarded(self._autodiscover)),
+            ("/Autodiscover/", self._safety.guarded(self._autodiscover)),
             ("/.well-known/autoconfig/", self._safety.read_only(self._autoconfig)),
             ("/.well-known/host-meta", self._safety.read_only(self._host_meta)),
             ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
@@ -135,8 +139,17 @@ class Portal:
 
     async def _apple(self, request: Request) -> Response:
         address = address_of(request, self._config.server.domains, required=True)
-        profile = apple.profile(address, self._endpoints, self._ca())
+        profile = self._signer.sign(apple.profile(address, self._endpoints, self._ca()))
         return Response(200, [("Content-Type", "application/x-apple-aspen-config")], profile)
+
+    async def _autodiscover(self, request: Request) -> Response:
+        if request.path.lower() != autodiscover.PATH:
+            raise NotFound()
+        if request.method != "POST":
+            return Response(405, [("Allow", "POST")])
+        address = autodiscover.address_in(await request.read(autodiscover.REQUEST_LIMIT))
+        document = autodiscover.answer(address, self._config.server.domains, self._endpoints)
+        return Response(200, [("Content-Type", "text/xml; charset=utf-8")], document)
 
     async def _host_meta(self, request: Request) -> Response:
         document = hostmeta.xrd(self._endpoints.base_url)

@@ -2,7 +2,7 @@
 """An Apple configuration profile: mail, calendars, contacts, the directory and the CA in one file.
 
 Its identifiers follow from the address, so a profile installed again replaces the older one. It carries
-no password: the device asks for it. It is not signed, which the device shows.
+no password: the device asks for it. signing.py signs it.
 """
 
 import plistlib
