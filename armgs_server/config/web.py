@@ -24,6 +24,9 @@ class DavSettings:
     bulk_resources: int = setting(
         100, doc="Most objects of one bulk request (POST to a calendar).", minimum=1
     )
+    whole_items: int = setting(
+        50_000, doc="Most objects of a calendar or an address book that is read as one file.", minimum=0
+    )
     instances: int = setting(1000, doc="Most instances of one event in an expanded answer.", minimum=1)
     attendees: int = setting(2000, doc="Most attendees of one calendar object.", minimum=1)
     attendee_refresh: int = setting(

@@ -151,7 +151,7 @@ def if_none_match_holds(header: str, etag: str | None) -> bool:
     tags = parse_entity_tags(header)
     if tags is None:
         return etag is None
-    return etag not in [tag.removeprefix("W/") for tag in tags] if etag else True
+    return etag.removeprefix("W/") not in [tag.removeprefix("W/") for tag in tags] if etag else True
 
 
 def parse_http_date(header: str) -> int | None:

@@ -8,6 +8,7 @@ from armgs_server.dav.features import Method, Shape
 from armgs_server.dav.listing import member_pages
 from armgs_server.dav.methods.get import handle_get
 from armgs_server.dav.methods.propfind import shown_folders
+from armgs_server.dav.methods.whole import handle_whole, is_asked
 from armgs_server.dav.names import escape
 from armgs_server.dav.properties import display_name, iso_date
 from armgs_server.dav.resources import CollectionResource, MemberResource, Resource, VersionResource
@@ -18,6 +19,7 @@ from armgs_server.net.http import Response
 
 FIELDS = [
     ("Content-Type", "text/html; charset=utf-8"),
+    ("Vary", "Accept"),
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "private, no-cache"),
@@ -36,6 +38,8 @@ async def handle_read(call: Call) -> Response:
     resource = call.resource
     if isinstance(resource, MemberResource):
         return await handle_get(call)
+    if is_asked(call, resource):
+        return await handle_whole(call)
     if isinstance(resource, CollectionResource):
         call.require(resource, Rights.READ)
     if call.request.method == "HEAD":
