@@ -32,6 +32,7 @@ from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
 from armgs_server.config.oauth import OAuthSettings
 from armgs_server.config.operation import MetricsSettings
 from armgs_server.config.rules import SieveSettings
+from armgs_server.config.sign_in_provider import SignInProviderSettings
 from armgs_server.config.trust import TrustSettings
 from armgs_server.config.web import DavSettings, HttpSettings
 from armgs_server.errors import Invalid, Unusable
@@ -56,6 +57,7 @@ __all__ = [
     "SecuritySettings",
     "ServerSettings",
     "SieveSettings",
+    "SignInProviderSettings",
     "SmtpSettings",
     "StoreSettings",
     "TlsSettings",
@@ -81,6 +83,7 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     oauth: OAuthSettings = field(default_factory=OAuthSettings)
+    sign_in_provider: SignInProviderSettings = field(default_factory=SignInProviderSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
@@ -170,6 +173,7 @@ def _check_together(config: Config) -> None:
     for domain in config.server.domains:
         if domain != domain.lower() or not domain.strip(".") or "@" in domain:
             raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
+    config.sign_in_provider.check()
     for name, networks in (
         ("server.proxy_hosts", config.server.proxy_hosts),
         ("http.forwarding_hosts", config.http.forwarding_hosts),

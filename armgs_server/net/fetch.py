@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET of a web resource that somebody has named (RFC 9110 §9.3.1): bounded in size, time and place.
+"""GET of what somebody has named on the web, POST of a form (RFC 9110 §9.3): bounded in size, time and place.
 
 The address is looked up once and checked before the connection, so no name leads into networks that the
 settings do not allow, neither at first nor after a redirect.
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httptools
 
@@ -46,6 +46,8 @@ class Bounds:
     size: int
     timeout: float
     networks: tuple[str, ...]  # allowed beside all public addresses
+    ca: str = ""  # file with the certificates that are believed, instead of the system's
+    redirects: int = REDIRECTS
 
 
 def is_allowed(address: str, networks: tuple[str, ...]) -> bool:
@@ -99,8 +101,8 @@ async def fetch(
     """Follows few redirects. Invalid, Denied (an address that is not allowed), TooLarge, Temporary."""
     try:
         async with asyncio.timeout(bounds.timeout):
-            for _ in range(REDIRECTS + 1):
-                answer = await _get(check_url(url), limits, bounds, headers or {})
+            for _ in range(bounds.redirects + 1):
+                answer = await _ask("GET", check_url(url), limits, bounds, headers or {}, b"")
                 if answer.status not in _MOVED:
                     return answer
                 url = urljoin(url, answer.headers.get("location", ""))
@@ -109,19 +111,37 @@ async def fetch(
     raise Temporary("too many redirects")
 
 
-async def _get(url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str]) -> Fetched:
+async def post(
+    url: str, limits: LimitSettings, bounds: Bounds, form: Mapping[str, str], headers: Mapping[str, str]
+) -> Fetched:
+    """The answer 200 to a form; follows no redirect, which could take it elsewhere. Raises as fetch()."""
+    body = urlencode(form).encode()
+    about = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+    try:
+        async with asyncio.timeout(bounds.timeout):
+            answer = await _ask("POST", check_url(url), limits, bounds, {**about, **headers}, body)
+    except (OSError, TimeoutError) as error:
+        raise Temporary(f"not reached: {error or 'too slow'}") from error
+    if answer.status != 200:
+        raise Temporary(f"the answer is {answer.status}")
+    return answer
+
+
+async def _ask(
+    method: str, url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str], body: bytes
+) -> Fetched:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     address = await _address(host, port, bounds.networks)
     deadlines = Deadlines(asyncio.get_running_loop())
-    tls = _context() if parts.scheme == "https" else None
+    tls = _context(bounds.ca) if parts.scheme == "https" else None
     try:
         stream = await dial(address, port, limits, deadlines, tls=tls, name=host)
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             fields = {"Host": parts.netloc, "Accept-Encoding": "identity", "Connection": "close", **headers}
-            lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-            stream.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+            stream.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
             return await _read(stream.read, bounds)
         finally:
             stream.abort()
@@ -160,6 +180,6 @@ async def _address(host: str, port: int, networks: tuple[str, ...]) -> str:
     raise Denied("the address is not a public one, and not in a network that is allowed")
 
 
-@lru_cache(maxsize=1)
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()
+@lru_cache(maxsize=4)
+def _context(ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca or None)

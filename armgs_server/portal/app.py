@@ -20,6 +20,7 @@ from armgs_server.portal.oauth import OAuthEndpoints
 from armgs_server.portal.oauth_consent import Consents
 from armgs_server.portal.own import Own
 from armgs_server.portal.people import People
+from armgs_server.portal.provider_signin import ProviderSignIn
 from armgs_server.portal.rooms import Rooms
 from armgs_server.portal.safety import Safety
 from armgs_server.portal.second_factor import SecondFactorPages
@@ -47,6 +48,7 @@ class Portal:
         self._pages = pages.Pages()
         self._safety = Safety(config, self._pages)
         self.sign_in = SignIn(core, self._pages)
+        self._provider = ProviderSignIn(core, self._pages, self.sign_in)
         self._own = Own(core, self.sign_in)
         self._people = People(core, self.sign_in)
         self._administration = AdministrationPages(core, self.sign_in)
@@ -85,6 +87,7 @@ class Portal:
             ("/.well-known/host-meta", self._safety.read_only(self._host_meta)),
             ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
             *self.sign_in.routes,
+            *self._provider.routes,
             *self._own.routes,
             *self._people.routes,
             *self._administration.routes,

@@ -3,12 +3,11 @@
 
 What must hold:
 - The cookie is random and changes at each sign-in and at each step of it: one that was planted is of no use.
-  The store has its hash alone. It ends when its person is disabled, deleted or gets another password: its row
-  goes in the same transaction.
+  The store has its hash alone; the row goes with the person, the right to log in, and the password.
 - Every POST carries the form token, which is made of the cookie with the store's secret: no other site can
   make it. So does the form of signing in, whose cookie is its own.
 - Who fails learns nothing: one answer for a name that is not there, one that may not, and a wrong password.
-  App passwords are for programs: whoever has found a device's gets no further with it here.
+  App passwords are for programs: they open nothing here.
 """
 
 from __future__ import annotations
@@ -86,6 +85,7 @@ class SignIn:
 
     def __init__(self, core: Core, pages: Pages, second_step: SecondStep | None = None) -> None:
         self._settings = core.config.http
+        self._provider = core.config.sign_in_provider
         self._store = core.store
         self._directory = core.directory
         self._pages = pages
@@ -191,26 +191,31 @@ class SignIn:
         asked = parse_qs(request.query)
         target = local_target(asked.get("next", [HOME])[0])
         if request.method in ("GET", "HEAD"):
-            return self._ask(request, 200, target, asked.get("address", [""])[0])
+            return self.ask(request, 200, target, asked.get("address", [""])[0])
         if request.method != "POST":
             return Response(405, [("Allow", "GET, HEAD, POST")])
         token = cookie(request, _FORM_COOKIE)
         if not token:  # the browser was closed meanwhile, or keeps no cookies
-            return self._ask(request, 403, target, problem="sign_in_again")
+            return self.ask(request, 403, target, problem="sign_in_again")
         form = await self.form(request, self._form_token(token))
         target = local_target(form.get("next", [HOME])[0])
+        if not self._provider.takes_password:
+            return self.ask(request, 403, target)
         address = form.get("address", [""])[0].strip()
         try:
             person = await self.check_password(request, address, form.get("password", [""])[0])
         except Throttled:
-            return self._ask(request, 429, target, address, problem="sign_in_wait")
+            return self.ask(request, 429, target, address, problem="sign_in_wait")
         except Denied:
-            return self._ask(request, 403, target, address, problem="sign_in_wrong")
+            return self.ask(request, 403, target, address, problem="sign_in_wrong")
+        return await self.go_on(request, person, target)
+
+    async def go_on(self, request: Request, person: Principal, target: str) -> Response:
+        """After the first step, whichever it was: signs in, or leads to the second one."""
         further = await self.second_step(person) if self.second_step is not None else ""
-        if further:
-            query = urlencode({"next": target})
-            return await self.start(request, person, f"{further}?{query}", stage="password")
-        return await self.start(request, person, target)
+        if not further:
+            return await self.start(request, person, target)
+        return await self.start(request, person, f"{further}?{urlencode({'next': target})}", stage="password")
 
     async def check_password(self, request: Request, address: str, password: str) -> Principal:
         """Whose password it is, counted as every log-in. Denied, Throttled; no program's password will do."""
@@ -221,7 +226,7 @@ class SignIn:
             raise Denied(WRONG)
         return person
 
-    def _ask(
+    def ask(
         self, request: Request, status: int, target: str, address: str = "", problem: str = ""
     ) -> Response:
         """The form; its own cookie, made anew each time, binds it to this browser."""
@@ -232,6 +237,7 @@ class SignIn:
             form_token=self._form_token(token),
             target=target,
             address=address,
+            provider=self._provider,
             problem=text_of(request, problem) if problem else "",
         )
         response = self._pages.html(request, status, page)

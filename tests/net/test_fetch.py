@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from armgs_server.config import LimitSettings
 from armgs_server.errors import Denied, DomainError, Invalid, Temporary, TooLarge
-from armgs_server.net.fetch import Bounds, check_url, fetch, is_allowed
+from armgs_server.net.fetch import Bounds, check_url, fetch, is_allowed, post
 from tests.web import Web, running_web
 
 LIMITS = LimitSettings()
@@ -109,3 +109,25 @@ def test_addresses() -> None:
         assert not is_allowed(address, ())
     assert is_allowed("93.184.216.34", ()) and is_allowed("2606:4700::1111", ())
     assert is_allowed("10.1.2.3", ("10.0.0.0/8",)) and is_allowed("::ffff:10.0.0.1", ("10.0.0.0/8",))
+
+
+async def test_a_form(web: Web) -> None:
+    web.put("/form", b"taken")
+    answer = await post(web.url("/form"), LIMITS, bounds(), {"a": "ä &"}, {"Accept": "text/plain"})
+    assert answer.body == b"taken"
+    head = web.asked[0]
+    assert head.startswith(b"POST /form HTTP/1.1\r\n") and b"Accept: text/plain\r\n" in head
+    assert (
+        b"Content-Type: application/x-www-form-urlencoded\r\n" in head and b"Content-Length: 12\r\n" in head
+    )
+    # What a form holds may be a secret: it is sent where it was meant to go, and nowhere else.
+    web.put("/moved", b"", status="307 Temporary", extra="Location: /form\r\n")
+    with pytest.raises(Temporary, match="307"):
+        await post(web.url("/moved"), LIMITS, bounds(), {"a": "b"}, {})
+    web.put("/wrong", b"", status="400 Bad Request")
+    with pytest.raises(Temporary, match="400"):
+        await post(web.url("/wrong"), LIMITS, bounds(), {"a": "b"}, {})
+    with pytest.raises(Denied):
+        await post(web.url("/form"), LIMITS, bounds(networks=()), {"a": "b"}, {})
+    with pytest.raises(Temporary, match="too many"):
+        await fetch(web.url("/moved"), LIMITS, Bounds(1000, 20.0, HERE, redirects=0))
