@@ -14,10 +14,11 @@ from functools import partial
 
 from armgs_server import log
 from armgs_server.config import Config
-from armgs_server.directory import news, terms
+from armgs_server.directory import control_lists, news, terms
 from armgs_server.errors import DomainError
 from armgs_server.storage import (
     Store,
+    assignments,
     attachments_sweep,
     calindex_window,
     clock,
@@ -173,6 +174,11 @@ def jobs(config: Config) -> tuple[Job, ...]:
         before = clock.now() - config.security.login_days * clock.DAY
         return await store.write(lambda tx: logins.expire(tx, before))
 
+    async def forget_assignments(store: Store) -> int:
+        """Assigned tasks that ended so long ago that no control list shows them any more; how many."""
+        before = clock.now() - config.dav.control_days * clock.DAY
+        return await _all(store, partial(control_lists.expire, before=before), assignments.BATCH)
+
     async def remove_attachments(store: Store) -> int:
         """Managed attachments of calendar objects that none names any more; how many."""
         return await attachments_sweep.sweep(store, config.dav.trash_days)
@@ -202,6 +208,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
 
     return (
         *JOBS,
+        Job("forget assigned tasks", 3600, forget_assignments),
         Job("forget versions", 21600, forget_versions),
         Job("empty trash", 3600, empty_trash),
         Job("remove attachments", 86400, remove_attachments),

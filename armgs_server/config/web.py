@@ -35,6 +35,16 @@ class DavSettings:
     inbox_items: int = setting(
         1000, doc="Scheduling messages kept in an inbox; the oldest go first.", minimum=1
     )
+    control_lists: bool = setting(
+        True,
+        doc="Who leads a unit has a list of the tasks assigned to its people that are not private.",
+    )
+    control_days: int = setting(
+        90, doc="What is done, declined or called off is shown there so long.", minimum=1, maximum=3650
+    )
+    task_reminders: bool = setting(
+        True, doc="Who has not done an assigned task in time is told, and who assigned it, by chat and mail."
+    )
     imip: bool = setting(True, doc="Invite people of other servers by mail.")
     imip_delay: float = setting(
         5.0, doc="Such mail waits so many seconds for one that the inviting client sends itself.", minimum=0

@@ -251,13 +251,13 @@ class Engine:
         kinds = self.kinds_of(area)
         own = Place(owner.id, kinds, base, names)
         name, shared, address = names[0].rpartition(SHARED_BY)
-        holder = directory_books.holder(owner, area, names[0])
+        holder, role = directory_books.holder(owner, area, names[0])
         if not shared and not holder:
             return own
         if (await self.store.read(lambda tx: walk(tx, own))).chain:
             return own
         if not shared:
-            return Place(holder, kinds, base, names, role=names[0])
+            return Place(holder, kinds, base, names, role=role)
         sharer = await self.directory.by_address(address)
         if sharer is None:
             return own

@@ -5,7 +5,6 @@ Rendering two thousand files is the hot path: each function gives its element as
 from a day that is kept and a time of day.
 """
 
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -28,7 +27,9 @@ from armgs_server.dav.resources import (
 )
 from armgs_server.dav.view import View, key_of
 from armgs_server.dav.xml import Element, text_of
+from armgs_server.directory import control_lists
 from armgs_server.directory.access import Rights
+from armgs_server.directory.languages import is_russian
 from armgs_server.directory.model import Principal
 from armgs_server.storage import locks
 from armgs_server.storage.clock import SECOND, now
@@ -48,7 +49,6 @@ NAMES_RU = {
     ("addressbook", "contacts"): "Контакты",
     ("addressbook", "directory"): "Справочник",
 }
-_CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
 _SUPPORTED_LOCK = "<D:supportedlock>" + "".join(
     f"<D:lockentry><D:lockscope><D:{scope}/></D:lockscope>"
@@ -114,17 +114,14 @@ def _displayname(view: View, resource: Resource) -> str:
 
 def standard_name(person: Principal, resource: Resource) -> str:
     """The name in the reader's language of a standard collection that nobody has given another."""
+    if isinstance(resource, CollectionResource) and resource.collection.role == control_lists.ROLE:
+        control = "Контроль" if is_russian(person) else "Assigned tasks"
+        return f"{control}: {resource.collection.data.get(control_lists.TITLE, '')}"
     if isinstance(resource, CollectionResource) and "displayname" not in resource.collection.data:
         collection = resource.collection
         if collection.role in STANDARD_ROLES and is_russian(person):
             return NAMES_RU.get((collection.kind, collection.name)) or display_name(resource)
     return display_name(resource)
-
-
-def is_russian(person: Principal) -> bool:
-    """What the person's entry says of the language; without that, how the name is written."""
-    given = person.data.get("language")
-    return str(given).startswith("ru") if given else _CYRILLIC.search(person.name) is not None
 
 
 def _change_displayname(data: dict[str, Any], element: Element | None) -> None:

@@ -9,17 +9,25 @@ from __future__ import annotations
 import uuid
 
 from armgs_server.config import Config
+from armgs_server.dav import scheduling_tasks
 from armgs_server.dav.caldav_data import utc_text
 from armgs_server.dav.scheduling_desk import Copy, Desk
 from armgs_server.dav.scheduling_rights import may
-from armgs_server.dav.scheduling_rooms import decide, numbers
+from armgs_server.dav.scheduling_rooms import commented, decide, numbers, opaque
 from armgs_server.dav.scheduling_users import Users
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.formats import imip, itip_attendee
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.icalendar_attach import without_managed
-from armgs_server.formats.itip import Message, data_of, organizer, parameter, replaced, with_line, without
+from armgs_server.formats.itip import (
+    Message,
+    data_of,
+    organizer,
+    parameter,
+    replaced,
+    with_partstat,
+)
 from armgs_server.formats.itip import attendee as attendee_of
 from armgs_server.formats.itip import calendar_of as calendar_with
 from armgs_server.formats.itip_organizer import Invited, apply_reply
@@ -74,6 +82,8 @@ class Delivery:
         if message.method == "CANCEL":
             if copy is not None:
                 await self._keep(tx, principal, copy, self._cancelled(copy, told), tag=True)
+            elif told.kind == "VTODO" and told.master is not None:
+                await scheduling_tasks.forget(tx, self._desk, principal.id, told.uid)
         else:
             made, is_new = self._merge(copy, told)
             if await self._keep(tx, principal, copy, made, tag=is_new) is False:
@@ -111,7 +121,10 @@ class Delivery:
         self, tx: Tx, principal: Principal, copy: Copy | None, made: CalendarObject, *, tag: bool
     ) -> bool:
         declined = self._is_declined(principal.address)
-        return await self._desk.keep(tx, principal.id, copy, made, declined, tag=tag) is not None
+        if await self._desk.keep(tx, principal.id, copy, made, declined, tag=tag) is None:
+            return False
+        await scheduling_tasks.follow(tx, self._desk, self._users, self._config, principal.id, made)
+        return True
 
     def _is_declined(self, key: str) -> itip_attendee.Test:
         return lambda member: itip_attendee.partstat(member, key, self._users.who) == "DECLINED"
@@ -129,12 +142,10 @@ class Delivery:
             if copy is not None:
                 await self._keep(tx, room, copy, itip_attendee.apply_cancel(copy.object, told), tag=True)
             return DELIVERED
-        made = _opaque(self._merge(copy, told)[0])
+        made = opaque(self._merge(copy, told)[0])
         decision = await decide(tx, room, host, made)
         who, key = self._users.who, room.address
-        members = [
-            itip_attendee.with_partstat(member, decision.partstat, key, who) for member in made.members
-        ]
+        members = [with_partstat(member, decision.partstat, key, who) for member in made.members]
         answered = itip_attendee.with_status(replaced(made, members), DELIVERED)
         if decision.partstat != "DECLINED":
             await self._keep(tx, room, copy, answered, tag=True)
@@ -145,7 +156,7 @@ class Delivery:
                 await self._desk.notify(tx, manager, self._text(message))
         reply = itip_attendee.reply(None, answered, key, who, self.stamp)
         if reply is not None:
-            self.answers.append(_commented(reply, decision.comment))
+            self.answers.append(commented(reply, decision.comment))
         return DELIVERED
 
     async def _remove(self, tx: Tx, copy: Copy) -> None:
@@ -275,20 +286,3 @@ class Delivery:
 def _for_outsiders(message: Message, text: bytes) -> bytes:
     """Attachments that are managed here are read by nobody else (RFC 8607 §3)."""
     return data_of(without_managed(message.calendar)) if b"MANAGED-ID" in text else text
-
-
-def _opaque(found: CalendarObject) -> CalendarObject:
-    """A room is taken, however little the meeting takes its host's time."""
-    return replaced(found, [without(member, "TRANSP") for member in found.members])
-
-
-def _commented(reply: Message, comment: str) -> Message:
-    if not comment:
-        return reply
-    text = comment.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
-    parts = [
-        with_line(part, ("COMMENT", "", text)) if part.name != "VTIMEZONE" else part
-        for part in reply.calendar.components
-    ]
-    made = Component(reply.calendar.name, reply.calendar.begin, reply.calendar.properties, parts)
-    return Message(reply.method, reply.sender, reply.recipient, made)

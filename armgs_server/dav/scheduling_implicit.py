@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from armgs_server.config import Config
+from armgs_server.dav import scheduling_tasks
 from armgs_server.dav.caldav_properties import caldav
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
@@ -26,6 +28,7 @@ from armgs_server.directory.model import Principal
 from armgs_server.formats import itip_attendee, itip_organizer, itip_revision
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.itip import attendee, is_server, organizer, replaced, with_answers
+from armgs_server.formats.itip_task import KIND, with_progress
 from armgs_server.storage import collections, scheduling
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.calindex import Entry
@@ -74,16 +77,18 @@ class Change:
 
     async def learn(self) -> None:
         """Everybody named so far, and whose accounts that concerns."""
+        is_task = False
         for found in (self.new, *(self.desk.parse(blob, None) for blob in self.desk.blobs)):
             if found is not None:
                 await self.users.learn(found)
+                is_task = is_task or found.kind == KIND
         for group in self.users.groups():
             if group.address not in self.groups:
                 members = await self.call.engine.directory.members(group)
                 self.groups[group.address] = [each for each in members if not each.disabled]
                 for member in self.groups[group.address]:
                     await self.users.learn_principal(member)
-        self.desk.owners |= self.users.owners()
+        self.desk.owners |= self.users.owners() | (self.users.holders() if is_task else set())
         for principal in self.users.resources():
             self.desk.owners |= numbers(principal.data.get("managers"))
 
@@ -141,6 +146,8 @@ class Change:
             new = await self._organise(tx, old if before else None, new) or new
         elif after == "attendee":
             new = await self._answer(tx, None, new)
+        if after == "attendee":
+            await scheduling_tasks.follow(tx, self.desk, self.users, self._config, self.owner.id, new)
         ref, entry = self.desk.entry(new, self._is_declined)
         if new is self.original:  # nothing to add: the bytes stay as they came
             ref = self.desk.store.blobs.small(self.body)
@@ -159,8 +166,10 @@ class Change:
                 continue  # a calendar was copied whole: the other object stays
             if role == "organizer":
                 await self._organise(tx, old, None)
-            elif role == "attendee" and old is not None and not silent:
-                await self._answer_removal(tx, old)
+            elif role == "attendee" and old is not None:
+                await scheduling_tasks.let_go(tx, self.desk, self.users, self._config, self.owner, old)
+                if not silent:
+                    await self._answer_removal(tx, old)
 
     def _present(self, item: Item | None) -> CalendarObject | None:
         return self.desk.parse(item.blob, None) if item is not None else None
@@ -221,6 +230,7 @@ class Change:
     async def _answer(self, tx: Tx, old: CalendarObject | None, new: CalendarObject) -> CalendarObject:
         """An attendee's object with what has become of its REPLY."""
         line = organizer(new)
+        new = with_progress(old, new, self.owner.address, self.users.who)
         delivery = self._delivery()
         message = itip_attendee.reply(old, new, self.owner.address, self.users.who, delivery.stamp)
         if message is None or not is_server(line):
@@ -236,7 +246,11 @@ class Change:
             await delivery.answer(tx, message)
 
     def _delivery(self) -> Delivery:
-        return Delivery(self.call.engine.config, self.desk, self.users)
+        return Delivery(self._config, self.desk, self.users)
+
+    @property
+    def _config(self) -> Config:
+        return self.call.engine.config
 
     def _check_sender(self) -> None:
         """§6.2: who writes in somebody's name needs the right to."""

@@ -23,8 +23,10 @@ from typing import Any
 from armgs_server.directory import lookup
 from armgs_server.directory.model import Principal
 from armgs_server.formats import timezones
-from armgs_server.formats.icalendar import CalendarObject
+from armgs_server.formats.contentline import escape
+from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.icalendar_values import EPOCH
+from armgs_server.formats.itip import Message, replaced, with_line, without
 from armgs_server.formats.recurrence import DAY, in_zone
 from armgs_server.storage import calindex, clock, collections
 from armgs_server.storage.calindex import Window
@@ -72,6 +74,23 @@ async def decide(tx: Tx, room: Principal, organizer: Principal | None, found: Ca
     if room.data.get("approval") and not is_manager:
         return Decision("TENTATIVE", "Ждёт подтверждения (waiting for approval).")
     return Decision("ACCEPTED")
+
+
+def opaque(found: CalendarObject) -> CalendarObject:
+    """A room is taken, however little the meeting takes its host's time."""
+    return replaced(found, [without(member, "TRANSP") for member in found.members])
+
+
+def commented(reply: Message, comment: str) -> Message:
+    """A room's answer with why."""
+    if not comment:
+        return reply
+    line = ("COMMENT", "", escape(comment))
+    parts = [
+        with_line(part, line) if part.name != "VTIMEZONE" else part for part in reply.calendar.components
+    ]
+    made = Component(reply.calendar.name, reply.calendar.begin, reply.calendar.properties, parts)
+    return Message(reply.method, reply.sender, reply.recipient, made)
 
 
 def numbers(value: Any) -> frozenset[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from armgs_server.directory import Directory
+from armgs_server.directory import Directory, control_lists
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Invalid
 from armgs_server.formats.addresses import normalise_domain, parse
@@ -85,6 +85,11 @@ class Users:
         """The accounts of all who have a calendar here."""
         found = map(self.calendar_of, self._principals)
         return {principal.id for principal in found if principal is not None}
+
+    def holders(self) -> set[int]:
+        """The accounts of the control lists in which tasks of these people are shown."""
+        found = filter(None, self._principals.values())
+        return {control_lists.holder_of(each) for each in found if each.kind == "person"}
 
     def mail_domain(self, key: str) -> str:
         """The domain that mail for somebody elsewhere goes to; '' where there is no such thing."""

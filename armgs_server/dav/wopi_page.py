@@ -14,12 +14,12 @@ from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.names import escape
 from armgs_server.dav.paths import parse_target
-from armgs_server.dav.properties import is_russian
 from armgs_server.dav.resources import MemberResource
 from armgs_server.dav.version_paths import is_inside
 from armgs_server.dav.wopi import Wopi
 from armgs_server.dav.wopi_tokens import Claim
 from armgs_server.directory.access import Rights
+from armgs_server.directory.languages import is_russian
 from armgs_server.directory.model import Principal
 from armgs_server.net.http import Request, Response
 from armgs_server.storage import clock

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from armgs_server.directory import addressbook, devices, group_rules, lookup, unit_books
+from armgs_server.directory import addressbook, control_lists, devices, group_rules, lookup, unit_books
 from armgs_server.directory.model import (
     COLUMNS,
     TOPIC_DOMAINS,
@@ -77,6 +77,8 @@ async def create(
     await put_credentials(tx, person.id, credentials)
     await addressbook.put(tx, person)
     await group_rules.follow_person(tx, person)
+    if head:
+        await control_lists.grant_to_heads(tx, person.department)
     return person
 
 
@@ -173,12 +175,17 @@ async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
     await addressbook.put(tx, after)
     announce(tx, after.id)
     if after.kind == "person":
+        await control_lists.follow(tx, before, after)
         await group_rules.follow_person(tx, after)
     elif after.kind == "unit":
         await unit_books.rename(tx, after)
+        await control_lists.rename(tx, after)
         if after.unit != before.unit:
             await addressbook.put_heads(tx, after.department)
+            await control_lists.grant_to_heads(tx, after.department)
             await group_rules.follow_tree(tx, after.department)
+    elif after.kind == "department":
+        await control_lists.rename(tx, after)
     return after
 
 
@@ -206,6 +213,7 @@ async def delete(tx: Tx, principal_id: int) -> None:
     ):
         raise Conflict(f"{principal.name} is not empty")
     await addressbook.remove(tx, principal)
+    await control_lists.forget(tx, principal)
     await rooms.forget_person(tx, principal.address)
     await pubsub_members.forget_person(tx, principal.address)
     await room_seen.forget(tx, principal.id)

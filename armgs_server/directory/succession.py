@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from armgs_server.directory import addressbook, lookup, posts, terms
+from armgs_server.directory import addressbook, control_lists, lookup, posts, terms
 from armgs_server.directory.access import EVERYTHING, NOTHING, Rights, put_account_grant
 from armgs_server.directory.model import TOPIC_KICK, Principal
 from armgs_server.directory.people import Change, delete, set_disabled, update
@@ -73,6 +73,7 @@ async def remove(tx: Tx, person: Principal, successor: Principal | None) -> Prin
     await terms.relieve_of_all(tx, person, now)
     person = await lookup.existing(tx, person.id, "person")
     await addressbook.remove(tx, person)
+    await control_lists.forget(tx, person)
     await _hand_over_rooms(tx, person, successor, keeps=False)
     await pubsub_members.forget_person(tx, person.address)
     await room_seen.forget(tx, person.id)

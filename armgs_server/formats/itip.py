@@ -191,6 +191,17 @@ def with_answers(new: CalendarObject, current: CalendarObject, key: str, who: Wh
     return new if is_same else replaced(new, members)
 
 
+def with_partstat(component: Component, status: str, key: str, who: Who) -> Component:
+    """A member in which somebody has answered, so that no answer is awaited any more (RFC 5545 §3.2.17)."""
+    lines = [
+        with_parameter(with_parameter(line, "PARTSTAT", status), "RSVP", None)
+        if line[0] == "ATTENDEE" and who(line[2]) == key
+        else line
+        for line in component.properties
+    ]
+    return Component(component.name, component.begin, lines, component.components)
+
+
 def stamped(component: Component, stamp: str) -> Component:
     """With DTSTAMP set to when the message is made (RFC 5545 §3.8.7.2)."""
     return with_line(component, ("DTSTAMP", "", stamp))

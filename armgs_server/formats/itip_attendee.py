@@ -22,10 +22,12 @@ from armgs_server.formats.itip import (
     stamped,
     with_line,
     with_parameter,
+    with_partstat,
     without,
 )
 from armgs_server.formats.itip_instance import derive, exclude, exclusions
 from armgs_server.formats.itip_revision import sequence
+from armgs_server.formats.itip_task import PROGRESS, own_progress
 
 # What an answer repeats of the member it is about.
 _ANSWERED = frozenset(
@@ -36,7 +38,7 @@ _ANSWERED = frozenset(
 _ORGANIZERS = ("DTSTART", "DTEND", "DUE", "DURATION")
 _RULES = ("RRULE", "RDATE", "EXRULE")
 # What an attendee keeps of its own when the organiser's changes come in.
-_OWN = frozenset(("TRANSP", "CATEGORIES", "COLOR", "PERCENT-COMPLETE", "COMPLETED"))
+_OWN = frozenset(("TRANSP", "CATEGORIES", "COLOR"))
 _UNANSWERED = "NEEDS-ACTION"
 Test = Callable[[Component], bool]
 
@@ -108,17 +110,6 @@ def _declined(old: CalendarObject, key: str, who: Who) -> list[Component]:
         if is_open and attendee(member, key, who) is not None:
             parts.append(with_partstat(member, "DECLINED", key, who))
     return parts
-
-
-def with_partstat(component: Component, status: str, key: str, who: Who) -> Component:
-    """A member in which somebody has answered, so that no answer is awaited any more (RFC 5545 §3.2.17)."""
-    lines = [
-        with_parameter(with_parameter(line, "PARTSTAT", status), "RSVP", None)
-        if line[0] == "ATTENDEE" and who(line[2]) == key
-        else line
-        for line in component.properties
-    ]
-    return Component(component.name, component.begin, lines, component.components)
 
 
 def _answers(old: CalendarObject | None, new: CalendarObject, key: str, who: Who) -> list[Component]:
@@ -200,6 +191,10 @@ def _merged(own: Component | None, told: Component) -> Component:
     ]
     names = {line[0] for line in kept if line[0] in _OWN}
     asked_anew = bool(_unanswered(told) - _unanswered(own))  # RFC 6638 §3.2.8
+    if told.name == "VTODO":
+        answered = {line[2].lower() for line in own.all("ATTENDEE")} - _unanswered(own)
+        kept += own_progress(own, told, asked_anew=bool(answered & _unanswered(told)))
+        names.update(PROGRESS)
     lines = [
         _with_own_status(own, line, asked_anew=asked_anew) if line[0] == "ORGANIZER" else line
         for line in told.properties

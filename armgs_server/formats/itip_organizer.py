@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from armgs_server.formats import itip_task
 from armgs_server.formats.contentline import ContentLine
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.itip import (
@@ -26,7 +27,6 @@ from armgs_server.formats.itip import (
     stamped,
     with_line,
     with_parameter,
-    without,
 )
 from armgs_server.formats.itip_instance import derive, exclude
 from armgs_server.formats.itip_revision import sequence
@@ -209,8 +209,5 @@ def _answered(
     lines = [made if each is line else each for each in member.properties]
     updated = Component(member.name, member.begin, lines, member.components)
     if member.name == "VTODO":
-        for name in ("PERCENT-COMPLETE", "STATUS", "COMPLETED"):
-            told = answer.first(name)
-            if told is not None and len(member.all("ATTENDEE")) == 1:
-                updated = with_line(without(updated, name), told)
+        updated = itip_task.with_answer(updated, answer, who)
     return updated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SMTP service: its listeners, its open sessions, and the relay of the queue."""
+"""The SMTP service: its listeners, its open sessions, the relay of the queue, reminders by mail."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.policy import LMTP, MX, SUBMISSION, SUBMISSIONS, Role
 from armgs_server.smtp.relay import Relay
 from armgs_server.smtp.session import Session
+from armgs_server.smtp.task_reminders import TaskReminders
 from armgs_server.trust.arrival import Judge
 from armgs_server.trust.departure import Sealer
 from armgs_server.trust.training import Trainer
@@ -29,6 +30,7 @@ class SmtpService:
         self._reporter = judge.reporter
         self._delivery = Delivery(core, judge.judge, self._sealer.seal, judge.is_needed)
         self._relay = Relay(self._delivery)
+        self._task_reminders = TaskReminders(self._delivery)
         self._unsubscribe: Callable[[], None] | None = None
 
     @property
@@ -57,11 +59,13 @@ class SmtpService:
         await self._trainer.start()
         await self._reporter.start()
         await self._relay.start()
+        self._task_reminders.start()
 
     async def stop(self) -> None:
         """Says 421 to who waits; messages on their way in are finished, those on their way out given back."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        await self._task_reminders.stop()
         await self._relay.stop()
         await self._trainer.stop()
         await self._reporter.stop()

@@ -62,6 +62,7 @@ _TABLES = (
     "sieve_script",
     "sieve_trace",
     "notice",
+    "assignment",
     "absence",
     "news",
     "news_reader",

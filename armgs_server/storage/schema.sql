@@ -785,6 +785,21 @@ CREATE TABLE term (
 ) WITHOUT ROWID;
 CREATE INDEX term_person ON term (person);
 CREATE INDEX term_due ON term (state, starts) WHERE state < 2;
+-- Tasks that are assigned to people by scheduling (storage.assignments).
+CREATE TABLE assignment (
+  owner     INTEGER NOT NULL,                   -- to whom
+  ical_uid  TEXT    NOT NULL,
+  holder    INTEGER NOT NULL,                   -- the unit or department whose control list shows it; 0 = none
+  organizer TEXT    NOT NULL,
+  summary   TEXT    NOT NULL,
+  due       INTEGER NOT NULL,                   -- when it is over its time; 0 = never
+  remind    INTEGER NOT NULL,                   -- when it is looked at for a reminder; 0 = never
+  told      INTEGER NOT NULL,                   -- the due time of the last reminder
+  ended     INTEGER NOT NULL,                   -- since when nothing is to be done; 0 = it is open
+  PRIMARY KEY (owner, ical_uid)
+) WITHOUT ROWID;
+CREATE INDEX assignment_remind ON assignment (remind) WHERE remind > 0;
+CREATE INDEX assignment_ended ON assignment (ended) WHERE ended > 0;
 -- Units in which somebody holds a post beside the one in principal.unit.
 CREATE TABLE also_in (
   unit   INTEGER NOT NULL,
