@@ -200,16 +200,17 @@ class Change:
         who, key = self.users.who, self.owner.address
         if old is not None and new is not None:
             new = itip_revision.rescheduled(old, new, key, who)
+            new = itip_revision.with_known_status(old, new, who)
         delivery = self._delivery()
         statuses: dict[str, str] = {}
         told = itip_organizer.messages(old, new, key, who, delivery.stamp)
         if told:
             self._check_sender()
-            if old is not None and new is not None:
-                revised = itip_revision.raised(old, new, who)
-                if revised is not new:
-                    new = revised
-                    told = itip_organizer.messages(old, new, key, who, delivery.stamp)
+        if old is not None and new is not None:
+            revised = itip_revision.raised(old, new, who, is_told=bool(told))
+            if revised is not new:
+                new = revised
+                told = itip_organizer.messages(old, new, key, who, delivery.stamp)
         rooms = {principal.address for principal in self.users.resources()}
         for message in told:
             if message.recipient in rooms:

@@ -10,6 +10,7 @@ from armgs_server.formats.itip import (
     fingerprint,
     identity,
     is_server,
+    parameter,
     replaced,
     with_line,
     with_parameter,
@@ -27,21 +28,22 @@ def sequence(component: Component) -> int:
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else 0
 
 
-def raised(old: CalendarObject, new: CalendarObject, who: Who) -> CalendarObject:
+def raised(old: CalendarObject, new: CalendarObject, who: Who, *, is_told: bool) -> CalendarObject:
     """The new object as a newer revision, where its organiser's client did not say so (RFC 5546 §2.1.4).
 
     A client that raised SEQUENCE in all it changed is left alone. Otherwise the whole object becomes one
-    revision, so that no message of it is older than one before. No member goes back to an earlier one.
+    revision, so that no message of it is older than one before. No member goes back to an earlier one,
+    although nobody is told of the change.
     """
     earlier = {identity(old, member): member for member in old.members}
     newest = max(map(sequence, old.members))
-    is_newer = all(
+    is_newer = not is_told or all(
         sequence(member) > sequence(previous)
         for member in new.members
         if (previous := earlier.get(identity(new, member)) or old.master) is not None
         and fingerprint(old, previous, who) != fingerprint(new, member, who)
     )
-    if earlier.keys() - {identity(new, member) for member in new.members}:  # an override is gone
+    if is_told and earlier.keys() - {identity(new, member) for member in new.members}:  # an override is gone
         is_newer = is_newer and max(map(sequence, new.members)) > newest
     members = []
     for member in new.members:
@@ -51,6 +53,28 @@ def raised(old: CalendarObject, new: CalendarObject, who: Who) -> CalendarObject
         if sequence(member) < least:
             member = with_line(member, ("SEQUENCE", "", str(least)))
         members.append(member)
+    return replaced(new, members) if members != list(new.members) else new
+
+
+def with_known_status(old: CalendarObject, new: CalendarObject, who: Who) -> CalendarObject:
+    """The new object with what has become of earlier messages (RFC 6638 §7.3), which its client has left out.
+
+    Clients drop parameters that they do not know; only the server can say what the status is.
+    """
+    earlier = {identity(old, member): member for member in old.members}
+    members = []
+    for member in new.members:
+        previous = earlier.get(identity(new, member)) or old.master
+        invited = previous.all("ATTENDEE") if previous is not None else []
+        known = {who(line[2]): parameter(line, "SCHEDULE-STATUS") for line in invited}
+        lines: list[ContentLine] = []
+        for line in member.properties:
+            if line[0] == "ATTENDEE" and is_server(line) and not parameter(line, "SCHEDULE-STATUS"):
+                status = known.get(who(line[2]))
+                line = with_parameter(line, "SCHEDULE-STATUS", status) if status else line
+            lines.append(line)
+        is_same = lines == member.properties
+        members.append(member if is_same else Component(member.name, member.begin, lines, member.components))
     return replaced(new, members) if members != list(new.members) else new
 
 

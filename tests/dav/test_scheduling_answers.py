@@ -54,3 +54,16 @@ async def test_a_room_has_answered(site: Site) -> None:
     (copy,) = await objects(site.ivanov, home(ROOM) + "default/")
     assert "RSVP" not in attendee(copy, ROOM)
     assert "SCHEDULE-STATUS=1.2" in line(copy, "ORGANIZER")
+
+
+async def test_what_became_of_an_invitation_stays_although_a_client_drops_it(both_sites: Site) -> None:
+    ivanov, petrova = both_sites.ivanov, both_sites.petrova
+    await put(ivanov, MINE, calendar(meeting()))
+    assert "SCHEDULE-STATUS=1.2" in attendee(await text(ivanov, MINE), PETROVA)
+    await put(ivanov, MINE, calendar(meeting("TRANSP:OPAQUE", "X-MOZ-LASTACK:20261101T000000Z")), 204)
+    assert "SCHEDULE-STATUS=1.2" in attendee(await text(ivanov, MINE), PETROVA)
+    (copy,) = await objects(petrova, home(PETROVA) + "default/")
+    assert "SEQUENCE:1" in copy.replace("\r\n ", "")
+    # RFC 5546 §2.1.4: a client that knows nothing of it takes no revision back.
+    await put(ivanov, MINE, calendar(meeting("TRANSP:OPAQUE")), 204)
+    assert "SEQUENCE:1" in await text(ivanov, MINE)
