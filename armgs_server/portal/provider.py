@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from armgs_server.errors import Invalid, NotFound, Temporary
 from armgs_server.formats import jws
@@ -129,8 +129,9 @@ class Provider:
             "redirect_uri": redirect_uri,
             "code_verifier": verifier,
         }
-        if secret and metadata.secret_in_header:  # RFC 6749 §2.3.1: both in the encoding of forms
-            pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
+        if secret and metadata.secret_in_header:
+            # RFC 6749 §2.3.1: both in the encoding of forms. COMPAT Authlib: reads %20 as a space, not "+".
+            pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         else:
             form |= {"client_id": client_id, **({"client_secret": secret} if secret else {})}
