@@ -35,6 +35,7 @@ from armgs_server.storage import (
     traces,
     trash,
     versions,
+    web_push,
     web_sessions,
 )
 from armgs_server.storage.leases import Lease
@@ -100,6 +101,12 @@ async def forget_sign_ins(store: Store) -> int:
     return await store.write(lambda tx: web_sessions.expire(tx, now))
 
 
+async def forget_registrations(store: Store) -> int:
+    """Registrations of WebDAV-Push that are over by their time; how many."""
+    now = clock.now()
+    return await store.write(lambda tx: web_push.expire(tx, now))
+
+
 async def forget_uploads(store: Store) -> int:
     """Uploads that nobody has resumed in time; how many."""
     return await _all(store, partial_uploads.expire, partial_uploads.BATCH)
@@ -152,6 +159,7 @@ JOBS: tuple[Job, ...] = (
     Job("terms of posts", 60, settle_terms),
     Job("forget policies", 86400, forget_policies),
     Job("forget sign-ins", 3600, forget_sign_ins),
+    Job("forget push registrations", 3600, forget_registrations),
     Job("release what no moderator has seen", 3600, release_held),
     Job("remove what is old", 21600, remove_old),
 )

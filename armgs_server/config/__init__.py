@@ -181,6 +181,7 @@ def _check_together(config: Config) -> None:
         ("smtp.xclient_hosts", config.smtp.xclient_hosts),
         ("trust.trusted_networks", config.trust.trusted_networks),
         ("dav.subscription_networks", config.dav.subscription_networks),
+        ("dav.push_networks", config.dav.push_networks),
     ):
         for network in networks:
             try:

@@ -58,6 +58,38 @@ class DavSettings:
     subscription_networks: tuple[str, ...] = setting(
         (), doc="Networks of the inside that calendars may be fetched from; public addresses always."
     )
+    push: bool = setting(
+        True,
+        doc="Devices may ask to be told of changes of calendars and address books (WebDAV-Push); messages\n"
+        "are encrypted and go to the push service that the device names.",
+    )
+    push_networks: tuple[str, ...] = setting(
+        (), doc="Networks of the inside with push services; public addresses always."
+    )
+    push_plain: bool = setting(False, doc="Push services may be reached without TLS (isolated networks).")
+    push_days: int = setting(30, doc="Longest life of such a request.", minimum=3, maximum=365)
+    push_registrations: int = setting(
+        20, doc="Most of one person for one calendar; beyond it the one that ends first goes.", minimum=1
+    )
+    push_delay: float = setting(
+        3.0, doc="Changes within such a time become one message.", minimum=0.01, maximum=300
+    )
+    push_timeout: float = setting(
+        10.0, doc="A message is delivered within this, or tried again.", minimum=0.1
+    )
+    push_attempts: int = setting(
+        4, doc="How often a message is tried; then the next change tries again.", minimum=1, maximum=20
+    )
+    push_retry: float = setting(
+        15.0, doc="It is tried again after this, then after four times as long, up to an hour.", minimum=0.01
+    )
+    push_parallel: int = setting(20, doc="Messages a process delivers at the same time.", minimum=1)
+    push_lifetime: int = setting(
+        86400,
+        doc="A push service keeps a message so long for a device that is off.",
+        minimum=0,
+        maximum=2419200,
+    )
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
     acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
     principal_results: int = setting(200, doc="Most principals a search answers with.", minimum=1)

@@ -7,6 +7,7 @@ who may not look something up is told that it does not exist.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from armgs_server.config import Config
 from armgs_server.dav import (
@@ -20,6 +21,7 @@ from armgs_server.dav import (
     principal_reports,
     principal_search,
     principals,
+    push,
     quota,
     resumable,
     scheduling,
@@ -37,6 +39,8 @@ from armgs_server.dav.features import Feature, Kind, Shape, build_tables
 from armgs_server.dav.methods import METHODS, bulk, patch, post, report, search
 from armgs_server.dav.names import dav
 from armgs_server.dav.properties import PROPERTIES
+from armgs_server.dav.push_delivery import Pusher
+from armgs_server.dav.push_messages import PREFIX as PUSH_PREFIX
 from armgs_server.dav.resumable import Resumable
 from armgs_server.dav.scheduling_imip import Inbound
 from armgs_server.dav.subscribed_refresh import Refresher
@@ -91,6 +95,7 @@ FEATURES: tuple[Feature, ...] = (
     subscribed.FEATURE,
     carddav.FEATURE,
     carddav_gateway.FEATURE,
+    push.FEATURE,
 )
 
 
@@ -105,6 +110,7 @@ class DavService:
         self._edit_page = EditPage(self.engine, self._wopi)
         self._inbound = Inbound(core)
         self._refresher = Refresher(core)
+        self._pusher = Pusher(self.engine)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -115,6 +121,7 @@ class DavService:
         handle = self._app.handle
         return [
             ("/dav", self._dav),
+            (PUSH_PREFIX, self._push),
             (resumable.PREFIX, self._resume),
             (wopi.PREFIX, self._wopi.handle),
             (wopi_page.PREFIX, self._edit),
@@ -131,6 +138,9 @@ class DavService:
             return await self._app.authenticated(request, self._resumable.create)
         return await self._app.handle(request)
 
+    async def _push(self, request: Request) -> Response:
+        return await self._app.authenticated(request, partial(push.handle_registration, self.engine))
+
     async def _resume(self, request: Request) -> Response:
         return await self._app.authenticated(request, self._resumable.handle)
 
@@ -138,12 +148,14 @@ class DavService:
         return await self._app.authenticated(request, self._edit_page.handle)
 
     async def start(self) -> None:
-        """Begins to look for invitations."""
+        """Begins to look for invitations, and to tell devices of changes."""
         await self._inbound.start()
         await self._refresher.start()
+        await self._pusher.start()
 
     async def stop(self) -> None:
         """Requests in flight are the HTTP shell's to end."""
+        await self._pusher.stop()
         await self._refresher.stop()
         await self._inbound.stop()
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from armgs_server import log
-from armgs_server.dav import bearer
+from armgs_server.dav import bearer, push
 from armgs_server.dav.call import Call
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.errors import DavError, describe, from_domain
@@ -79,7 +79,8 @@ class App:
         part = _PARTS.get(path.segments[1]) if len(path.segments) > 2 else None
         if part is not None:
             self.engine.directory.auth.logins.use(person.id, part)
-        call = Call(self.engine, request, person, path, place, resource)
+        engine = push.engine_of(self.engine, request, person, place)
+        call = Call(engine, request, person, path, place, resource)
         response = await method.handle(call)
         if not path.slash and _is_folder(resource):
             # RFC 4918 §5.2: which URL it really is, where the client left out the slash.

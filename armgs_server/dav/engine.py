@@ -19,6 +19,7 @@ from armgs_server.dav import attachment_access, directory_books, version_paths
 from armgs_server.dav.features import Kind, Shape, Tables
 from armgs_server.dav.listing_cache import ListingCache
 from armgs_server.dav.paths import join, quote
+from armgs_server.dav.push_key import PushKey
 from armgs_server.dav.resources import (
     PRINCIPAL_FOLDERS,
     CollectionResource,
@@ -76,6 +77,7 @@ class Engine:
         self.plans: Cache[Hashable, Any] = Cache(PLANS)  # kept by dav/view.py
         self.editor = Editor(core.config)
         self.listings = ListingCache(core.config.dav.listing_cache)
+        self.push_key = PushKey(core.store)
 
     async def rights(self, person: Principal, collection: Collection) -> Rights:
         """What the person may do on a collection."""

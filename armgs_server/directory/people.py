@@ -252,6 +252,7 @@ _REFERENCES = (
     ("login", "principal"),
     ("connected", "principal"),
     ("news_reader", "person"),
+    ("web_push", "person"),
     ("alias", "principal"),
     ("member", "principal"),
     ("member", "member"),

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from armgs_server import measures
 from armgs_server.errors import DomainError, Unusable
@@ -65,6 +67,7 @@ class Store:
         self.installation = installation  # drawn when the store was made
         self._visiting = visiting
         self._watcher: asyncio.Task[None] | None = None
+        self._wrap: Callable[[Work[Any]], Work[Any]] | None = None
         self.bus = bus
         self.blobs = Blobs(self, blob_engine, spool, inline_limit)
 
@@ -124,6 +127,8 @@ class Store:
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work(tx)`; durable when it returns. See Engine.write for errors."""
+        if self._wrap is not None:
+            work = self._wrap(work)
         if not self._visiting:
             begin = measures.clock()
             try:
@@ -140,6 +145,12 @@ class Store:
             return result
 
         return await self._engine.write(leaving_hints)
+
+    def around(self, wrap: Callable[[Work[Any]], Work[Any]]) -> Store:
+        """The same store, where each work that writes is done by the work that `wrap` makes of it."""
+        other = copy.copy(self)
+        other._wrap = wrap
+        return other
 
     async def analyse(self) -> None:
         """See Engine.analyse."""

@@ -52,6 +52,7 @@ _TABLES = (
     "fulltext",
     "fulltext_end",
     "push",
+    "web_push",
     "last_activity",
     "offline",
     "roster",

@@ -303,6 +303,28 @@ CREATE TABLE subscription (
 ) WITHOUT ROWID;
 CREATE INDEX subscription_due ON subscription (due);
 
+-- WebDAV-Push (storage.web_push): who is told of changes of a collection, and what they were told last.
+CREATE TABLE web_push (
+  owner         INTEGER NOT NULL,               -- of the collection
+  id            TEXT    NOT NULL,               -- random; in the registration's URL
+  collection    INTEGER NOT NULL,
+  person        INTEGER NOT NULL,               -- who registered
+  endpoint      TEXT    NOT NULL,               -- URL at the push service
+  public_key    BLOB    NOT NULL,               -- of the device, RFC 8291
+  auth_secret   BLOB    NOT NULL,
+  content       INTEGER NOT NULL,               -- depth of content updates; -1: none
+  properties    INTEGER NOT NULL,               -- property updates: 0 or 1
+  expires       INTEGER NOT NULL,
+  told          INTEGER NOT NULL,               -- modseq
+  digest        BLOB    NOT NULL,               -- of the collection's properties
+  failures      INTEGER NOT NULL,               -- one after the other
+  failing_since INTEGER NOT NULL,               -- 0: it works
+  due           INTEGER NOT NULL,               -- not tried before
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX web_push_endpoint ON web_push (owner, collection, person, endpoint);
+CREATE INDEX web_push_expires ON web_push (expires);
+
 CREATE TABLE card (
   owner      INTEGER NOT NULL,
   collection INTEGER NOT NULL,

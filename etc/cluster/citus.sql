@@ -44,6 +44,7 @@ SELECT create_distributed_table('event', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('instance', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('attachment', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('subscription', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('web_push', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('card', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('archive', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('archive_end', 'owner', colocate_with => 'account');

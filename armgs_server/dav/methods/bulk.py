@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from armgs_server.dav import push
 from armgs_server.dav.caldav_data import escape_data
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import REASONS, DavError, from_domain, status_line
@@ -21,6 +22,7 @@ from armgs_server.dav.methods.put import Body, target_of, write_member
 from armgs_server.dav.multistatus import multistatus, refusal, status_response
 from armgs_server.dav.names import CALDAV, CARDDAV, dav, element, escape
 from armgs_server.dav.paths import Path, parse_href, quote
+from armgs_server.dav.push_messages import REGISTER
 from armgs_server.dav.resources import CollectionResource, MemberResource, UnmappedResource
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element, parse_document, text_of
@@ -94,13 +96,16 @@ FORMATS = {
 async def handle_bulk(call: Call) -> Response:
     """207 with a DAV:response for each object."""
     parent = call.require(call.resource, Rights.READ)
-    _check_ctag(call, parent)
     form = FORMATS[parent.shape]
     kind = (call.header("content-type") or form.media_type).partition(";")[0].strip().lower()
     if kind in XML_TYPES:
-        orders = _parse_multiput(parse_document(await call.body()), form)
+        root = parse_document(await call.body())
+        if root.tag == REGISTER:
+            return await push.register(call, parent, root)
+        orders = _parse_multiput(root, form)
     else:
         orders = await _parse_file(call, form, kind)
+    _check_ctag(call, parent)
     limit = call.engine.config.dav.bulk_resources
     if len(orders) > limit:
         raise DavError(403, f"At most {limit} objects at once.", condition=f"{{{MM}}}max-resources")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OPTIONS (RFC 4918 §10.1): what a resource can do, computed from the tables."""
 
+from armgs_server.dav import push
 from armgs_server.dav.call import Call
 from armgs_server.dav.engine import FILES
 from armgs_server.dav.features import Method, Shape
@@ -15,7 +16,7 @@ async def handle_options(call: Call) -> Response:
     return Response(
         200,
         [
-            ("DAV", ", ".join(tables.compliance)),
+            ("DAV", ", ".join([*tables.compliance, *_push(call)])),
             ("Allow", tables.allow[call.resource.shape]),
             *([GRAMMARS] if call.resource.shape in Shape.FOLDER else []),  # RFC 5323 §3.3
             *([ACCEPT_PATCH] if call.resource.shape is Shape.FILE else []),
@@ -25,6 +26,11 @@ async def handle_options(call: Call) -> Response:
             ("Cache-Control", "no-cache"),
         ],
     )
+
+
+def _push(call: Call) -> list[str]:
+    """Named only where a push-register is taken (draft-bitfire-webdav-push §2)."""
+    return [push.COMPLIANCE] if push.is_available(call.engine, call.resource) else []
 
 
 def _resumable(call: Call) -> list[tuple[str, str]]:

@@ -49,6 +49,8 @@ async def handle_proppatch(call: Call) -> Response:
             # Made again from what is there now: somebody else may have set another property meanwhile.
             now, _, _ = apply_changes(call.engine.tables, resource.shape, dict(collection.data), changes)
             await collections.update(tx, collection, data=now)
+        elif not uid and dead:  # no clock of the collection counts these; who watches it (WebDAV-Push) asks
+            tx.changed(collection.owner, collection.id, collection.modseq)
 
     await call.engine.store.write(work)
     return _changed(call, changes)

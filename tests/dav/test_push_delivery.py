@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of messages that push services do not take, and of processes that end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from armgs_server.dav.push_delivery import GIVEN_UP, Pusher
+from armgs_server.storage import clock
+from tests.dav.calendars import CALENDAR, event, put
+from tests.dav.conftest import Site
+from tests.dav.push_service import PushService
+from tests.dav.test_push import ALARM, place, register, registered, said
+
+__all__ = ["place"]
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_device_that_is_gone(place: tuple[Site, PushService]) -> None:
+    site, service = place
+    phone, tablet = service.device("phone"), service.device("tablet")
+    service.status["/phone"] = "410 Gone"
+    service.status["/tablet"] = "404 Not Found"
+    await register(site.ivanov, CALENDAR, phone)
+    await register(site.ivanov, CALENDAR, tablet)
+    await put(site.ivanov, CALENDAR + "one.ics", ALARM)
+
+    async def is_removed() -> bool:
+        return await registered(site) == []
+
+    await until(is_removed)
+    assert len(service.of(phone)) == len(service.of(tablet)) == 1
+
+
+async def test_a_push_service_that_fails_for_a_while(place: tuple[Site, PushService]) -> None:
+    site, service = place
+    phone = service.device("phone")
+    service.status["/phone"] = "503 Service Unavailable"
+    await register(site.ivanov, CALENDAR, phone)
+    await put(site.ivanov, CALENDAR + "one.ics", ALARM)
+    await service.wait(phone, 2)
+    service.status.clear()
+    last = (await service.wait(phone, 3))[-1]
+    assert said(phone, last)[1]
+
+    async def is_well() -> bool:
+        return [(each.failures, each.failing_since, each.due) for each in await registered(site)] == [
+            (0, 0, 0)
+        ]
+
+    await until(is_well)
+
+
+async def test_a_message_is_tried_so_often(place: tuple[Site, PushService]) -> None:
+    site, service = place
+    phone = service.device("phone")
+    service.status["/phone"] = "500 Internal Server Error"
+    await register(site.ivanov, CALENDAR, phone)
+    await put(site.ivanov, CALENDAR + "one.ics", ALARM)
+
+    async def is_given_up() -> bool:
+        return [each.failures for each in await registered(site)] == [4]
+
+    await until(is_given_up)
+    assert len(service.of(phone)) == 4
+
+    # It has failed for days: the next failure is the last.
+    async def age(tx):  # type: ignore[no-untyped-def]
+        await tx.execute("UPDATE web_push SET failing_since = ?, due = 0", clock.now() - GIVEN_UP - 1)
+
+    await site.store.write(age)
+    await put(site.ivanov, CALENDAR + "two.ics", event("two", "20261201T100000Z"))
+
+    async def is_removed() -> bool:
+        return await registered(site) == []
+
+    await until(is_removed)
+
+
+async def test_networks_that_are_not_allowed(place: tuple[Site, PushService]) -> None:
+    site, service = place
+    phone = service.device("phone")
+    object.__setattr__(site.core.config.dav, "push_networks", ())
+    await register(site.ivanov, CALENDAR, phone)
+    await put(site.ivanov, CALENDAR + "one.ics", ALARM)
+
+    async def has_failed() -> bool:
+        return [each.failures > 0 for each in await registered(site)] == [True]
+
+    await until(has_failed)
+    assert service.got == []
+
+
+async def test_two_processes_send_one_message(place: tuple[Site, PushService]) -> None:
+    """The second claims nothing; one that starts later sends what was owed."""
+    site, service = place
+    phone = service.device("phone")
+    other = Pusher(site.service.engine)
+    await other.start()
+    await register(site.ivanov, CALENDAR, phone)
+    for at in range(5):
+        await put(site.ivanov, f"{CALENDAR}{at}.ics", event(str(at), "20261201T100000Z"))
+        await service.wait(phone, at + 1)
+    tokens = [said(phone, each)[1] for each in service.of(phone)]
+    assert len(set(tokens)) == len(tokens) == 5
+    await other.stop()
+    await site.service._pusher.stop()
+    await put(site.ivanov, CALENDAR + "late.ics", event("late", "20261201T100000Z"))
+    assert len(service.of(phone)) == 5
+    later = Pusher(site.service.engine)
+    await later.start()
+    await service.wait(phone, 6)
+    await later.stop()
