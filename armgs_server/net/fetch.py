@@ -32,7 +32,7 @@ _HEAD = 64 * 1024  # of the answer's header fields
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came: 200 with the body, or 304."""
+    """What came."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -98,13 +98,15 @@ class _Answer:
 async def fetch(
     url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str] | None = None
 ) -> Fetched:
-    """Follows few redirects. Invalid, Denied (an address that is not allowed), TooLarge, Temporary."""
+    """200 or 304, after few redirects. Invalid, Denied (an address that is not allowed), TooLarge, Temporary."""
     try:
         async with asyncio.timeout(bounds.timeout):
             for _ in range(bounds.redirects + 1):
                 answer = await _ask("GET", check_url(url), limits, bounds, headers or {}, b"")
-                if answer.status not in _MOVED:
+                if answer.status in (200, 304):
                     return answer
+                if answer.status not in _MOVED:
+                    raise Temporary(f"the answer is {answer.status}")
                 url = urljoin(url, answer.headers.get("location", ""))
     except (OSError, TimeoutError) as error:  # a certificate that is not good is an OSError
         raise Temporary(f"not reached: {error or 'too slow'}") from error
@@ -114,7 +116,10 @@ async def fetch(
 async def post(
     url: str, limits: LimitSettings, bounds: Bounds, form: Mapping[str, str], headers: Mapping[str, str]
 ) -> Fetched:
-    """The answer 200 to a form; follows no redirect, which could take it elsewhere. Raises as fetch()."""
+    """The answer 200 to a form; follows no redirect, which could take it elsewhere.
+
+    Raises as fetch(), and Invalid where the form is refused (RFC 9110 §15.5).
+    """
     body = urlencode(form).encode()
     about = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
     try:
@@ -122,9 +127,10 @@ async def post(
             answer = await _ask("POST", check_url(url), limits, bounds, {**about, **headers}, body)
     except (OSError, TimeoutError) as error:
         raise Temporary(f"not reached: {error or 'too slow'}") from error
-    if answer.status != 200:
-        raise Temporary(f"the answer is {answer.status}")
-    return answer
+    if answer.status == 200:
+        return answer
+    kind = Invalid if 400 <= answer.status < 500 else Temporary
+    raise kind(f"the answer is {answer.status}")
 
 
 async def _ask(
@@ -134,7 +140,7 @@ async def _ask(
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     address = await _address(host, port, bounds.networks)
     deadlines = Deadlines(asyncio.get_running_loop())
-    tls = _context(bounds.ca) if parts.scheme == "https" else None
+    tls = _tls(bounds.ca) if parts.scheme == "https" else None
     try:
         stream = await dial(address, port, limits, deadlines, tls=tls, name=host)
         try:
@@ -163,11 +169,9 @@ async def _read(read: Callable[[float], Awaitable[bytes]], bounds: Bounds) -> Fe
         if isinstance(error.__context__, TooLarge):
             raise error.__context__ from None
         raise Temporary("the answer cannot be read") from error
-    is_whole = answer.is_complete or "content-length" not in answer.headers
-    status = parser.get_status_code()
-    if not is_whole or not (status in (200, 304) or status in _MOVED):
-        raise Temporary(f"the answer is {status}" if is_whole else "the answer broke off")
-    return Fetched(status, answer.headers, bytes(answer.body))
+    if not answer.is_complete and "content-length" in answer.headers:
+        raise Temporary("the answer broke off")
+    return Fetched(parser.get_status_code(), answer.headers, bytes(answer.body))
 
 
 async def _address(host: str, port: int, networks: tuple[str, ...]) -> str:
@@ -180,6 +184,10 @@ async def _address(host: str, port: int, networks: tuple[str, ...]) -> str:
     raise Denied("the address is not a public one, and not in a network that is allowed")
 
 
-@lru_cache(maxsize=4)
-def _context(ca: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca or None)
+def _tls(ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca) if ca else _system_tls()
+
+
+@lru_cache(maxsize=1)
+def _system_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, parse_qsl
 
 from armgs_server import log
 from armgs_server.directory.model import Principal
-from armgs_server.errors import Denied, DomainError, Invalid, NotFound, Throttled
+from armgs_server.errors import Denied, DomainError, Invalid, NotFound, Temporary, Throttled
 from armgs_server.formats.id_token import address_of
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
@@ -98,7 +98,8 @@ class ProviderSignIn:
             response = self._sign_in.ask(request, 429, target, problem="sign_in_wait")
         except DomainError as error:
             _log.warning("sign-in by the provider refused", peer=request.peer, error=error)
-            if not isinstance(error, Denied):  # what is Denied has been counted
+            # What is Denied has been counted; that the provider is away is nobody's guess.
+            if not isinstance(error, Denied | Temporary):
                 self._auth.refuse("web", MECHANISM, request.peer, None, self._account(token))
             response = self._sign_in.ask(request, 403, target, problem="sign_in_provider_failed")
         else:

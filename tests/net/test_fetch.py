@@ -125,8 +125,11 @@ async def test_a_form(web: Web) -> None:
     with pytest.raises(Temporary, match="307"):
         await post(web.url("/moved"), LIMITS, bounds(), {"a": "b"}, {})
     web.put("/wrong", b"", status="400 Bad Request")
-    with pytest.raises(Temporary, match="400"):
+    with pytest.raises(Invalid, match="400"):
         await post(web.url("/wrong"), LIMITS, bounds(), {"a": "b"}, {})
+    web.put("/busy", b"", status="503 Service Unavailable")
+    with pytest.raises(Temporary, match="503"):
+        await post(web.url("/busy"), LIMITS, bounds(), {"a": "b"}, {})
     with pytest.raises(Denied):
         await post(web.url("/form"), LIMITS, bounds(networks=()), {"a": "b"}, {})
     with pytest.raises(Temporary, match="too many"):

@@ -413,8 +413,13 @@ async def test_failures_are_counted(tmp_path: Path) -> None:
         live = world.daemon.core.config
         security = dataclasses.replace(live.security, login_failures_address=3, login_wait=60.0)
         configuration.adopt(live, dataclasses.replace(live, security=security))
-        liar.claims = {"aud": "other"}
-        for _ in range(3):
+        liar.status = "503 Service Unavailable"
+        for _ in range(4):  # the provider's own trouble counts for nobody
+            assert (await attempt(world, liar))[0] == 403
+        liar.status = "400 Bad Request"
+        assert (await attempt(world, liar))[0] == 403
+        liar.status, liar.claims = "200 OK", {"aud": "other"}
+        for _ in range(2):
             assert (await attempt(world, liar))[0] == 403
         asked_before = len(liar.asked)
         page = await Browser(world).get(BEGIN)
