@@ -98,7 +98,7 @@ class _Answer:
 async def fetch(
     url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str] | None = None
 ) -> Fetched:
-    """200 or 304, after few redirects. Invalid, Denied (an address that is not allowed), TooLarge, Temporary."""
+    """200 or 304, after few redirects. Invalid, Denied (the address is not allowed), TooLarge, Temporary."""
     try:
         async with asyncio.timeout(bounds.timeout):
             for _ in range(bounds.redirects + 1):
