@@ -16,7 +16,9 @@ from armgs_server.ports import HTTP, HTTPS, LDAP_PORTS, POP3_PORTS, STREAM_PORTS
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
-UNIT_NAMES = ("armgs.service", "armgs.socket", "armgs-doctor.service", "armgs-doctor.timer")
+SERVICES = ("armgs.service", "armgs-doctor.service", "armgs-backup.service", "armgs-backup-trial.service")
+TIMERS = ("armgs-doctor.timer", "armgs-backup.timer", "armgs-backup-trial.timer")
+UNIT_NAMES = (*SERVICES, "armgs.socket", *TIMERS)
 WORST_SCORE = 1.5  # the score that docs/systemd.md states
 
 
@@ -50,7 +52,7 @@ def test_units_are_valid(units: Path) -> None:
 
 
 @pytest.mark.usefixtures("systemd_analyze")
-@pytest.mark.parametrize("name", ["armgs.service", "armgs-doctor.service"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_sandbox_score(units: Path, name: str) -> None:
     result = subprocess.run(
         ["systemd-analyze", "security", "--no-pager", "--offline=true", units / name],

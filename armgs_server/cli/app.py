@@ -11,7 +11,7 @@ from armgs_server import __version__
 from armgs_server.cli import exit as exit_codes
 from armgs_server.cli.absence import absence
 from armgs_server.cli.administrators import administrator
-from armgs_server.cli.backup import backup
+from armgs_server.cli.backup_commands import backup
 from armgs_server.cli.certificate import certificate
 from armgs_server.cli.check import check
 from armgs_server.cli.config_commands import config

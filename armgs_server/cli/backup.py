@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`armgs backup`: everything of a workplace in one tar file, made while the daemon runs.
+"""`armgs backup file`: everything of a workplace in one tar file, made while the daemon runs.
 
     armgs.toml                 the configuration
     tls/…                      certificates and keys
@@ -45,11 +45,11 @@ BLOBS = "blobs"
 TLS = "tls"
 
 
-@click.command()
+@click.command("file")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @json_option
-def backup(directory: Path, out: Path, as_json: bool) -> None:
+def backup_file(directory: Path, out: Path, as_json: bool) -> None:
     """Writes the workplace in DIRECTORY into the tar file OUT; the daemon may run."""
     config = load_config(directory)
     if out.exists():
@@ -69,7 +69,7 @@ def backup(directory: Path, out: Path, as_json: bool) -> None:
 
 def write(config: Config, settings: Path, out: Path) -> dict[str, Any]:
     """Writes the archive; its manifest."""
-    with _staging(config.data_dir) as staging:
+    with staging(config.data_dir) as links:
         manifest: dict[str, Any] = {
             "format": FORMAT,
             "version": __version__,
@@ -77,12 +77,12 @@ def write(config: Config, settings: Path, out: Path) -> dict[str, Any]:
             "domains": list(config.server.domains),
             "store": "sqlite" if database.is_sqlite(config.store.url) else "postgresql",
         }
-        members = list(_snapshot(config, staging, manifest))
+        members = list(_snapshot(config, links, manifest))
         handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it holds keys and mail
         with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
             writer = _Writer(tar)
             writer.add(FILE_NAME, settings)
-            for path in _tls_files(config):
+            for path in tls_files(config):
                 writer.add(f"{TLS}/{path.name}", path)
             with Bar("Writing", len(members)) as bar:
                 for name, path in members:
@@ -134,31 +134,32 @@ def _info(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def _snapshot(config: Config, staging: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+def _snapshot(config: Config, links: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Path]]:
     """Takes the snapshot, then the files it names; their names in the archive."""
     places: list[str]
     if database.is_sqlite(config.store.url):
-        copy = staging / database.SQLITE_FILE
+        copy = links / database.SQLITE_FILE
         database.snapshot_sqlite(config.data_dir / database.SQLITE_FILE, copy)
         places = list(database.places_sqlite(copy))
         tables = [(f"{DATABASE}/{database.SQLITE_FILE}", copy)]
     else:
-        folder = staging / database.TABLES
+        folder = links / database.TABLES
         snapshot = database.snapshot_postgresql(config.store.url, folder)
-        manifest["columns"], places = asyncio.run(snapshot)
+        taken = asyncio.run(snapshot)
+        manifest["columns"], places = taken.columns, [place for place, _ in taken.places]
         tables = [(f"{DATABASE}/{database.TABLES}/{path.name}", path) for path in sorted(folder.iterdir())]
     if config.store.blobs:
         places = []  # they stay in their bucket
     linked = []
     for number, place in enumerate(places):
-        link = staging / f"blob-{number}"
+        link = links / f"blob-{number}"
         os.link(config.data_dir / BLOBS / place, link)
         linked.append((f"{BLOBS}/{place}", link))
     yield from tables
     yield from linked
 
 
-def _tls_files(config: Config) -> list[Path]:
+def tls_files(config: Config) -> list[Path]:
     """The configured files, and the CA's key beside its certificate."""
     settings = (config.tls.certificate, config.tls.key, config.tls.ca)
     named = [config.path(value) for value in settings if value]
@@ -168,7 +169,7 @@ def _tls_files(config: Config) -> list[Path]:
 
 
 @contextmanager
-def _staging(data_dir: Path) -> Iterator[Path]:
+def staging(data_dir: Path) -> Iterator[Path]:
     """A folder on the store's own file system, so that blobs can be linked instead of copied."""
     path = Path(tempfile.mkdtemp(prefix="backup-", dir=data_dir))
     try:

@@ -43,7 +43,7 @@ TABLE = (
     (REFUSED, "not permitted: rights, quota, size, or a contradiction to what is there"),
     (TEMPORARY, "the store cannot do it now (disk full, database away); trying later may succeed"),
     (PARTIAL, "an import took some objects and refused others, each of them reported"),
-    (UNHEALTHY, "`armgs check`, `doctor`, `dns check` or `journal verify` found something wrong"),
+    (UNHEALTHY, "`armgs check`, `doctor`, `dns check`, `journal verify` or `backup` found something wrong"),
     (INTERRUPTED, "interrupted from the keyboard"),
 )
 

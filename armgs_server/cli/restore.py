@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`armgs restore`: a workplace from a backup. Everything is unpacked beside its place and verified against
-the manifest first; only then, by renaming, does it take the place. What was there before is kept beside it.
+"""`armgs restore`: a workplace from a backup, one file or a folder with generations. Everything is unpacked
+beside its place and verified against the manifest first; only then, by renaming, does it take the place. What
+was there before is kept beside it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from typing import Any
 
 import click
 
+from armgs_server.cli import backup_bodies as bodies
 from armgs_server.cli import backup_database as database
 from armgs_server.cli.backup import BLOBS, DATABASE, FORMAT, MANIFEST, TLS
+from armgs_server.cli.backup_bodies import Throttle
+from armgs_server.cli.backup_folder import PLACES, Folder
 from armgs_server.cli.output import Bar, print_record
+from armgs_server.cli.times import MOMENT, local
 from armgs_server.cli.workplace import FILE_NAME, json_option
 from armgs_server.config import Config, load
 from armgs_server.errors import AlreadyExists, Conflict, Invalid, NotFound, Temporary
@@ -32,6 +37,7 @@ CHUNK = 1024 * 1024
 UNPACKED = ".unpacked"
 MANIFEST_LIMIT = 512 * 1024 * 1024
 _NAME = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+_PLACE = re.compile(rf"{_NAME}/{_NAME}/{_NAME}")
 _MEMBER = re.compile(
     rf"{FILE_NAME}|{MANIFEST}|{TLS}/{_NAME}|{BLOBS}/{_NAME}/{_NAME}/{_NAME}"
     rf"|{DATABASE}/{_NAME}|{DATABASE}/{database.TABLES}/{_NAME}"
@@ -42,13 +48,19 @@ _MEMBER = re.compile(
 @click.argument("file", metavar="OUT", type=click.Path(path_type=Path))
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
+    "--at", type=MOMENT, help="From a folder: the last backup made before this moment. Default: the newest."
+)
+@click.option(
     "--replace", is_flag=True, help="Take the place of a workplace that is there; it is kept beside it."
 )
 @json_option
-def restore(file: Path, directory: Path, replace: bool, as_json: bool) -> None:
+def restore(file: Path, directory: Path, at: datetime | None, replace: bool, as_json: bool) -> None:
     """Restores the backup OUT into DIRECTORY. Verifies all of it before anything is replaced."""
-    if not file.is_file():
-        raise NotFound(f"{file} does not exist")
+    is_folder = Folder.is_one(file)
+    if not is_folder and not file.is_file():
+        raise NotFound(f"{file} is no backup")
+    if at is not None and not is_folder:
+        raise click.UsageError("--at chooses from a folder of backups; a file is of one moment")
     directory = directory.absolute()
     occupied = directory.exists() and any(directory.iterdir())
     if occupied and not replace:
@@ -58,7 +70,10 @@ def restore(file: Path, directory: Path, replace: bool, as_json: bool) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
-        manifest = unpack(file, new / UNPACKED)
+        if is_folder:
+            manifest = unpack_generation(Folder(file), local(at), new / UNPACKED)
+        else:
+            manifest = unpack(file, new / UNPACKED)
         arrange(new / UNPACKED, new, manifest)
         before = _take_place(new, directory, occupied)
     except OSError as error:
@@ -103,6 +118,28 @@ def unpack(file: Path, target: Path) -> dict[str, Any]:
         if expected.get(name) != hashes.get(name):
             raise Invalid(f"{file}: {name} is not what was backed up")
     return manifest
+
+
+def unpack_generation(folder: Folder, moment: datetime | None, target: Path) -> dict[str, Any]:
+    """Copies the generation of a moment, checking each hash on the way; its manifest. Invalid."""
+    with folder.locked(exclusive=False):
+        generation = folder.at(moment)
+        for name, member in generation.manifest["members"].items():
+            if not _MEMBER.fullmatch(name) and name != PLACES:
+                raise Invalid(f"{generation.path}: unexpected file {name!r}")
+            if not (generation.path / name).is_file():
+                raise Invalid(f"{generation.path}: {name} is missing")
+            with (generation.path / name).open("rb") as source:
+                if _extract(source, target / name) != member["sha256"]:
+                    raise Invalid(f"{generation.path}: {name} is not what was backed up")
+        places = [place for place, _ in generation.places()]
+        if strange := next((place for place in places if not _PLACE.fullmatch(place)), None):
+            raise Invalid(f"{generation.path}: unexpected body {strange!r}")
+        copied = bodies.copy("Copying large bodies", places, folder.blobs, target / BLOBS, Throttle(0))
+        if copied.damaged:
+            raise Invalid(f"{folder.blobs / copied.damaged[0]} is missing or damaged")
+        (target / PLACES).unlink()
+        return generation.manifest
 
 
 def arrange(unpacked: Path, new: Path, manifest: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ from armgs_server.config.ground import (
 )
 from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
 from armgs_server.config.oauth import OAuthSettings
-from armgs_server.config.operation import MetricsSettings
+from armgs_server.config.operation import BackupSettings, MetricsSettings
 from armgs_server.config.rules import SieveSettings
 from armgs_server.config.sign_in_provider import SignInProviderSettings
 from armgs_server.config.trust import TrustSettings
@@ -87,6 +87,7 @@ class Config:
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
