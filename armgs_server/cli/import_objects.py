@@ -15,6 +15,7 @@ from pathlib import Path
 from armgs_server.cli.output import Bar
 from armgs_server.cli.report import Report, reason
 from armgs_server.cli.workplace import Workplace
+from armgs_server.directory import birthdays
 from armgs_server.errors import DomainError, NotFound, Temporary
 from armgs_server.formats import icalendar_split, vcard
 from armgs_server.formats.icalendar import CalendarObject
@@ -101,7 +102,8 @@ def card_resource(file: Path, line: int, data: bytes, card: Card) -> Resource:
         return await cards.name_of_holder(tx, collection.owner, collection.id, card.uid)
 
     async def index(tx: Tx, item: Item) -> None:
-        await cards.put(tx, item, card)
+        if await cards.put(tx, item, card):
+            await birthdays.follow(tx, item.owner, card.uid)
 
     return Resource(file, line, data, card.uid, resource_name(card.uid, ".vcf"), CARD_TYPE, holder, index)
 

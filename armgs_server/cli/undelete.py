@@ -17,6 +17,7 @@ from armgs_server.cli.output import print_record
 from armgs_server.cli.removed import removed
 from armgs_server.cli.times import range_of, range_options
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
+from armgs_server.directory import birthdays
 from armgs_server.errors import AlreadyExists, Invalid
 from armgs_server.formats import icalendar, mime, vcard
 from armgs_server.storage import (
@@ -139,8 +140,13 @@ def _index(kept: Kept, data: bytes) -> Index:
         return lambda tx, item: calindex.put(tx, item, entry)
     if kept.kind == "addressbook":
         card = vcard.check(data)
-        return lambda tx, item: cards.put(tx, item, card)
+        return lambda tx, item: _put_card(tx, item, card)
     return _nothing
+
+
+async def _put_card(tx: Tx, item: Item, card: vcard.Card) -> None:
+    if await cards.put(tx, item, card):
+        await birthdays.follow(tx, item.owner, card.uid)
 
 
 async def _nothing(tx: Tx, item: Item) -> None:

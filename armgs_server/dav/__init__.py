@@ -13,6 +13,7 @@ from armgs_server.config import Config
 from armgs_server.dav import (
     acl,
     attachments,
+    birthdays,
     caldav,
     calendar_proxy,
     carddav,
@@ -93,6 +94,7 @@ FEATURES: tuple[Feature, ...] = (
     scheduling.FEATURE,
     calendar_proxy.FEATURE,
     subscribed.FEATURE,
+    birthdays.FEATURE,
     carddav.FEATURE,
     carddav_gateway.FEATURE,
     push.FEATURE,

@@ -14,6 +14,7 @@ from typing import Any
 
 from armgs_server.config import Config
 from armgs_server.dav import uid_conflicts
+from armgs_server.dav.birthdays import card_removal
 from armgs_server.dav.call import Call
 from armgs_server.dav.carddav_filters import CardFilter, parse_filter
 from armgs_server.dav.carddav_properties import PROPERTIES, carddav
@@ -24,6 +25,7 @@ from armgs_server.dav.multistatus import status_response
 from armgs_server.dav.names import dav
 from armgs_server.dav.resources import CollectionResource, MemberResource
 from armgs_server.dav.xml import Element, number_of
+from armgs_server.directory import birthdays
 from armgs_server.directory.access import Rights
 from armgs_server.errors import Invalid
 from armgs_server.formats.vcard import VERSIONS, Card, check
@@ -69,10 +71,15 @@ async def index_card(tx: Tx, collection: Collection, item: Item, checked: Any) -
         item,
         checked.card.uid,
         checked.href,
-        put=cards.put(tx, item, checked.card),
+        put=_put_card(tx, item, checked.card),
         holder_name=cards.name_of_holder,
         condition=UID_CONFLICT,
     )
+
+
+async def _put_card(tx: Tx, item: Item, card: Card) -> None:
+    if await cards.put(tx, item, card):
+        await birthdays.follow(tx, item.owner, card.uid)
 
 
 def represent(accept: str) -> Callable[[bytes], tuple[bytes, str]] | None:
@@ -171,6 +178,7 @@ ADDRESSBOOK = Kind(
     check=check_card,
     index=index_card,
     represent=represent,
+    removal_effects=card_removal,
 )
 FEATURE = Feature(
     compliance=("addressbook",),

@@ -128,21 +128,25 @@ class Put:
     data: bytes
 
 
-class Effects(Protocol):
-    """What a write brings about elsewhere, in its own transaction (RFC 6638)."""
-
-    headers: list[tuple[str, str]]  # of the answer, known after the write
+class Removal(Protocol):
+    """What a removal brings about elsewhere, in its own transaction."""
 
     async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs the work that calls one of the others; perhaps more than once."""
         ...
 
-    async def before_put(self, tx: Tx, item: Item | None) -> tuple[BlobRef, Any]:
-        """What is to be stored and indexed instead; `item` is what the PUT replaces."""
-        ...
-
     async def before_removal(self, tx: Tx, collection: Collection, item: Item | None) -> None:
         """Before a member, or the collection with all of its members, goes."""
+        ...
+
+
+class Effects(Removal, Protocol):
+    """What a write brings about elsewhere, in its own transaction (RFC 6638)."""
+
+    headers: list[tuple[str, str]]  # of the answer, known after the write
+
+    async def before_put(self, tx: Tx, item: Item | None) -> tuple[BlobRef, Any]:
+        """What is to be stored and indexed instead; `item` is what the PUT replaces."""
         ...
 
 
@@ -152,7 +156,7 @@ Represent: TypeAlias = "Callable[[str], Callable[[bytes], tuple[bytes, str]] | N
 Adapt: TypeAlias = "Callable[[Callable[[str], str | None]], Callable[[bytes], bytes] | None]"
 Check: TypeAlias = "Callable[[Put], Awaitable[Any]]"
 PutEffects: TypeAlias = "Callable[[Put, Any], Awaitable[Effects | None]]"
-RemovalEffects: TypeAlias = "Callable[[Call, CollectionResource, Item | None], Awaitable[Effects | None]]"
+RemovalEffects: TypeAlias = "Callable[[Call, CollectionResource, Item | None], Awaitable[Removal | None]]"
 Index: TypeAlias = "Callable[[Tx, Collection, Item, Any], Awaitable[None]]"
 
 

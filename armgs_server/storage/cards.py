@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from armgs_server.errors import AlreadyExists
+from armgs_server.formats import anniversaries
 from armgs_server.formats.vcard import Card, search_text
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
@@ -12,14 +15,25 @@ FN_LENGTH = 250  # characters kept for listings
 SEARCH_LENGTH = 20_000  # characters searched in one card
 
 
-async def put(tx: Tx, item: Item, card: Card) -> None:
-    """The row of an item that was added or replaced.
+class Dated(NamedTuple):
+    """A card with days that come again each year (formats.anniversaries)."""
+
+    collection: int
+    uid: int
+    card_uid: str
+    fn: str
+    days: str
+
+
+async def put(tx: Tx, item: Item, card: Card) -> bool:
+    """The row of an item that was added or replaced; whether its days, or whose they are, became others.
 
     AlreadyExists when another item of the collection has its UID, or this one had another before.
     """
     rows = await tx.rows(
-        "SELECT uid, card_uid FROM card WHERE owner = ? AND collection = ? AND uid = ?"
-        " UNION ALL SELECT uid, card_uid FROM card WHERE owner = ? AND collection = ? AND card_uid = ?",
+        "SELECT uid, card_uid, fn, days FROM card WHERE owner = ? AND collection = ? AND uid = ?"
+        " UNION ALL SELECT uid, card_uid, fn, days FROM card"
+        " WHERE owner = ? AND collection = ? AND card_uid = ?",
         item.owner,
         item.collection,
         item.uid,
@@ -27,19 +41,45 @@ async def put(tx: Tx, item: Item, card: Card) -> None:
         item.collection,
         card.uid,
     )
-    if any(row != (item.uid, card.uid) for row in rows):
+    if any(row[:2] != (item.uid, card.uid) for row in rows):
         raise AlreadyExists("the UID belongs to another card of the book, or the card had another UID")
+    fn, days = card.fn[:FN_LENGTH], anniversaries.to_text(anniversaries.days(card))
     await tx.execute(
-        "INSERT INTO card (owner, collection, uid, card_uid, fn, search) VALUES (?, ?, ?, ?, ?, ?)"
+        "INSERT INTO card (owner, collection, uid, card_uid, fn, search, days) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, collection, uid) DO UPDATE SET card_uid = excluded.card_uid,"
-        " fn = excluded.fn, search = excluded.search",
+        " fn = excluded.fn, search = excluded.search, days = excluded.days",
         item.owner,
         item.collection,
         item.uid,
         card.uid,
-        card.fn[:FN_LENGTH],
+        fn,
         search_text(card)[:SEARCH_LENGTH],
+        days,
     )
+    was = (rows[0][2], rows[0][3]) if rows else ("", "")
+    return bool(was[1] or days) and was != (fn, days)
+
+
+async def dated(tx: Tx, owner: int, card_uid: str = "", limit: int = 100) -> list[Dated]:
+    """The cards with days in all books of an owner, or those of one UID."""
+    of_one = " AND card_uid = ?" if card_uid else ""
+    rows = await tx.rows(
+        "SELECT collection, uid, card_uid, fn, days FROM card WHERE owner = ? AND days <> ''"
+        f"{of_one} ORDER BY collection, uid LIMIT ?",
+        *(owner, *((card_uid,) if card_uid else ()), limit),
+    )
+    return list(map(Dated._make, rows))
+
+
+async def dated_uid(tx: Tx, item: Item) -> str | None:
+    """The UID of the card, where it has days."""
+    found: str | None = await tx.value(
+        "SELECT card_uid FROM card WHERE owner = ? AND collection = ? AND uid = ? AND days <> ''",
+        item.owner,
+        item.collection,
+        item.uid,
+    )
+    return found
 
 
 async def name_of_holder(tx: Tx, owner: int, collection: int, card_uid: str) -> str | None:

@@ -29,7 +29,7 @@ MAX_DEPTH = 64
 # What a kind keeps beside its items; emptied and copied with them.
 INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
     "mail": ("message",),
-    **dict.fromkeys(("calendar", "tasks", "subscribed"), ("event", "instance", "property")),
+    **dict.fromkeys(("calendar", "tasks", "subscribed", "birthdays"), ("event", "instance", "property")),
     "addressbook": ("card", "property"),
     **dict.fromkeys(("files", "schedule-inbox", "schedule-outbox"), ("property",)),
 }
@@ -40,7 +40,7 @@ INDEX_COLUMNS: Mapping[str, str] = {
     " bcc, message_id, refs",
     "event": "component, ical_uid, summary, starts, ends, recurring, expanded_from, expanded",
     "instance": "starts, ends, busy, floating",
-    "card": "card_uid, fn, search",
+    "card": "card_uid, fn, search, days",
     "property": "name, value",
 }
 

@@ -332,9 +332,11 @@ CREATE TABLE card (
   card_uid   TEXT    NOT NULL,
   fn         TEXT    NOT NULL,
   search     TEXT    NOT NULL,                  -- names, addresses, numbers; casefolded, newline-separated
+  days       TEXT    NOT NULL,                  -- birthday and anniversary (formats.anniversaries), '' for none
   PRIMARY KEY (owner, collection, uid)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX card_uid ON card (owner, collection, card_uid);
+CREATE INDEX card_days ON card (owner, card_uid) WHERE days <> '';
 
 -- XEP-0313: one row for each owner of the conversation. id is the archive id, in the order of time and of
 -- commits: microseconds << 10 and ten random bits (storage.archive).

@@ -6,7 +6,7 @@ Files go to `.trash` (storage/trash.py) and can be moved back from there; in the
 
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
-from armgs_server.dav.features import Effects, Method, Shape
+from armgs_server.dav.features import Method, Removal, Shape
 from armgs_server.dav.guard import Guard
 from armgs_server.dav.multistatus import multistatus, status_response
 from armgs_server.dav.resources import CollectionResource, Found, MemberResource, walk_to_write
@@ -51,7 +51,7 @@ async def remove_resource(call: Call, guard: Guard) -> list[Lock]:
     return await (call.engine.store.write if effects is None else effects.write)(work)
 
 
-async def _effects(call: Call, resource: object) -> Effects | None:
+async def _effects(call: Call, resource: object) -> Removal | None:
     """What the removal brings about elsewhere."""
     if isinstance(resource, MemberResource):
         parent, item = resource.parent, resource.item

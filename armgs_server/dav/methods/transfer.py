@@ -7,6 +7,7 @@ from typing import Any
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Tables
 from armgs_server.dav.resources import Found, Place
+from armgs_server.directory import birthdays
 from armgs_server.storage import collections, items, locks, properties, transfer, trees, versions
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
@@ -108,6 +109,7 @@ async def move_collection(tx: Tx, source: Collection, goal: Found, place: Place)
         await trees.rename(tx, source, parent=parent, name=place.names[-1])
     else:
         await _copy_tree(tx, source, place.owner, parent, place.names[-1], deep=True)
+        await _show_days(tx, source, place.owner)
         await trees.delete(tx, source)
 
 
@@ -115,6 +117,13 @@ async def copy_collection(tx: Tx, source: Collection, goal: Found, place: Place,
     """The collection with its properties; deep: with everything below."""
     parent = goal.chain[-1].id if goal.chain else 0
     await _copy_tree(tx, source, place.owner, parent, place.names[-1], deep=deep)
+    await _show_days(tx, source, place.owner)
+
+
+async def _show_days(tx: Tx, source: Collection, owner: int) -> None:
+    """The birthdays of a book that somebody has got."""
+    if source.kind == "addressbook" and source.owner != owner:
+        await birthdays.refill(tx, owner)
 
 
 async def _copy_tree(

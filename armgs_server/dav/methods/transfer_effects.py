@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
-from armgs_server.dav.features import Effects, Put
+from armgs_server.dav.features import Effects, Put, Removal
 from armgs_server.dav.resources import CollectionResource, Found, MemberResource, Place, Resource
 from armgs_server.storage.tx import Tx
 
@@ -25,8 +25,8 @@ class TransferEffects:
     """At most one of the three is there."""
 
     arrival: Effects | None = None  # of the object at the destination
-    departure: Effects | None = None  # of the source
-    overwriting: Effects | None = None  # of the collection at the destination
+    departure: Removal | None = None  # of the source
+    overwriting: Removal | None = None  # of the collection at the destination
 
     async def write(self, call: Call, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs the work, as the effects want it."""
@@ -68,12 +68,12 @@ async def of_member(
 async def of_collection(
     call: Call, source: CollectionResource, target: Resource, place: Place, *, is_move: bool
 ) -> TransferEffects:
-    """Of a calendar with all that is in it."""
+    """Of a calendar or address book with all that is in it."""
     departure = overwriting = None
     if source.kind.removal_effects is not None and is_move and place.owner != source.collection.owner:
         departure = await source.kind.removal_effects(call, source, None)
     if isinstance(target, CollectionResource) and target.kind.removal_effects is not None:
         overwriting = await target.kind.removal_effects(call, target, None)
     if departure is not None and overwriting is not None:
-        raise DavError(403, "Both calendars hold meetings: remove the one at the destination first.")
+        raise DavError(403, "Remove the collection at the destination first.")
     return TransferEffects(departure=departure, overwriting=overwriting)
