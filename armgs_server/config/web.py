@@ -96,6 +96,12 @@ class DavSettings:
     sync_collections: int = setting(
         1000, doc="Largest tree of folders that one synchronisation follows.", minimum=1
     )
+    sharees: int = setting(
+        200, doc="Most people whom one calendar or address book is shared with by invitation.", minimum=1
+    )
+    notifications: int = setting(
+        500, doc="Most notifications a person has; when another comes the oldest goes.", minimum=1
+    )
     search_results: int = setting(1000, doc="Most resources a SEARCH answers with (RFC 5323).", minimum=1)
     trash_days: int = setting(
         30, doc="Deleted files are kept in .trash so long, counted in the quota; 0: they are gone.", minimum=0

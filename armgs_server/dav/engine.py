@@ -4,6 +4,7 @@
     /dav/principals/people|groups|resources/ADDRESS/
     /dav/calendars/ADDRESS/NAME/…      /dav/addressbooks/ADDRESS/NAME/…
     /dav/files/ADDRESS/…               /dav/files/shared/…  (the folder of the person's department)
+    /dav/notifications/ADDRESS/        what the server tells the person's clients (notifications.py)
     /dav/files/…/.versions/…           earlier states of files (version_paths.py)
 
 A home also shows what others share with its owner: the department's address book as `directory`, any
@@ -49,6 +50,7 @@ from armgs_server.storage.collections import Collection
 
 HOMES = ("calendars", "addressbooks")
 FILES = "files"
+NOTIFICATIONS = "notifications"  # /dav/notifications/ADDRESS/
 SHARED = "shared"  # /dav/files/shared/
 SHARED_BY = "_shared_by_"
 GATEWAY = "directory"  # /dav/directory/
@@ -102,6 +104,9 @@ class Engine:
             return await attachment_access.resource(self, person, *names)
         if area == FILES:
             return await self._files_place(person, names)
+        if area == NOTIFICATIONS:
+            holder, base = await self._owner(names[0]), join(segments[:2], slash=True)
+            return Place(holder.id, self.kinds_of(area), base, names, role="default")
         if area not in HOMES:
             raise NotFound()
         owner = await self._owner(names[0])

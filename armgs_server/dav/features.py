@@ -43,17 +43,19 @@ class Shape(Flag):
     ADDRESSBOOK = auto()
     INBOX = auto()  # where scheduling messages come in (RFC 6638 §2.2)
     OUTBOX = auto()  # where they go out (§2.1)
+    NOTIFICATIONS = auto()  # what the server tells a person's clients of (caldav-sharing §4)
     FILE = auto()
     VERSIONS = auto()  # .versions/ of a folder: what lies in it that has earlier states
     HISTORY = auto()  # .versions/…/FILE/: its earlier states (RFC 3253 §5)
     VERSION = auto()  # one of them
     EVENT = auto()  # a calendar object resource
     CARD = auto()  # an address object resource
+    NOTIFICATION = auto()  # one message in NOTIFICATIONS
     ATTACHMENT = auto()  # a managed attachment of a calendar object (RFC 8607)
     UNMAPPED = auto()  # nothing is there yet
 
-    COLLECTION = FILES | CALENDAR | ADDRESSBOOK | INBOX | OUTBOX
-    MEMBER = FILE | EVENT | CARD
+    COLLECTION = FILES | CALENDAR | ADDRESSBOOK | INBOX | OUTBOX | NOTIFICATIONS
+    MEMBER = FILE | EVENT | CARD | NOTIFICATION
     FOLDER = ROOT | GATEWAY | PRINCIPAL | PROXY | HOME | COLLECTION | VERSIONS | HISTORY
     ANY = FOLDER | MEMBER | VERSION
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from time import gmtime, strftime
 from typing import Any
 
+from armgs_server.dav import sharing_state
 from armgs_server.dav.features import Property, Shape
 from armgs_server.dav.names import CALENDARSERVER, dav, escape
 from armgs_server.dav.paths import parse_path
@@ -151,7 +152,9 @@ def _resourcetype(view: View, resource: Resource) -> str:
     if isinstance(resource, MemberResource):
         return "<D:resourcetype/>"
     if isinstance(resource, CollectionResource):
-        return f"<D:resourcetype>{resource.kind.resource_type}</D:resourcetype>"
+        sharing = sharing_state.known_state(view, resource)
+        mark = f"<CS:{sharing.mark}/>" if sharing is not None and sharing.mark else ""
+        return f"<D:resourcetype>{resource.kind.resource_type}{mark}</D:resourcetype>"
     if isinstance(resource, PrincipalResource):
         return "<D:resourcetype><D:collection/><D:principal/></D:resourcetype>"
     if isinstance(resource, ProxyResource):
@@ -245,7 +248,14 @@ PROPERTIES = (
     Property(dav("getcontenttype"), _CONTENT, _getcontenttype, allprop=True, pure=True),
     Property(dav("getetag"), _CONTENT, _getetag, allprop=True, pure=True),
     Property(dav("getlastmodified"), _CONTENT, _getlastmodified, allprop=True, pure=True),
-    Property(dav("resourcetype"), Shape.ANY, _resourcetype, allprop=True, pure=True),
+    Property(
+        sharing_state.TYPE,
+        Shape.ANY,
+        _resourcetype,
+        prepare=sharing_state.prepare,
+        allprop=True,
+        pure=True,
+    ),
     Property(dav("supportedlock"), _STORED, _supportedlock, allprop=True),
     Property(LOCKS, _STORED, _lockdiscovery, prepare=prepare_locks, allprop=True),
     Property(f"{{{CALENDARSERVER}}}getctag", Shape.COLLECTION, _getctag),

@@ -89,6 +89,15 @@ async def put_grant(tx: Tx, collection: Collection, grantee: int, rights: Rights
     await _put(tx, (collection.owner, collection.id, grantee), rights)
 
 
+async def granted(tx: Tx, collection: Collection, grantee: int) -> Rights:
+    """What a grantee was granted on this very collection."""
+    rights = await tx.value(
+        "SELECT COALESCE(MAX(rights), 0) FROM grant_ WHERE owner = ? AND collection = ? AND grantee = ?",
+        *(collection.owner, collection.id, grantee),
+    )
+    return Rights(rights)
+
+
 async def put_account_grant(tx: Tx, owner: int, grantee: int, rights: Rights) -> None:
     """The same for everything that an owner has and will have."""
     await _put(tx, (owner, 0, grantee), rights)

@@ -42,6 +42,7 @@ _PERSONAL = (
     ("chat", "", "", 0),
     ("schedule-inbox", "inbox", "default", 0),
     ("schedule-outbox", "outbox", "default", 0),
+    ("notifications", "notification", "default", 0),
 )
 # What an account has beside its collections and its queue.
 _TABLES = (

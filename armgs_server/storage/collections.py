@@ -31,7 +31,7 @@ INDEX_TABLES: Mapping[str, tuple[str, ...]] = {
     "mail": ("message",),
     **dict.fromkeys(("calendar", "tasks", "subscribed", "birthdays"), ("event", "instance", "property")),
     "addressbook": ("card", "property"),
-    **dict.fromkeys(("files", "schedule-inbox", "schedule-outbox"), ("property",)),
+    **dict.fromkeys(("files", "schedule-inbox", "schedule-outbox", "notifications"), ("property",)),
 }
 
 # Columns of the index tables after (owner, collection, uid); `instance` has its key in another order.

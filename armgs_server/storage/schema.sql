@@ -1031,6 +1031,18 @@ CREATE TABLE grant_ (
 ) WITHOUT ROWID;
 CREATE INDEX grant_grantee ON grant_ (grantee);
 
+-- Invitations to calendars and address books (storage.shares); what an accepted one permits is in grant_.
+CREATE TABLE share (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  sharee     INTEGER NOT NULL,
+  access     TEXT    NOT NULL,                  -- read read-write
+  status     TEXT    NOT NULL,                  -- noresponse accepted declined
+  summary    TEXT    NOT NULL,
+  PRIMARY KEY (owner, collection, sharee)
+) WITHOUT ROWID;
+CREATE INDEX share_sharee ON share (sharee);
+
 -- Numbers that belong to nobody: next principal id, schema version, server secrets.
 CREATE TABLE meta (
   name  TEXT NOT NULL PRIMARY KEY,

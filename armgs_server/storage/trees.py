@@ -14,6 +14,7 @@ _TABLES = (
     "tombstone",
     "lock",
     "grant_",
+    "share",
     "recent",
     "annotation",
     "chat_folder",

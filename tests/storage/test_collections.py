@@ -24,9 +24,9 @@ async def root(store: Store) -> Collection:
 async def test_a_person_has_the_standard_collections(store: Store, root: Collection) -> None:
     kinds = [(each.kind, each.role) for each in await store.read(lambda tx: collections.roots(tx, OWNER))]
     assert ("mail", "inbox") in kinds and ("calendar", "default") in kinds and ("files", "root") in kinds
-    assert len(kinds) == 14
+    assert len(kinds) == 15
     ids = [each.id for each in await store.read(lambda tx: collections.roots(tx, OWNER))]
-    assert ids == list(range(1, 15))
+    assert ids == list(range(1, 16))
 
 
 async def test_create_find_and_walk(store: Store, root: Collection) -> None:

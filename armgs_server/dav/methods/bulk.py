@@ -24,6 +24,8 @@ from armgs_server.dav.names import CALDAV, CARDDAV, dav, element, escape
 from armgs_server.dav.paths import Path, parse_href, quote
 from armgs_server.dav.push_messages import REGISTER
 from armgs_server.dav.resources import CollectionResource, MemberResource, UnmappedResource
+from armgs_server.dav.sharing import handle_share
+from armgs_server.dav.sharing_requests import SHARE
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element, parse_document, text_of
 from armgs_server.directory.access import Rights
@@ -100,6 +102,8 @@ async def handle_bulk(call: Call) -> Response:
     kind = (call.header("content-type") or form.media_type).partition(";")[0].strip().lower()
     if kind in XML_TYPES:
         root = parse_document(await call.body())
+        if root.tag == SHARE:
+            return await handle_share(call, root)
         if root.tag == REGISTER:
             return await push.register(call, parent, root)
         orders = _parse_multiput(root, form)

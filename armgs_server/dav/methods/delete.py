@@ -4,6 +4,7 @@
 Files go to `.trash` (storage/trash.py) and can be moved back from there; in the trash they are removed.
 """
 
+from armgs_server.dav import sharing
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Removal, Shape
@@ -20,6 +21,8 @@ from armgs_server.storage.tx import Tx
 async def handle_delete(call: Call) -> Response:
     """204; 207 where something below is locked by somebody else, and then nothing is removed."""
     resource = call.resource
+    if await sharing.is_received(call):
+        return await sharing.leave(call)
     check_removable(call, resource)
     if isinstance(resource, CollectionResource) and call.depth("infinity") != "infinity":
         raise DavError(400, "DELETE of a collection needs Depth: infinity.")  # §9.6.1
