@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from armgs_server import log
@@ -130,14 +130,14 @@ class Pusher:
             return
         kept = {each.id for each in owed if each.expires > now and await self._may_read(each, collection)}
         lost = [each.id for each in owed if each.id not in kept]
-        found = collection
 
-        async def claim(tx: Tx) -> Sequence[Debt]:
-            await web_push.forget(tx, found.owner, lost)
-            return await web_push.claim(tx, found, kept, now)
+        async def claim(tx: Tx) -> tuple[Collection, list[Debt]]:
+            await web_push.forget(tx, key[0], lost)
+            return await web_push.claim(tx, *key, kept, now)
 
-        for debt in await store.write(claim):
-            await self._send(debt, found)
+        current, debts = await store.write(claim)
+        for debt in debts:
+            await self._send(debt, current)
 
     async def _may_read(self, registration: Registration, collection: Collection) -> bool:
         person = await self._engine.directory.by_id(registration.person)

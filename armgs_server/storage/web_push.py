@@ -128,10 +128,12 @@ async def owed(tx: Tx, owner: int, number: int, now: int) -> tuple[Collection | 
     return collection, [each for each in present if _is_owed(each, collection, digest, now)]
 
 
-async def claim(tx: Tx, collection: Collection, ids: Container[str], now: int) -> list[Debt]:
-    """What is owed to these registrations; they count as told from now on."""
-    await accounts.hold(tx, (collection.owner,))
-    collection = await collections.get(tx, collection.owner, collection.id)
+async def claim(
+    tx: Tx, owner: int, number: int, ids: Container[str], now: int
+) -> tuple[Collection, list[Debt]]:
+    """The collection as it is now and what is owed to these registrations; they count as told so far."""
+    await accounts.hold(tx, (owner,))
+    collection = await collections.get(tx, owner, number)
     digest = await _digest(tx, collection)
     debts: list[Debt] = []
     for each in await of_collection(tx, collection.owner, collection.id):
@@ -140,7 +142,7 @@ async def claim(tx: Tx, collection: Collection, ids: Container[str], now: int) -
         is_content = each.content == MEMBERS and await _has_changed(tx, collection, each.told)
         debts.append(Debt(each, is_content, bool(each.properties) and each.digest != digest))
     await _told(tx, [debt.registration for debt in debts], collection.modseq, digest)
-    return [debt for debt in debts if debt.content or debt.properties]
+    return collection, [debt for debt in debts if debt.content or debt.properties]
 
 
 async def claim_gone(tx: Tx, owner: int, number: int, now: int) -> list[Registration]:

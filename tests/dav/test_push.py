@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,14 +29,27 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-async def place(store_url: str, tmp_path: Path) -> AsyncIterator[tuple[Site, PushService]]:
-    async with running_push_service() as service, run_site(store_url, tmp_path, **SETTINGS) as site:
+@asynccontextmanager
+async def run(store_url: str, path: Path) -> AsyncIterator[tuple[Site, PushService]]:
+    async with running_push_service() as service, run_site(store_url, path, **SETTINGS) as site:
         await site.service.start()
         try:
             yield site, service
         finally:
             await site.service.stop()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[tuple[Site, PushService]]:
+    async with run("sqlite", tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def both(store_url: str, tmp_path: Path) -> AsyncIterator[tuple[Site, PushService]]:
+    """Once on each engine, for what depends on the transaction."""
+    async with run(store_url, tmp_path) as running:
+        yield running
 
 
 async def ask(client: Client, path: str, headers: dict[str, str] | None = None) -> Answer:
@@ -183,8 +197,8 @@ async def test_many_changes_are_few_messages(place: tuple[Site, PushService]) ->
     assert len(service.of(phone)) < 20
 
 
-async def test_who_wishes_for_silence(place: tuple[Site, PushService]) -> None:
-    site, service = place
+async def test_who_wishes_for_silence(both: tuple[Site, PushService]) -> None:
+    site, service = both
     ivanov, phone, tablet = site.ivanov, service.device("phone"), service.device("tablet")
     own = await register(ivanov, CALENDAR, phone)
     await register(ivanov, CALENDAR, tablet)
@@ -213,8 +227,8 @@ async def modseq(site: Site) -> int:
     return (await site.store.read(lambda tx: collections.get(tx, site.people[IVANOV].id, at))).modseq
 
 
-async def test_renewal_expiry_and_removal(place: tuple[Site, PushService]) -> None:
-    site, service = place
+async def test_renewal_expiry_and_removal(both: tuple[Site, PushService]) -> None:
+    site, service = both
     ivanov, phone = site.ivanov, service.device("phone")
     seconds = clock.now() / clock.SECOND
     answer = await ivanov.request(
@@ -275,8 +289,8 @@ async def test_rights(place: tuple[Site, PushService]) -> None:
     assert [each.endpoint for each in await registered(site)] == [own.endpoint]
 
 
-async def test_a_calendar_that_goes(place: tuple[Site, PushService]) -> None:
-    site, service = place
+async def test_a_calendar_that_goes(both: tuple[Site, PushService]) -> None:
+    site, service = both
     ivanov, phone = site.ivanov, service.device("phone")
     path = HOME + "holidays/"
     assert (await ivanov.request("MKCALENDAR", path)).status == 201

@@ -11,9 +11,9 @@ from armgs_server.storage import clock
 from tests.dav.calendars import CALENDAR, event, put
 from tests.dav.conftest import Site
 from tests.dav.push_service import PushService
-from tests.dav.test_push import ALARM, place, register, registered, said
+from tests.dav.test_push import ALARM, both, place, register, registered, said
 
-__all__ = ["place"]
+__all__ = ["both", "place"]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -38,8 +38,8 @@ async def test_a_device_that_is_gone(place: tuple[Site, PushService]) -> None:
     assert len(service.of(phone)) == len(service.of(tablet)) == 1
 
 
-async def test_a_push_service_that_fails_for_a_while(place: tuple[Site, PushService]) -> None:
-    site, service = place
+async def test_a_push_service_that_fails_for_a_while(both: tuple[Site, PushService]) -> None:
+    site, service = both
     phone = service.device("phone")
     service.status["/phone"] = "503 Service Unavailable"
     await register(site.ivanov, CALENDAR, phone)
@@ -97,9 +97,9 @@ async def test_networks_that_are_not_allowed(place: tuple[Site, PushService]) ->
     assert service.got == []
 
 
-async def test_two_processes_send_one_message(place: tuple[Site, PushService]) -> None:
+async def test_two_processes_send_one_message(both: tuple[Site, PushService]) -> None:
     """The second claims nothing; one that starts later sends what was owed."""
-    site, service = place
+    site, service = both
     phone = service.device("phone")
     other = Pusher(site.service.engine)
     await other.start()
