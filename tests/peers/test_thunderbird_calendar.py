@@ -74,7 +74,8 @@ INVITE = (
 ACCEPT = (
     COMMON
     + """
-    const item = await found(each => each.calendar.uri.spec.endsWith("/default/"));  // the room's is shown too
+    // The room's calendar is shown, too.
+    const item = await found(each => each.calendar.uri.spec.endsWith("/default/"));
     const changed = item.clone();
     const me = changed.getAttendees().find(each => each.id.toLowerCase() == "mailto:" + args[0]);
     changed.removeAttendee(me);

@@ -33,14 +33,18 @@ ALWAYS = {
         (
             "submission",
             False,
-            {"STARTTLS", "DSN", "FUTURERELEASE", "AUTH SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN"},
+            {
+                *("STARTTLS", "DSN", "FUTURERELEASE"),
+                "AUTH SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN",
+            },
         ),
         (
             "submissions",
             True,
             {
                 *("DSN", "REQUIRETLS", "FUTURERELEASE"),
-                "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN",
+                "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2"
+                " PLAIN LOGIN",
             },
         ),
     ],

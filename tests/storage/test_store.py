@@ -38,7 +38,7 @@ async def test_no_such_engine(tmp_path: Path) -> None:
 
 async def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"something else altogether" * 100)
-    with pytest.raises(Unusable, match="store.db cannot be opened"):
+    with pytest.raises(Unusable, match=r"store\.db cannot be opened"):
         await Store.open("sqlite", tmp_path)
 
 
