@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of log-in by tokens (OAuth 2.0), and of what people sign in to the pages with beside a password."""
+"""Settings of log-in by tokens (OAuth 2.0), and of what people sign in with beside a password."""
 
 from dataclasses import dataclass
 
@@ -36,8 +36,8 @@ class OAuthSettings:
     )
     refresh_grace: float = setting(
         60.0,
-        doc="For this time a refresh token can be used once more: the answer may have been lost. Later a second\n"
-        "use means that somebody has stolen it, and the program's tokens are all void.",
+        doc="For this time a refresh token can be used once more: the answer may have been lost. Later a\n"
+        "second use means that somebody has stolen it, and the program's tokens are all void.",
         minimum=0,
         maximum=3600,
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What administrators have done, as a chain for each department; owner 0 is for what is about all of them.
 
-An act's hash is over the hash before it and all that the act says, so none can be changed or taken out without
-all that follow saying so. It is written in the transaction that does what it tells of, and never removed: a
-department that is deleted leaves its chain.
+An act's hash is over the hash before it and all that the act says, so none can be changed or taken out
+without all that follow saying so. It is written in the transaction that does what it tells of, and never
+removed: a department that is deleted leaves its chain.
 """
 
 from __future__ import annotations
