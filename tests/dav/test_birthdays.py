@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from armgs_server.cli.import_objects import run_contacts
+from armgs_server.cli.undelete import bring_back
+from armgs_server.cli.workplace import Workplace
 from armgs_server.formats.anniversaries import Kind, uid_of
+from armgs_server.storage import keeping
 from tests.dav.calendars import BOOK, CALENDAR, DECLARED, HOME, card, event, in_range, put, select
 from tests.dav.client import Client
-from tests.dav.conftest import PETROVA, Site, run_site
+from tests.dav.conftest import IVANOV, PETROVA, Site, run_site
 from tests.dav.test_scheduling import objects
 
 DAYS = HOME + "birthdays/"
@@ -141,3 +145,19 @@ async def test_who_deletes_it_is_rid_of_it(site: Site) -> None:
     assert (await ivanov.request("MKCOL", HOME + "second/", MADE)).status == 403
     await put(ivanov, BOOK + "boris.vcf", card("boris", "Борис"), 204)
     assert await summaries(ivanov) == ["День рождения: Анна"]
+
+
+async def test_cards_that_an_administrator_brings(site: Site, tmp_path: Path) -> None:
+    ivanov = site.ivanov
+    workplace = Workplace(site.core.config, site.store, site.core.directory)
+    (tmp_path / "cards.vcf").write_bytes(
+        card("anna", "Анна", "BDAY:--0415") + card("boris", "Борис", "BDAY:--0305")
+    )
+    await run_contacts(workplace, IVANOV, [tmp_path / "cards.vcf"], "")
+    both = ["День рождения: Анна", "День рождения: Борис"]
+    assert await summaries(ivanov) == both
+    assert (await ivanov.request("DELETE", BOOK + "anna.vcf")).status == 204
+    assert await summaries(ivanov) == both[1:]
+    [found] = await site.store.read(lambda tx: keeping.removed(tx, site.people[IVANOV].id))
+    assert await bring_back(workplace, found)
+    assert await summaries(ivanov) == both
