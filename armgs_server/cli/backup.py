@@ -15,14 +15,16 @@ bucket has its own versions and copies, and a restore checks that it holds what 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -43,6 +45,7 @@ MANIFEST = "manifest.json"
 DATABASE = "database"
 BLOBS = "blobs"
 TLS = "tls"
+LEFT_BEHIND = 60.0  # seconds: a folder without a lock that is younger is about to get one
 
 
 @click.command("file")
@@ -168,14 +171,48 @@ def tls_files(config: Config) -> list[Path]:
     return [path for path in dict.fromkeys(named) if path.is_file()]
 
 
-@contextmanager
-def staging(data_dir: Path) -> Iterator[Path]:
+def staging(data_dir: Path) -> AbstractContextManager[Path]:
     """A folder on the store's own file system, so that blobs can be linked instead of copied."""
-    path = Path(tempfile.mkdtemp(prefix="backup-", dir=data_dir))
+    return working_folder(data_dir, "backup-")
+
+
+@contextmanager
+def working_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder for as long as a command needs it. Those that killed commands have left are taken away first:
+    nobody holds the lock on them."""
+    for left in parent.glob(f"{prefix}*"):
+        try:
+            _sweep(left)
+        except FileNotFoundError:
+            continue  # its command has just ended, or another one sweeps
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    with _lock(path):
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path)
+
+
+def _sweep(left: Path) -> None:
+    if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+        with _lock(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[bool]:
+    """Whether nobody else has the folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield path
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
-        shutil.rmtree(path)
+        os.close(handle)
 
 
 def _sync_directory(path: Path) -> None:

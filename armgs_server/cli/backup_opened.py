@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from pathlib import Path
 import apsw
 
 from armgs_server.cli import backup_database as database
-from armgs_server.cli.backup import BLOBS, DATABASE
+from armgs_server.cli.backup import BLOBS, DATABASE, working_folder
 from armgs_server.cli.backup_copy_format import integer, rows
 from armgs_server.cli.backup_folder import Folder, Generation
 from armgs_server.cli.workplace import FILE_NAME, Workplace, opened
@@ -34,8 +33,7 @@ async def open_generation(
     folder: Folder, generation: Generation, scratch: Path | None = None
 ) -> AsyncIterator[Workplace]:
     """The workplace as it was. What is done in it is forgotten with its end."""
-    place = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=scratch or folder.path))
-    try:
+    with working_folder(scratch or folder.path, SCRATCH) as place:
         data_dir = place / "data"
         data_dir.mkdir()
         (data_dir / BLOBS).symlink_to(folder.blobs.absolute(), target_is_directory=True)
@@ -52,8 +50,6 @@ async def open_generation(
         config = replace(config, server=server, store=replace(config.store, url="sqlite"))
         async with opened(config) as workplace:
             yield workplace
-    finally:
-        shutil.rmtree(place)
 
 
 def fill_sqlite(tables: Path, columns: Mapping[str, Sequence[str]], target: Path) -> None:
