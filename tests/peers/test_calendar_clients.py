@@ -212,6 +212,23 @@ async def test_khal_shows_the_week(
     assert "SUMMARY:Made in khal" in answer.texts("//C:calendar-data")[-1]
 
 
+async def test_khal_shows_birthdays(
+    world: World, client: Client, debian: Callable[..., None], tmp_path: Path
+) -> None:
+    debian("vdirsyncer", "khal")
+    headers = {"Content-Type": "text/vcard"}
+    for uid, day in (("a", "BDAY:1980-02-29"), ("b", "ANNIVERSARY:--0302")):
+        data = card(uid, uid.upper(), day)
+        assert (await client.request("PUT", f"{CONTACTS}{uid}.vcf", data, headers)).status == 201
+    desk = Device(world, tmp_path / "desk")
+    await desk.discover()
+    await desk.sync()
+    config = desk.path / "khal.conf"
+    config.write_text(KHAL.replace("calendars/default/", "calendars/birthdays/").format(path=desk.path))
+    shown = await run("khal", "-c", str(config), "list", "27.02.2027", "05.03.2027", home=desk.path)
+    assert "День рождения: A (1980)" in shown and "Годовщина: B" in shown
+
+
 @pytest.mark.filterwarnings("default")  # the library's own
 async def test_python_caldav(world: World) -> None:
     url = f"http://127.0.0.1:{world.ports['http']}/.well-known/caldav"
