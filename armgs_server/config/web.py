@@ -108,8 +108,8 @@ class DavSettings:
     )
     editor_url: str = setting(
         "",
-        doc="Where an office editor that speaks WOPI is reached (Collabora Online, ONLYOFFICE Docs), such as\n"
-        "https://office.digital.example; empty: none.",
+        doc="Where an office editor that speaks WOPI is reached (Collabora Online, ONLYOFFICE Docs),\n"
+        "such as https://office.digital.example; empty: none.",
     )
     editor_ca: str = setting("", doc="CA certificate for it, beside the system's.")
     editor_proof: bool = setting(
@@ -135,8 +135,8 @@ class DavSettings:
     )
     synced_book: int = setting(
         500,
-        doc="Largest address book of a department that programs keep a copy of. In a larger one people see the\n"
-        "book of their unit instead, with those who lead it, and search in the rest.",
+        doc="Largest address book of a department that programs keep a copy of. In a larger one people see\n"
+        "the book of their unit instead, with those who lead it, and search in the rest.",
         minimum=0,
     )
     directory_results: int = setting(
