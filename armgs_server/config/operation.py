@@ -27,8 +27,9 @@ class BackupSettings:
 
     keep: str = setting(
         "7d,4w,12m",
-        doc="Which of them stay: the last one of each of 7 days, 4 weeks and 12 months. h and y are hours and\n"
-        'years; "" keeps all. The newest stays always, and all do as long as bodies are missing in the store.',
+        doc="Which of them stay: the last one of each of 7 days, 4 weeks and 12 months. h and y are hours\n"
+        'and years; "" keeps all. The newest stays always, and all do as long as bodies are missing in\n'
+        "the store.",
     )
     rate: int = setting(
         0, doc="Megabytes a second that a backup reads and writes at the most; 0 = no limit.", minimum=0

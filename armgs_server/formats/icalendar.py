@@ -129,7 +129,6 @@ class CalendarObject:
         found = self._moments[line[1], text] = Moment(local, zone, len(text) == 8)
         return found
 
-
     def moments(self) -> Iterable[Moment]:
         """All dates and times that were asked for so far; after `check` those of recurrence and extent."""
         return self._moments.values()
