@@ -21,7 +21,8 @@ ContentLine = tuple[str, str, str]  # NAME in upper case, ";PARAM=value…" or "
 # COMPAT Lotus Notes, Exchange: "_" and "." in names; "." also divides a vCard group from its property.
 # COMPAT Apple's Address Book: "PHOTO;BASE64:", a parameter without "=" as vCard 2.1 had them.
 _LINE = re.compile(
-    r'^([A-Za-z0-9_.-]+)((?:;[A-Za-z0-9_-]+(?:=[^\n:";]*(?:"[^"\n]*"[^\n:";]*)*)?)*):(.*)$', re.MULTILINE
+    r'^([A-Za-z0-9_.-]+)((?:;(?:[A-Za-z0-9_-]+=[^\n:";]*(?:"[^"\n]*"[^\n:";]*)*|BASE64))*):(.*)$',
+    re.MULTILINE,
 )
 _NOT_BLANK = re.compile(r"^[^\n]*\S[^\n]*$", re.MULTILINE)
 # What XML 1.0 cannot carry (§2.2); with DEL and lone CR, which no line of text holds.
