@@ -109,7 +109,7 @@ async def fetch(
                     raise Temporary(f"the answer is {answer.status}")
                 url = urljoin(url, answer.headers.get("location", ""))
     except (OSError, TimeoutError) as error:  # a certificate that is not good is an OSError
-        raise Temporary(f"not reached: {error or 'too slow'}") from error
+        raise Temporary(f"not reached: {str(error) or 'too slow'}") from error
     raise Temporary("too many redirects")
 
 
@@ -126,7 +126,7 @@ async def post(
         async with asyncio.timeout(bounds.timeout):
             answer = await _ask("POST", check_url(url), limits, bounds, {**about, **headers}, body)
     except (OSError, TimeoutError) as error:
-        raise Temporary(f"not reached: {error or 'too slow'}") from error
+        raise Temporary(f"not reached: {str(error) or 'too slow'}") from error
     if answer.status == 200:
         return answer
     kind = Invalid if 400 <= answer.status < 500 else Temporary

@@ -79,7 +79,7 @@ async def test_bounds(web: Web) -> None:
 async def test_who_never_answers_is_left(web: Web) -> None:
     silent = await asyncio.start_server(lambda reader, writer: asyncio.sleep(60), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
-    with pytest.raises(Temporary):
+    with pytest.raises(Temporary, match="too slow"):
         await fetch(f"http://127.0.0.1:{port}/", LIMITS, bounds(timeout=0.2))
     silent.close()
 
