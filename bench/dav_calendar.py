@@ -44,6 +44,7 @@ SEARCH = (
     '<CR:text-match match-type="contains">surname77@</CR:text-match></CR:prop-filter>'
     "</CR:filter></CR:addressbook-query>"
 )
+ETAGS = '<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/></D:prop></D:propfind>'
 POLL = (
     '<D:propfind xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:prop><CS:getctag/><D:sync-token/>'
     "</D:prop></D:propfind>"
@@ -176,6 +177,10 @@ class Load:
         self.token = ""
         await self.sync()
 
+    async def listing(self) -> None:
+        answer = await self.client.request("PROPFIND", self.calendar, ETAGS, depth="1")
+        assert answer.count(b".ics<") == self.events
+
     async def multiget(self) -> None:
         first = random.randrange(self.events - 100) + 1
         hrefs = "".join(f"<D:href>{self.name(first + number)}</D:href>" for number in range(100))
@@ -200,6 +205,7 @@ async def calendar_rows(bench: Measured, load: Load, who: str, few: int, many: i
         ("PUT over an event", "event", few, load.replace),
         ("GET", "event", many, load.get),
         ("poll: PROPFIND of ctag and sync-token", "request", many, load.poll),
+        ("PROPFIND 1, entity tags of all", "request", max(3, few // 20), load.listing),
         ("sync-collection, all", "request", max(3, few // 20), load.sync_all),
         ("sync-collection, nothing new", "request", many, load.sync),
         ("calendar-multiget of 100", "request", few, load.multiget),

@@ -28,6 +28,8 @@ from bench.peers import Missing
 FOLDER = 2000  # files in one folder
 DATA = os.urandom(3072) + b"x" * 1024
 CONNECTIONS = 4
+MIB = 1024 * 1024
+LARGE = 500 * MIB
 PROPFIND = (
     b'<?xml version="1.0"?><D:propfind xmlns:D="DAV:"><D:prop><D:getcontentlength/><D:getlastmodified/>'
     b"<D:creationdate/><D:resourcetype/><D:getetag/><D:getcontenttype/></D:prop></D:propfind>"
@@ -130,6 +132,13 @@ async def _measure(
         await client.request("PUT", here, 201, b"x")
         await client.request("MOVE", here, 201, headers=f"Destination: http://{client.host}{there}\r\n")
 
+    async def upload(client: Client) -> None:
+        await client.request("PUT", f"{base}/new/large-{next(numbers)}.bin", 201, large)
+
+    async def download(client: Client) -> None:
+        _, body = await client.request("GET", f"{base}/new/large.bin", 200)
+        assert len(body) == LARGE
+
     rows = []
     for name, unit, operation, count in (
         ("PUT 4 KB, new file", "PUT", put, 2000),
@@ -142,6 +151,11 @@ async def _measure(
     ):
         workers = [_bound(operation, client) for client in clients]
         rows.append(await timed(bench, f"WebDAV{note}: {name}", unit, count, workers))
+    large = os.urandom(MIB) * (LARGE // MIB)
+    await clients[0].request("PUT", f"{base}/new/large.bin", 201, large)
+    for name, operation in (("PUT", upload), ("GET", download)):
+        one = [_bound(operation, clients[0])]
+        rows.append(await timed(bench, f"WebDAV{note}: {name} of {LARGE // MIB} MiB", "file", 3, one))
     return rows
 
 
