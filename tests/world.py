@@ -248,7 +248,11 @@ class World:
                 cwd=Path(__file__).parent.parent,
                 env={**os.environ, "NOTIFY_SOCKET": str(address)},
             )
-            await asyncio.wait_for(self._wait_ready(notify, self._child), START_TIMEOUT)
+            try:
+                await asyncio.wait_for(self._wait_ready(notify, self._child), START_TIMEOUT)
+            except BaseException:
+                await self.stop()
+                raise
 
     async def _wait_ready(self, notify: socket.socket, child: asyncio.subprocess.Process) -> None:
         """Waits for READY=1, or the child's early end."""
