@@ -180,8 +180,8 @@ class Page:
 
     async def type(self, selector: str, text: str) -> None:
         """Types into a field as a person does."""
-        await self.until(f"!!document.querySelector({selector!r})")
-        await self.run(f"document.querySelector({selector!r}).focus()")
+        # In one step: between two the page may be replaced by the next.
+        await self.until(f"(field => !!field && (field.focus(), true))(document.querySelector({selector!r}))")
         await self.call("Input.insertText", text=text)
 
     async def press_enter(self) -> None:
