@@ -118,7 +118,7 @@ async def test_what_is_said_while_the_bus_is_lost_waits_for_it(running: cluster.
                 await asyncio.sleep(0.05)
         finally:
             running.nats.start()
-        await receiver.message("without a bus 19")
+        assert (await receiver.message("without a bus 19")).get("from") == sender.full
 
 
 @pytest.mark.postgres

@@ -142,6 +142,7 @@ async def test_a_rolling_restart_replaces_both_without_a_refused_connection(worl
 
 async def test_the_end_of_the_supervisor_is_the_end_of_its_workers(world: World) -> None:
     workers = children(world.pid)
+    assert len(workers) == 2
     await world.kill()
     async with asyncio.timeout(WAIT):
         while any(Path(f"/proc/{pid}/stat").exists() for pid in workers):

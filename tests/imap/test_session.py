@@ -91,6 +91,9 @@ async def test_a_client_that_takes_nothing_is_let_go(offices: Offices) -> None:
     async with asyncio.timeout(20):
         while office.service.session_count:
             await asyncio.sleep(0.05)
+    client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+    rest = await client.reader.read()
+    assert b"x OK" not in rest, "it was cut off in the middle of the answer"
 
 
 async def test_the_end_of_the_service_is_told(office: Office) -> None:

@@ -112,6 +112,7 @@ async def test_peer_that_takes_nothing_is_given_up(harness: Harness) -> None:
     with small_receive_socket(port):
         await until(lambda: bool(outcome))
     await until(lambda: harness.server.limits.count == 0)
+    assert len(outcome) == 1
 
 
 async def test_peer_that_takes_nothing_ends_even_if_nobody_drains(harness: Harness) -> None:

@@ -219,6 +219,7 @@ async def test_mcabber(
     await petrova.receive("c:presence", lambda each: each.get("from", "").startswith(f"{IVANOV}/mcabber."))
     await terminal.type(f"/say_to {PETROVA} hello from mcabber")
     message = await petrova.message("hello from mcabber")
+    assert message.get("type") == "chat"
     petrova.send(chat(message.get("from", ""), "seen"))
     await terminal.shows("Петрова")
 

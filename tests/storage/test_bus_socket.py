@@ -62,9 +62,13 @@ async def test_the_last_unsubscribe_tells_the_hub(workers: Workers) -> None:
     first, second = a.subscribe("t", lambda data: None), a.subscribe("t", lambda data: None)
     await until(lambda: "t" in topics)
     first()
+    a.publish("t", b"one is left")
+    await asyncio.sleep(0)
+    assert "t" in topics
     second()
     second()
     await until(lambda: "t" not in topics)
+    assert topics == {}
 
 
 async def test_a_worker_that_goes_leaves_its_topics(workers: Workers) -> None:
@@ -134,3 +138,4 @@ async def test_a_worker_that_ends_leaves_the_other_alone_with_its_topic(workers:
     await until(lambda: first.is_heard_elsewhere("topic"))
     await second.stop()
     await until(lambda: not first.is_heard_elsewhere("topic"))
+    assert "topic" in workers.hub.topics, "the first still hears it"

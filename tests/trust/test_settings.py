@@ -33,12 +33,12 @@ def test_wrong_settings_are_named(tmp_path: Path, values: dict[str, Any], name: 
 
 
 def test_right_settings(tmp_path: Path) -> None:
-    trust.check(
-        load(
-            tmp_path,
-            rspamd="127.0.0.1:11333",
-            rspamd_controller="[::1]:11334",
-            clamav="unix:/run/clamav/clamd.ctl",
-            milters=["filter.example:1", "unix:/run/x"],
-        )
+    settings = load(
+        tmp_path,
+        rspamd="127.0.0.1:11333",
+        rspamd_controller="[::1]:11334",
+        clamav="unix:/run/clamav/clamd.ctl",
+        milters=["filter.example:1", "unix:/run/x"],
     )
+    trust.check(settings)
+    assert settings.trust.milters == ("filter.example:1", "unix:/run/x")

@@ -128,8 +128,10 @@ async def test_what_rspamd_knows_already_is_learned(tmp_path: Path) -> None:
         await client.append(TEXT)
         await client.ok("COPY 1 Junk")
         await client.close()
+        assert await waiting(world) == 1
         async with controller.listening():
             await teach(world)
+        assert await waiting(world) == 0
 
 
 async def test_nothing_is_noted_without_a_controller(tmp_path: Path) -> None:

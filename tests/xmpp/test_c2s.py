@@ -112,7 +112,10 @@ async def test_forged_sender_ends_the_stream(log_in: LogIn) -> None:
 
 async def test_stream_is_closed_in_both_directions(log_in: LogIn) -> None:
     ivanov = await log_in(IVANOV)
-    await ivanov.close()
+    ivanov.send("</stream:stream>")
+    await ivanov.wait_end()
+    assert ivanov.depth == 0, "the server closes its own stream before the connection (RFC 6120 §4.4)"
+    await ivanov.disconnect()
 
 
 async def test_kicked_when_disabled(world: World, log_in: LogIn) -> None:

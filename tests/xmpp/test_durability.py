@@ -53,7 +53,8 @@ async def test_shutdown_keeps_what_a_client_has_not_acknowledged(tmp_path: Path)
         await world.start()
         again = await Client(world, PETROVA, "phone").log_in()  # so the session that waits ends
         again.send("<presence/>")
-        await again.message("on its way")
+        kept = await again.message("on its way")
+        assert kept.get("from") == ivanov.full and kept.find("{urn:xmpp:delay}delay") is not None
         await again.disconnect()
 
 

@@ -90,7 +90,7 @@ async def test_negative_priority_gets_no_messages(log_in: LogIn) -> None:
 async def test_chat_to_a_resource_that_left_goes_to_the_others(log_in: LogIn) -> None:
     ivanov, petrova = await log_in(IVANOV), await log_in(PETROVA, "desk")
     ivanov.send(chat(f"{PETROVA}/gone", "still here"))
-    await petrova.message("still here")
+    assert (await petrova.message("still here")).get("from") == ivanov.full
 
 
 async def test_refused_messages(log_in: LogIn) -> None:

@@ -27,6 +27,7 @@ async def test_a_notice_comes_to_whom_it_is_for(tmp_path: Path) -> None:
         await tell(world, "A letter & a <parcel>")
         await petrova.hears("A letter & a <parcel>")
         await petrova.offline()
+    assert petrova.heard == ["A letter & a <parcel>"]
 
 
 async def test_who_is_away_has_it_later_and_once(tmp_path: Path) -> None:

@@ -153,6 +153,10 @@ async def test_a_lie_about_capabilities_is_believed_of_the_liar_only(log_in: Log
     await liar.settle()
     await wants(honest, ver="QgayPKawpkPSDYmwT/WM94uAlu0=")  # asked itself, for nothing proved the hash
     await honest.settle()
+    ivanov = await log_in(IVANOV)
+    assert (await ivanov.iq(avatar("a1"), "set")).get("type") == "result"
+    assert await heard(liar, IVANOV) == ["a1"]
+    assert not [each for each in await honest.settle() if each.find(f"{EVENT}event") is not None]
 
 
 async def test_whom_the_publisher_blocks_hears_nothing(log_in: LogIn) -> None:

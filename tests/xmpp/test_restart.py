@@ -117,6 +117,6 @@ async def test_over_while_the_daemon_was_stopped(tmp_path: Path) -> None:
         await refused(again, phone.previous, 1)
         await again.bind()
         await again.go_online()
-        await again.message("not acknowledged")
+        assert (await again.message("not acknowledged")).get("from") == petrova.full
         for client in (petrova, phone, again):
             await client.disconnect()

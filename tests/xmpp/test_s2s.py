@@ -268,7 +268,9 @@ async def test_rooms_let_go_of_who_cannot_be_reached(pair: Pair) -> None:
     await ivanov.presence_of(f"{ROOM}/Smirnov")
     await pair.theirs.stop()  # its people leave as their sessions end, or the next word does not reach them
     ivanov.send(say("есть кто?"))
-    await ivanov.presence_of(f"{ROOM}/Smirnov", "unavailable")
+    left = await ivanov.presence_of(f"{ROOM}/Smirnov", "unavailable")
+    item = left.find("{http://jabber.org/protocol/muc#user}x/{http://jabber.org/protocol/muc#user}item")
+    assert item is not None and item.get("role") == "none"
 
 
 async def test_rooms_are_made_by_our_people_and_invite_anybody(pair: Pair) -> None:
