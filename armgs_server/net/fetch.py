@@ -81,10 +81,20 @@ class _Answer:
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.is_complete = False
+        self._has_head = False
         self._size = size
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing when the connection ends here (RFC 9112 §8)."""
+        is_open = "content-length" not in self.headers and "transfer-encoding" not in self.headers
+        return self.is_complete or (self._has_head and is_open)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
 
     def on_body(self, data: bytes) -> None:
         self.body += data
@@ -169,7 +179,7 @@ async def _read(read: Callable[[float], Awaitable[bytes]], bounds: Bounds) -> Fe
         if isinstance(error.__context__, TooLarge):
             raise error.__context__ from None
         raise Temporary("the answer cannot be read") from error
-    if not answer.is_complete and "content-length" in answer.headers:
+    if not answer.is_whole:
         raise Temporary("the answer broke off")
     return Fetched(parser.get_status_code(), answer.headers, bytes(answer.body))
 

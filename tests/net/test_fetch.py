@@ -67,6 +67,12 @@ async def test_bounds(web: Web) -> None:
     web.pages["/short"] = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
     with pytest.raises(Temporary, match="broke off"):
         await fetch(web.url("/short"), LIMITS, bounds())
+    web.pages["/chunk"] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    with pytest.raises(Temporary, match="broke off"):
+        await fetch(web.url("/chunk"), LIMITS, bounds())
+    web.pages["/head"] = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026"
+    with pytest.raises(Temporary, match="broke off"):
+        await fetch(web.url("/head"), LIMITS, bounds())
     web.pages["/nonsense"] = b"SSH-2.0\r\n"
     with pytest.raises(Temporary):
         await fetch(web.url("/nonsense"), LIMITS, bounds())
