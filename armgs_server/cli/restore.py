@@ -25,7 +25,7 @@ from armgs_server.cli import backup_bodies as bodies
 from armgs_server.cli import backup_database as database
 from armgs_server.cli.backup import BLOBS, DATABASE, FORMAT, MANIFEST, TLS
 from armgs_server.cli.backup_bodies import Throttle
-from armgs_server.cli.backup_folder import PLACES, Folder
+from armgs_server.cli.backup_folder import PLACES, Folder, sync_tree
 from armgs_server.cli.output import Bar, print_record
 from armgs_server.cli.times import MOMENT, local
 from armgs_server.cli.workplace import FILE_NAME, json_option
@@ -74,7 +74,7 @@ def restore(file: Path, directory: Path, at: datetime | None, replace: bool, as_
             manifest = unpack_generation(Folder(file), local(at), new / UNPACKED)
         else:
             manifest = unpack(file, new / UNPACKED)
-        arrange(new / UNPACKED, new, manifest)
+        arrange(new / UNPACKED, new, directory, manifest)
         before = _take_place(new, directory, occupied)
     except OSError as error:
         raise Temporary(f"{error.filename or directory}: {error.strerror}") from error
@@ -142,15 +142,21 @@ def unpack_generation(folder: Folder, moment: datetime | None, target: Path) -> 
         return generation.manifest
 
 
-def arrange(unpacked: Path, new: Path, manifest: dict[str, Any]) -> None:
-    """Moves what was unpacked to where its configuration says, and checks the database."""
+def arrange(unpacked: Path, new: Path, directory: Path, manifest: dict[str, Any]) -> None:
+    """Moves what was unpacked to where its configuration says, and checks the database. `new` is what becomes
+    `directory`; data that the configuration keeps elsewhere go there last, when all else is in order."""
     (unpacked / FILE_NAME).rename(new / FILE_NAME)
     config = load(new / FILE_NAME)
-    data_dir = _inside(new, config.data_dir)
+    inside = _inside(new, directory, config.data_dir)
+    if inside is None and config.data_dir.is_dir() and any(config.data_dir.iterdir()):
+        raise AlreadyExists(
+            f"the configuration keeps data in {config.data_dir}, which is not empty: move it away"
+        )
+    data_dir = inside or unpacked / "data"
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (unpacked / BLOBS).is_dir():
         (unpacked / BLOBS).rename(data_dir / BLOBS)
-    _arrange_tls(unpacked, new, config)
+    _arrange_tls(unpacked, new, directory, config)
     if manifest["store"] == "sqlite":
         copy = unpacked / DATABASE / database.SQLITE_FILE
         database.verify_sqlite(copy)
@@ -162,6 +168,8 @@ def arrange(unpacked: Path, new: Path, manifest: dict[str, Any]) -> None:
     else:
         tables = unpacked / DATABASE / database.TABLES
         asyncio.run(database.restore_postgresql(config.store.url, tables, manifest["columns"], data_dir))
+    if inside is None:
+        _move_out(data_dir, config.data_dir)
     shutil.rmtree(unpacked)
 
 
@@ -187,24 +195,40 @@ def _extract(source: Any, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _arrange_tls(unpacked: Path, new: Path, config: Config) -> None:
+def _arrange_tls(unpacked: Path, new: Path, directory: Path, config: Config) -> None:
     """Certificates and keys that lay in the workplace's folder; others are their owner's business."""
     settings = (config.tls.certificate, config.tls.key, config.tls.ca)
-    places = [config.path(value) for value in settings if value and not Path(value).is_absolute()]
+    places = [config.path(value) for value in settings if value]
     if config.tls.ca:
         places.append(config.path(config.tls.ca).with_suffix(".key"))
-    for target in dict.fromkeys(places):
-        source = unpacked / TLS / target.name
-        if source.is_file():
-            _inside(new, target).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for target in dict.fromkeys(_inside(new, directory, place) for place in places):
+        if target is not None and (source := unpacked / TLS / target.name).is_file():
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             source.rename(target)
 
 
-def _inside(new: Path, path: Path) -> Path:
-    """A path of the configuration within the folder being made; Invalid where it lies elsewhere."""
-    if not path.resolve().is_relative_to(new.resolve()):
-        raise Invalid(f"the configuration keeps data in {path}, outside of its folder: restore that by hand")
-    return path
+def _inside(new: Path, directory: Path, path: Path) -> Path | None:
+    """Where a path of the configuration lies in the folder being made; None where it lies elsewhere."""
+    for folder in (new, directory):
+        if path.resolve().is_relative_to(folder.resolve()):
+            return new / path.resolve().relative_to(folder.resolve())
+    return None
+
+
+def _move_out(data: Path, target: Path) -> None:
+    """Moves data to an empty folder, maybe of another disk: all of them, or none."""
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for path in data.iterdir():
+            shutil.move(path, target / path.name)
+        sync_tree(target)
+    except BaseException:
+        for path in target.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        raise
 
 
 def _take_place(new: Path, directory: Path, occupied: bool) -> Path | None:

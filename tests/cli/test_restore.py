@@ -194,3 +194,36 @@ def _empty(bucket: str) -> None:
     engine = Objects(bucket)
     for place in engine.older(time.time() + 60):
         engine.remove(place)
+
+
+def test_data_outside_of_the_folder_go_where_they_were(armgs: Armgs, backup: Path, tmp_path: Path) -> None:
+    """As a package has it: the configuration in /etc, the data in /var/lib."""
+    before, data = contents(armgs, armgs.path, tmp_path), tmp_path / "var" / "data"
+    file = armgs.path / "armgs.toml"
+    file.write_text(file.read_text().replace("[server]\n", f'[server]\ndata_dir = "{data}"\n', 1))
+    data.parent.mkdir()
+    (armgs.path / "data").rename(data)
+    assert armgs("backup", armgs.path, tmp_path / "system.tar").code == 0
+
+    refused = armgs("restore", tmp_path / "system.tar", tmp_path / "restored")
+    assert refused.code == 4
+    assert f"{data}, which is not empty" in refused.err
+    assert not (tmp_path / "restored").exists()
+    data.rename(tmp_path / "lost")
+    data.mkdir()
+    done = armgs("restore", tmp_path / "system.tar", tmp_path / "restored")
+    assert done.code == 0, done.err
+    assert contents(armgs, tmp_path / "restored", tmp_path) == before
+    assert sorted(path.name for path in (tmp_path / "restored").iterdir()) == ["armgs.toml", "tls"]
+
+
+def test_data_named_in_full_lie_in_the_folder_that_is_made(
+    armgs: Armgs, backup: Path, tmp_path: Path
+) -> None:
+    before, file = contents(armgs, armgs.path, tmp_path), armgs.path / "armgs.toml"
+    data = armgs.path / "data"
+    file.write_text(file.read_text().replace("[server]\n", f'[server]\ndata_dir = "{data}"\n', 1))
+    assert armgs("backup", armgs.path, tmp_path / "full.tar").code == 0
+    done = armgs("restore", tmp_path / "full.tar", armgs.path, "--replace")
+    assert done.code == 0, done.err
+    assert contents(armgs, armgs.path, tmp_path) == before
