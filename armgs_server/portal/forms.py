@@ -17,7 +17,7 @@ from armgs_server.net.http import Handler, Response
 from armgs_server.portal.moments import moment
 from armgs_server.portal.numbers import parse_number
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
+from armgs_server.portal.signin import LONG_FORM_LIMIT, SignIn, Visit
 from armgs_server.service import Core
 from armgs_server.storage import requests as rows
 from armgs_server.storage.requests import Request
@@ -38,7 +38,7 @@ class FormPages:
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer)),)
+        return ((PATH, self._sign_in.people(self._answer, limit=LONG_FORM_LIMIT)),)
 
     async def _answer(self, visit: Visit) -> Response:
         known = self._forms.all()

@@ -19,7 +19,7 @@ from armgs_server.net.http import Handler, Response
 from armgs_server.portal.moments import moment
 from armgs_server.portal.numbers import parse_number
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
+from armgs_server.portal.signin import LONG_FORM_LIMIT, SignIn, Visit
 from armgs_server.service import Core
 from armgs_server.storage import clock
 from armgs_server.storage import news as rows
@@ -45,7 +45,10 @@ class News:
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer)), (NEW, self._sign_in.people(self._new)))
+        return (
+            (PATH, self._sign_in.people(self._answer)),
+            (NEW, self._sign_in.people(self._new, limit=LONG_FORM_LIMIT)),
+        )
 
     async def _answer(self, visit: Visit) -> Response:
         if visit.request.path != PATH:

@@ -10,7 +10,7 @@ from armgs_server.errors import Invalid, NotFound
 from armgs_server.net.http import Handler, Response
 from armgs_server.portal.moments import day, end_of, iso_day, parse_day, start_of, today
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
+from armgs_server.portal.signin import LONG_FORM_LIMIT, SignIn, Visit
 from armgs_server.rules.away import TEXT_LIMIT, clear_absence, set_absence
 from armgs_server.service import Core
 from armgs_server.storage import absences, clock
@@ -29,7 +29,7 @@ class OwnAbsence:
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer)),)
+        return ((PATH, self._sign_in.people(self._answer, limit=LONG_FORM_LIMIT)),)
 
     async def _answer(self, visit: Visit) -> Response:
         if visit.request.path != PATH:

@@ -22,11 +22,12 @@ from urllib.parse import parse_qs, quote, urlencode
 from armgs_server import log
 from armgs_server.directory.auth import WRONG
 from armgs_server.directory.model import Principal
-from armgs_server.errors import Denied, Throttled
+from armgs_server.errors import Denied, Invalid, Throttled
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
 from armgs_server.net.http.origin import is_welcome
 from armgs_server.portal.pages import Pages, text_of
+from armgs_server.portal.reading import fields_sent
 from armgs_server.portal.safety import Safety
 from armgs_server.portal.sections import OWN, SECTIONS
 from armgs_server.service import Core
@@ -38,6 +39,7 @@ PATH: Final = "/signin"
 OUT: Final = "/signout"
 HOME: Final = "/me"
 FORM_LIMIT: Final = 64 * 1024
+LONG_FORM_LIMIT: Final = 1024 * 1024  # where there are long texts: a letter is sent as up to twelve bytes
 FIELD_LIMIT: Final = 200
 TARGET_LIMIT: Final = 4096  # characters
 TOKEN_FIELD: Final = "token"
@@ -101,7 +103,9 @@ class SignIn:
 
     # For pages
 
-    def people(self, handler: PersonHandler, *, methods: Sequence[str] = ("GET", "POST")) -> Handler:
+    def people(
+        self, handler: PersonHandler, *, methods: Sequence[str] = ("GET", "POST"), limit: int = FORM_LIMIT
+    ) -> Handler:
         """A handler that only who is signed in reaches; others are asked to sign in, and come back then."""
 
         async def answer(request: Request) -> Response:
@@ -113,7 +117,7 @@ class SignIn:
                 target = request.target if method == "GET" else HOME
                 return Response(303, [("Location", f"{PATH}?{urlencode({'next': target})}"), _NO_STORE])
             if method == "POST":
-                form = await self.form(request, visit.form_token)
+                form = await self.form(request, visit.form_token, limit)
                 visit = Visit(request, visit.person, visit.session, visit.form_token, form)
             return await handler(visit)
 
@@ -260,12 +264,11 @@ class SignIn:
 
     # Forms
 
-    async def form(self, request: Request, expected: str) -> Form:
+    async def form(self, request: Request, expected: str, limit: int = FORM_LIMIT) -> Form:
         """The fields of a form of ours; Denied for one that another site has sent."""
-        data = await request.read(FORM_LIMIT)
         try:
-            form = parse_qs(data.decode("utf-8", "replace"), max_num_fields=FIELD_LIMIT)
-        except ValueError as error:
+            form = await fields_sent(request, limit, FIELD_LIMIT)
+        except Invalid as error:
             raise Denied(text_of(request, "form_wrong")) from error
         given = form.get(TOKEN_FIELD, [""])[0]
         if not is_welcome(request, ()) or not hmac.compare_digest(given.encode(), expected.encode()):

@@ -134,6 +134,18 @@ async def test_who_may_write_does_and_the_department_reads(world: World) -> None
     assert "There are no news yet." in (await petrova.get("/news")).text
 
 
+async def test_as_long_as_a_text_may_be(world: World) -> None:
+    """In letters that a form sends as many characters each."""
+    department, ivanov = await principal(world, "digital.example"), await principal(world, IVANOV)
+    await news.set_editors(world.directory, department, [ivanov.id])
+    browser = await signed_in(world, IVANOV)
+    for letter in ("ы", "\U0001d540"):
+        text = letter * news.TEXT_LIMIT
+        await browser.get("/news/new")
+        page = await browser.submit("/news/new", title="Long", text=text)
+        assert page.status == 200 and text in page.text
+
+
 async def test_editors_write_too(world: World) -> None:
     department, petrova = await principal(world, "digital.example"), await principal(world, PETROVA)
     await news.set_editors(world.directory, department, [petrova.id])

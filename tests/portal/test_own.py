@@ -15,6 +15,7 @@ from armgs_server.directory.access import READ_ONLY, put_account_grant, put_gran
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Denied, Invalid
 from armgs_server.portal import moments
+from armgs_server.rules.away import TEXT_LIMIT
 from armgs_server.storage import absences, accounts, clock, collections, items
 from armgs_server.storage.tx import Tx
 from tests.portal.browser import Browser
@@ -192,6 +193,17 @@ async def test_an_absence(world: World) -> None:
     assert (found.starts, found.ends) == (moments.start_of(first), moments.end_of(last))
     await browser.submit("/me/absence", {"clear": "1"})
     assert await world.store.read(lambda tx: absences.of(tx, owner.id)) is None
+
+
+async def test_texts_of_an_absence_as_long_as_they_may_be(world: World) -> None:
+    browser, owner = await signed_in(world), await person(world)
+    day, text = (date.today() + timedelta(days=1)).isoformat(), "ы" * TEXT_LIMIT
+    await browser.get("/me/absence")
+    fields = {"first": day, "last": day, "inside": text, "outside": text}
+    page = await browser.submit("/me/absence", {"first": date.today().isoformat()}, **fields)
+    assert page.status == 200 and "You are away" in page.text
+    found = await world.store.read(lambda tx: absences.of(tx, owner.id))
+    assert found is not None and found.inside == found.outside == text
 
 
 # Space
