@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from armgs_server.administration.fields import Field
 from armgs_server.administration.verb import DEFAULT_PAGE, PAGE, Desk, Given, Verb
 from armgs_server.directory import lookup, people, structure, succession, terms
-from armgs_server.directory.model import COLUMNS, Principal, check_address, from_row
+from armgs_server.directory.model import COLUMNS, INTERNAL, Principal, check_address, from_row
 from armgs_server.directory.people import Change
-from armgs_server.errors import Conflict, NotFound
+from armgs_server.errors import Conflict, Invalid, NotFound
 from armgs_server.storage import accounts
 from armgs_server.storage.tx import Tx
 
@@ -68,7 +69,7 @@ async def create(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
         unit=given.get("unit", 0),
         post=given.get("post", ""),
         head=given.get("head", False),
-        data=given.get("data", {}),
+        data=_attributes(given),
         credentials=desk.credentials.get(given.get("password", ""), ()),
         quota=desk.directory.config.limits.quota,
     )
@@ -84,7 +85,8 @@ async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
         )
     if given.get("unit"):
         await desk.number(tx, given["unit"], "unit")
-    wanted = Change(**{key: given[key] for key in ("name", "unit", "post", "head", "data") if key in given})
+    given_ones = {key: given[key] for key in ("name", "unit", "post", "head") if key in given}
+    wanted = Change(**given_ones, data=_attributes(given))
     return await described(tx, desk, await people.update(tx, person.id, wanted))
 
 
@@ -144,11 +146,10 @@ async def described(tx: Tx, desk: Desk, person: Principal) -> dict[str, Any]:
     held = await terms.terms_of_person(tx, person.id)
     groups = [await lookup.existing(tx, each) for each in sorted(await lookup.groups_of(tx, person))]
     usage = await accounts.usage(tx, person.id)
-    hidden = ("own", "units", "led", "senders", "delegates", succession.SUCCESSOR)
     successor = await lookup.by_id(tx, int(person.data.get(succession.SUCCESSOR, 0)))
     return {
         **summary(person),
-        "data": {key: value for key, value in person.data.items() if key not in hidden},
+        "data": {key: value for key, value in person.data.items() if key not in INTERNAL},
         "units": [{"number": each.id, "name": each.name} for each in units],
         "terms": [
             {"post": each.post, "starts": each.starts, "ends": each.ends, "acting": bool(each.acting)}
@@ -165,6 +166,15 @@ async def described(tx: Tx, desk: Desk, person: Principal) -> dict[str, Any]:
         "bytes": usage.bytes,
         "quota": usage.quota,
     }
+
+
+def _attributes(given: Given) -> Mapping[str, str | None]:
+    """What may be written of somebody; Invalid for what the directory itself keeps there."""
+    data: Mapping[str, str | None] = given.get("data", {})
+    kept = sorted(INTERNAL.intersection(data))
+    if kept:
+        raise Invalid(f"{kept[0]} is no attribute")
+    return data
 
 
 async def _successor(tx: Tx, desk: Desk, given: Given) -> Principal | None:

@@ -28,6 +28,10 @@ TOPIC_KICK_DEVICE: Final = "kick-device"  # "PRINCIPAL DEVICE"
 
 COLUMNS: Final = "id, kind, address, name, department, unit, post, head, disabled, data"
 HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
+# Of a person's data: what the directory itself writes there, and nobody as an attribute.
+INTERNAL: Final = frozenset(
+    ("own", "units", "led", "senders", "delegates", "successor", "invited_by", "made", HOSTS)
+)
 NAME_LIMIT: Final = 500  # characters of a name or a post
 DATA_LIMIT: Final = 64 * 1024  # bytes of a principal's JSON
 

@@ -10,6 +10,7 @@ import pytest
 from armgs_server.administration import TABLE, Office
 from armgs_server.directory import Principal
 from armgs_server.directory.administrators import set_administrators
+from armgs_server.directory.model import INTERNAL
 from armgs_server.errors import AlreadyExists, Conflict, Denied, Invalid, NotFound
 from armgs_server.storage import accounts, acts, clock, queue
 from armgs_server.storage.tx import Tx
@@ -213,3 +214,19 @@ async def test_what_a_removed_department_owned_is_gone(workplace: Workplace, tel
         await workplace.store.read(lambda tx: accounts.usage(tx, made["number"]))
     kept = await workplace.store.read(lambda tx: acts.page(tx, made["number"]))
     assert [each.verb for each in kept] == ["departments.create", "departments.remove"]
+
+
+@pytest.mark.parametrize("key", sorted(INTERNAL))
+async def test_what_the_directory_keeps_of_a_person_is_no_attribute(workplace: Workplace, key: str) -> None:
+    """The units and rights of others would be had by writing their numbers there."""
+    office = Office(workplace.directory, "other", frozenset((workplace.finance.id,)), None)
+    person = workplace.sidorov.address
+    for value in (str(workplace.digital.id), None):
+        with pytest.raises(Invalid):
+            await office.run("people.change", {"address": person, "data": {key: value}})
+    with pytest.raises(Invalid):
+        await office.run("people.create", {"address": "new@finance.example", "data": {key: "1"}})
+    assert await workplace.directory.by_address("new@finance.example") is None
+    found = await workplace.directory.by_address(person)
+    assert found is not None and key not in found.data
+    assert workplace.digital.id not in await workplace.directory.groups_of(found)
