@@ -186,7 +186,10 @@ async def _read(read: Callable[[float], Awaitable[bytes]], bounds: Bounds) -> Fe
 
 async def _address(host: str, port: int, networks: tuple[str, ...]) -> str:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # an empty label, or one that is too long
+        raise Invalid("no host can have this name") from error
     addresses = [str(each[4][0]) for each in found]
     for address in addresses:
         if is_allowed(address, networks):

@@ -82,6 +82,16 @@ async def test_bounds(web: Web) -> None:
         await fetch(web.url("/large"), LIMITS, bounds(networks=()))
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+async def test_a_name_that_no_host_can_have(host: str) -> None:
+    for asked in (
+        fetch(f"http://{host}/", LIMITS, bounds()),
+        post(f"http://{host}/", LIMITS, bounds(), {}, {}),
+    ):
+        with pytest.raises(Invalid):
+            await asked
+
+
 async def test_who_never_answers_is_left(web: Web) -> None:
     silent = await asyncio.start_server(lambda reader, writer: asyncio.sleep(60), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
