@@ -133,7 +133,8 @@ class Office:
         return Desk(self.directory, self.actor, self.departments, self._person, clock.now(), credentials)
 
     def _limits(self) -> Limits:
-        return Limits(self._settings.preview_people, self.directory.config.security.roster_limit)
+        roster = self.directory.config.security.roster_limit
+        return Limits(self._settings.preview_people, roster, self.departments)
 
 
 def _check_steps(steps: Sequence[Step]) -> None:

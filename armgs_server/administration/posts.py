@@ -136,7 +136,9 @@ async def _described(tx: Tx, desk: Desk, post: Principal) -> dict[str, Any]:
         "unit": post.unit,
         "head": bool(post.data[terms.KEY].get("head")),
         "mailbox": posts.has_mailbox(post),
-        "deputies": [each.address for each in await lookup.deputies(tx, post.id)],
+        "deputies": [
+            each.address for each in await lookup.deputies(tx, post.id) if desk.admits(each.department)
+        ],
         "terms": held,
     }
 

@@ -29,10 +29,17 @@ NAMED: Final = 20  # of what one person gains or loses that many are named, all 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`people`: of so many it is told what changes; `roster`: colleagues in a roster."""
+    """`people`: of so many it is told what changes; `roster`: colleagues in a roster.
+
+    `departments`: nothing is told of others; None: of all it is.
+    """
 
     people: int
     roster: int
+    departments: frozenset[int] | None = None
+
+    def admits(self, department: int) -> bool:
+        return self.departments is None or department in self.departments
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +105,31 @@ async def _observed(store: Store, work: Work[T], limits: Limits) -> Work[tuple[T
     async def touching(tx: Tx) -> tuple[list[int], set[int]]:
         await work(tx)
         touched = list(dict.fromkeys(int(data) for topic, data in tx.messages if topic == TOPIC))
-        return touched, await _scope(tx, touched)
+        return touched, await _scope(tx, touched, limits)
 
     touched, after = await undone(store, touching)
 
     async def observed(tx: Tx) -> tuple[T, Effects]:
-        scope = sorted(after | await _scope(tx, touched), key=lambda each: (each not in touched, each))
+        scope = sorted(
+            after | await _scope(tx, touched, limits), key=lambda each: (each not in touched, each)
+        )
         chosen = scope[: limits.people]
-        before = await _Survey(tx, limits.roster).of(chosen)
+        before = await _Survey(tx, limits).of(chosen)
         result = await work(tx)
-        now = await _Survey(tx, limits.roster).of(chosen)
+        now = await _Survey(tx, limits).of(chosen)
         return result, Effects(_differences(before, now), len(chosen), len(scope) - len(chosen))
 
     return observed
 
 
-async def _scope(tx: Tx, touched: Iterable[int]) -> set[int]:
+async def _scope(tx: Tx, touched: Iterable[int], limits: Limits) -> set[int]:
     """The people for whom something may be different."""
     found: set[int] = set()
     for number in touched:
         each = await lookup.by_id(tx, number)
         if each is None:
+            continue
+        if not limits.admits(each.department) and each.kind != "group":
             continue
         if each.kind in ("person", "room", "equipment"):
             found.add(each.id)
@@ -127,7 +138,8 @@ async def _scope(tx: Tx, touched: Iterable[int]) -> set[int]:
                     near = await lookup.unit_people(tx, each.department, unit, 1 << 31)
                     found.update(one.id for one in near)
         elif each.kind != "chatroom":
-            found.update(one.id for one in await lookup.members(tx, each))
+            inside = await lookup.members(tx, each)
+            found.update(one.id for one in inside if limits.admits(one.department))
     return found
 
 
@@ -137,12 +149,12 @@ _Facts = Mapping[str, frozenset[str]]
 class _Survey:
     """Reads what people have; what many share is read once."""
 
-    def __init__(self, tx: Tx, roster: int) -> None:
+    def __init__(self, tx: Tx, limits: Limits) -> None:
         self._tx = tx
-        self._roster = roster
+        self._limits = limits
         self._units: dict[tuple[int, int], frozenset[str]] = {}
         self._heads: dict[int, frozenset[str]] = {}
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str | None] = {}
         self._granted: dict[int, list[tuple[str, str, str]]] = {}  # grantee -> kind, text, letters
 
     async def of(self, people: Iterable[int]) -> dict[str, _Facts]:
@@ -190,22 +202,23 @@ class _Survey:
                 continue
             key = person.department, unit
             if key not in self._units:
-                near = await lookup.unit_people(self._tx, *key, self._roster)
+                near = await lookup.unit_people(self._tx, *key, self._limits.roster)
                 self._units[key] = frozenset(each.address for each in near if not each.disabled)
             found |= self._units[key]
         return frozenset(found - {person.address})
 
     async def _heads_of(self, department: int) -> frozenset[str]:
         if department not in self._heads:
-            heads = await lookup.heads(self._tx, department, self._roster)
+            heads = await lookup.heads(self._tx, department, self._limits.roster)
             self._heads[department] = frozenset(each.address for each in heads if not each.disabled)
         return self._heads[department]
 
-    async def _name(self, number: int) -> str:
-        """The address of a list, or "" where it has none."""
+    async def _name(self, number: int) -> str | None:
+        """The address, or "" where it has none; None for what is of a department of which nothing is told."""
         if number not in self._names:
             found = await lookup.by_id(self._tx, number)
-            self._names[number] = "" if found is None else found.address
+            is_told = found is None or self._limits.admits(found.department)
+            self._names[number] = (found.address if found is not None else "") if is_told else None
         return self._names[number]
 
     async def _grants(self, grantee: int) -> list[tuple[str, str, str]]:
@@ -220,10 +233,11 @@ class _Survey:
             self._granted[grantee] = [
                 (
                     kind or "",
-                    f"{await self._name(owner) or owner} {kind or '*'}{'/' + name if name else ''}",
+                    f"{whose or owner} {kind or '*'}{'/' + name if name else ''}",
                     serialise_rights(Rights(rights)),
                 )
                 for owner, rights, kind, name in rows
+                if (whose := await self._name(owner)) is not None
             ]
         return self._granted[grantee]
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from armgs_server.administration import TABLE, Office
-from armgs_server.directory import Principal
+from armgs_server.directory import Principal, access
 from armgs_server.directory.administrators import set_administrators
 from armgs_server.directory.model import INTERNAL
 from armgs_server.errors import AlreadyExists, Conflict, Denied, Invalid, NotFound
-from armgs_server.storage import accounts, acts, clock, queue
+from armgs_server.storage import accounts, acts, clock, collections, queue
 from armgs_server.storage.tx import Tx
 from tests.directory.conftest import Workplace
 
@@ -230,3 +230,25 @@ async def test_what_the_directory_keeps_of_a_person_is_no_attribute(workplace: W
     found = await workplace.directory.by_address(person)
     assert found is not None and key not in found.data
     assert workplace.digital.id not in await workplace.directory.groups_of(found)
+
+
+async def test_a_preview_tells_nothing_of_another_department(workplace: Workplace, tell: Teller) -> None:
+    """Its lists, its rights and calendars, and who of its people is in a list of one's own."""
+    own, foreign = f"all@{DIGITAL}", "all@finance.example"
+    await tell("groups.create", address=own, members=[IVANOV, PETROVA, workplace.sidorov.address])
+    await tell("groups.create", address=foreign, members=[PETROVA])
+
+    async def share(tx: Tx) -> None:
+        calendar = await collections.by_role(tx, workplace.sidorov.id, "calendar", "default")
+        assert calendar is not None
+        await access.put_grant(tx, calendar, workplace.petrova.id, access.READ_ONLY)
+
+    await workplace.store.write(share)
+    for departments, is_told in ((None, True), (frozenset((workplace.digital.id,)), False)):
+        office = Office(workplace.directory, "other", departments, None)
+        shown = ""
+        for verb, address in (("people.remove", PETROVA), ("groups.remove", own)):
+            _, effects = await office.preview([office.step(verb, {"address": address})])
+            shown += str(effects.as_json())
+        assert own in shown and IVANOV in shown
+        assert ("finance.example" in shown) == is_told
