@@ -10,8 +10,17 @@ import re
 
 from armgs_server.formats import timezone_data
 
+
+def _foldable(text: str) -> bytes:
+    """The pattern of a text between whose characters lines may be folded (RFC 5545 §3.1)."""
+    return rb"(?:\r?\n[ \t])*".join(each.encode() for each in text)
+
+
+# What lies between is matched in one way only: no input makes the search try it in others.
 _VTIMEZONE = re.compile(
-    rb"^BEGIN:VTIMEZONE[ \t]*\r?\n(?:.*\r?\n)*?END:VTIMEZONE[ \t]*(?:\r?\n|\Z)", re.MULTILINE | re.IGNORECASE
+    rb"^%s[ \t]*\r?\n(?:[^\n]*\n)*?%s[ \t]*(?:\r?\n|\Z)"
+    % (_foldable("BEGIN:VTIMEZONE"), _foldable("END:VTIMEZONE")),
+    re.MULTILINE | re.IGNORECASE,
 )
 _FOLD = re.compile(rb"\r?\n[ \t]")
 _TZID = re.compile(rb"^TZID(?:;[^:\r\n]*)?:([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
@@ -22,8 +31,6 @@ MAX_ZONES = 50  # put into one object
 
 def without_known(data: bytes) -> bytes:
     """The data less the definitions of zones that the time zone service has."""
-    if b"VTIMEZONE" not in data.upper():
-        return data
     return _VTIMEZONE.sub(lambda found: b"" if _is_known(found[0]) else found[0], data)
 
 

@@ -40,6 +40,20 @@ def test_folded_and_quoted_names() -> None:
     assert b"VTIMEZONE" not in without_known(defined)
 
 
+def test_a_definition_is_found_however_its_lines_are_folded() -> None:
+    many = b"".join(b"X-NUMBER:%d\r\n" % number for number in range(40))
+    longer = DEFINED.replace(b"TZID:Europe/Berlin\r\n", b"TZID:Europe/Berlin\r\n" + many)
+    for before, after in (
+        (b"END:VTIMEZONE", b"END:VTIME\r\n ZONE"),
+        (b"END:VTIMEZONE", b"E\n\tND:VTIMEZONE"),
+        (b"BEGIN:VTIMEZONE", b"BEGIN:VTIME\r\n Z\r\n ONE"),
+    ):
+        folded = longer.replace(before, after)
+        assert list(check(folded).timezones) == ["Europe/Berlin"]
+        assert without_known(folded) == BY_NAME  # a pattern that tries each line twice never comes so far
+        assert list(check(with_all(folded)).timezones) == ["Europe/Moscow", "Europe/Berlin"]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes(data: bytes) -> None:
     assert without_known(data) == data
