@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from armgs_server import log
@@ -21,7 +21,7 @@ from armgs_server.dav.push_messages import push_message, topic
 from armgs_server.dav.sync_tokens import sync_token
 from armgs_server.directory.access import Rights
 from armgs_server.errors import DomainError
-from armgs_server.net.post import post
+from armgs_server.net.fetch import Bounds, deliver
 from armgs_server.net.web_push import authorization, base64url, encrypt
 from armgs_server.storage import clock, web_push
 from armgs_server.storage.collections import Collection
@@ -164,9 +164,9 @@ class Pusher:
     async def _deliver(self, debt: Debt, collection: Collection | None) -> None:
         registration, store = debt.registration, self._engine.store
         try:
-            status, retry_after = await self._post(debt, collection)
+            status, wait = await self._post(debt, collection)
         except DomainError as error:
-            status, retry_after = 0, 0
+            status, wait = 0, 0
             _log.info("a push service is not reached", owner=registration.owner, error=error)
         if collection is None:
             return
@@ -179,13 +179,13 @@ class Pusher:
             _log.info("a push registration is over", owner=registration.owner, status=status)
             await store.write(lambda tx: web_push.forget(tx, registration.owner, [registration.id]))
         else:
-            await self._fail(registration, retry_after, now)
+            await self._fail(registration, wait, now)
 
-    async def _fail(self, registration: Registration, retry_after: int, now: int) -> None:
+    async def _fail(self, registration: Registration, asked: int, now: int) -> None:
         settings = self._engine.config.dav
         wait = max(
             min(LONGEST_WAIT, settings.push_retry * 4 ** min(registration.failures, 10)),
-            min(float(retry_after), 24 * LONGEST_WAIT),
+            min(float(asked), 24 * LONGEST_WAIT),
         )
         due = now + round(wait * clock.SECOND)
         await self._engine.store.write(lambda tx: web_push.failed(tx, registration, now, due))
@@ -216,9 +216,16 @@ class Pusher:
             ),
         }
         body = encrypt(message, registration.public_key, registration.auth_secret)
-        dav, limits = config.dav, config.limits
-        answer = await post(registration.endpoint, body, headers, limits, dav.push_timeout, dav.push_networks)
-        return answer.status, answer.retry_after
+        bounds = Bounds(0, config.dav.push_timeout, config.dav.push_networks)
+        answer = await deliver(registration.endpoint, config.limits, bounds, body, headers)
+        return answer.status, retry_after(answer.headers)
+
+
+def retry_after(headers: Mapping[str, str]) -> int:
+    """The seconds before another try; 0 if not said."""
+    # RFC 9110 §10.2.3: a date is possible as well; who says one is asked again when we think fit
+    said = headers.get("retry-after", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
 
 
 def _push_topic(debt: Debt) -> str:

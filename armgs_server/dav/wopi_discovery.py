@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httptools
-
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.dav.wopi_proof import ProofKeys, parse_keys
-from armgs_server.errors import DomainError, Invalid, Temporary
+from armgs_server.errors import DomainError, Temporary
 from armgs_server.formats import xmltree
-from armgs_server.net.deadlines import Deadlines
-from armgs_server.net.dial import dial
+from armgs_server.net.fetch import ANYWHERE, Bounds, fetch
 
 PATH = "/hosting/discovery"
 SIZE_LIMIT = 1 << 20
@@ -98,52 +94,8 @@ class Editor:
             return self._known
 
 
-class _Body:
-    """Gathers one response; httptools calls its methods."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.is_complete = False
-
-    def on_body(self, data: bytes) -> None:
-        self.data += data
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-
-
 async def _fetch(config: Config, url: str) -> bytes:
-    parts = urlsplit(url)
-    if not parts.hostname:
-        raise Invalid("editor_url is no URL")
-    is_tls = parts.scheme == "https"
-    ca = config.path(config.dav.editor_ca) if config.dav.editor_ca else None
-    deadlines = Deadlines(asyncio.get_running_loop())
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            context = (
-                ssl.create_default_context(cafile=str(ca) if ca is not None else None) if is_tls else None
-            )
-            port = parts.port or (443 if is_tls else 80)
-            stream = await dial(
-                parts.hostname, port, config.limits, deadlines, tls=context, name=parts.hostname
-            )
-            body = _Body()
-            parser = httptools.HttpResponseParser(body)
-            try:
-                path = parts.path.rstrip("/") + PATH
-                head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-                stream.write(head.encode("ascii"))
-                while not body.is_complete and (data := await stream.read(TIMEOUT)):
-                    parser.feed_data(data)
-                    if len(body.data) > SIZE_LIMIT:
-                        raise Invalid("the discovery is too large")
-            finally:
-                stream.abort()
-    except (OSError, ValueError, TimeoutError, httptools.HttpParserError) as error:
-        raise Temporary(f"{url}: {error}") from error
-    finally:
-        deadlines.close()
-    if not body.is_complete or parser.get_status_code() != 200:
-        raise Temporary(f"{url}: no discovery there")
-    return bytes(body.data)
+    ca = str(config.path(config.dav.editor_ca)) if config.dav.editor_ca else ""
+    bounds = Bounds(SIZE_LIMIT, TIMEOUT, ANYWHERE, ca, redirects=0)
+    answer = await fetch(url.rstrip("/") + PATH, config.limits, bounds)
+    return answer.body

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET of what somebody has named on the web, POST of a form (RFC 9110 §9.3): bounded in size, time and place.
+"""GET and POST of what somebody has named on the web (RFC 9110 §9.3): bounded in size, time and place.
 
 The address is looked up once and checked before the connection, so no name leads into networks that the
 settings do not allow, neither at first nor after a redirect.
@@ -24,6 +24,7 @@ from armgs_server.net.deadlines import Deadlines
 from armgs_server.net.dial import dial
 from armgs_server.net.hosts import is_within
 
+ANYWHERE = ("0.0.0.0/0", "::/0")  # for what the administrator has chosen
 REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
 _MOVED = (301, 302, 303, 307, 308)
@@ -77,11 +78,12 @@ def check_url(url: str) -> str:
 class _Answer:
     """Gathers one answer; httptools calls its methods."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, is_head_enough: bool) -> None:
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.is_complete = False
         self._has_head = False
+        self._is_head_enough = is_head_enough
         self._size = size
 
     @property
@@ -95,8 +97,11 @@ class _Answer:
 
     def on_headers_complete(self) -> None:
         self._has_head = True
+        self.is_complete = self._is_head_enough
 
     def on_body(self, data: bytes) -> None:
+        if self._is_head_enough:
+            return
         self.body += data
         if len(self.body) > self._size:
             raise TooLarge(f"larger than {self._size} bytes")
@@ -112,7 +117,7 @@ async def fetch(
     try:
         async with asyncio.timeout(bounds.timeout):
             for _ in range(bounds.redirects + 1):
-                answer = await _ask("GET", check_url(url), limits, bounds, headers or {}, b"")
+                answer = await _ask("GET", check_url(url), limits, bounds, headers or {})
                 if answer.status in (200, 304):
                     return answer
                 if answer.status not in _MOVED:
@@ -130,21 +135,46 @@ async def post(
 
     Raises as fetch(), and Invalid where the form is refused (RFC 9110 §15.5).
     """
-    body = urlencode(form).encode()
-    about = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
-    try:
-        async with asyncio.timeout(bounds.timeout):
-            answer = await _ask("POST", check_url(url), limits, bounds, {**about, **headers}, body)
-    except (OSError, TimeoutError) as error:
-        raise Temporary(f"not reached: {str(error) or 'too slow'}") from error
+    about = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    answer = await _post(url, limits, bounds, about, urlencode(form).encode())
     if answer.status == 200:
         return answer
     kind = Invalid if 400 <= answer.status < 500 else Temporary
     raise kind(f"the answer is {answer.status}")
 
 
+async def deliver(
+    url: str, limits: LimitSettings, bounds: Bounds, body: bytes, headers: Mapping[str, str]
+) -> Fetched:
+    """Whatever the answer is, and no more of it than its header; follows no redirect. Raises as fetch()."""
+    return await _post(url, limits, bounds, headers, body, is_head_enough=True)
+
+
+async def _post(
+    url: str,
+    limits: LimitSettings,
+    bounds: Bounds,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    is_head_enough: bool = False,
+) -> Fetched:
+    fields = {"Content-Length": str(len(body)), **headers}
+    try:
+        async with asyncio.timeout(bounds.timeout):
+            return await _ask("POST", check_url(url), limits, bounds, fields, body, is_head_enough)
+    except (OSError, TimeoutError) as error:
+        raise Temporary(f"not reached: {str(error) or 'too slow'}") from error
+
+
 async def _ask(
-    method: str, url: str, limits: LimitSettings, bounds: Bounds, headers: Mapping[str, str], body: bytes
+    method: str,
+    url: str,
+    limits: LimitSettings,
+    bounds: Bounds,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    is_head_enough: bool = False,
 ) -> Fetched:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -158,15 +188,14 @@ async def _ask(
             fields = {"Host": parts.netloc, "Accept-Encoding": "identity", "Connection": "close", **headers}
             lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
             stream.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-            return await _read(stream.read, bounds)
+            return await _read(stream.read, bounds, _Answer(bounds.size, is_head_enough=is_head_enough))
         finally:
             stream.abort()
     finally:
         deadlines.close()
 
 
-async def _read(read: Callable[[float], Awaitable[bytes]], bounds: Bounds) -> Fetched:
-    answer = _Answer(bounds.size)
+async def _read(read: Callable[[float], Awaitable[bytes]], bounds: Bounds, answer: _Answer) -> Fetched:
     parser = httptools.HttpResponseParser(answer)
     received = 0
     try:

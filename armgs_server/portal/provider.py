@@ -22,12 +22,10 @@ from urllib.parse import quote, urlencode, urlsplit
 from armgs_server.errors import Invalid, NotFound, Temporary
 from armgs_server.formats import jws
 from armgs_server.formats.id_token import Expected, check_claims
-from armgs_server.net.fetch import Bounds, fetch, post
+from armgs_server.net.fetch import ANYWHERE, Bounds, fetch, post
 from armgs_server.service import Core
 from armgs_server.storage import clock
 
-# The provider is the administrator's choice, and most stand in networks of the inside.
-_ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _JSON: Final = {"Accept": "application/json"}
 
@@ -153,7 +151,8 @@ class Provider:
     def _bounds(self) -> Bounds:
         settings = self._settings
         ca = str(self._config.path(settings.ca)) if settings.ca else ""
-        return Bounds(settings.response_size, settings.timeout, _ANYWHERE, ca, redirects=0)
+        # The provider is the administrator's choice, and most stand in networks of the inside.
+        return Bounds(settings.response_size, settings.timeout, ANYWHERE, ca, redirects=0)
 
     def _is_old(self, since: int, now: int) -> bool:
         return now - since > self._settings.cache_lifetime * clock.SECOND

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from armgs_server.dav.push_delivery import GIVEN_UP, Pusher
+from armgs_server.dav.push_delivery import GIVEN_UP, Pusher, retry_after
 from armgs_server.storage import clock
 from tests.dav.calendars import CALENDAR, event, put
 from tests.dav.conftest import Site
@@ -81,6 +81,13 @@ async def test_a_message_is_tried_so_often(place: tuple[Site, PushService]) -> N
         return await registered(site) == []
 
     await until(is_removed)
+
+
+def test_how_long_a_push_service_asks_to_wait() -> None:
+    assert retry_after({"retry-after": "120"}) == 120
+    for text in ("Wed, 20 Dec 2023 10:03:31 GMT", "", "-1", "²", "9" * 9):
+        assert retry_after({"retry-after": text}) == 0
+    assert retry_after({}) == 0
 
 
 async def test_networks_that_are_not_allowed(place: tuple[Site, PushService]) -> None:

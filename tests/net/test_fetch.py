@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from armgs_server.config import LimitSettings
 from armgs_server.errors import Denied, DomainError, Invalid, Temporary, TooLarge
-from armgs_server.net.fetch import Bounds, check_url, fetch, is_allowed, post
+from armgs_server.net.fetch import Bounds, Fetched, check_url, deliver, fetch, is_allowed, post
 from tests.web import Web, running_web
 
 LIMITS = LimitSettings()
@@ -150,3 +150,62 @@ async def test_a_form(web: Web) -> None:
         await post(web.url("/form"), LIMITS, bounds(networks=()), {"a": "b"}, {})
     with pytest.raises(Temporary, match="too many"):
         await fetch(web.url("/moved"), LIMITS, Bounds(1000, 20.0, HERE, redirects=0))
+
+
+async def send(url: str, timeout: float = 20.0, networks: tuple[str, ...] = HERE) -> Fetched:
+    return await deliver(url, LIMITS, bounds(0, timeout, networks), b"body", {"TTL": "5"})
+
+
+async def test_the_outcome_of_what_is_delivered(web: Web) -> None:
+    web.put("/a?b=c", b"hello", status="201 Created")
+    answer = await send(web.url("/a?b=c"))
+    assert (answer.status, answer.body) == (201, b"")
+    head = web.asked[0]
+    assert head.startswith(b"POST /a?b=c HTTP/1.1\r\n") and b"\r\nContent-Length: 4\r\n" in head
+    assert b"\r\nTTL: 5\r\n" in head
+    web.put("/busy", b"", status="429 Too Many Requests", extra="Retry-After: 120\r\n")
+    answer = await send(web.url("/busy"))
+    assert (answer.status, answer.headers["retry-after"]) == (429, "120")
+    web.put("/moved", b"", status="307 Temporary Redirect", extra="Location: /a\r\n")
+    assert (await send(web.url("/moved"))).status == 307
+    assert (await send(web.url("/none"))).status == 404
+
+
+async def test_where_nothing_is_delivered(web: Web) -> None:
+    with pytest.raises(Denied):
+        await send(web.url("/a"), networks=())
+    with pytest.raises(Denied):
+        await send(f"http://localhost:{web.port}/a", networks=("10.0.0.0/8",))
+    for url in ("ftp://example.org/", "http://user:secret@example.org/", "http://", "file:///etc/passwd"):
+        with pytest.raises(Invalid):
+            await send(url)
+    assert web.asked == []
+
+
+async def test_answers_that_say_no_outcome(web: Web) -> None:
+    web.pages["/nothing"] = b""
+    web.pages["/noise"] = b"\x00\xff nonsense\r\n\r\n"
+    for path in web.pages:
+        with pytest.raises(Temporary):
+            await send(web.url(path))
+    web.pages["/endless"] = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
+    with pytest.raises(TooLarge):
+        await send(web.url("/endless"))
+
+
+async def test_silence_is_no_outcome() -> None:
+    taken: list[asyncio.StreamWriter] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(Temporary, match="too slow"):
+        await send(f"http://127.0.0.1:{port}/", timeout=0.2)
+    for writer in taken:
+        writer.close()
+    server.close()
+    await server.wait_closed()
+    with pytest.raises(Temporary):
+        await send(f"http://127.0.0.1:{port}/")
