@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from armgs_server.directory.index import Index
 from armgs_server.directory.index_block import BLOCK, Block, Line
+from armgs_server.directory.index_contents import Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,15 @@ def either(parts: list[Need | None]) -> Need | None:
 
 def candidates(index: Index, need: Need | None, after: int) -> Iterator[list[tuple[int, Line]]]:
     """Principals behind a place (-1: from the beginning), each with its place, some at a time."""
-    blocks = index.every_block if need is None else _blocks(index, need)
+    contents = index.contents
+    blocks = contents.every_block if need is None else _blocks(contents, need)
     first = (after + 1) // BLOCK
     blocks = blocks >> first << first
     while blocks:
         lowest = blocks & -blocks
         blocks ^= lowest
         number = lowest.bit_length() - 1
-        block = index.blocks[number]
+        block = contents.blocks[number]
         places = range(len(block.lines)) if need is None else sorted(_places(block, need))
         base = number * BLOCK
         yield [
@@ -76,21 +78,21 @@ def candidates(index: Index, need: Need | None, after: int) -> Iterator[list[tup
         ]
 
 
-def _blocks(index: Index, need: Need) -> int:
+def _blocks(contents: Contents, need: Need) -> int:
     match need:
         case Has(needle):
-            return index.blocks_with(needle)
+            return contents.blocks_with(needle)
         case Among(ids):
-            return index.blocks_of(ids)
+            return contents.blocks_of(ids)
         case Both(parts):
-            found = index.every_block
+            found = contents.every_block
             for part in parts:
-                found &= _blocks(index, part)
+                found &= _blocks(contents, part)
             return found
         case Either(parts):
             found = 0
             for part in parts:
-                found |= _blocks(index, part)
+                found |= _blocks(contents, part)
             return found
 
 

@@ -17,7 +17,8 @@ from typing import Final
 
 from armgs_server.directory.addressbook import card_uid
 from armgs_server.directory.directory import Directory
-from armgs_server.directory.index import Index, Listed
+from armgs_server.directory.index import Index
+from armgs_server.directory.index_contents import Listed
 from armgs_server.directory.model import Principal
 from armgs_server.formats.addresses import to_ascii
 from armgs_server.ldap.dn import escape, of_domain

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from armgs_server.directory.candidates import candidates
-from armgs_server.directory.index import Listed
+from armgs_server.directory.index_contents import Listed
 from armgs_server.errors import Invalid
 from armgs_server.ldap import results
 from armgs_server.ldap.ber import OCTET_STRING, SEQUENCE, Reader, element, integer, string

@@ -144,9 +144,9 @@ async def test_it_is_read_once_for_all_who_ask(workplace: Workplace) -> None:
     directory = workplace.directory
     index = Index(directory)
     await asyncio.gather(*(index.refresh() for _ in range(5)))
-    blocks = index.blocks
+    contents = index.contents
     await index.refresh()
-    assert index.blocks is blocks
+    assert index.contents is contents
 
 
 @pytest.mark.parametrize("needle", ["а", "ан", "анн"])
