@@ -146,7 +146,7 @@ async def _head(directory: Directory, person: Principal) -> Principal | None:
     heads = [each for each in await directory.heads(person.department) if not each.disabled]
     unit = person.unit
     while True:
-        found = [each for each in heads if each.unit == unit and each.id != person.id]
+        found = [each for each in heads if unit in each.led and each.id != person.id]
         if found or not unit:
             return found[0] if found else None
         above = await directory.by_id(unit)
