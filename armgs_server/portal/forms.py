@@ -17,6 +17,7 @@ from armgs_server.net.http import Handler, Response
 from armgs_server.portal.moments import moment
 from armgs_server.portal.numbers import parse_number
 from armgs_server.portal.pages import language_of
+from armgs_server.portal.safety import see_other
 from armgs_server.portal.signin import LONG_FORM_LIMIT, SignIn, Visit
 from armgs_server.service import Core
 from armgs_server.storage import requests as rows
@@ -65,7 +66,7 @@ class FormPages:
                 problem = visit.text("forms_nobody")
             else:
                 _log.info("form handed in", form=form.name, account=visit.person.address, request=made.id)
-                return _back()
+                return see_other(PATH)
         language = language_of(visit.request)
         return self._sign_in.render(
             "form.html",
@@ -94,7 +95,7 @@ class FormPages:
         number, owner = parse_number(visit.value("request")), parse_number(visit.value("owner"))
         if visit.value("withdraw"):
             await requests.withdraw(self._directory, visit.person, number)
-            return _back()
+            return see_other(PATH)
         request = await self._store.read(lambda tx: rows.get(tx, owner, number))
         form = known.get(request.form) if request is not None else None
         if form is None or visit.value("decision") not in ("grant", "refuse"):
@@ -103,7 +104,7 @@ class FormPages:
         comment = "\n".join(visit.value("comment").splitlines())
         await requests.decide(self._directory, visit.person, form, owner, number, yes=yes, comment=comment)
         _log.info("request decided", request=number, granted=int(yes), account=visit.person.address)
-        return _back()
+        return see_other(PATH)
 
     async def _overview(self, visit: Visit, known: Mapping[str, Form]) -> Response:
         person, language = visit.person, language_of(visit.request)
@@ -141,7 +142,3 @@ class FormPages:
                 for field in (form.fields if form is not None else ())
             ],
         }
-
-
-def _back() -> Response:
-    return Response(303, [("Location", PATH), ("Cache-Control", "no-store")])

@@ -19,6 +19,7 @@ from armgs_server.net.http import Handler, Response
 from armgs_server.portal.moments import moment
 from armgs_server.portal.numbers import parse_number
 from armgs_server.portal.pages import language_of
+from armgs_server.portal.safety import see_other
 from armgs_server.portal.signin import LONG_FORM_LIMIT, SignIn, Visit
 from armgs_server.service import Core
 from armgs_server.storage import clock
@@ -70,10 +71,10 @@ class News:
                 raise Denied(visit.text("news_not_yours"))
             await news.remove(self._store, post.owner, post.id)
             _log.info("news removed", post=post.id, account=person.address)
-            return _to(PATH)
+            return see_other(PATH)
         now = clock.now()
         await self._store.write(lambda tx: rows.acknowledge(tx, post, person.id, now))
-        return _to(f"{PATH}?{urlencode({'post': post.id})}")
+        return see_other(f"{PATH}?{urlencode({'post': post.id})}")
 
     async def _list(self, visit: Visit, department: Principal, before: int) -> Response:
         person = visit.person
@@ -134,7 +135,7 @@ class News:
                 problem = visit.text("news_wrong")
             else:
                 _log.info("news written", post=post.id, account=visit.person.address)
-                return _to(f"{PATH}?{urlencode({'post': post.id})}")
+                return see_other(f"{PATH}?{urlencode({'post': post.id})}")
         return self._sign_in.render(
             "news_new.html",
             visit,
@@ -171,7 +172,3 @@ class News:
             "must": post.must_read == 1,
             "read": moment(read, language),
         }
-
-
-def _to(target: str) -> Response:
-    return Response(303, [("Location", target), ("Cache-Control", "no-store")])

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from armgs_server.directory import requests
 from armgs_server.directory.administrators import administered
 from armgs_server.directory.logins import ALL_PARTS
-from armgs_server.errors import NotFound
 from armgs_server.net.http import Handler, Response
 from armgs_server.portal.own_absence import OwnAbsence
 from armgs_server.portal.own_devices import OwnDevices
 from armgs_server.portal.own_logins import OwnLogins
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.own_password import OwnPassword
 from armgs_server.portal.own_rights import OwnRights
 from armgs_server.portal.own_space import OwnSpace
@@ -23,12 +23,13 @@ from armgs_server.storage.news import Post
 from armgs_server.storage.tx import Tx
 
 
-class Own:
-    """What is one's own, behind the sign-in."""
+class Own(OwnPage):
+    """The first of them, and all of them."""
+
+    path = HOME
 
     def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._core = core
-        self._sign_in = sign_in
+        super().__init__(core, sign_in)
         self._parts = (
             OwnDevices(core, sign_in),
             OwnPassword(core, sign_in),
@@ -40,14 +41,11 @@ class Own:
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
-        home = self._sign_in.people(self._home, methods=("GET",))
-        return ((HOME, home), *(route for part in self._parts for route in part.routes))
+        return (*super().routes, *(route for part in self._parts for route in part.routes))
 
-    async def _home(self, visit: Visit) -> Response:
-        if visit.request.path != HOME:
-            raise NotFound()
+    async def _page(self, visit: Visit) -> Response:
         person = visit.person
-        unit = await self._core.directory.by_id(person.unit) if person.unit else None
+        unit = await self._directory.by_id(person.unit) if person.unit else None
 
         async def work(tx: Tx) -> tuple[dict[str, tuple[int, int]], list[Post]]:
             return (
@@ -55,14 +53,14 @@ class Own:
                 await news.unread(tx, person.department, person.id),
             )
 
-        connected, unread = await self._core.store.read(work)
+        connected, unread = await self._store.read(work)
         return self._sign_in.render(
             "own.html",
             visit,
             unit=unit.name if unit is not None else "",
             connected=connected,
             unread=unread,
-            waiting=len(await requests.waiting(self._core.directory, person)),
+            waiting=len(await requests.waiting(self._directory, person)),
             parts=ALL_PARTS,
-            administers=bool(await administered(self._core.directory, person)),
+            administers=bool(await administered(self._directory, person)),
         )

@@ -3,39 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from armgs_server.errors import Invalid, NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.errors import Invalid
+from armgs_server.net.http import Response
 from armgs_server.portal.moments import day, end_of, iso_day, parse_day, start_of, today
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import LONG_FORM_LIMIT, SignIn, Visit
+from armgs_server.portal.safety import see_other
+from armgs_server.portal.signin import LONG_FORM_LIMIT, Visit
 from armgs_server.rules.away import TEXT_LIMIT, clear_absence, set_absence
-from armgs_server.service import Core
 from armgs_server.storage import absences, clock
 from armgs_server.storage.absences import Absence
 
 PATH: Final = "/me/absence"
 
 
-class OwnAbsence:
+class OwnAbsence(OwnPage):
     """The page and its forms."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._store = core.store
-        self._directory = core.directory
-        self._sign_in = sign_in
+    path = PATH
+    form_limit = LONG_FORM_LIMIT
 
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer, limit=LONG_FORM_LIMIT)),)
-
-    async def _answer(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
-        if visit.request.method != "POST":
-            return await self._page(visit)
+    async def _act(self, visit: Visit) -> Response:
         if visit.value("clear"):
             await clear_absence(self._store, visit.person.id)
         else:
@@ -47,7 +37,7 @@ class OwnAbsence:
                 await set_absence(self._store, absence, clock.now())
             except Invalid:
                 return await self._page(visit, visit.text("absence_days_wrong"))
-        return Response(303, [("Location", PATH), ("Cache-Control", "no-store")])
+        return see_other(PATH)
 
     async def _absence(self, visit: Visit) -> Absence:
         """What the form says. Invalid."""

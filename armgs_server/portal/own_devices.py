@@ -6,16 +6,16 @@ A password for one program is made here and shown once; each can be taken back, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from armgs_server import log
 from armgs_server.errors import DomainError, Invalid, NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.net.http import Response
 from armgs_server.portal.moments import moment
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
-from armgs_server.service import Core
+from armgs_server.portal.safety import see_other
+from armgs_server.portal.signin import Visit
 from armgs_server.storage import web_sessions
 from armgs_server.storage.tx import Tx
 
@@ -25,23 +25,12 @@ PROGRAMS: Final = 50  # passwords of programs that one person may have
 _log = log.get("portal")
 
 
-class OwnDevices:
+class OwnDevices(OwnPage):
     """The page and its forms."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._store = core.store
-        self._directory = core.directory
-        self._sign_in = sign_in
+    path = PATH
 
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer)),)
-
-    async def _answer(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
-        if visit.request.method != "POST":
-            return await self._page(visit)
+    async def _act(self, visit: Visit) -> Response:
         person = visit.person.id
         try:
             if visit.value("program"):
@@ -59,7 +48,7 @@ class OwnDevices:
         except DomainError as error:
             return await self._page(visit, problem=error.text)
         _log.info("device revoked", account=visit.person.address, peer=visit.request.peer)
-        return Response(303, [("Location", PATH), ("Cache-Control", "no-store")])
+        return see_other(PATH)
 
     async def _add(self, visit: Visit) -> tuple[str, str]:
         """The program's name and its new password."""

@@ -3,37 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from armgs_server.errors import NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.net.http import Response
 from armgs_server.portal.moments import moment
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
-from armgs_server.service import Core
+from armgs_server.portal.signin import Visit
 from armgs_server.storage import logins
 
 PATH: Final = "/me/logins"
 _SHOWN: Final = 200
 
 
-class OwnLogins:
+class OwnLogins(OwnPage):
     """The page."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._core = core
-        self._sign_in = sign_in
-
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._page, methods=("GET",))),)
+    path = PATH
 
     async def _page(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
         person, language = visit.person.id, language_of(visit.request)
-        found = await self._core.store.read(lambda tx: logins.of(tx, person, _SHOWN))
+        found = await self._store.read(lambda tx: logins.of(tx, person, _SHOWN))
         return self._sign_in.render(
             "own_logins.html",
             visit,

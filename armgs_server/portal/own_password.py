@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
 from typing import Final
 
 from armgs_server import log
-from armgs_server.errors import Denied, Invalid, NotFound, Throttled
-from armgs_server.net.http import Handler, Response
+from armgs_server.errors import Denied, Invalid, Throttled
+from armgs_server.net.http import Response
 from armgs_server.portal.moments import moment
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
 from armgs_server.portal.signin import HOME, SignIn, Visit
 from armgs_server.service import Core
@@ -20,23 +20,20 @@ PATH: Final = "/me/password"
 _log = log.get("portal")
 
 
-class OwnPassword:
+class OwnPassword(OwnPage):
     """The page and its form."""
 
+    path = PATH
+
     def __init__(self, core: Core, sign_in: SignIn) -> None:
+        super().__init__(core, sign_in)
         self._settings = core.config.security
-        self._directory = core.directory
-        self._sign_in = sign_in
 
     @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer)),)
+    def is_there(self) -> bool:
+        return self._settings.change_password
 
-    async def _answer(self, visit: Visit) -> Response:
-        if visit.request.path != PATH or not self._settings.change_password:
-            raise NotFound()
-        if visit.request.method != "POST":
-            return await self._page(visit)
+    async def _act(self, visit: Visit) -> Response:
         old, new, again = (visit.form.get(name, [""])[0] for name in ("old", "new", "again"))
         try:
             await self._sign_in.check_password(visit.request, visit.person.address, old)

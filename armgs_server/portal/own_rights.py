@@ -4,18 +4,19 @@ reader has given are taken back here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from armgs_server import log
 from armgs_server.directory import delegation
 from armgs_server.directory.access import EVERYBODY, NOTHING, Rights, put_account_grant, put_grant
 from armgs_server.directory.model import Principal
-from armgs_server.errors import Invalid, NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.errors import Invalid
+from armgs_server.net.http import Response
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.own_space import KINDS
-from armgs_server.portal.signin import SignIn, Visit
-from armgs_server.service import Core
+from armgs_server.portal.safety import see_other
+from armgs_server.portal.signin import Visit
 from armgs_server.storage import collections
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
@@ -27,23 +28,12 @@ _NUMBER_LIMIT: Final = 18  # digits
 _log = log.get("portal")
 
 
-class OwnRights:
+class OwnRights(OwnPage):
     """The page and its forms."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._store = core.store
-        self._directory = core.directory
-        self._sign_in = sign_in
+    path = PATH
 
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer)),)
-
-    async def _answer(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
-        if visit.request.method != "POST":
-            return await self._page(visit)
+    async def _act(self, visit: Visit) -> Response:
         numbers = [visit.value(name) for name in ("collection", "grantee")]
         if not all(each.isascii() and each.isdecimal() and len(each) <= _NUMBER_LIMIT for each in numbers):
             raise Invalid(visit.text("form_wrong"))
@@ -53,7 +43,7 @@ class OwnRights:
         else:
             await self._store.write(lambda tx: _take_back(tx, visit.person.id, collection, grantee))
         _log.info("right taken back", account=visit.person.address, collection=collection, grantee=grantee)
-        return Response(303, [("Location", PATH), ("Cache-Control", "no-store")])
+        return see_other(PATH)
 
     async def _no_longer_sends(self, person: Principal, grantee: int) -> None:
         other = await self._directory.by_id(grantee)

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from armgs_server.errors import NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.net.http import Response
 from armgs_server.portal.moments import size
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
-from armgs_server.service import Core
+from armgs_server.portal.signin import Visit
 from armgs_server.storage import accounts, space
 from armgs_server.storage.space import Share
 from armgs_server.storage.tx import Tx
@@ -21,20 +19,12 @@ _SHOWN: Final = 10
 KINDS: Final = ("mail", "files", "calendar", "tasks", "addressbook", "chat", "news")
 
 
-class OwnSpace:
+class OwnSpace(OwnPage):
     """The page."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._store = core.store
-        self._sign_in = sign_in
-
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._page, methods=("GET",))),)
+    path = PATH
 
     async def _page(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
         person, language = visit.person.id, language_of(visit.request)
 
         async def work(tx: Tx) -> tuple[accounts.Usage, list[Share], list[Share]]:

@@ -15,9 +15,10 @@ from urllib.parse import parse_qs
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people_search import PeopleSearch, visible_departments
 from armgs_server.errors import NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.net.http import Response
 from armgs_server.portal import agenda
 from armgs_server.portal.moments import clock_time, day, today
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
 from armgs_server.portal.signin import SignIn, Visit
 from armgs_server.service import Core
@@ -30,22 +31,16 @@ _WORDS_LIMIT: Final = 200  # characters
 _NUMBER_LIMIT: Final = 18  # digits
 
 
-class People:
+class People(OwnPage):
     """The page."""
 
+    path = PATH
+
     def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._store = core.store
-        self._directory = core.directory
+        super().__init__(core, sign_in)
         self._search = PeopleSearch(core.directory)
-        self._sign_in = sign_in
 
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer, methods=("GET",))),)
-
-    async def _answer(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
+    async def _page(self, visit: Visit) -> Response:
         asked = {name: values[0].strip() for name, values in parse_qs(visit.request.query).items()}
         visible = await visible_departments(self._directory, visit.person)
         if asked.get("person"):

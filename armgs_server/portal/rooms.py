@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -11,34 +10,25 @@ from urllib.parse import parse_qs
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people_search import visible_departments
-from armgs_server.errors import Invalid, NotFound
-from armgs_server.net.http import Handler, Response
+from armgs_server.errors import Invalid
+from armgs_server.net.http import Response
 from armgs_server.portal import agenda
 from armgs_server.portal.moments import clock_time, day, parse_day, start_of, today
+from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
-from armgs_server.portal.signin import SignIn, Visit
-from armgs_server.service import Core
+from armgs_server.portal.signin import Visit
 from armgs_server.storage import clock, scheduling
 
 PATH: Final = "/rooms"
 SHOWN: Final = 100
 
 
-class Rooms:
+class Rooms(OwnPage):
     """The page."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
-        self._store = core.store
-        self._directory = core.directory
-        self._sign_in = sign_in
+    path = PATH
 
-    @property
-    def routes(self) -> Sequence[tuple[str, Handler]]:
-        return ((PATH, self._sign_in.people(self._answer, methods=("GET",))),)
-
-    async def _answer(self, visit: Visit) -> Response:
-        if visit.request.path != PATH:
-            raise NotFound()
+    async def _page(self, visit: Visit) -> Response:
         asked = parse_qs(visit.request.query).get("day", [""])[0]
         try:
             chosen = parse_day(asked) if asked else today()

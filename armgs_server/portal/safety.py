@@ -39,6 +39,11 @@ _STATUS: Final[Mapping[type[DomainError], int]] = {
 _TEXTS: Final[Mapping[int, str]] = {404: "not_found", 403: "not_for_you", 409: "changed_meanwhile"}
 
 
+def see_other(target: str, *more: tuple[str, str]) -> Response:
+    """The browser goes on there, as after a form (RFC 9110 §15.4.4); `more` are further header fields."""
+    return Response(303, [("Location", target), *more, ("Cache-Control", "no-store")])
+
+
 class Safety:
     """Wraps handlers of pages."""
 

@@ -28,7 +28,7 @@ from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
 from armgs_server.net.http.origin import is_welcome
 from armgs_server.portal.pages import Pages, text_of
 from armgs_server.portal.reading import fields_sent
-from armgs_server.portal.safety import Safety
+from armgs_server.portal.safety import Safety, see_other
 from armgs_server.portal.sections import OWN, SECTIONS
 from armgs_server.service import Core
 from armgs_server.storage import clock, web_sessions
@@ -115,7 +115,7 @@ class SignIn:
             visit = await self.visit(request)
             if visit is None:
                 target = request.target if method == "GET" else HOME
-                return Response(303, [("Location", f"{PATH}?{urlencode({'next': target})}"), _NO_STORE])
+                return see_other(f"{PATH}?{urlencode({'next': target})}")
             if method == "POST":
                 form = await self.form(request, visit.form_token, limit)
                 visit = Visit(request, visit.person, visit.session, visit.form_token, form)
@@ -163,14 +163,10 @@ class SignIn:
             await web_sessions.add(tx, session, self._settings.sign_ins)
 
         await self._store.write(work)
-        return Response(
-            303,
-            [
-                ("Location", local_target(target)),
-                set_cookie(request, _COOKIE, f"{person.id:x}.{token}"),
-                clear_cookie(request, _FORM_COOKIE),
-                _NO_STORE,
-            ],
+        return see_other(
+            local_target(target),
+            set_cookie(request, _COOKIE, f"{person.id:x}.{token}"),
+            clear_cookie(request, _FORM_COOKIE),
         )
 
     def render(self, template: str, visit: Visit, *, status: int = 200, **values: object) -> Response:
@@ -254,13 +250,13 @@ class SignIn:
         """Signs out here, or everywhere."""
         person, session = visit.person, visit.session
         if visit.request.method != "POST":
-            return Response(303, [("Location", HOME), _NO_STORE])
+            return see_other(HOME)
         if visit.value("everywhere"):
             await self._store.write(lambda tx: web_sessions.remove_all(tx, person.id))
         else:
             await self._store.write(lambda tx: web_sessions.remove(tx, person.id, session.token))
         _log.info("signed out", account=person.address, everywhere=int(bool(visit.value("everywhere"))))
-        return Response(303, [("Location", "/"), clear_cookie(visit.request, _COOKIE), _NO_STORE])
+        return see_other("/", clear_cookie(visit.request, _COOKIE))
 
     # Forms
 
@@ -288,7 +284,6 @@ class SignIn:
         return (principal, token) if token else (0, "")
 
 
-_NO_STORE: Final = ("Cache-Control", "no-store")
 _NUMBER_LIMIT: Final = 15  # hexadecimal digits: within what the engines' integers hold
 
 
