@@ -115,8 +115,7 @@ class SecondFactor:
             step = totp.step_of(key, plain, now, last)
             if step is None:
                 return await tx.execute(_USE_RECOVERY, person.id, hashed) > 0
-            sql = "UPDATE second_factor SET last_step = ? WHERE principal = ? AND kind = 'totp'"
-            return await tx.execute(sql, step, person.id) > 0
+            return await tx.execute(_USE_STEP, step, person.id, key, step) > 0
 
         is_right = await self._store.write(work)
         return self._count(person, peer, is_right=is_right)
@@ -157,6 +156,11 @@ class SecondFactor:
         return self._directory.auth.passwords.keyed(b"recovery", data)
 
 
+# Another one may have shown the same code since last_step was read.
+_USE_STEP: Final = (
+    "UPDATE second_factor SET last_step = ?"
+    " WHERE principal = ? AND kind = 'totp' AND value = ? AND last_step < ?"
+)
 _USE_RECOVERY: Final = "DELETE FROM second_factor WHERE principal = ? AND kind = 'recovery' AND value = ?"
 
 

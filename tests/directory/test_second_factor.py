@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 
@@ -77,6 +78,23 @@ async def test_the_password_is_none_for_programs(workplace: Workplace) -> None:
     assert (await auth.login("imap", PEER, True, ivanov.address, app)).id == ivanov.id
     await factor.remove(ivanov)
     assert (await auth.login("imap", PEER, True, ivanov.address, PASSWORD)).id == ivanov.id
+
+
+async def test_a_code_is_good_once_whoever_comes_at_the_same_time(workplace: Workplace) -> None:
+    """RFC 6238 §5.2."""
+    ivanov = workplace.ivanov
+    factor, key, _ = await turned_on(workplace)
+
+    async def forget(tx: Tx) -> None:
+        await tx.execute("UPDATE second_factor SET last_step = 0 WHERE kind = 'totp'")
+
+    for _ in range(5):
+        await workplace.store.write(forget)
+        workplace.directory.auth.attempts.succeeded(f"code:{ivanov.id}", PEER)
+        code = code_now(key)
+        uses = (factor.check(ivanov, code, PEER) for _ in range(3))
+        answers = await asyncio.gather(*uses, return_exceptions=True)
+        assert [each for each in answers if each is True] == [True]
 
 
 async def test_guesses_are_counted_for_each_person(workplace: Workplace) -> None:
