@@ -115,15 +115,15 @@ class OAuth:
             found, grant = await self._of_client(tx, code, client, "code")
             if found is None or grant is None or found.expires <= now:
                 return None
-            if found.spent:
+            data = json.loads(found.data)
+            is_theirs = data["redirect_uri"] == redirect_uri and is_verifier(verifier, data["challenge"])
+            if not is_theirs and not found.spent:
+                return None
+            if not await rows.spend(tx, found, now):
                 # RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server
                 # MUST deny the request and SHOULD revoke … all tokens previously issued based on that code"
                 await _end(tx, grant)
                 return None
-            data = json.loads(found.data)
-            if data["redirect_uri"] != redirect_uri or not is_verifier(verifier, data["challenge"]):
-                return None
-            await rows.spend(tx, found, now)
             return await self._issue(tx, grant, grant.scope, now, data["nonce"], data["auth_time"])
 
         issued = await self._store.write(work)
@@ -142,13 +142,12 @@ class OAuth:
             found, grant = await self._of_client(tx, text, client, "refresh")
             if found is None or grant is None or found.expires <= now:
                 return _NOT_GOOD
-            if found.spent and now - found.spent > grace:
+            is_first = await rows.spend(tx, found, now)
+            if not is_first and now - (found.spent or now) >= grace:
                 await _end(tx, grant)
                 return _TWICE
             if scope and not scopes.is_within(scope, grant.scope):
                 raise OAuthError("invalid_scope", "more than was granted")
-            if not found.spent:
-                await rows.spend(tx, found, now)
             return await self._issue(tx, grant, scope or grant.scope, now)
 
         issued = await self._store.write(work)
@@ -177,7 +176,8 @@ class OAuth:
     ) -> Issued:
         settings, principal = self.settings, grant.principal
         over = now + int(settings.refresh_lifetime * clock.SECOND)
-        await rows.use_grant(tx, principal, grant.id, now, over)
+        if not await rows.use_grant(tx, principal, grant.id, now, over):  # it ends at this moment
+            raise OAuthError("invalid_grant", _NOT_GOOD)
 
         async def add(kind: Kind, lifetime: float, of: str) -> str:
             text, ends = rows.new_text(principal), now + int(lifetime * clock.SECOND)

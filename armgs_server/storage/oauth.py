@@ -133,9 +133,9 @@ async def grants(tx: Tx, principal: int, now: int) -> list[Grant]:
     return [Grant(row[0], row[1], bytes(row[2]), *row[3:]) for row in rows]
 
 
-async def use_grant(tx: Tx, principal: int, id_: str, now: int, expires: int = 0) -> None:
-    """It was used now; `expires` puts its end off."""
-    await tx.execute(
+async def use_grant(tx: Tx, principal: int, id_: str, now: int, expires: int = 0) -> bool:
+    """It was used now; `expires` puts its end off. False where it has ended."""
+    count = await tx.execute(
         "UPDATE oauth_grant SET last_used = ?, expires = CASE WHEN expires > ? THEN expires ELSE ? END"
         " WHERE principal = ? AND id = ?",
         now,
@@ -144,12 +144,15 @@ async def use_grant(tx: Tx, principal: int, id_: str, now: int, expires: int = 0
         principal,
         id_,
     )
+    return count > 0
 
 
 async def remove_grant(tx: Tx, principal: int, id_: str) -> bool:
     """The grant and all its tokens; False where there was none."""
+    # The grant first: this waits for whoever gives out tokens by use_grant(), and then finds them.
+    count = await tx.execute("DELETE FROM oauth_grant WHERE principal = ? AND id = ?", principal, id_)
     await tx.execute("DELETE FROM oauth_token WHERE principal = ? AND grant_id = ?", principal, id_)
-    return await tx.execute("DELETE FROM oauth_grant WHERE principal = ? AND id = ?", principal, id_) > 0
+    return count > 0
 
 
 # Codes and tokens
@@ -182,11 +185,10 @@ async def token(tx: Tx, text: str) -> Token | None:
     return None if row is None else Token(row[0], bytes(row[1]), *row[2:])
 
 
-async def spend(tx: Tx, token: Token, now: int) -> None:
-    """It was used; whoever shows it again is not the only one who has it."""
-    await tx.execute(
-        "UPDATE oauth_token SET spent = ? WHERE principal = ? AND hash = ?", now, token.principal, token.hash
-    )
+async def spend(tx: Tx, token: Token, now: int) -> bool:
+    """It is used now; False where it was before: whoever shows it then is not the only one who has it."""
+    sql = "UPDATE oauth_token SET spent = ? WHERE principal = ? AND hash = ? AND spent = 0"
+    return await tx.execute(sql, now, token.principal, token.hash) > 0
 
 
 async def remove_token(tx: Tx, token: Token) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 
@@ -83,6 +84,30 @@ async def test_refreshing_a_part_and_the_second_use(workplace: Workplace) -> Non
     assert kicked == [b"%d" % workplace.ivanov.id]
     assert await oauth.bearer(whole.access, "imap") == "invalid_token"
     assert await refusal(oauth, client, whole.refresh) == "invalid_grant"
+
+
+async def test_a_code_is_good_once_whoever_comes_at_the_same_time(workplace: Workplace) -> None:
+    """RFC 6749 §4.1.2: the second use is refused, and voids what the first one has got."""
+    oauth, client = workplace.directory.auth.oauth, client_of(workplace)
+    for _ in range(5):
+        code = await oauth.consent(workplace.ivanov, Consent(client, PLACE, "mail", CHALLENGE, "", 0))
+        uses = (oauth.redeem(client, code, PLACE, VERIFIER) for _ in range(6))
+        answers = await asyncio.gather(*uses, return_exceptions=True)
+        [given] = [each for each in answers if isinstance(each, Issued)]
+        assert all(each is given or isinstance(each, OAuthError) for each in answers)
+        assert await oauth.bearer(given.access, "imap") == "invalid_token"
+
+
+async def test_nothing_is_left_of_a_grant_that_ends_while_it_is_used(workplace: Workplace) -> None:
+    ivanov = workplace.ivanov.id
+    for _ in range(10):
+        oauth, client, given = await issued(workplace)
+        [grant] = await oauth.grants(ivanov)
+        renewing = (oauth.refresh(client, given.refresh) for _ in range(2))
+        ended, *answers = await asyncio.gather(oauth.end(ivanov, grant.id), *renewing, return_exceptions=True)
+        assert ended is True
+        assert all(isinstance(each, Issued | OAuthError) for each in answers)
+        assert await workplace.store.read(lambda tx: tx.value("SELECT COUNT(*) FROM oauth_token")) == 0
 
 
 async def test_use_is_noted_once_an_hour(workplace: Workplace) -> None:
