@@ -42,7 +42,8 @@ class Pusher:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._watched: dict[int, set[int]] = {}  # owner to collections
-        self._due: dict[tuple[int, int], float] = {}
+        # A collection's changes, and beside them the next try of each registration that failed.
+        self._due: dict[tuple[int, int, str], float] = {}
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
@@ -57,7 +58,7 @@ class Pusher:
             for owner, collection, is_behind in page:
                 self._watch(owner, collection)
                 if is_behind:
-                    self._plan((owner, collection))
+                    self._plan((owner, collection, ""))
             after = page[-1][:2]
         self._runner = asyncio.get_running_loop().create_task(self._run(), name="push")
 
@@ -86,9 +87,9 @@ class Pusher:
     def _on_change(self, owner: int, hint: bytes) -> None:
         collection = int(hint.partition(b" ")[0])
         if collection in self._watched[owner]:
-            self._plan((owner, collection))
+            self._plan((owner, collection, ""))
 
-    def _plan(self, key: tuple[int, int], delay: float | None = None) -> None:
+    def _plan(self, key: tuple[int, int, str], delay: float | None = None) -> None:
         """Asks what is owed after a while; changes until then are told together."""
         if delay is None:
             # Not all processes at the same time: who is first claims everything.
@@ -106,7 +107,7 @@ class Pusher:
             for key in [key for key, at in self._due.items() if at <= loop.time()]:
                 del self._due[key]
                 try:
-                    await self._look(key)
+                    await self._look(key[:2])
                 except DomainError as error:
                     _log.warning("what devices are to be told is not known", error=error)
                     self._plan(key, STORE_WAIT)
@@ -190,7 +191,7 @@ class Pusher:
         due = now + round(wait * clock.SECOND)
         await self._engine.store.write(lambda tx: web_push.failed(tx, registration, now, due))
         if registration.failures + 1 < settings.push_attempts:
-            self._plan((registration.owner, registration.collection), wait)
+            self._plan((registration.owner, registration.collection, registration.id), wait)
 
     async def _post(self, debt: Debt, collection: Collection | None) -> tuple[int, int]:
         """The status, and the wait that the push service asks for."""

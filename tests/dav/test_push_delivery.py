@@ -57,6 +57,25 @@ async def test_a_push_service_that_fails_for_a_while(both: tuple[Site, PushServi
     await until(is_well)
 
 
+async def test_one_that_is_to_wait_keeps_nobody_else_waiting(place: tuple[Site, PushService]) -> None:
+    """What one push service asks for says nothing about the other devices that watch the calendar."""
+    site, service = place
+    phone, tablet = service.device("phone"), service.device("tablet")
+    service.status["/phone"] = "503 Service Unavailable\r\nRetry-After: 3600"
+    await register(site.ivanov, CALENDAR, phone)
+    await register(site.ivanov, CALENDAR, tablet)
+    await put(site.ivanov, CALENDAR + "one.ics", ALARM)
+
+    async def has_failed() -> bool:
+        return sorted(each.failures for each in await registered(site)) == [0, 1]
+
+    await until(has_failed)
+    await put(site.ivanov, CALENDAR + "two.ics", event("two", "20261201T100000Z"))
+    async with asyncio.timeout(10):
+        await service.wait(tablet, 2)
+    assert len(service.of(phone)) == 1
+
+
 async def test_a_message_is_tried_so_often(place: tuple[Site, PushService]) -> None:
     site, service = place
     phone = service.device("phone")
