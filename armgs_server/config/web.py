@@ -111,7 +111,7 @@ class DavSettings:
         doc="Where an office editor that speaks WOPI is reached (Collabora Online, ONLYOFFICE Docs),\n"
         "such as https://office.digital.example; empty: none.",
     )
-    editor_ca: str = setting("", doc="CA certificate for it, beside the system's.")
+    editor_ca: str = setting("", doc="CA certificate for it, instead of the system's.")
     editor_proof: bool = setting(
         True, doc="Its requests must be signed, where it says with which key (WOPI proof keys)."
     )
