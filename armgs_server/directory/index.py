@@ -35,7 +35,7 @@ class Index:
     def __init__(self, directory: Finder) -> None:
         self._directory = directory
         self.contents = Contents()
-        self._changed: set[int] = set()
+        self._changed: dict[int, int] = {}  # id -> generation of its last change
         self.generation = 0  # another after each change that this process has heard of
         self._is_loaded = False
         self._gaps = 0  # times in which messages may have been missed
@@ -96,9 +96,13 @@ class Index:
 
     async def _catch_up(self) -> None:
         ids = sorted(self._changed)[:_PAGE]
-        self._changed.difference_update(ids)
+        asked = [self._changed[each] for each in ids]
         there = {listed.principal.id: listed for listed in await self.read(ids)}
         contents = self.contents
+        # Only now: who asks meanwhile has to wait, and a reading that fails or is given up has done nothing.
+        for each, generation in zip(ids, asked, strict=True):
+            if self._changed[each] == generation:
+                del self._changed[each]
         for each in ids:
             listed = there.get(each)
             if listed is None:
@@ -110,14 +114,15 @@ class Index:
                 known = contents.units.get(each)
                 contents.units[each] = Unit(principal.name, principal.unit)
                 if known is not None and known.name != principal.name:  # the texts of its people hold it
-                    self._changed.update(line.id for line in contents.lines() if line.unit == each)
+                    people = (line.id for line in contents.lines() if line.unit == each)
+                    self._changed.update(dict.fromkeys(people, self.generation))
             contents.put(listed)
         contents.note_trigrams()
         await asyncio.sleep(0)
 
     def _on_change(self, data: bytes) -> None:
         self.generation += 1
-        self._changed.add(int(data))
+        self._changed[int(data)] = self.generation
 
     def _on_gap(self) -> None:
         self.generation += 1

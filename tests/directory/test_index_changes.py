@@ -4,14 +4,75 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+
+import pytest
 
 from armgs_server.directory import structure
 from armgs_server.directory.candidates import Has, candidates
 from armgs_server.directory.index import Index
 from armgs_server.directory.index_block import BLOCK
+from armgs_server.directory.index_contents import Listed
+from armgs_server.directory.people import Change
 from armgs_server.storage.tx import Tx
 from tests.directory.conftest import Workplace
 from tests.directory.test_index import found
+
+
+class _Slow(Index):
+    """Reads changes from the store when it is let."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        super().__init__(workplace.directory)
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self, ids: Sequence[int]) -> list[Listed]:
+        self.reached.set()
+        await self.go_on.wait()
+        return await super().read(ids)
+
+
+async def test_a_change_outlives_a_search_that_is_given_up(workplace: Workplace) -> None:
+    index = _Slow(workplace)
+    await index.refresh()
+    person = await workplace.directory.create_person("orlova@digital.example", "Орлова Вера")
+    asking = asyncio.create_task(index.refresh())
+    await index.reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    index.go_on.set()
+    assert await found(index, Has("орлова в")) == [person.id]
+    index.close()
+
+
+async def test_who_asks_while_a_change_is_read_waits_for_it(workplace: Workplace) -> None:
+    index = _Slow(workplace)
+    await index.refresh()
+    person = await workplace.directory.create_person("orlova@digital.example", "Орлова Вера")
+    first = asyncio.create_task(index.refresh())
+    await index.reached.wait()
+    second = asyncio.create_task(found(index, Has("орлова в")))
+    await asyncio.sleep(0)
+    index.go_on.set()
+    assert await second == [person.id]
+    await first
+    index.close()
+
+
+async def test_what_changes_while_it_is_read_is_read_again(workplace: Workplace) -> None:
+    directory, index = workplace.directory, _Slow(workplace)
+    person = await directory.create_person("orlova@digital.example", "Орлова Вера")
+    await index.refresh()
+    await directory.update(person.id, Change(name="Чехова Вера"))
+    asking = asyncio.create_task(index.refresh())
+    await index.reached.wait()
+    index.reached.clear()
+    index._on_change(b"%d" % person.id)  # what the bus says of a change behind the one that is read
+    index.go_on.set()
+    await asking
+    assert index.reached.is_set()
+    index.close()
 
 
 async def test_a_search_goes_on_while_the_index_is_read_anew(workplace: Workplace) -> None:
