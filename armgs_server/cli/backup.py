@@ -61,7 +61,7 @@ def backup_file(directory: Path, out: Path, as_json: bool) -> None:
     try:
         manifest = write(config, config_file(directory), part)
         part.replace(out)
-        _sync_directory(out.parent)
+        sync(out.parent)
     except OSError as error:
         raise Temporary(f"{out}: {error.strerror}") from error
     finally:
@@ -215,8 +215,9 @@ def _lock(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Makes a file durable, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

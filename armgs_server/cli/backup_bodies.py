@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from armgs_server.cli.backup_folder import sync_directory
+from armgs_server.cli.backup import sync
 from armgs_server.cli.output import Bar
 from armgs_server.storage.blob_files import digest_of
 
@@ -79,7 +79,7 @@ def copy(text: str, places: Iterable[str], source: Path, target: Path, throttle:
                     copied.bytes += size
                     folders.update(islice((target / place).parents, 3))
     for folder in folders:
-        sync_directory(folder)
+        sync(folder)
     return copied
 
 

@@ -27,7 +27,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from armgs_server.cli.backup import BLOBS, MANIFEST
+from armgs_server.cli.backup import BLOBS, MANIFEST, sync
 from armgs_server.errors import Conflict, Invalid, NotFound
 
 GENERATION_FORMAT = 2  # 1 is the single file
@@ -149,7 +149,7 @@ class Folder:
             yield path
             sync_tree(path)
             path.rename(self._generations / name)
-            sync_directory(self._generations)
+            sync(self._generations)
         finally:
             if path.exists():
                 shutil.rmtree(path)
@@ -177,20 +177,10 @@ class Folder:
 
 
 def sync_tree(path: Path) -> None:
-    """Makes every file and folder below a path durable."""
+    """Makes a file durable, or a folder with every file and folder below it."""
     for folder, _, files in os.walk(path):
         for file in files:
-            handle = os.open(os.path.join(folder, file), os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        sync_directory(Path(folder))
-
-
-def sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync(Path(folder, file))
+        sync(Path(folder))
+    if path.is_file():
+        sync(path)

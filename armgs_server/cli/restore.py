@@ -23,7 +23,7 @@ import click
 
 from armgs_server.cli import backup_bodies as bodies
 from armgs_server.cli import backup_database as database
-from armgs_server.cli.backup import BLOBS, DATABASE, FORMAT, MANIFEST, TLS
+from armgs_server.cli.backup import BLOBS, DATABASE, FORMAT, MANIFEST, TLS, sync
 from armgs_server.cli.backup_bodies import Throttle
 from armgs_server.cli.backup_folder import PLACES, Folder, sync_tree
 from armgs_server.cli.output import Bar, print_record
@@ -68,14 +68,17 @@ def restore(file: Path, directory: Path, at: datetime | None, replace: bool, as_
     if occupied and (directory / FILE_NAME).is_file():
         _check_stopped(load(directory / FILE_NAME))
     directory.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    # An empty folder is filled: whoever owns it may own nothing beside it.
+    is_filled = directory.exists() and not occupied
+    beside = directory if is_filled else directory.parent
+    new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=beside))
     try:
         if is_folder:
             manifest = unpack_generation(Folder(file), local(at), new / UNPACKED)
         else:
             manifest = unpack(file, new / UNPACKED)
         arrange(new / UNPACKED, new, directory, manifest)
-        before = _take_place(new, directory, occupied)
+        before = _fill(new, directory) if is_filled else _take_place(new, directory, occupied)
     except OSError as error:
         raise Temporary(f"{error.filename or directory}: {error.strerror}") from error
     finally:
@@ -148,7 +151,7 @@ def arrange(unpacked: Path, new: Path, directory: Path, manifest: dict[str, Any]
     (unpacked / FILE_NAME).rename(new / FILE_NAME)
     config = load(new / FILE_NAME)
     inside = _inside(new, directory, config.data_dir)
-    if inside is None and config.data_dir.is_dir() and any(config.data_dir.iterdir()):
+    if inside is None and _is_occupied(config.data_dir):
         raise AlreadyExists(
             f"the configuration keeps data in {config.data_dir}, which is not empty: move it away"
         )
@@ -215,19 +218,26 @@ def _inside(new: Path, directory: Path, path: Path) -> Path | None:
     return None
 
 
+def _is_occupied(path: Path) -> bool:
+    return path.is_dir() and any(each.name != "lost+found" for each in path.iterdir())
+
+
 def _move_out(data: Path, target: Path) -> None:
     """Moves data to an empty folder, maybe of another disk: all of them, or none."""
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    moved = [target / path.name for path in data.iterdir()]
     try:
-        for path in data.iterdir():
-            shutil.move(path, target / path.name)
-        sync_tree(target)
+        for path in moved:
+            shutil.move(data / path.name, path)
+        for path in moved:
+            sync_tree(path)
+        sync(target)
     except BaseException:
-        for path in target.iterdir():
+        for path in moved:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
         raise
 
 
@@ -238,10 +248,15 @@ def _take_place(new: Path, directory: Path, occupied: bool) -> Path | None:
     if occupied:
         before = directory.with_name(f"{directory.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
         directory.rename(before)
-    elif directory.exists():
-        directory.rmdir()
     new.rename(directory)
     return before
+
+
+def _fill(new: Path, directory: Path) -> None:
+    """Takes place in an empty folder; the configuration comes last: with it there is a workplace."""
+    for path in sorted(new.iterdir(), key=lambda path: path.name == FILE_NAME):
+        path.rename(directory / path.name)
+    new.rmdir()
 
 
 def _check_stopped(config: Config) -> None:

@@ -227,3 +227,20 @@ def test_data_named_in_full_lie_in_the_folder_that_is_made(
     done = armgs("restore", tmp_path / "full.tar", armgs.path, "--replace")
     assert done.code == 0, done.err
     assert contents(armgs, armgs.path, tmp_path) == before
+
+
+def test_an_empty_folder_is_filled_where_it_is(armgs: Armgs, backup: Path, tmp_path: Path) -> None:
+    """The package's user owns /etc/armgs, and nothing beside it; owner and mode of the folder stay."""
+    before = contents(armgs, armgs.path, tmp_path)
+    (tmp_path / "etc" / "armgs").mkdir(parents=True)
+    (tmp_path / "etc" / "armgs").chmod(0o750)
+    inode = (tmp_path / "etc" / "armgs").stat().st_ino
+    broken = rewritten(backup, {"database/store.db": b"damaged"}, tmp_path / "broken.tar")
+    assert armgs("restore", broken, tmp_path / "etc" / "armgs").code == 5
+    assert list((tmp_path / "etc" / "armgs").iterdir()) == []
+    done = armgs("restore", backup, tmp_path / "etc" / "armgs")
+    assert done.code == 0, done.err
+    assert contents(armgs, tmp_path / "etc" / "armgs", tmp_path) == before
+    status = (tmp_path / "etc" / "armgs").stat()
+    assert (status.st_ino, status.st_mode & 0o777) == (inode, 0o750)
+    assert sorted(path.name for path in (tmp_path / "etc").iterdir()) == ["armgs"]
