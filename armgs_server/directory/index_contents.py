@@ -41,7 +41,7 @@ class Contents:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.units: dict[int, Unit] = {}
-        self._heads: dict[tuple[int, int], Principal] = {}  # (department, unit) -> who leads it
+        self._heads: dict[tuple[int, int], dict[int, Principal]] = {}  # (department, unit) -> its heads
         self._led: dict[int, tuple[int, int]] = {}
         self._places: dict[int, int] = {}  # id -> block * BLOCK + place in it
         self._trigrams: dict[str, int] = {}
@@ -57,8 +57,9 @@ class Contents:
         return (line for block in self.blocks for line in block.lines if line is not None)
 
     def leader(self, department: int, unit: int) -> Principal | None:
-        """Who leads a unit, or the department where `unit` is 0."""
-        return self._heads.get((department, unit))
+        """Who leads a unit, or the department where `unit` is 0: of several heads the first."""
+        heads = self._heads.get((department, unit))
+        return heads[min(heads)] if heads else None
 
     def blocks_with(self, needle: str) -> int:
         """A number whose bits are the blocks in which the needle may occur."""
@@ -114,9 +115,7 @@ class Contents:
             number, position = divmod(place, BLOCK)
             self.blocks[number].lines[position] = None
             self.blocks[number].open()[position] = ""
-        led = self._led.pop(principal_id, None)
-        if led is not None:
-            del self._heads[led]
+        self._forget_head(principal_id)
 
     def _add(self, principal_id: int) -> int:
         """A new place, at the end: numbers only grow."""
@@ -129,13 +128,17 @@ class Contents:
         return place
 
     def _note_head(self, principal: Principal) -> None:
-        led = self._led.pop(principal.id, None)
+        self._forget_head(principal.id)
+        if principal.head and principal.kind == "person":
+            self._led[principal.id] = key = principal.department, principal.unit
+            self._heads.setdefault(key, {})[principal.id] = principal
+
+    def _forget_head(self, principal_id: int) -> None:
+        led = self._led.pop(principal_id, None)
         if led is not None:
-            del self._heads[led]
-        key = (principal.department, principal.unit)
-        if principal.head and principal.kind == "person" and key not in self._heads:
-            self._heads[key] = principal
-            self._led[principal.id] = key
+            del self._heads[led][principal_id]
+            if not self._heads[led]:
+                del self._heads[led]
 
     def _pieces(self, listed: Listed) -> list[Piece]:
         """Everything by which a principal may be looked for."""

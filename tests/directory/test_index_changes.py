@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from armgs_server.directory import structure
+from armgs_server.directory import people, structure
 from armgs_server.directory.candidates import Has, candidates
 from armgs_server.directory.index import Index
 from armgs_server.directory.index_block import BLOCK
@@ -72,6 +72,43 @@ async def test_what_changes_while_it_is_read_is_read_again(workplace: Workplace)
     index.go_on.set()
     await asking
     assert index.reached.is_set()
+    index.close()
+
+
+async def test_the_lead_is_handed_over_to_somebody_older(workplace: Workplace) -> None:
+    """In one transaction, and the new head has the lower number."""
+    directory, index = workplace.directory, Index(workplace.directory)
+    digital = workplace.digital.id
+    unit = await directory.create_unit(digital, "Отдел кадров")
+    after = await directory.create_person("first@digital.example", "Первый", unit=unit.id)
+    before = await directory.create_person("second@digital.example", "Второй", unit=unit.id, head=True)
+    await index.refresh()
+    assert index.leader(digital, unit.id) == await directory.by_id(before.id)
+
+    async def work(tx: Tx) -> None:
+        await people.update(tx, before.id, Change(head=False))
+        await people.update(tx, after.id, Change(head=True))
+
+    await directory.store.write(work)
+    await index.refresh()
+    leader = index.leader(digital, unit.id)
+    assert leader is not None
+    assert leader.id == after.id
+    index.close()
+
+
+async def test_of_two_heads_the_other_remains(workplace: Workplace) -> None:
+    directory, index = workplace.directory, Index(workplace.directory)
+    digital = workplace.digital.id
+    unit = await directory.create_unit(digital, "Отдел кадров")
+    first = await directory.create_person("first@digital.example", "Первый", unit=unit.id, head=True)
+    second = await directory.create_person("second@digital.example", "Второй", unit=unit.id, head=True)
+    for away, remains in ((first, second), (second, None)):
+        await index.refresh()
+        await directory.update(away.id, Change(head=False))
+        await index.refresh()
+        leader = index.leader(digital, unit.id)
+        assert (leader and leader.id) == (remains and remains.id)
     index.close()
 
 
