@@ -27,8 +27,6 @@ from armgs_server.storage.waiting_work import WaitingWork
 
 LEASE = 5 * clock.MINUTE  # what a killed worker leaves waits so long
 CLAIM_LIMIT = 20
-LONGEST_SLEEP = 60.0  # other processes may add rows when the bus is not there
-FAILED_WAIT = 5.0
 # One message is read at once; larger ones are somebody's attachments, not an invitation.
 MAX_MAIL = 4 * 1024 * 1024
 BY_ORGANIZER = ("REQUEST", "CANCEL")
@@ -42,7 +40,7 @@ class Inbound:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._work = WaitingWork(core.store.bus, invitations.TOPIC, "imip", self._look)
+        self._work = WaitingWork(core.store, invitations.TOPIC, "imip", self._look)
 
     async def start(self) -> None:
         """Begins to look."""
@@ -52,18 +50,10 @@ class Inbound:
         """Ends; what was being read stays in the store."""
         await self._work.stop()
 
-    async def _look(self) -> float:
-        store = self._core.store
-        try:
-            while taken := await store.write(
-                lambda tx: invitations.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
-            ):
-                for waiting in taken:
-                    await self._handle(waiting)
-        except DomainError as error:
-            _log.warning("scheduling messages are not taken", error=error)
-            return FAILED_WAIT
-        return LONGEST_SLEEP
+    async def _look(self) -> None:
+        while taken := await self._work.take(invitations.claim, CLAIM_LIMIT, LEASE):
+            for waiting in taken:
+                await self._handle(waiting)
 
     async def _handle(self, waiting: Waiting) -> None:
         """Whatever a message is, it is looked at once."""

@@ -26,8 +26,6 @@ from armgs_server.storage.waiting_work import WaitingWork
 
 KEY = "source"
 CLAIM_LIMIT = 4  # fetched at the same time by one process
-LONGEST_SLEEP = 60.0  # other processes may add rows when the bus is not there
-FAILED_WAIT = 5.0
 MAX_DOUBLINGS = 5  # of the interval, while a source fails
 BATCH = 100  # objects written in one transaction
 CONTENT_TYPE = "text/calendar; charset=utf-8"
@@ -48,7 +46,7 @@ class Refresher:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._work = WaitingWork(core.store.bus, subscribed.TOPIC, "subscribed", self._look)
+        self._work = WaitingWork(core.store, subscribed.TOPIC, "subscribed", self._look)
 
     async def start(self) -> None:
         """Begins to look."""
@@ -58,21 +56,11 @@ class Refresher:
         """Ends; what was being fetched is fetched again."""
         await self._work.stop()
 
-    async def _look(self) -> float:
-        store = self._core.store
+    async def _look(self) -> int | None:
         lease = round((2 * self._core.config.dav.subscription_timeout + 60) * clock.SECOND)
-        try:
-            while taken := await store.write(
-                lambda tx: subscribed.claim(tx, clock.now(), lease, CLAIM_LIMIT)
-            ):
-                await asyncio.gather(*map(self._refresh, taken))
-            due = await store.read(subscribed.next_due)
-        except DomainError as error:
-            _log.warning("subscribed calendars are not fetched", error=error)
-            return FAILED_WAIT
-        return (
-            LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, (due - clock.now()) / clock.SECOND))
-        )
+        while taken := await self._work.take(subscribed.claim, CLAIM_LIMIT, lease):
+            await asyncio.gather(*map(self._refresh, taken))
+        return await self._core.store.read(subscribed.next_due)
 
     async def _refresh(self, taken: Subscription) -> None:
         store, interval = self._core.store, self._core.config.dav.subscription_interval

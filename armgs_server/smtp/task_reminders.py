@@ -12,7 +12,6 @@ from armgs_server import log
 from armgs_server.directory import lookup
 from armgs_server.directory.languages import is_russian
 from armgs_server.directory.model import Principal
-from armgs_server.errors import DomainError
 from armgs_server.formats.icalendar import CalendarObject, Component, check
 from armgs_server.formats.itip import plain
 from armgs_server.formats.itip_task import next_due
@@ -27,10 +26,7 @@ from armgs_server.storage.assignments import Assignment
 from armgs_server.storage.tx import Tx
 from armgs_server.storage.waiting_work import WaitingWork
 
-LEASE = 2 * clock.MINUTE  # what a killed process leaves waits so long
 CLAIM_LIMIT = 20
-LONGEST_SLEEP = 60.0  # other processes may add rows when the bus is not there
-FAILED_WAIT = 5.0
 UNTITLED = {"ru": "без названия", "en": "untitled"}
 SUBJECT = {"ru": "Задача просрочена: {title}", "en": "Task overdue: {title}"}
 TEXT = {
@@ -47,7 +43,7 @@ class TaskReminders:
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._core = delivery.core
-        self._work = WaitingWork(self._core.store.bus, assignments.TOPIC, "task reminders", self._look)
+        self._work = WaitingWork(self._core.store, assignments.TOPIC, "task reminders", self._look)
 
     def start(self) -> None:
         """Begins to look."""
@@ -57,23 +53,13 @@ class TaskReminders:
         """Ends; who was not told yet is told by another process."""
         await self._work.stop()
 
-    async def _look(self) -> float:
-        store = self._core.store
+    async def _look(self) -> int | None:
         if not self._core.config.dav.task_reminders:
-            return LONGEST_SLEEP
-        try:
-            while taken := await store.write(
-                lambda tx: assignments.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
-            ):
-                for row in taken:
-                    await self._remind(row)
-            due = await store.read(assignments.next_reminder)
-        except DomainError as error:
-            _log.warning("nobody is reminded of tasks", error=error)
-            return FAILED_WAIT
-        if due is None:
-            return LONGEST_SLEEP
-        return min(max((due - clock.now()) / clock.SECOND, 0.0), LONGEST_SLEEP)
+            return None
+        while taken := await self._work.take(assignments.claim, CLAIM_LIMIT):
+            for row in taken:
+                await self._remind(row)
+        return await self._core.store.read(assignments.next_reminder)
 
     async def _remind(self, row: Assignment) -> None:
         directory, now = self._core.directory, clock.now()

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from armgs_server import log
-from armgs_server.errors import DomainError, Invalid, NotFound
+from armgs_server.errors import Invalid, NotFound
 from armgs_server.service import Core
 from armgs_server.storage import clock, training
 from armgs_server.storage.training import Lesson
@@ -20,7 +20,6 @@ from armgs_server.trust.endpoint import Endpoint
 
 LEASE = 5 * clock.MINUTE  # what a killed worker leaves waits so long
 CLAIM_LIMIT = 20
-LONGEST_SLEEP = 60.0  # other processes may add rows when the bus is not there
 FAILED_WAIT = 60.0
 DAY = 24 * 60 * clock.MINUTE
 
@@ -32,7 +31,7 @@ class Trainer:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._work = WaitingWork(core.store.bus, training.TOPIC, "training", self._look)
+        self._work = WaitingWork(core.store, training.TOPIC, "training", self._look, failed_wait=FAILED_WAIT)
 
     async def start(self) -> None:
         """Begins to look."""
@@ -44,9 +43,7 @@ class Trainer:
 
     async def run_once(self) -> bool:
         """Teaches what waits; False when the controller is away, and the lessons wait."""
-        while taken := await self._core.store.write(
-            lambda tx: training.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)
-        ):
+        while taken := await self._work.take(training.claim, CLAIM_LIMIT, LEASE):
             for place, lesson in enumerate(taken):
                 try:
                     await self._teach(lesson)
@@ -59,14 +56,9 @@ class Trainer:
                     await self._finish([lesson])
         return True
 
-    async def _look(self) -> float:
+    async def _look(self) -> None:
         if self._core.config.trust.rspamd_controller:
-            try:
-                await self.run_once()
-            except DomainError as error:
-                _log.warning("lessons are not taken", error=error)
-                return FAILED_WAIT
-        return LONGEST_SLEEP
+            await self.run_once()
 
     async def _teach(self, lesson: Lesson) -> None:
         settings = self._core.config.trust

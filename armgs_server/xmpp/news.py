@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from armgs_server import log
 from armgs_server.directory import news as directory_news
-from armgs_server.errors import DomainError
-from armgs_server.storage import clock, news
+from armgs_server.storage import news
 from armgs_server.storage.news import Post
 from armgs_server.storage.tx import Tx
 from armgs_server.storage.waiting_work import WaitingWork
@@ -30,13 +28,8 @@ if TYPE_CHECKING:
 
 NODE: Final = "news"
 TITLE: Final = "Новости"
-LEASE: Final = 2 * clock.MINUTE  # what a killed process leaves waits so long
 CLAIM_LIMIT: Final = 20
-LONGEST_SLEEP: Final = 60.0  # other processes may add rows when the bus is not there
-FAILED_WAIT: Final = 5.0
 _SUMMARY: Final = 5000  # characters
-
-_log = log.get("xmpp")
 
 
 class News:
@@ -44,7 +37,7 @@ class News:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._work = WaitingWork(server.store.bus, news.TOPIC, "news", self._look)
+        self._work = WaitingWork(server.store, news.TOPIC, "news", self._look)
 
     def start(self) -> None:
         self._work.start()
@@ -53,16 +46,10 @@ class News:
         """What is not told yet stays in the store."""
         await self._work.stop()
 
-    async def _look(self) -> float:
-        store = self._server.store
-        try:
-            while taken := await store.write(lambda tx: news.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)):
-                for post in taken:
-                    await self._tell(post)
-        except DomainError as error:
-            _log.warning("news are not taken", error=error)
-            return FAILED_WAIT
-        return LONGEST_SLEEP
+    async def _look(self) -> None:
+        while taken := await self._work.take(news.claim, CLAIM_LIMIT):
+            for post in taken:
+                await self._tell(post)
 
     async def _tell(self, post: Post) -> None:
         """Publishes it, or takes it back; subscribers hear of it once that is durable."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from armgs_server import log
 from armgs_server.errors import DomainError
-from armgs_server.storage import clock, notices
+from armgs_server.storage import notices
 from armgs_server.storage.notices import Notice
 from armgs_server.storage.waiting_work import WaitingWork
 from armgs_server.xmpp import jid as jids
@@ -21,10 +21,7 @@ from armgs_server.xmpp.stanza import element, text_element
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
 
-LEASE: Final = 2 * clock.MINUTE  # what a killed process leaves waits so long
 CLAIM_LIMIT: Final = 50
-LONGEST_SLEEP: Final = 60.0  # other processes may add rows when the bus is not there
-FAILED_WAIT: Final = 5.0
 
 _log = log.get("xmpp")
 
@@ -34,7 +31,7 @@ class Notices:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._work = WaitingWork(server.store.bus, notices.TOPIC, "notices", self._look)
+        self._work = WaitingWork(server.store, notices.TOPIC, "notices", self._look)
 
     def start(self) -> None:
         self._work.start()
@@ -43,16 +40,10 @@ class Notices:
         """What is not sent yet stays in the store."""
         await self._work.stop()
 
-    async def _look(self) -> float:
-        store = self._server.store
-        try:
-            while taken := await store.write(lambda tx: notices.claim(tx, clock.now(), LEASE, CLAIM_LIMIT)):
-                for notice in taken:
-                    await self._send(notice)
-        except DomainError as error:
-            _log.warning("notices are not taken", error=error)
-            return FAILED_WAIT
-        return LONGEST_SLEEP
+    async def _look(self) -> None:
+        while taken := await self._work.take(notices.claim, CLAIM_LIMIT):
+            for notice in taken:
+                await self._send(notice)
 
     async def _send(self, notice: Notice) -> None:
         owner = await self._server.directory.by_id(notice.owner)
