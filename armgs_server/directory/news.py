@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -145,10 +146,11 @@ async def _remind(tx: Tx, config: Config, post: Post, now: int) -> int:
 
 
 def message(config: Config, department: Principal, author: Principal, post: Post) -> bytes:
-    """The post as mail (RFC 5322), of the list of its department (RFC 2919)."""
-    made = EmailMessage(policy=SMTP)
+    """The post as mail (RFC 5322, or RFC 6532 where the author's address needs it), of its department's list
+    (RFC 2919)."""
     local, _, domain = author.address.rpartition("@")
-    made["From"] = formataddr((author.name, f"{local}@{addresses.to_ascii(domain)}"))
+    made = EmailMessage(policy=SMTP if local.isascii() else SMTPUTF8)
+    made["From"] = Address(author.name, local, addresses.to_ascii(domain))
     made["Subject"] = post.title
     made["Date"] = format_datetime(datetime.fromtimestamp(post.created // clock.SECOND, UTC))
     home = addresses.to_ascii(department.address)
