@@ -126,10 +126,10 @@ async def _rules(tx: Tx, department: int) -> list[tuple[int, Rule]]:
 
 
 async def _refill(tx: Tx, group: int, department: int, rule: Rule) -> None:
-    among = await lookup.existing(tx, rule.unit or department)
+    among = await lookup.by_id(tx, rule.unit or department)  # None: the unit has been removed
     chains: dict[tuple[int, ...], frozenset[int]] = {}
     wanted = set()
-    for person in await lookup.members(tx, among):
+    for person in await lookup.members(tx, among) if among is not None else ():
         units = chains.get(person.units)
         if units is None:
             units = chains[person.units] = await lookup.units_above(tx, person)

@@ -67,6 +67,14 @@ async def test_a_unit_of_another_department_is_none(workplace: Workplace) -> Non
         await ruled(workplace, Rule(foreign.id))
 
 
+async def test_a_rule_outlives_its_unit_and_others_still_move(workplace: Workplace) -> None:
+    budget = await workplace.directory.create_unit(workplace.digital.id, "Budget")
+    group = await ruled(workplace, Rule(budget.id))
+    await workplace.directory.delete(budget.id)
+    moved = await workplace.directory.update(workplace.tests.id, Change(unit=0))
+    assert moved.unit == 0 and await members(workplace, group) == set()
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"unit": 0}, {"post": ""}, {"attributes": {str(n): "x" for n in range(21)}}]
 )
