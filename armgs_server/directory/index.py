@@ -103,6 +103,7 @@ class Index:
         for each, generation in zip(ids, asked, strict=True):
             if self._changed[each] == generation:
                 del self._changed[each]
+        renamed: set[int] = set()
         for each in ids:
             listed = there.get(each)
             if listed is None:
@@ -113,11 +114,13 @@ class Index:
             if principal.kind == "unit":
                 known = contents.units.get(each)
                 contents.units[each] = Unit(principal.name, principal.unit)
-                if known is not None and known.name != principal.name:  # the texts of its people hold it
-                    people = (line.id for line in contents.lines() if line.unit == each)
-                    self._changed.update(dict.fromkeys(people, self.generation))
+                if known is None or known.name != principal.name:
+                    renamed.add(each)
             contents.put(listed)
         contents.note_trigrams()
+        if renamed:  # the texts of their people hold the name
+            people = (line.id for line in contents.lines() if line.unit in renamed and line.kind != "unit")
+            self._changed.update(dict.fromkeys(people, self.generation))
         await asyncio.sleep(0)
 
     def _on_change(self, data: bytes) -> None:

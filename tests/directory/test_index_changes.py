@@ -112,6 +112,21 @@ async def test_of_two_heads_the_other_remains(workplace: Workplace) -> None:
     index.close()
 
 
+async def test_a_new_unit_of_somebody_older(workplace: Workplace) -> None:
+    """Both told of at once: the person's text holds the unit's name, which is read behind it."""
+    directory, index = workplace.directory, Index(workplace.directory)
+    await index.refresh()
+
+    async def work(tx: Tx) -> int:
+        unit = await structure.create_unit(tx, workplace.digital.id, "Отдел кадров", 0, "", {})
+        await people.update(tx, workplace.orlov.id, Change(unit=unit.id))
+        return unit.id
+
+    unit = await directory.store.write(work)
+    assert set(await found(index, Has("отдел кадров"))) == {unit, workplace.orlov.id}
+    index.close()
+
+
 async def test_a_search_goes_on_while_the_index_is_read_anew(workplace: Workplace) -> None:
     directory, index = workplace.directory, Index(workplace.directory)
 
