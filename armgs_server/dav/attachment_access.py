@@ -111,10 +111,8 @@ async def referred(put: Put, found: CalendarObject) -> tuple[Attachment, ...]:
 
     §3.11: a MANAGED-ID must be one that the person may read, unless the object had it before.
     """
-    if b"ATTACH" not in put.data or not (ids := managed_ids(found)):
+    if b"ATTACH" not in put.data or not (ids := managed_ids(found) - {put.attachment}):
         return ()
-    if put.call.request.method == "POST" and isinstance(put.call.resource, MemberResource):
-        return ()  # dav/attachments.py, which names nothing that it has not checked
     if len(ids) > MAX_NAMED:
         raise DavError(403, condition=TOO_MANY)
     engine, owner = put.call.engine, put.collection.collection.owner

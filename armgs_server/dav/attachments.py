@@ -151,7 +151,7 @@ async def _change(call: Call, parent: CollectionResource, asked: Asked, upload: 
     data = data_of(changed.calendar)
     if len(data) > parent.kind.size_limit(engine.config):
         raise DavError(403, condition=parent.kind.too_large)
-    body = await _body(call, parent, seen, data)
+    body = await _body(call, parent, seen, data, upload.id if upload is not None else "")
 
     async def also(tx: Tx, item: Item | None) -> None:
         if item is None or item.blob != seen.blob:
@@ -165,11 +165,11 @@ async def _change(call: Call, parent: CollectionResource, asked: Asked, upload: 
     return item
 
 
-async def _body(call: Call, parent: CollectionResource, seen: Item, data: bytes) -> Body:
+async def _body(call: Call, parent: CollectionResource, seen: Item, data: bytes, id_: str) -> Body:
     """What the calendar makes of the changed object."""
     kind, name = parent.kind, seen.name or ""
     assert kind.check is not None and kind.put_effects is not None
-    put = Put(call, parent, name, seen.content_type or kind.content_type, data)
+    put = Put(call, parent, name, seen.content_type or kind.content_type, data, id_)
     checked = await kind.check(put)
     effects = await kind.put_effects(put, checked)
     return Body(parent, name, put.content_type, await call.engine.store.blobs.put(data), checked, effects)

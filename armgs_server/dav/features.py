@@ -128,6 +128,7 @@ class Put:
     name: str
     content_type: str
     data: bytes
+    attachment: str = ""  # the MANAGED-ID of one that is stored with it (RFC 8607)
 
 
 class Removal(Protocol):

@@ -139,3 +139,19 @@ async def test_a_large_object(tmp_path: Path) -> None:
         )
         assert statuses(answer) == ["403", "200"]
         assert answer.find("//C:max-resource-size")
+
+
+async def test_no_attachment_is_named_that_its_sender_may_not_read(site: Site) -> None:
+    ivanov, petrova, theirs = site.ivanov, site.petrova, f"/dav/calendars/{PETROVA}/default/"
+    assert (await ivanov.request("PUT", CALENDAR + "1.ics", meeting("1"), ICS)).status == 201
+    added = await ivanov.request("POST", CALENDAR + "1.ics?action=attachment-add", b"secret", {})
+    whole = (await ivanov.request("GET", CALENDAR + "1.ics")).body.replace(b"\r\n ", b"").decode()
+    (line,) = [line for line in whole.split("\r\n") if line.startswith("ATTACH")]
+    assert (await petrova.request("PUT", theirs + "1.ics", meeting("1"), ICS)).status == 201
+    orders = order(meeting("1", line), theirs + "1.ics") + order(meeting("2", line), theirs + "2.ics")
+    answer = await petrova.request("POST", theirs, MULTIPUT.format(orders), XML)
+    assert statuses(answer) == ["403", "403"]
+    assert len(answer.find("//C:valid-managed-id-parameter")) == 2
+    url = added.headers["location"].partition("/dav/")[2]
+    assert (await petrova.request("GET", f"/dav/{url}")).status == 404
+    assert (await ivanov.request("GET", f"/dav/{url}")).body == b"secret"
