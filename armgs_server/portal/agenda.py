@@ -18,7 +18,7 @@ _OBJECT_LIMIT: Final = 256 * 1024  # bytes of an event that is read for its titl
 
 
 class Booking(NamedTuple):
-    """One meeting; `title` is "" where nobody else is to read it."""
+    """One meeting, as much of it as is on the day; `title` is "" where nobody else is to read it."""
 
     starts: int
     ends: int
@@ -70,7 +70,7 @@ async def bookings(store: Store, room: int, day: date, *, titles: bool) -> list[
         title = ""
         if titles and size <= _OBJECT_LIMIT:
             title = _title(await store.blobs.read(blob))
-        found.append(Booking(starts, ends, title))
+        found.append(Booking(max(starts, start), min(ends, end), title))
     return found
 
 

@@ -24,9 +24,10 @@ def day(time: int, language: str) -> str:
     return _local(time).strftime(_DAYS[language]) if time else ""
 
 
-def clock_time(time: int) -> str:
-    """The minute of the day."""
-    return _local(time).strftime("%H:%M")
+def hours(starts: int, ends: int) -> tuple[str, str]:
+    """From which minute to which of one day; its last one is 24:00."""
+    first, last = (_local(each).strftime("%H:%M") for each in (starts, ends))
+    return first, "24:00" if last == "00:00" and ends > starts else last
 
 
 def size(number: int, language: str) -> str:

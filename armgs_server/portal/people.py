@@ -17,7 +17,7 @@ from armgs_server.directory.people_search import PeopleSearch, visible_departmen
 from armgs_server.errors import NotFound
 from armgs_server.net.http import Response
 from armgs_server.portal import agenda
-from armgs_server.portal.moments import clock_time, day, today
+from armgs_server.portal.moments import day, hours, today
 from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
 from armgs_server.portal.signin import SignIn, Visit
@@ -151,6 +151,6 @@ class People(OwnPage):
             row=await self._row(visit, person, absence, now, language),
             department=department.name if department is not None else "",
             absence=absence if absence is not None and absence.is_now(now) else None,
-            busy=[(clock_time(starts), clock_time(ends) or "24:00") for starts, ends in times],
+            busy=[hours(starts, ends) for starts, ends in times],
             is_busy=any(starts <= now < ends for starts, ends in times),
         )

@@ -13,7 +13,7 @@ from armgs_server.directory.people_search import visible_departments
 from armgs_server.errors import Invalid
 from armgs_server.net.http import Response
 from armgs_server.portal import agenda
-from armgs_server.portal.moments import clock_time, day, parse_day, start_of, today
+from armgs_server.portal.moments import day, hours, parse_day, start_of, today
 from armgs_server.portal.own_page import OwnPage
 from armgs_server.portal.pages import language_of
 from armgs_server.portal.signin import Visit
@@ -48,7 +48,7 @@ class Rooms(OwnPage):
                 {
                     "room": room,
                     "capacity": room.data.get("capacity") or "",
-                    "bookings": [(clock_time(b.starts), clock_time(b.ends), b.title) for b in booked],
+                    "bookings": [(*hours(b.starts, b.ends), b.title) for b in booked],
                     "is_busy": any(b.starts <= now < b.ends for b in booked),
                 }
             )

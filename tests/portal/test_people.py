@@ -150,6 +150,20 @@ async def test_who_is_away_and_when_one_is_free(world: World) -> None:
     assert "gone &lt;script" in page.text and "<script" not in page.text
 
 
+async def test_what_goes_beyond_midnight(world: World) -> None:
+    """A day shows its own part, and ends at 24:00."""
+    petrova, day = await number_of(world, PETROVA), moments.today()
+    room = await world.directory.create_room("room1@digital.example", "Room", 8)
+    start, end = moments.start_of(day), moments.end_of(day)
+    for owner in (petrova, room.id):
+        await book(world, owner, start + 22 * clock.HOUR, end + 2 * clock.HOUR, "Night")
+    browser = await signed_in(world)
+    assert "22:00–24:00<" in (await browser.get(f"/people?person={PETROVA}")).text
+    assert "22:00–24:00 Night" in (await browser.get("/rooms")).text
+    tomorrow = (day + timedelta(days=1)).isoformat()
+    assert "00:00–02:00 Night" in (await browser.get(f"/rooms?day={tomorrow}")).text
+
+
 async def test_rooms_and_their_bookings(world: World) -> None:
     room = await world.directory.create_room("room1@digital.example", f"Room {NASTY}", 8)
     other = await world.directory.create_room("room@finance.example", "Vault", 3)
