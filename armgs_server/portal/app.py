@@ -72,20 +72,20 @@ class Portal:
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
         return (
-            ("/", self._safety.read_only(self._start.answer)),
+            self._safety.page("/", self._start.answer),
             (webchat.PREFIX, self._safety.read_only(self._chat.answer, self._chat.headers())),
             (_INVITE, self._safety.read_only(self._invitation)),
             (sharelinks.PREFIX, self._safety.guarded(self._links.answer)),
             (DESK, self._safety.guarded(self._links.desk)),
-            ("/style.css", self._safety.read_only(self._style)),
-            ("/ca.crt", self._safety.read_only(self._certificate)),
-            ("/apple.mobileconfig", self._safety.read_only(self._apple)),
+            self._safety.page("/style.css", self._style),
+            self._safety.page("/ca.crt", self._certificate),
+            self._safety.page("/apple.mobileconfig", self._apple),
             ("/mail/", self._safety.read_only(self._autoconfig)),
             ("/autodiscover/", self._safety.guarded(self._autodiscover)),
             ("/Autodiscover/", self._safety.guarded(self._autodiscover)),
             ("/.well-known/autoconfig/", self._safety.read_only(self._autoconfig)),
-            ("/.well-known/host-meta", self._safety.read_only(self._host_meta)),
-            ("/.well-known/host-meta.json", self._safety.read_only(self._host_meta_json)),
+            self._safety.page("/.well-known/host-meta", self._host_meta),
+            self._safety.page("/.well-known/host-meta.json", self._host_meta_json),
             *self.sign_in.routes,
             *self._provider.routes,
             *self._own.routes,
@@ -125,7 +125,7 @@ class Portal:
 
     async def _certificate(self, request: Request) -> Response:
         certificate = self._ca()
-        if certificate is None or request.path != "/ca.crt":
+        if certificate is None:
             raise NotFound()
         # Not as an attachment: Firefox and iOS offer to install what they are shown by this type.
         return Response(200, [("Content-Type", "application/x-x509-ca-cert")], certificate)

@@ -46,16 +46,16 @@ class Connecting:
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
         return (
-            (CODE, self._safety.read_only(self._code)),
-            (RCLONE, self._safety.read_only(self._rclone)),
-            (SLIP, self._safety.read_only(self._slip)),
+            self._safety.page(CODE, self._code),
+            self._safety.page(RCLONE, self._rclone),
+            self._safety.page(SLIP, self._slip),
         )
 
     async def _code(self, request: Request) -> Response:
         wanted = parse_qs(request.query).get("for", [""])[0]
         address = address_of(request, self._domains)
         link = links(self._endpoints, address).get(wanted)
-        if not link or request.path != CODE:
+        if not link:
             raise NotFound()
         headers = [("Content-Type", "image/svg+xml"), ("Cache-Control", "private, max-age=86400")]
         return Response(200, headers, code(link))

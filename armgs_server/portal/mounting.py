@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from armgs_server.errors import Invalid, NotFound
+from armgs_server.errors import Invalid
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.portal.addresses import address_of
 from armgs_server.portal.endpoints import Endpoints
@@ -140,14 +140,12 @@ class Mounting:
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
         return (
-            (PATH, self._safety.read_only(self._page)),
-            (REGISTRY, self._safety.read_only(self._registry)),
-            (SCRIPT, self._safety.read_only(self._script)),
+            self._safety.page(PATH, self._page),
+            self._safety.page(REGISTRY, self._registry),
+            self._safety.page(SCRIPT, self._script),
         )
 
     async def _page(self, request: Request) -> Response:
-        if request.path != PATH:
-            raise NotFound()
         address = self._address(request, required=False)
         domains = self._config.server.domains
         example = address or f"ivanov@{domains[0] if domains else self._endpoints.hostname}"
@@ -162,13 +160,9 @@ class Mounting:
         return self._pages.html(request, 200, page)
 
     async def _registry(self, request: Request) -> Response:
-        if request.path != REGISTRY:
-            raise NotFound()
         return _download("armgs.reg", registry(self._endpoints))
 
     async def _script(self, request: Request) -> Response:
-        if request.path != SCRIPT:
-            raise NotFound()
         return _download("armgs.cmd", script(self._endpoints, self._address(request, required=True)))
 
     def _address(self, request: Request, *, required: bool) -> str:

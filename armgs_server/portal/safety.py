@@ -79,6 +79,16 @@ class Safety:
 
         return answer
 
+    def page(self, path: str, handler: Handler) -> tuple[str, Handler]:
+        """A route that is read_only(), for this very path: nothing lies below it."""
+
+        async def answer(request: Request) -> Response:
+            if request.path != path:
+                raise NotFound()
+            return await handler(request)
+
+        return path, self.read_only(answer)
+
     def refusal(self, request: Request, error: DomainError) -> Response:
         """The page that says what is wrong, with its status."""
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)

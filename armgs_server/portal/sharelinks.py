@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from armgs_server import log
 from armgs_server.directory import sharelinks
@@ -20,6 +20,7 @@ from armgs_server.net.http.basic import CHALLENGE, parse_basic
 from armgs_server.net.http.origin import is_welcome
 from armgs_server.net.ranges import content_range, parse_range
 from armgs_server.portal.pages import Pages, text_of
+from armgs_server.portal.reading import fields_sent
 from armgs_server.portal.signin import SignIn, Visit
 from armgs_server.service import Core
 from armgs_server.storage import clock
@@ -30,6 +31,7 @@ from armgs_server.storage.tx import Tx
 
 DESK = "/links"
 FORM_LIMIT = 16 * 1024
+FIELDS = 20
 # What somebody has uploaded must not act as a page of this server.
 _SAFETY = [("Content-Security-Policy", "sandbox"), ("X-Content-Type-Options", "nosniff")]
 
@@ -216,8 +218,7 @@ def _path(text: str, person: Principal) -> list[str]:
 
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a form, each once."""
-    text = (await request.read(FORM_LIMIT)).decode("utf-8", "replace")
-    return {name: values[0] for name, values in parse_qs(text, max_num_fields=20).items()}
+    return {name: values[0] for name, values in (await fields_sent(request, FORM_LIMIT, FIELDS)).items()}
 
 
 def _shown(listed: Listed) -> dict[str, object]:

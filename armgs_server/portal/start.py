@@ -11,7 +11,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from armgs_server.directory.logins import ALL_PARTS
-from armgs_server.errors import NotFound
 from armgs_server.net.http import Request, Response
 from armgs_server.portal.addresses import address_of
 from armgs_server.portal.connecting import links
@@ -48,8 +47,6 @@ class StartPage:
         self._chat = chat
 
     async def answer(self, request: Request) -> Response:
-        if request.path != "/":
-            raise NotFound()
         domains = self._core.config.server.domains
         visit = await self._sign_in.visit(request)
         address = address_of(request, domains) or (visit.person.address if visit is not None else "")

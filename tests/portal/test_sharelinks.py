@@ -161,6 +161,7 @@ async def test_who_may_make_links(world: World) -> None:
     assert (await desk(world, basic(PETROVA), path=f"/2026/{NAME}")).status == 400
     assert (await desk(world, path="/")).status == 400
     assert (await desk(world, path=f"/2026/{NAME}", days="x")).status == 400
+    assert (await desk(world, **{f"f{number}": "x" for number in range(21)})).status == 400
     assert (await desk(world, path="/x" * 20_000)).status == 413
     url = f"https://localhost/dav/files/{IVANOV}/2026/{NAME.replace(' ', '%20')}"
     assert (await desk(world, path=url, days="99999")).status == 200

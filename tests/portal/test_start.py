@@ -94,6 +94,13 @@ async def test_the_slip(world: World) -> None:
     assert (await get(world, "/slip")).status == 400
 
 
+async def test_nothing_lies_below_a_file(world: World) -> None:
+    for path in ("/slip", "/rclone.conf", "/code.svg", "/apple.mobileconfig", "/style.css"):
+        query = f"?for=start&address={IVANOV}"
+        assert (await get(world, f"{path}{query}")).status == 200
+        assert (await get(world, f"{path}/x{query}")).status == 404, path
+
+
 async def test_the_language_that_was_chosen_stays(world: World) -> None:
     browser = Browser(world, language="ru")
     await browser.get("/?lang=en")
