@@ -55,6 +55,7 @@ class App:
         token = parse_bearer(request.header("authorization"))
         if token is not None:
             return await bearer.authenticate(self.engine.directory.auth.oauth, request, token)
+        bearer.lift()
         credentials = parse_basic(request.header("authorization"))
         if credentials is None:
             raise DavError(401, headers=(CHALLENGE,))

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
-from armgs_server.dav import attachment_access, directory_books, version_paths
+from armgs_server.dav import attachment_access, bearer, directory_books, version_paths
 from armgs_server.dav.features import Kind, Shape, Tables
 from armgs_server.dav.listing_cache import ListingCache
 from armgs_server.dav.paths import join, quote
@@ -122,6 +122,7 @@ class Engine:
         self, person: Principal, segments: tuple[str, ...]
     ) -> tuple[Place | None, Resource]:
         """The resource at a path, and its place if it has one in the store."""
+        bearer.check(segments)
         if version_paths.is_inside(segments):
             return None, await version_paths.locate(self, person, segments)
         place = await self.place(person, segments)
@@ -282,17 +283,15 @@ class Engine:
     async def _folder_children(self, person: Principal, folder: FolderResource) -> list[Resource]:
         below: Sequence[tuple[str, ...]]
         path = tuple(part for part in folder.href.split("/") if part)
-        if folder.name in HOMES:
+        if folder.name in HOMES or folder.name == "people":
             below = [(*path, person.address)]
         elif folder.name == FILES:
             shared = [(*path, name) for name in await self._shared_folders(person)]
             below = [(*path, person.address), (*path, SHARED), *shared]
-        elif folder.name == "people":
-            below = [(*path, person.address)]
         else:
             below = [each for each in FOLDERS if len(each) == len(path) + 1 and each[:-1] == path]
         found = []
-        for segments in below:
+        for segments in filter(bearer.covers, below):
             try:
                 found.append(await self.locate(person, segments))
             except NotFound:

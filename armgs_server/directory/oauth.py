@@ -207,18 +207,18 @@ class OAuth:
             return "insufficient_scope"
         if now - found.created > LAST_USED_STEP:  # it was given out by a use of the grant
             await self._note_use(found, now)
-        return Bearing(person, found.grant_id)
+        return Bearing(person, found.grant_id, found.scope)
 
-    async def login(self, text: str, scope: str, peer: str, is_tls: bool) -> Principal | Refusal:
+    async def login(self, text: str, service: str, peer: str, is_tls: bool) -> Bearing | Refusal:
         """bearer() for HTTP, where each request carries the token: the log has one line for many. Denied."""
-        found = await self.bearer(text, scope) if self.is_permitted(is_tls) else "invalid_token"
+        found = await self.bearer(text, service) if self.is_permitted(is_tls) else "invalid_token"
         if not isinstance(found, Bearing):
             return found
         key = (found.person.id, rows.hash_of(text))
         if HOSTS in found.person.data or key not in self._seen:
             self._admit("dav", "Bearer", peer, is_tls, found.person)
             self._seen.add(*key)
-        return found.person
+        return found
 
     async def inspect(self, text: str) -> tuple[Token, Grant, Principal] | None:
         """What a good access or refresh token stands for (RFC 7662); None for any other."""

@@ -57,10 +57,11 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Bearing:
-    """Whose access token it is, and of which grant."""
+    """Whose access token it is, of which grant, and for what it is good."""
 
     person: Principal
     grant_id: str
+    scope: str
 
 
 def device_mark(grant_id: str) -> str:

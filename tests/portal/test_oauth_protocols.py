@@ -10,10 +10,20 @@ import json
 from tests.portal import oauth_client as program
 from tests.portal.client import get
 from tests.portal.oauth_client import bearer
-from tests.world import IVANOV, World
+from tests.world import IVANOV, PASSWORD, World
 from tests.xmpp.client import Client
 
 TIMEOUT = 20.0
+EVENT = (
+    b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\nBEGIN:VEVENT\r\nUID:x\r\n"
+    b"DTSTAMP:20261101T000000Z\r\nDTSTART:20261101T120000Z\r\nSUMMARY:Meeting\r\n"
+    b"END:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+SEARCH = (
+    b'<D:searchrequest xmlns:D="DAV:"><D:basicsearch><D:select><D:prop><D:displayname/></D:prop></D:select>'
+    b"<D:from><D:scope><D:href>%s</D:href><D:depth>infinity</D:depth></D:scope></D:from>"
+    b"</D:basicsearch></D:searchrequest>"
+)
 
 
 class Talk:
@@ -150,13 +160,52 @@ async def test_files_and_calendars_by_a_token(world: World) -> None:
         ("/dav/principals/", 207),
         (f"/dav/files/{IVANOV}/", 403),
         (f"/dav/addressbooks/{IVANOV}/", 403),
+        (f"/edit/files/{IVANOV}/x.odt", 403),
+        ("/resume/x", 403),
     ):
         answer = await get(world, path, field, method="PROPFIND")
         assert answer.status == status, path
         if status == 403:
             assert "insufficient_scope" in answer.headers["www-authenticate"]
-    there = {**field, "Destination": world.url(f"/dav/files/{IVANOV}/x", secure=True)}
-    answer = await get(world, f"/dav/calendars/{IVANOV}/default/x.ics", there, method="COPY")
-    assert answer.status == 403
+    for path in (f"/edit/files/{IVANOV}/x.docx", "/resume/x"):  # wherever else a file can be had
+        assert (await get(world, path, field)).status == 403, path
     wrong = await get(world, "/dav/", {"Authorization": "Bearer 7.x", "Depth": "0"}, method="PROPFIND")
     assert (wrong.status, "invalid_token" in wrong.headers["www-authenticate"]) == (401, True)
+
+
+async def test_what_a_request_names_beside_its_path_is_in_the_scope_too(world: World) -> None:
+    """The Destination of a COPY however it is written, what lies below, what a SEARCH or a report names."""
+    own = {"Authorization": f"Basic {base64.b64encode(f'{IVANOV}:{PASSWORD}'.encode()).decode()}"}
+    client = await program.register(world)
+    given = await program.tokens(world, client, scope="calendars")
+    field = {"Authorization": f"Bearer {given['access_token']}"}
+    files, event = f"/dav/files/{IVANOV}/", f"/dav/calendars/{IVANOV}/default/x.ics"
+    assert (await get(world, f"{files}report.txt", own, method="PUT", body=b"secret")).status == 201
+    put = await get(world, event, {**field, "Content-Type": "text/calendar"}, method="PUT", body=EVENT)
+    assert put.status == 201
+    for there in (files, files.replace("files", "%66iles"), files.replace("/files", "//files")):
+        answer = await get(
+            world, event, {**field, "Destination": world.url(f"{there}x.ics", secure=True)}, method="COPY"
+        )
+        assert answer.status == 403, there
+        assert "insufficient_scope" in answer.headers["www-authenticate"]
+    search = SEARCH % files.encode()
+    for fields, is_there in ((own, True), (field, False)):
+        whole = await get(world, "/dav/", {**fields, "Depth": "infinity"}, method="PROPFIND")
+        assert (whole.status, b"/default/x.ics" in whole.body) == (207, True)
+        assert (b"report.txt" in whole.body, b"/dav/files/" in whole.body) == (is_there, is_there)
+        found = await get(
+            world, "/dav/", {**fields, "Content-Type": "text/xml"}, method="SEARCH", body=search
+        )
+        assert (found.status, b"report.txt" in found.body) == (207 if is_there else 409, is_there)
+    # A password on a connection that carried a token before has all its rights.
+    reader, writer = await world.connect("https", secure=True)
+    for authorization, status in ((field, 403), (own, 207), (field, 403)):
+        lines = f"Host: localhost\r\nDepth: 0\r\nAuthorization: {authorization['Authorization']}\r\n"
+        writer.write(f"PROPFIND {files} HTTP/1.1\r\n{lines}\r\n".encode())
+        async with asyncio.timeout(TIMEOUT):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = int(head.partition("content-length:")[2].partition("\r\n")[0])
+            await reader.readexactly(length)
+        assert head.startswith(f"http/1.1 {status} ")
+    writer.close()
