@@ -190,7 +190,7 @@ class Consents:
 
 def _to_sign_in(request: Request) -> Response:
     """Back here afterwards, without what has just been done."""
-    rest = [pair for pair in parse_qsl(request.query) if pair[0] != "prompt"]
+    rest = [pair for pair in parse_qsl(request.query) if pair[0] not in ("prompt", "max_age")]
     asked = {"next": f"{AUTHORIZE}?{urlencode(rest)}"}
     hint = dict(rest).get("login_hint", "")  # OpenID Connect Core §3.1.2.1: who is expected to sign in
     if hint:

@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal["code", "access", "refresh"]
 SECRET_SIZE: Final = 32
 GRANT_SIZE: Final = 12
 TEXT_LIMIT: Final = 200  # characters of a token; ours have about 50
+UNSPENT_KEPT: Final = 10  # of one grant; a program has one, or some if it refreshes at several places at once
 SPENT_KEPT: Final = 20  # spent refresh tokens of one grant: an older one is merely unknown
 
 
@@ -201,6 +202,7 @@ async def tidy(tx: Tx, principal: int, grant_id: str, *, now: int, access_tokens
     await tx.execute("DELETE FROM oauth_token WHERE principal = ? AND expires <= ?", principal, now)
     for condition, limit in (
         ("kind = 'access'", access_tokens),
+        ("kind = 'refresh' AND spent = 0", UNSPENT_KEPT),
         ("kind = 'refresh' AND spent > 0", SPENT_KEPT),
     ):
         rows = await tx.rows(

@@ -100,6 +100,8 @@ async def test_who_is_not_signed_in_is_not_asked_silently(world: World) -> None:
     await browser.sign_in(IVANOV)
     await browser.get(question(client, max_age="0"))
     assert browser.path == "/signin"
+    await browser.submit("/signin", address=IVANOV, password=PASSWORD)
+    assert browser.path == "/oauth/authorize"  # asked for once, not for ever
     page = await browser.get(question(client, prompt="login", login_hint='x"><b>'))
     assert browser.path == "/signin"
     assert browser.form("/signin").fields["address"] == 'x"><b>' and "<b>" not in page.text
