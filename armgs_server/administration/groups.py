@@ -46,7 +46,7 @@ async def create(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    found = await desk.find(tx, given["address"], "group")
+    found = await _no_post(tx, desk, given)
     if "name" in given:
         found = await people.update(tx, found.id, Change(name=given["name"]))
     for key, put in (("add", structure.add_members), ("remove", structure.remove_members)):
@@ -57,18 +57,24 @@ async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def set_rule(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    found = await desk.find(tx, given["address"], "group")
-    if terms.KEY in found.data:
-        raise Invalid(f"{found.name} is a post")
+    found = await _no_post(tx, desk, given)
     wanted = {key: given[key] for key in _RULE if key in given}
     await group_rules.set_rule(tx, found, group_rules.parse_rule(wanted) if wanted else None)
     return await _described(tx, desk, await lookup.existing(tx, found.id))
 
 
 async def remove(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    found = await desk.find(tx, given["address"], "group")
+    found = await _no_post(tx, desk, given)
     await people.delete(tx, found.id)
     return _summary(found)
+
+
+async def _no_post(tx: Tx, desk: Desk, given: Given) -> Principal:
+    """The group. Invalid for a post: what follows for who holds it is for the verbs of posts."""
+    found = await desk.find(tx, given["address"], "group")
+    if terms.KEY in found.data:
+        raise Invalid(f"{found.name} is a post")
+    return found
 
 
 async def list_rooms(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:

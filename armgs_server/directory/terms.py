@@ -88,12 +88,13 @@ async def appoint(tx: Tx, post: Principal, person: Principal, now: int, term: tu
 
 
 async def relieve(tx: Tx, post: Principal, person: Principal, now: int, ends: int) -> None:
-    """The person's terms in the post end then; those that would begin later are gone. NotFound."""
+    """The person's terms in the post end then; those that begin later are gone. NotFound."""
     count = await tx.execute(
-        "DELETE FROM term WHERE post = ? AND person = ? AND starts >= ? AND state = 0",
+        "DELETE FROM term WHERE post = ? AND person = ? AND starts >= ? AND (ends = 0 OR ends > ?)",
         post.id,
         person.id,
         ends,
+        now,
     )
     count += await tx.execute(
         "UPDATE term SET ends = ? WHERE post = ? AND person = ? AND starts < ? AND (ends = 0 OR ends > ?)",

@@ -128,6 +128,9 @@ async def tree_and_posts(workplace: Workplace, tell: Teller) -> None:
     post = (await tell("posts.create", domain=DIGITAL, name="Lead", address=f"lead@{DIGITAL}", mailbox=True))[
         "number"
     ]
+    for verb, given in (("groups.remove", {}), ("groups.change", {"name": "X"})):
+        with pytest.raises(Invalid, match="is a post"):  # its holders would keep what follows from it
+            await tell(verb, address=f"lead@{DIGITAL}", **given)
     await tell("posts.change", post=post, unit=unit, head=True, deputies=[PETROVA])
     await tell("posts.appoint", post=post, person=IVANOV, starts="2026-01-01", ends="2126-01-01")
     assert (await tell("posts.show", post=post))["terms"][0]["current"]

@@ -155,6 +155,19 @@ async def test_what_is_refused(workplace: Workplace) -> None:
         await made(workplace, "Post", workplace.web.id, address="post@finance.example")
 
 
+async def test_a_term_may_end_before_it_has_begun(workplace: Workplace) -> None:
+    """Who was appointed by mistake never held the post; what was over by then stays as it was."""
+    post = await made(workplace, "Lead", workplace.web.id)
+    now = clock.now()
+    await appoint(workplace, post, workplace.petrova, now - 5 * DAY, now - 3 * DAY, now=now)
+    await appoint(workplace, post, workplace.petrova, now - DAY, now=now)
+    assert (await current(workplace, workplace.petrova)).post == "Lead"
+    await workplace.directory.apply(lambda tx: terms.relieve(tx, post, workplace.petrova, now, now - 2 * DAY))
+    assert (await current(workplace, workplace.petrova)).post == ""
+    found = await workplace.store.read(lambda tx: terms.terms_of(tx, post.id))
+    assert [(each.starts, each.ends) for each in found] == [(now - 5 * DAY, now - 3 * DAY)]
+
+
 async def test_a_term_that_is_over_may_begin_again(workplace: Workplace) -> None:
     post = await made(workplace, "Lead", workplace.web.id)
     now = clock.now()
