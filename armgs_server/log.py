@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structured log lines, and the masked trace of conversations.
 
-A line is logfmt: `level=info logger=smtp event="message taken" size=5120`; under systemd it starts
-with the journal's priority prefix and has no time of its own, elsewhere with the time in UTC.
-A field whose name speaks of a secret is written as `***`, whatever its value.
+A line is logfmt: `level=info logger=smtp trace=196… event="message taken" size=5120`, with the time in UTC
+before it. Where standard error is systemd's journal, records go there by its native protocol instead, the
+fields as fields (ARMGS_TRACE, ARMGS_PEER …); where only the stream is there, a line begins with its priority.
+`trace` is the id of what is being done (trace_id). A field whose name speaks of a secret is written as `***`,
+whatever its value.
 
 A trace line carries a mark: `<` received, `>` sent, `=` state, `!` error. Received bytes are held
 until a line or an element is whole, so that a credential cut in two by the network cannot escape the
@@ -11,15 +13,19 @@ masks; credentials become `***`, bulk data ends in `…`.
 """
 
 import logging
-import os
 import re
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
+
+from armgs_server import journald, trace_id
 
 _ROOT = "armgs_server"
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
+_UNNAMED = re.compile(r"[^A-Z0-9_]")  # systemd.journal-fields(7)
+BACKLOG = 1024 * 1024
 _SECRET_NAMES = ("password", "secret", "token", "credential", "authorization")
 
 
@@ -28,6 +34,11 @@ class Logger:
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"{_ROOT}.{name}")
+
+    @property
+    def informs(self) -> bool:
+        """Whether `info` writes anything: asked where making the fields costs something."""
+        return self._logger.isEnabledFor(logging.INFO)
 
     def debug(self, event: str, /, **fields: Any) -> None:
         self._write(logging.DEBUG, event, fields)
@@ -47,7 +58,7 @@ class Logger:
 
     def _write(self, level: int, event: str, fields: dict[str, Any], exc_info: bool = False) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, "%s", event, extra={"fields": fields}, exc_info=exc_info)
+            self._logger.log(level, "%s", event, extra={"fields": fields}, exc_info=exc_info, stacklevel=3)
 
 
 def get(name: str) -> Logger:
@@ -55,17 +66,28 @@ def get(name: str) -> Logger:
     return Logger(name)
 
 
-def setup(level: str) -> None:
-    """Sends the log to standard error; may be called again when the configuration is reloaded."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter(journal="JOURNAL_STREAM" in os.environ))
+def setup(level: str, backlog: int = BACKLOG) -> None:
+    """Sends the log to the journal or to standard error; may be called again when the configuration is
+    reloaded. `backlog` bytes at most wait while the journal is full."""
+    handler = _handler(backlog)
     for name, least in ((_ROOT, level.upper()), ("asyncio", "WARNING")):
         logger = logging.getLogger(name)
         for old in list(logger.handlers):
             logger.removeHandler(old)
+            if isinstance(old, journald.JournalHandler):
+                old.close()
         logger.addHandler(handler)
         logger.setLevel(least)
         logger.propagate = False
+
+
+def _handler(backlog: int) -> logging.Handler:
+    is_journal = journald.is_journal(sys.stderr)
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(Formatter(journal=is_journal))
+    if not is_journal or not journald.SOCKET.exists():
+        return stream
+    return journald.JournalHandler(journal_fields, stream, backlog)
 
 
 class Formatter(logging.Formatter):
@@ -76,11 +98,11 @@ class Formatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = getattr(record, "fields", {})
-        name = record.name.removeprefix(f"{_ROOT}.")
-        pairs = [f"level={record.levelname.lower()}", f"logger={name}"]
+        pairs = [f"level={record.levelname.lower()}", f"logger={_part(record)}"]
+        if trace_id.has_begun():
+            pairs.append(f"trace={trace_id.current()}")
         pairs.append(f"event={quote(record.getMessage())}")
-        pairs += [f"{key}={_field(key, value)}" for key, value in fields.items()]
+        pairs += _pairs(record)
         if record.exc_info:
             pairs.append(f"traceback={quote(self.formatException(record.exc_info))}")
         if self._journal:  # sd-daemon(3): "<N>" at the start of a line is its priority
@@ -89,9 +111,37 @@ class Formatter(logging.Formatter):
         return f"{moment}.{int(record.msecs):03d}Z " + " ".join(pairs)
 
 
+def journal_fields(record: logging.LogRecord) -> list[journald.Field]:
+    """A record as the journal's fields (systemd.journal-fields(7)); MESSAGE is the whole for people."""
+    event, part = record.getMessage(), _part(record)
+    message = " ".join([f"{part}: {event}", *_pairs(record)])
+    if record.exc_info:
+        message += "\n" + logging.Formatter().formatException(record.exc_info)
+    fields: list[journald.Field] = [
+        ("MESSAGE", message),
+        ("PRIORITY", str(_PRIORITIES.get(record.levelno, 6))),
+        ("SYSLOG_IDENTIFIER", "armgs"),
+        ("CODE_FILE", record.pathname),
+        ("CODE_LINE", str(record.lineno)),
+        ("CODE_FUNC", record.funcName or ""),
+        ("ARMGS_PART", part),
+        ("ARMGS_EVENT", event),
+    ]
+    if trace_id.has_begun():
+        fields.append(("ARMGS_TRACE", trace_id.current()))
+    given: dict[str, Any] = getattr(record, "fields", {})
+    for key, value in given.items():
+        name = "ARMGS_" + _UNNAMED.sub("_", key.upper())
+        if is_secret(key):
+            fields.append((name, "***"))
+        else:
+            fields += [(name, _text(each)) for each in _each(value)]
+    return fields
+
+
 def quote(value: object) -> str:
     """A value as logfmt writes it: bare when it is one plain word, else quoted and escaped."""
-    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    text = _text(value)
     if _PLAIN.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -102,10 +152,31 @@ def _escape_control(match: "re.Match[str]") -> str:
     return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(match[0], f"\\x{ord(match[0]):02x}")
 
 
+def _pairs(record: logging.LogRecord) -> list[str]:
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    return [f"{key}={_field(key, value)}" for key, value in fields.items()]
+
+
 def _field(key: str, value: object) -> str:
-    if any(secret in key.lower() for secret in _SECRET_NAMES):
-        return "***"
-    return quote(value)
+    return "***" if is_secret(key) else quote(" ".join(map(_text, _each(value))))
+
+
+def is_secret(key: str) -> bool:
+    """Whether a field of this name is never written."""
+    return any(secret in key.lower() for secret in _SECRET_NAMES)
+
+
+def _each(value: object) -> Iterable[object]:
+    """Several values of one field: words in a line, fields of one name in the journal."""
+    return value if isinstance(value, tuple | list) else (value,)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _part(record: logging.LogRecord) -> str:
+    return record.name.removeprefix(f"{_ROOT}.")
 
 
 _TRACE = logging.getLogger(f"{_ROOT}.trace")

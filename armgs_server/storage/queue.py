@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from armgs_server import trace_id
 from armgs_server.storage import blobs, clock
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.tx import Row, Tx
@@ -69,11 +70,15 @@ async def enqueue(
     lifetime: int,
     due: int | None = None,
 ) -> list[int]:
-    """Adds a message for all its destinations; due now or at `due`, given up `lifetime` later; the ids."""
+    """Adds a message for all its destinations; due now or at `due`, given up `lifetime` later; the ids.
+
+    `data["id"]` is the id of what the message came by (trace_id), where that has one.
+    """
     first = now if due is None else due
     expires = max(now, first if first < HELD else 0) + lifetime
     await blobs.retain(tx, ref, len(destinations))
     ids = [clock.unique_id() for _ in destinations]
+    origin = {"id": trace_id.current()} if trace_id.has_begun() else {}
     await tx.executemany(
         f"INSERT INTO queue ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?)",
         [
@@ -87,7 +92,7 @@ async def enqueue(
                 now,
                 first,
                 expires,
-                json.dumps(dict(destination.data), ensure_ascii=False),
+                json.dumps({**origin, **destination.data}, ensure_ascii=False),
             )
             for id_, destination in zip(ids, destinations, strict=True)
         ],

@@ -18,6 +18,7 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Coroutine, Iterable
+from contextvars import copy_context
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import CoroutineType
@@ -125,10 +126,11 @@ def _open(path: Path, *, writer: bool) -> apsw.Connection:
 class _Job:
     """One queued work and where its outcome goes."""
 
-    __slots__ = ("error", "future", "outgoing", "result", "work")
+    __slots__ = ("context", "error", "future", "outgoing", "result", "work")
 
     def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
         self.work = work
+        self.context = copy_context()  # what is done belongs to whoever asks for it (trace_id)
         self.future = future
         self.result: Any = None
         self.error: BaseException | None = None
@@ -259,7 +261,7 @@ class SqliteEngine(Engine):
         if not alone:
             db.execute("SAVEPOINT work")
         try:
-            job.result = _drive(job.work, tx)
+            job.result = job.context.run(_drive, job.work, tx)
             job.outgoing = tx.outgoing()
         except _STORE_CANNOT_WRITE as error:
             _log.error("store cannot write error=%s", error)

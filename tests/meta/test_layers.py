@@ -7,14 +7,16 @@ import re
 
 from tests.meta.sources import imports, modules, name_of
 
-PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal", "api")
+PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal", "api", "acme")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "ports", "reload", "supervisor", "worker", "worker_process")
-_BASE = ("errors", "log", "measures", "settings", "config")
+_BASE = ("errors", "log", "measures", "settings", "config", "trace_id")
 # Layer: what of our own it may import beside itself.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
-    "log": (),
+    "trace_id": (),
+    "journald": (),
+    "log": ("journald", "trace_id"),
     "measures": (),
     "formats": ("errors",),
     "settings": ("errors",),
