@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from armgs_server.administration.table_file import Refusal, Row, Table
-from armgs_server.directory import group_rules, lookup, people, structure, succession
+from armgs_server.directory import addressbook, group_rules, lookup, people, structure, succession
 from armgs_server.directory.directory import Directory
 from armgs_server.directory.effects import undone
 from armgs_server.directory.model import Principal, check_address, check_name
 from armgs_server.directory.people import Change
-from armgs_server.errors import Conflict, DomainError, Invalid, Temporary
+from armgs_server.directory.surroundings import Surroundings
+from armgs_server.errors import Conflict, DomainError, Invalid, OverQuota, Temporary
 from armgs_server.storage import acts
 from armgs_server.storage.tx import Tx
 
@@ -146,6 +147,10 @@ class Sync:
                         await self._do_unit(tx, report, self._units, row, by_code)
                 done |= {row.fields["code"] for row in waiting if self._is_ready(row, done)}
                 waiting = later
+            if report.units_added:
+                await addressbook.put_heads(
+                    tx, self._department.id, {0, *(each.id for each in by_code.values())}
+                )
         names = await lookup.of_kind(tx, self._department.id, "unit")
         self._numbers = {each.name: each.id for each in reversed(names)}
         self._numbers |= {code: each.id for code, each in by_code.items()}
@@ -167,9 +172,7 @@ class Sync:
             before = by_code.get(code)
             if before is None:
                 address = row.fields.get("address", "")
-                made = await structure.create_unit(
-                    tx, self._department.id, name, parent, address, {CODE: code}
-                )
+                made = await structure.add_unit(tx, self._department.id, name, parent, address, {CODE: code})
                 by_code[code] = made
                 report.units_added += 1
             elif (before.name, before.unit) != (name, parent):
@@ -189,6 +192,8 @@ class Sync:
         if table is None:
             return
         seen: set[str] = set()
+        around = Surroundings()  # the units have been done
+        known = await around.note_addresses(tx, (row.fields["address"] for row in rows))
         for row in rows:
             column = "address"
             try:
@@ -203,8 +208,10 @@ class Sync:
                 column = "post"
                 check_name(wanted.post or "")
                 column = "address"
-                await self._do_person(tx, report, address, wanted)
-            except Temporary:
+                if await around.department_of(tx, address) != self._department.id:
+                    raise Invalid(f"{address} is an address of another department")
+                await self._do_person(tx, report, address, known.get(address), wanted, around)
+            except (OverQuota, Temporary):  # found when a part of the row is written
                 raise
             except DomainError as error:  # each is found before anything of the row is written
                 report.refusals.append(table.refuse(row, column, error.text))
@@ -223,10 +230,15 @@ class Sync:
             data=data,
         )
 
-    async def _do_person(self, tx: Tx, report: Report, address: str, wanted: Change) -> None:
-        if await structure.department_of(tx, address) != self._department.id:
-            raise Invalid(f"{address} is an address of another department")
-        before = await lookup.by_address(tx, address)
+    async def _do_person(
+        self,
+        tx: Tx,
+        report: Report,
+        address: str,
+        before: Principal | None,
+        wanted: Change,
+        around: Surroundings,
+    ) -> None:
         if before is None:
             await people.create(
                 tx,
@@ -238,6 +250,7 @@ class Sync:
                 data={key: value for key, value in (wanted.data or {}).items() if value is not None},
                 credentials=(),
                 quota=self._directory.config.limits.quota,
+                around=around,
             )
             report.added += 1
             return

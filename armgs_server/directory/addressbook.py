@@ -11,13 +11,17 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Set
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
 from armgs_server.directory import lookup, unit_books
 from armgs_server.directory.model import Principal
+from armgs_server.directory.surroundings import Surroundings
+from armgs_server.directory.unit_books import Kept
 from armgs_server.formats import vcard
-from armgs_server.storage import collections
+from armgs_server.storage import cards
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
@@ -29,30 +33,38 @@ LINE_LIMIT: Final = 75  # octets without the line break, RFC 2426 §2.6
 
 _NAMESPACE: Final = uuid.UUID("5c7f4f0e-2f5b-5d0e-9d0c-7a3f6f0c5a11")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f\\,;]")
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n"})
 
 
-async def put(tx: Tx, principal: Principal) -> None:
-    """Brings the card in step with the principal; one who is disabled has none."""
+async def put(
+    tx: Tx, principal: Principal, around: Surroundings | None = None, *, is_new: bool = False
+) -> None:
+    """Brings the card in step with the principal; one who is disabled has none. `is_new`: it has none yet."""
     if principal.kind not in KINDS:
         return
     if principal.disabled:
         await remove(tx, principal)
         return
-    unit = await lookup.by_id(tx, principal.unit) if principal.unit else None
-    department = await lookup.existing(tx, principal.department)
-    aliases = await lookup.aliases(tx, principal.id)
+    around = around or Surroundings()
+    unit = await around.find(tx, principal.unit) if principal.unit else None
+    department = await around.find(tx, principal.department)
+    assert department is not None, "a department with people in it is not deleted"
+    aliases = [] if is_new else await lookup.aliases(tx, principal.id)
     text = card(principal, department.name, unit.name if unit else "", aliases)
     ref = BlobRef(hashlib.sha256(text).digest(), len(text), text)
-    name, made = card_name(principal), vcard.check(text)
-    await unit_books.put_in(tx, await book_of(tx, principal.department), name, ref, made)
-    await unit_books.follow(tx, principal, name, ref, made)
+    kept = Kept(card_name(principal), ref, cards.indexed(vcard.check(text)))
+    await unit_books.put_in(tx, await around.book(tx, principal.department, NAME), kept, is_new=is_new)
+    await unit_books.follow(tx, principal, kept, around, is_new=is_new)
 
 
-async def put_heads(tx: Tx, department: int) -> None:
-    """Brings the cards of those who lead in step with the tree of units, which has changed."""
+async def put_heads(tx: Tx, department: int, units: Set[int]) -> None:
+    """Brings the cards in step of those who lead one of the units (0: the department), below which another
+    has come or gone."""
+    around = Surroundings()
     for head in await lookup.heads(tx, department, NO_LIMIT):
-        await put(tx, head)
+        if not units.isdisjoint(head.led):
+            await put(tx, head, around)
 
 
 async def remove(tx: Tx, principal: Principal) -> None:
@@ -66,14 +78,17 @@ async def remove(tx: Tx, principal: Principal) -> None:
 
 async def book_of(tx: Tx, department: int) -> Collection:
     """The department's address book."""
-    book = await collections.by_role(tx, department, "addressbook", NAME)
-    assert book is not None, "a department is made with its address book, which nobody may delete"
-    return book
+    return await Surroundings().book(tx, department, NAME)
 
 
 def card_uid(principal: Principal) -> str:
     """The card's UID: the same for the same principal, on every server that has it restored."""
-    return str(uuid.uuid5(_NAMESPACE, f"{principal.id}/{principal.address}"))
+    return _card_uid(principal.id, principal.address)
+
+
+@lru_cache(maxsize=1024)  # asked for several times for each card
+def _card_uid(principal_id: int, address: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{principal_id}/{address}"))
 
 
 def card_name(principal: Principal) -> str:
@@ -119,7 +134,7 @@ def _structured_name(principal: Principal) -> tuple[str, str, str, str, str]:
 
 
 def _escape(text: str) -> str:
-    return _CONTROL.sub(" ", text).translate(_ESCAPES)
+    return _CONTROL.sub(" ", text).translate(_ESCAPES) if _SPECIAL.search(text) else text
 
 
 def _fold(line: str) -> bytes:

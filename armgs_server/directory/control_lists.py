@@ -97,6 +97,15 @@ async def rename(tx: Tx, holder: Principal) -> None:
         await collections.update(tx, found, data={**found.data, TITLE: holder.name})
 
 
+async def grant_to_head(tx: Tx, person: Principal) -> None:
+    """Lets a new head read the lists there are of what it leads."""
+    led = await lookup.led_units(tx, person)
+    for holder in sorted(led | ({person.department} if 0 in person.led else set())):
+        found = await collections.by_role(tx, holder, KIND, ROLE)
+        if found is not None:
+            await put_grant(tx, found, person.id, READ_ONLY)
+
+
 async def grant_to_heads(tx: Tx, department: int) -> None:
     """Brings the rights on the lists of a department in step with who leads what."""
     rows = await tx.rows(

@@ -7,19 +7,22 @@ cycle ends. Disabled people stay in every list; who delivers or rings decides by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from armgs_server.directory.model import COLUMNS, Kind, Principal, from_row
 from armgs_server.errors import NotFound
+from armgs_server.storage.items import IN_LIMIT
 from armgs_server.storage.tx import Tx
 
 _P: Final = ", ".join(f"p.{column}" for column in COLUMNS.split(", "))
 
 # The units below a department's unit, itself included.
 _UNITS_BELOW: Final = """
-WITH RECURSIVE below(id) AS (
-  SELECT id FROM principal WHERE id = ?
-  UNION SELECT p.id FROM principal p JOIN below ON p.unit = below.id AND p.kind = 'unit'
+WITH RECURSIVE below(id, department) AS (
+  SELECT id, department FROM principal WHERE id = ?
+  UNION SELECT p.id, p.department FROM principal p
+    JOIN below ON p.department = below.department AND p.unit = below.id AND p.kind = 'unit'
 )"""
 _MEMBERS: Final = f"""
 WITH RECURSIVE opened(id) AS (
@@ -65,6 +68,24 @@ async def by_address(tx: Tx, address: str) -> Principal | None:
     return from_row(row) if row else None
 
 
+async def by_addresses(tx: Tx, addresses: Sequence[str]) -> dict[str, Principal]:
+    """Those with one of the addresses, by that address, each in its normal spelling."""
+    found: dict[str, Principal] = {}
+    for start in range(0, len(addresses), IN_LIMIT):
+        part = addresses[start : start + IN_LIMIT]
+        places = ", ".join("?" * len(part))
+        for row in await tx.rows(f"SELECT {COLUMNS} FROM principal WHERE address IN ({places})", *part):
+            principal = from_row(row)
+            found[principal.address] = principal
+        for row in await tx.rows(
+            f"SELECT {_P}, a.address FROM alias a JOIN principal p ON p.id = a.principal"
+            f" WHERE a.address IN ({places})",
+            *part,
+        ):
+            found.setdefault(row[-1], from_row(row[:-1]))
+    return found
+
+
 async def domains(tx: Tx) -> dict[str, int]:
     """Every domain served here, with its department."""
     return {name: department for name, department in await tx.rows("SELECT name, department FROM domain")}
@@ -92,12 +113,11 @@ async def members(tx: Tx, principal: Principal) -> list[Principal]:
         return [from_row(row) for row in await tx.rows(_MEMBERS, principal.id)]
     if principal.kind == "unit":
         rows = await tx.rows(
-            f"{_UNITS_BELOW} SELECT {_P} FROM below JOIN principal p ON p.unit = below.id"
-            " WHERE p.kind = 'person' AND p.department = ?"
+            f"{_UNITS_BELOW} SELECT {_P} FROM below"
+            " JOIN principal p ON p.department = below.department AND p.unit = below.id AND p.kind = 'person'"
             f" UNION SELECT {_P} FROM below JOIN also_in a ON a.unit = below.id"
             " JOIN principal p ON p.id = a.person ORDER BY 1",
             principal.id,
-            principal.department,
         )
         return [from_row(row) for row in rows]
     if principal.kind == "department":
@@ -166,6 +186,15 @@ async def unit_parents(tx: Tx, department: int) -> dict[int, int]:
     """The units of a department, each with the one it lies in (0: none)."""
     rows = await tx.rows("SELECT id, unit FROM principal WHERE department = ? AND kind = 'unit'", department)
     return {unit: parent for unit, parent in rows}
+
+
+async def led_units(tx: Tx, person: Principal) -> set[int]:
+    """The units that a head leads, with those below them."""
+    if 0 in person.led:
+        return set(await unit_parents(tx, person.department))
+    return {
+        row[0] for unit in person.led for row in await tx.rows(f"{_UNITS_BELOW} SELECT id FROM below", unit)
+    }
 
 
 async def heads(tx: Tx, department: int, limit: int) -> list[Principal]:

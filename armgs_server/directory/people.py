@@ -22,7 +22,8 @@ from armgs_server.directory.model import (
     from_row,
     to_json,
 )
-from armgs_server.directory.structure import announce, check_unit, department_of, insert
+from armgs_server.directory.structure import announce, insert
+from armgs_server.directory.surroundings import Surroundings
 from armgs_server.errors import Conflict, NotFound
 from armgs_server.storage import accounts, clock, pubsub_members, room_seen, rooms, web_sessions
 from armgs_server.storage.tx import Tx
@@ -59,26 +60,29 @@ async def create(
     data: Mapping[str, Any],
     credentials: Sequence[Credential],
     quota: int,
+    around: Surroundings | None = None,
 ) -> Principal:
     """A person with an account, its standard collections and a card in the department's address book."""
     address = check_address(address)
+    around = around or Surroundings()
     person = await insert(
         tx,
         "person",
         address,
         name or address.partition("@")[0],
-        department=await department_of(tx, address),
+        department=await around.department_of(tx, address),
         unit=unit,
         post=post,
         head=head,
         data=data,
+        around=around,
     )
     await accounts.provision(tx, person.id, quota)
     await put_credentials(tx, person.id, credentials)
-    await addressbook.put(tx, person)
+    await addressbook.put(tx, person, around, is_new=True)
     await group_rules.follow_person(tx, person)
     if head:
-        await control_lists.grant_to_heads(tx, person.department)
+        await control_lists.grant_to_head(tx, person)
     return person
 
 
@@ -159,7 +163,7 @@ async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
         data={key: value for key, value in data.items() if value is not None},
     )
     if after.unit and after.unit != before.unit:
-        await check_unit(tx, before.department, after.unit)
+        await Surroundings().check_unit(tx, before.department, after.unit)
         parent = await lookup.existing(tx, after.unit)
         if before.kind == "unit" and before.id in await lookup.groups_of(tx, parent):
             raise Conflict(f"{parent.name} lies below {before.name}")
@@ -181,7 +185,8 @@ async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
         await unit_books.rename(tx, after)
         await control_lists.rename(tx, after)
         if after.unit != before.unit:
-            await addressbook.put_heads(tx, after.department)
+            above = await lookup.units_above(tx, before) ^ await lookup.units_above(tx, after)
+            await addressbook.put_heads(tx, after.department, above)
             await control_lists.grant_to_heads(tx, after.department)
             await group_rules.follow_tree(tx, after.department)
     elif after.kind == "department":

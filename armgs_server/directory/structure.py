@@ -22,6 +22,7 @@ from armgs_server.directory.model import (
     check_name,
     to_json,
 )
+from armgs_server.directory.surroundings import Surroundings
 from armgs_server.errors import AlreadyExists, Conflict, Invalid
 from armgs_server.formats.addresses import normalise_domain
 from armgs_server.storage import accounts, collections
@@ -52,12 +53,15 @@ async def insert(
     post: str = "",
     head: bool = False,
     data: Mapping[str, Any] | None = None,
+    around: Surroundings | None = None,
 ) -> Principal:
     """Adds the row; `department` 0 makes the principal its own department."""
+    around = around or Surroundings()
     if address:
-        await check_free(tx, address)
+        await check_free(tx, address, is_known=address in around.free)
+        around.free.discard(address)
     if unit:
-        await check_unit(tx, department, unit)
+        await around.check_unit(tx, department, unit)
     id_ = int(await tx.value(_NEXT_ID)) - 1
     made = Principal(
         id_,
@@ -87,9 +91,11 @@ async def insert(
     return made
 
 
-async def check_free(tx: Tx, address: str) -> None:
-    """AlreadyExists where somebody has the address, or one that looks like it; Invalid for mixed scripts."""
-    if await lookup.by_address(tx, address) is not None:
+async def check_free(tx: Tx, address: str, *, is_known: bool = False) -> None:
+    """AlreadyExists where somebody has the address, or one that looks like it; Invalid for mixed scripts.
+
+    `is_known`: nobody has it itself, which has been looked at."""
+    if not is_known and await lookup.by_address(tx, address) is not None:
         raise AlreadyExists(f"{address} is taken")
     local, at, domain = address.rpartition("@")
     if not at:
@@ -102,18 +108,7 @@ async def check_free(tx: Tx, address: str) -> None:
 
 async def department_of(tx: Tx, address: str) -> int:
     """The department that serves an address's domain, or Invalid."""
-    domain = address.rpartition("@")[2]
-    department = await tx.value("SELECT department FROM domain WHERE name = ?", domain)
-    if department is None:
-        raise Invalid(f"{domain} is not a domain of this server")
-    return int(department)
-
-
-async def check_unit(tx: Tx, department: int, unit: int) -> None:
-    """Raises NotFound or Conflict unless the unit is one of the department's."""
-    found = await lookup.existing(tx, unit, "unit")
-    if found.department != department:
-        raise Conflict(f"{found.name} belongs to another department")
+    return await Surroundings().department_of(tx, address)
 
 
 async def create_department(tx: Tx, name: str, domains: Sequence[str], data: Mapping[str, Any]) -> Principal:
@@ -152,6 +147,15 @@ async def create_unit(
     tx: Tx, department: int, name: str, parent: int, address: str, data: Mapping[str, Any]
 ) -> Principal:
     """A unit; with an address it is a list of its people too."""
+    unit = await add_unit(tx, department, name, parent, address, data)
+    await addressbook.put_heads(tx, department, {0} | await lookup.units_above(tx, unit))
+    return unit
+
+
+async def add_unit(
+    tx: Tx, department: int, name: str, parent: int, address: str, data: Mapping[str, Any]
+) -> Principal:
+    """The same as one of many: `addressbook.put_heads` must follow in the transaction, once for all."""
     await lookup.existing(tx, department, "department")
     if address:
         address = check_address(address)
@@ -159,7 +163,6 @@ async def create_unit(
             raise Conflict(f"{address} is an address of another department")
     unit = await insert(tx, "unit", address, name, department=department, unit=parent, data=data)
     await unit_books.create(tx, unit)
-    await addressbook.put_heads(tx, department)
     return unit
 
 

@@ -8,19 +8,28 @@ in, and taken out of the others, by the transaction that changes the person. `un
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from armgs_server.directory import lookup
 from armgs_server.directory.access import DEPARTMENT_BOOK, put_grant
 from armgs_server.directory.model import Principal
-from armgs_server.formats.vcard import Card
+from armgs_server.directory.surroundings import Surroundings
 from armgs_server.storage import accounts, cards, collections, items
 from armgs_server.storage.blobs import BlobRef
+from armgs_server.storage.cards import Indexed
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
 
 NAME: Final = "unit"
 CONTENT_TYPE: Final = "text/vcard;charset=utf-8"
+
+
+class Kept(NamedTuple):
+    """A card as the books keep it: its name there, its bytes, its row of the index."""
+
+    name: str
+    ref: BlobRef
+    indexed: Indexed
 
 
 async def create(tx: Tx, unit: Principal) -> None:
@@ -34,19 +43,21 @@ async def create(tx: Tx, unit: Principal) -> None:
 
 async def rename(tx: Tx, unit: Principal) -> None:
     """Calls the book as the unit is called."""
-    book = await _book_of(tx, unit.id)
+    book = await Surroundings().book(tx, unit.id, NAME)
     if book.data.get("displayname") != unit.name:
         await collections.update(tx, book, data={**book.data, "displayname": unit.name})
 
 
-async def follow(tx: Tx, person: Principal, name: str, ref: BlobRef, card: Card) -> None:
-    """Puts the person's card where it belongs, and nowhere else."""
-    held = await _held(tx, person.id)
+async def follow(
+    tx: Tx, person: Principal, card: Kept, around: Surroundings, *, is_new: bool = False
+) -> None:
+    """Puts the person's card where it belongs, and nowhere else; it is nowhere where it `is_new`."""
+    held = set() if is_new else await _held(tx, person.id)
     wanted = await _wanted(tx, person)
     for unit in held - wanted:
-        await _take_out(tx, person.id, name, unit)
+        await _take_out(tx, person.id, card.name, unit)
     for unit in sorted(wanted):
-        await put_in(tx, await _book_of(tx, unit), name, ref, card)
+        await put_in(tx, await around.book(tx, unit, NAME), card, is_new=is_new)
     for unit in sorted(wanted - held):
         await tx.execute("INSERT INTO unit_card (principal, unit) VALUES (?, ?)", person.id, unit)
 
@@ -57,16 +68,16 @@ async def forget(tx: Tx, person: Principal, name: str) -> None:
         await _take_out(tx, person.id, name, unit)
 
 
-async def put_in(tx: Tx, book: Collection, name: str, ref: BlobRef, card: Card) -> None:
-    """Brings the card of this name in a book in step."""
-    item = await items.by_name(tx, book.owner, book.id, name)
-    if item is not None and item.blob == ref.hash:
+async def put_in(tx: Tx, book: Collection, card: Kept, *, is_new: bool = False) -> None:
+    """Brings the card of this name in a book in step; it is not there yet where it `is_new`."""
+    item = None if is_new else await items.by_name(tx, book.owner, book.id, card.name)
+    if item is not None and item.blob == card.ref.hash:
         return
     if item is None:
-        item = await items.add(tx, book, ref, name=name, content_type=CONTENT_TYPE)
+        item = await items.add(tx, book, card.ref, name=card.name, content_type=CONTENT_TYPE)
     else:
-        item = await items.replace(tx, item, ref, CONTENT_TYPE)
-    await cards.put(tx, item, card)
+        item = await items.replace(tx, item, card.ref, CONTENT_TYPE)
+    await cards.put_indexed(tx, item, card.indexed, is_new=is_new)
 
 
 async def take_from(tx: Tx, book: Collection, name: str) -> None:
@@ -77,7 +88,7 @@ async def take_from(tx: Tx, book: Collection, name: str) -> None:
 
 
 async def _take_out(tx: Tx, person: int, name: str, unit: int) -> None:
-    await take_from(tx, await _book_of(tx, unit), name)
+    await take_from(tx, await Surroundings().book(tx, unit, NAME), name)
     await tx.execute("DELETE FROM unit_card WHERE principal = ? AND unit = ?", person, unit)
 
 
@@ -91,22 +102,5 @@ async def _wanted(tx: Tx, person: Principal) -> set[int]:
         return set()
     found = {unit for unit in person.units if unit}
     if person.head:
-        parents = await lookup.unit_parents(tx, person.department)
-        led = set(person.led)
-        found |= {unit for unit in parents if led & {0, *_upwards(parents, unit)}}
+        found |= await lookup.led_units(tx, person)
     return found
-
-
-def _upwards(parents: dict[int, int], unit: int) -> list[int]:
-    """The unit and those it lies in."""
-    chain = []
-    while unit:
-        chain.append(unit)
-        unit = parents.get(unit, 0)
-    return chain
-
-
-async def _book_of(tx: Tx, unit: int) -> Collection:
-    book = await collections.by_role(tx, unit, "addressbook", NAME)
-    assert book is not None, "a unit is made with its book, which nobody may delete"
-    return book

@@ -64,6 +64,7 @@ _TABLES = (
     "sieve_script",
     "sieve_trace",
     "notice",
+    "letter",
     "assignment",
     "absence",
     "news",
@@ -83,11 +84,12 @@ class Usage:
     versions: int = 0
 
 
-async def create(tx: Tx, owner: int, quota: int = 0) -> None:
+async def create(tx: Tx, owner: int, quota: int = 0, next_collection: int = 1) -> None:
     """An account without collections. AlreadyExists."""
     await tx.execute(
-        "INSERT INTO account (owner, next_collection, items, bytes, quota) VALUES (?, 1, 0, 0, ?)",
+        "INSERT INTO account (owner, next_collection, items, bytes, quota) VALUES (?, ?, 0, 0, ?)",
         owner,
+        next_collection,
         quota,
     )
 
@@ -103,7 +105,7 @@ async def provide(tx: Tx, owner: int) -> None:
 
 async def provision(tx: Tx, owner: int, quota: int = 0) -> None:
     """The account of a person: mailboxes, calendar, tasks, contacts, files, roster, chat."""
-    await create(tx, owner, quota)
+    await create(tx, owner, quota, len(_PERSONAL) + 1)
     await collections.create_first(tx, owner, _PERSONAL)
 
 

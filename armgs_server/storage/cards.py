@@ -9,7 +9,7 @@ from armgs_server.errors import AlreadyExists
 from armgs_server.formats import anniversaries
 from armgs_server.formats.vcard import Card, search_text
 from armgs_server.storage.items import Item
-from armgs_server.storage.tx import Tx
+from armgs_server.storage.tx import Row, Tx
 
 FN_LENGTH = 250  # characters kept for listings
 SEARCH_LENGTH = 20_000  # characters searched in one card
@@ -25,12 +25,50 @@ class Dated(NamedTuple):
     days: str
 
 
+class Indexed(NamedTuple):
+    """What the index has of a card."""
+
+    card_uid: str
+    fn: str
+    search: str
+    days: str
+
+
+def indexed(card: Card) -> Indexed:
+    """The same for the same card, in whichever book."""
+    days = anniversaries.to_text(anniversaries.days(card))
+    return Indexed(card.uid, card.fn[:FN_LENGTH], search_text(card)[:SEARCH_LENGTH], days)
+
+
 async def put(tx: Tx, item: Item, card: Card) -> bool:
     """The row of an item that was added or replaced; whether its days, or whose they are, became others.
 
     AlreadyExists when another item of the collection has its UID, or this one had another before.
     """
-    rows = await tx.rows(
+    return await put_indexed(tx, item, indexed(card))
+
+
+async def put_indexed(tx: Tx, item: Item, card: Indexed, *, is_new: bool = False) -> bool:
+    """The same; `is_new`: no item of the collection has its UID, and the item has no row."""
+    rows = [] if is_new else await _rows(tx, item, card.card_uid)
+    if any(row[:2] != (item.uid, card.card_uid) for row in rows):
+        raise AlreadyExists("the UID belongs to another card of the book, or the card had another UID")
+    await tx.execute(
+        "INSERT INTO card (owner, collection, uid, card_uid, fn, search, days) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, collection, uid) DO UPDATE SET card_uid = excluded.card_uid,"
+        " fn = excluded.fn, search = excluded.search, days = excluded.days",
+        item.owner,
+        item.collection,
+        item.uid,
+        *card,
+    )
+    was = (rows[0][2], rows[0][3]) if rows else ("", "")
+    return bool(was[1] or card.days) and was != (card.fn, card.days)
+
+
+async def _rows(tx: Tx, item: Item, card_uid: str) -> list[Row]:
+    """Of the item, and of the UID."""
+    return await tx.rows(
         "SELECT uid, card_uid, fn, days FROM card WHERE owner = ? AND collection = ? AND uid = ?"
         " UNION ALL SELECT uid, card_uid, fn, days FROM card"
         " WHERE owner = ? AND collection = ? AND card_uid = ?",
@@ -39,25 +77,8 @@ async def put(tx: Tx, item: Item, card: Card) -> bool:
         item.uid,
         item.owner,
         item.collection,
-        card.uid,
+        card_uid,
     )
-    if any(row[:2] != (item.uid, card.uid) for row in rows):
-        raise AlreadyExists("the UID belongs to another card of the book, or the card had another UID")
-    fn, days = card.fn[:FN_LENGTH], anniversaries.to_text(anniversaries.days(card))
-    await tx.execute(
-        "INSERT INTO card (owner, collection, uid, card_uid, fn, search, days) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (owner, collection, uid) DO UPDATE SET card_uid = excluded.card_uid,"
-        " fn = excluded.fn, search = excluded.search, days = excluded.days",
-        item.owner,
-        item.collection,
-        item.uid,
-        card.uid,
-        fn,
-        search_text(card)[:SEARCH_LENGTH],
-        days,
-    )
-    was = (rows[0][2], rows[0][3]) if rows else ("", "")
-    return bool(was[1] or days) and was != (fn, days)
 
 
 async def dated(tx: Tx, owner: int, card_uid: str = "", limit: int = 100) -> list[Dated]:

@@ -138,7 +138,9 @@ async def create(
 
 
 async def create_first(tx: Tx, owner: int, made: Sequence[tuple[str, str, str, int]]) -> None:
-    """The first collections of an account that nobody knows yet: kind, name, role, subscribed of each."""
+    """The first collections of an account that nobody knows yet: kind, name, role, subscribed of each.
+
+    The account counts on behind them (`accounts.create`)."""
     validity = clock.now() // clock.SECOND
     await tx.executemany(
         f"INSERT INTO collection ({COLUMNS}) VALUES (?, ?, 0, ?, ?, ?, 1, 0, 1, ?, 0, 0, 0, ?, '{{}}')",
@@ -147,7 +149,6 @@ async def create_first(tx: Tx, owner: int, made: Sequence[tuple[str, str, str, i
             for id_, (kind, name, role, on) in enumerate(made, 1)
         ],
     )
-    await tx.execute("UPDATE account SET next_collection = ? WHERE owner = ?", len(made) + 1, owner)
 
 
 async def _next_number(tx: Tx, owner: int) -> int:

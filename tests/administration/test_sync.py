@@ -8,8 +8,8 @@ import pytest
 from armgs_server.administration.sync import PEOPLE_NEED, UNITS_NEED, Missing, Report, Sync
 from armgs_server.administration.table_file import Table, parse_table
 from armgs_server.directory import Principal
-from armgs_server.errors import NotFound
-from armgs_server.storage import acts
+from armgs_server.errors import NotFound, OverQuota
+from armgs_server.storage import accounts, acts
 from tests.directory.conftest import Workplace
 
 UNITS = """code,name,parent
@@ -95,6 +95,16 @@ async def test_who_is_not_in_the_table_is_suspended_if_asked_and_comes_back(work
     assert not (await person(workplace, "sidorov@finance.example")).disabled
     back = await run(workplace, "address\norlov@digital.example\n")
     assert back.changed == 1 and not (await person(workplace, "orlov@digital.example")).disabled
+
+
+async def test_whose_card_finds_no_room_is_not_half_there(workplace: Workplace) -> None:
+    """A department's quota counts its address book."""
+    number = workplace.digital.id
+    used = (await workplace.store.read(lambda tx: accounts.usage(tx, number))).bytes
+    await workplace.store.write(lambda tx: accounts.set_quota(tx, number, used + 10))
+    with pytest.raises(OverQuota):
+        await run(workplace, "address\nnew@digital.example\n")
+    assert await workplace.directory.by_address("new@digital.example") is None
 
 
 WRONG = """address,name,unit

@@ -10,6 +10,7 @@ import pytest
 from armgs_server.cli.import_users import read
 from armgs_server.cli.workplace import Workplace
 from armgs_server.errors import Invalid
+from armgs_server.storage import accounts
 from tests.cli.conftest import IVANOV, Armgs
 
 CSV = f"""\
@@ -50,6 +51,56 @@ def test_other_columns(armgs: Armgs, tmp_path: Path) -> None:
         return dict((await workplace.principal("anna@digital.example")).data)
 
     assert armgs.work(data) == {"telephone": "+7 495 000-00-00"}
+
+
+def test_units_are_made_once_and_what_is_refused_leaves_nothing(armgs: Armgs, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    long = "x" * 501
+    file.write_text(
+        "address,unit,head\n"
+        "a@digital.example,Новый отдел,да\n"
+        "b@digital.example,НОВЫЙ ОТДЕЛ,\n"
+        f"c@digital.example,{long},\n"
+        "b@digital.example,Новый отдел,\n"
+        "d@finance.example,Новый отдел,\n"
+    )
+    done = armgs("import", "users", file, "--json")
+    assert done.json["accepted"] == 3
+    assert [(one["line"], one["reason"]) for one in done.json["refused"]] == [
+        (4, "a name has at most 500 characters, none of them a control character"),
+        (5, "b@digital.example is taken"),
+    ]
+
+    async def units(workplace: Workplace) -> list[tuple[str, list[str]]]:
+        found = []
+        for department in await workplace.directory.departments():
+            for unit in await workplace.directory.units(department.id):
+                people = await workplace.directory.members(unit)
+                found.append((unit.name, [each.address for each in people]))
+        return found
+
+    assert ("Новый отдел", ["a@digital.example", "b@digital.example"]) in armgs.work(units)
+    assert ("Новый отдел", ["d@finance.example"]) in armgs.work(units)
+    assert armgs("user", "show", "c@digital.example").code == 3
+
+
+def test_whose_card_finds_no_room_is_not_there_and_keeps_nobody_out(armgs: Armgs, tmp_path: Path) -> None:
+    """A department's quota counts its address book: a row is found too large when half of it is written."""
+
+    async def limit(workplace: Workplace) -> None:
+        number = workplace.directory.domains["finance.example"]
+        used = (await workplace.store.read(lambda tx: accounts.usage(tx, number))).bytes
+        await workplace.store.write(lambda tx: accounts.set_quota(tx, number, used + 400))
+
+    armgs.work(limit)
+    file = tmp_path / "people.csv"
+    file.write_text(
+        f"address,name\nlarge@finance.example,{'Ж' * 300}\nsmall@finance.example,S\nother@digital.example,O\n"
+    )
+    done = armgs("import", "users", file, "--json")
+    assert (done.json["accepted"], [one["line"] for one in done.json["refused"]]) == (2, [2])
+    assert armgs("user", "show", "large@finance.example").code == 3
+    assert armgs("user", "show", "small@finance.example").code == 0
 
 
 def test_excel(tmp_path: Path) -> None:
