@@ -64,7 +64,6 @@ _TABLES = (
     "sieve_script",
     "sieve_trace",
     "notice",
-    "letter",
     "assignment",
     "absence",
     "news",
