@@ -40,7 +40,7 @@ from armgs_server.cli.queue import queue
 from armgs_server.cli.quickstart import quickstart
 from armgs_server.cli.resources import equipment, room
 from armgs_server.cli.restart import restart
-from armgs_server.cli.restore import restore
+from armgs_server.cli.restore_commands import restore
 from armgs_server.cli.retention import retention
 from armgs_server.cli.serve import serve
 from armgs_server.cli.shared import mailbox

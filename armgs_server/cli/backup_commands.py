@@ -16,24 +16,18 @@ from armgs_server.cli.backup import backup_file
 from armgs_server.cli.backup_folder import Folder
 from armgs_server.cli.backup_keep import parse_keep
 from armgs_server.cli.output import print_record, print_records, remark
+from armgs_server.cli.short_form import ShortForm
 from armgs_server.cli.times import MOMENT, local
 from armgs_server.cli.workplace import check_owner, config_file, config_option, json_option, load_config
 
 MEGABYTE = 1_000_000
 
 
-class _WithShortForm(click.Group):
-    """Whatever is no command's name is the first argument of `file`."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands:
-            args = [backup_file.name or "", *args]
-        return super().resolve_command(ctx, args)
+class _File(ShortForm):
+    default = "file"
 
 
-@click.group(cls=_WithShortForm)
+@click.group(cls=_File)
 def backup() -> None:
     """Backups: into one file, or generation by generation into a folder. The daemon may run."""
 
