@@ -12,7 +12,9 @@
       {name = "why", title = {ru = "Зачем", en = "Purpose"}, kind = "long", required = false},
     ]
 
-The route names principals by address, or `head`: who leads the asker's unit, or the next one above.
+The route names principals by address, or `head`: who leads the asker's unit, or the next one above. With an
+`address`, a local part, the form is filled in and decided by mail, too (directory.form_letters); with a table
+`event` it becomes an event of the asker's calendar (directory.form_events).
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from armgs_server.config import Config
+from armgs_server.directory import form_events
+from armgs_server.directory.form_events import FormEvent
+from armgs_server.directory.model import check_address
 from armgs_server.errors import Invalid
+from armgs_server.formats.addresses import normalise_local
 from armgs_server.settings import read_toml
 
 KINDS: Final = ("text", "long", "date", "number", "choice", "yes")
@@ -41,7 +47,7 @@ TOTAL_LIMIT: Final = 40_000  # bytes of one form that is filled in: its result l
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _NUMBER: Final = re.compile(r"-?\d{1,15}(?:[.,]\d{1,6})?")
 _PLACE: Final = re.compile(r"\{([a-z0-9_-]+)\}")
-_FORM_KEYS: Final = frozenset({"title", "text", "route", "folder", "file", "fields"})
+_FORM_KEYS: Final = frozenset({"title", "text", "route", "folder", "file", "fields", "address", "event"})
 _FIELD_KEYS: Final = frozenset({"name", "title", "kind", "required", "choices"})
 
 
@@ -75,6 +81,8 @@ class Form:
     route: tuple[str, ...]
     folder: str
     file: str
+    address: str = ""  # the local part to which mail goes; "" = none
+    event: FormEvent | None = None
 
 
 class Forms:
@@ -100,6 +108,11 @@ class Forms:
             return self._forms
         return self._forms
 
+    def addressed(self, local: str) -> Form | None:
+        """The form that has the local part of an address."""
+        wanted = normalise_local(local)
+        return next((form for form in self.all().values() if form.address and form.address == wanted), None)
+
 
 def check(config: Config) -> None:
     """What the configuration cannot know of the file it names. Invalid."""
@@ -113,7 +126,11 @@ def load(path: Path) -> Mapping[str, Form]:
     if len(data) > FORMS:
         raise Invalid(f"{path}: more than {FORMS} forms")
     try:
-        return {name: _form(name, values) for name, values in data.items()}
+        made = {name: _form(name, values) for name, values in data.items()}
+        reached = [form.address for form in made.values() if form.address]
+        if len(set(reached)) != len(reached):
+            raise Invalid("two forms have the same address")
+        return made
     except Invalid as error:
         raise Invalid(f"{path}: {error}") from error
 
@@ -126,25 +143,33 @@ def filled(form: Form, given: Mapping[str, str]) -> dict[str, str]:
         if field.kind == "yes":
             values[field.name] = "yes" if text in ("1", "true", "yes", "on") else ""
             text = values[field.name]
-        elif text and not _is_right(field, text):
+        elif text and not is_right(field, text):
             raise WrongField(field.name)
         if not text and field.required:
             raise WrongField(field.name)
         values[field.name] = text
         if sum(len(each.encode()) for each in values.values()) > TOTAL_LIMIT:
             raise WrongField(field.name)
+    if form.event is not None and not form_events.is_in_order(form.event, values):
+        raise WrongField(form.event.end)
     return values
 
 
 def file_name(form: Form, values: Mapping[str, str]) -> str:
     """The name of the result, without what no file's name may hold."""
-    name = _PLACE.sub(lambda found: values.get(found[1], ""), form.file)
+    name = put_in(form.file, values)
     name = "".join(" " if character in '/\\:*?"<>|' else character for character in name)
     name = " ".join("".join(character for character in name if character.isprintable()).split())
     return (name[:100].strip(". ") or form.name) + ".txt"
 
 
-def _is_right(field: FormField, text: str) -> bool:
+def put_in(pattern: str, values: Mapping[str, str]) -> str:
+    """A text with the values of the fields that it names in braces."""
+    return _PLACE.sub(lambda found: values.get(found[1], ""), pattern)
+
+
+def is_right(field: FormField, text: str) -> bool:
+    """Whether a value that is not empty is one of its kind."""
     if field.kind == "choice":
         return text in field.choices
     if field.kind == "number":
@@ -183,11 +208,25 @@ def _form(name: str, values: Any) -> Form:
         raise Invalid(f"{name}: file and folder are texts")
     if not set(_PLACE.findall(file)) <= set(names):
         raise Invalid(f"{name}.file: names a field that is not there")
+    kinds = {each.name: each.kind if each.required else "" for each in made}
+    event = form_events.parse(name, values["event"], kinds) if "event" in values else None
+    if event is not None and not set(_PLACE.findall(event.summary)) <= set(names):
+        raise Invalid(f"{name}.event.summary: names a field that is not there")
     if any(part in (".", "..") or not part.isprintable() for part in folder.split("/")):
         raise Invalid(f"{name}.folder: no path of a folder")
     title = _texts(f"{name}.title", values.get("title"))
     text = _texts(f"{name}.text", values.get("text", ""), may_be_empty=True)
-    return Form(name, title, text, made, tuple(route), folder, file)
+    return Form(name, title, text, made, tuple(route), folder, file, _local(name, values), event)
+
+
+def _local(form: str, values: Mapping[str, Any]) -> str:
+    given = values.get("address", "")
+    try:
+        if not isinstance(given, str) or (given and "@" in given):
+            raise Invalid("has a domain")
+        return check_address(f"{given}@a.example").partition("@")[0] if given else ""
+    except Invalid as error:
+        raise Invalid(f"{form}.address: the part of an address before the @") from error
 
 
 def _field(form: str, values: Any) -> FormField:

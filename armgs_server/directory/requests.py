@@ -2,22 +2,23 @@
 """What becomes of a form that somebody has filled in: its route decides in turn, the result is a file.
 
 Who decides is settled when it is handed in. A step is with a person, or with any member of a group or unit;
-the asker decides nothing of the own request. The transaction of the last consent writes the file among the
-asker's own; whoever is next, and in the end the asker, is told in chat.
+the asker decides nothing of the own request. The transaction of the last consent writes the result
+(directory.request_results); whoever is next, and in the end the asker, is told in chat, and by mail where
+the form has an address. Page, chat and mail call the same functions; `also` is what they want to be true with
+it, in the same transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from armgs_server.directory import forms
+from armgs_server.directory import forms, request_letters, request_results
 from armgs_server.directory.forms import Form
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Conflict, Denied, Invalid, NotFound
-from armgs_server.storage import accounts, clock, collections, items, notices, requests
+from armgs_server.storage import clock, letters, notices, requests
 from armgs_server.storage.requests import Decision, Request
 from armgs_server.storage.tx import Tx
 
@@ -29,11 +30,19 @@ SHOWN: Final = 100
 COMMENT_LIMIT: Final = 1000  # characters
 TOLD: Final = 50  # members of a group who are told that something waits for them
 _PORT: Final = 443
-_DAY: Final = "%d.%m.%Y"
-_LANGUAGE: Final = "ru"  # of the file, and of what is told in chat
+_LANGUAGE: Final = request_results.LANGUAGE
+
+Also = Callable[[Tx, Request], Awaitable[None]]
 
 
-async def hand_in(directory: Directory, person: Principal, form: Form, given: Mapping[str, str]) -> Request:
+async def hand_in(
+    directory: Directory,
+    person: Principal,
+    form: Form,
+    given: Mapping[str, str],
+    *,
+    also: Also | None = None,
+) -> Request:
     """A new request, with the first of its route. WrongField, Invalid, Conflict."""
     values = forms.filled(form, given)
     route = await _route(directory, person, form)
@@ -55,19 +64,36 @@ async def hand_in(directory: Directory, person: Principal, form: Form, given: Ma
     async def work(tx: Tx) -> Request:
         if await requests.count_waiting(tx, person.id) >= AT_ONCE:
             raise Conflict(f"{AT_ONCE} requests wait already")
+        after = made
         if made.waits_for:
             await requests.put(tx, made)
-            await _tell(tx, directory, told, form, person)
-            return made
-        return await _grant(tx, directory, person, form, made, {})
+            await _tell(tx, directory, told, form, person, made)
+        else:
+            after = await request_results.put(tx, directory.store, person, form, made, {})
+            await requests.put(tx, after)
+        if also is not None:
+            await also(tx, after)
+        return after
 
     return await directory.store.write(work)
 
 
 async def decide(
-    directory: Directory, person: Principal, form: Form, owner: int, id_: int, *, yes: bool, comment: str
+    directory: Directory,
+    person: Principal,
+    form: Form,
+    owner: int,
+    id_: int,
+    *,
+    yes: bool,
+    comment: str,
+    at_step: int | None = None,
+    also: Also | None = None,
 ) -> Request:
-    """Somebody of the route has decided. NotFound for who is not asked, Conflict where that was decided."""
+    """Somebody of the route has decided. NotFound for who is not asked, Conflict where that was decided.
+
+    `at_step` is the step that was asked about, where the person was asked at a certain one.
+    """
     if len(comment) > COMMENT_LIMIT or not all(each.isprintable() or each == "\n" for each in comment):
         raise Invalid(f"a comment has at most {COMMENT_LIMIT} characters")
     held = await directory.groups_of(person)
@@ -87,25 +113,30 @@ async def decide(
         request = await requests.get(tx, owner, id_)
         if request is None or request.state != "waiting" or request.step != before.step:
             raise Conflict()
+        if at_step is not None and at_step != request.step:
+            raise Conflict()
         if request.waits_for not in held:
             raise Denied()
         now = clock.now()
         decisions = (*request.decisions, Decision(person.id, now, yes, comment))
         after = replace(request, step=step, waits_for=next_, changed=now, decisions=decisions)
-        if yes and not next_:
-            return await _grant(tx, directory, asker, form, after, names)
         if not yes:
             after = replace(after, state="refused")
-            await _tell_result(tx, directory, asker, form, after)
-        else:
-            await _tell(tx, directory, told, form, asker)
+        elif not next_:
+            after = await request_results.put(tx, directory.store, asker, form, after, names)
         await requests.put(tx, after)
+        if after.state == "waiting":
+            await _tell(tx, directory, told, form, asker, after)
+        else:
+            await _tell_result(tx, directory, asker, form, after)
+        if also is not None:
+            await also(tx, after)
         return after
 
     return await directory.store.write(work)
 
 
-async def withdraw(directory: Directory, person: Principal, id_: int) -> None:
+async def withdraw(directory: Directory, person: Principal, id_: int, *, also: Also | None = None) -> None:
     """The asker wants it no more. NotFound, Conflict where it was decided."""
 
     async def work(tx: Tx) -> None:
@@ -114,7 +145,10 @@ async def withdraw(directory: Directory, person: Principal, id_: int) -> None:
             raise NotFound()
         if request.state != "waiting":
             raise Conflict()
-        await requests.put(tx, replace(request, state="withdrawn", waits_for=0, changed=clock.now()))
+        after = replace(request, state="withdrawn", waits_for=0, changed=clock.now())
+        await requests.put(tx, after)
+        if also is not None:
+            await also(tx, after)
 
     await directory.store.write(work)
 
@@ -163,64 +197,26 @@ async def _told(directory: Directory, number: int) -> Sequence[Principal]:
 
 
 async def _tell(
-    tx: Tx, directory: Directory, people: Sequence[Principal], form: Form, asker: Principal
+    tx: Tx, directory: Directory, people: Sequence[Principal], form: Form, asker: Principal, request: Request
 ) -> None:
-    text = f"Ждёт Вашего решения: {form.title[_LANGUAGE]}, {asker.name}\n{_url(directory)}"
+    now, url, host = clock.now(), _url(directory), directory.config.server.hostname
+    text = f"Ждёт Вашего решения: {form.title[_LANGUAGE]}, {asker.name}\n{url}"
     for person in people:
-        if person.id != asker.id:
-            await notices.add(tx, person.id, person.address, form.title[_LANGUAGE], text, clock.now())
+        if person.id == asker.id:
+            continue
+        await notices.add(tx, person.id, person.address, form.title[_LANGUAGE], text, now)
+        if form.address:
+            letter = request_letters.ask(form, request, asker, person, host, url)
+            await letters.add(tx, letter, now)
 
 
 async def _tell_result(tx: Tx, directory: Directory, asker: Principal, form: Form, request: Request) -> None:
+    now, url = clock.now(), _url(directory)
     said = "согласовано" if request.state == "granted" else "отказано"
-    text = f"{form.title[_LANGUAGE]}: {said}\n{_url(directory)}"
-    await notices.add(tx, asker.id, asker.address, form.title[_LANGUAGE], text, clock.now())
-
-
-async def _grant(
-    tx: Tx, directory: Directory, asker: Principal, form: Form, request: Request, names: Mapping[int, str]
-) -> Request:
-    """Everybody has consented: the file is written."""
-    granted = replace(request, state="granted", waits_for=0)
-    data = _document(asker, form, granted, names).encode()
-    ref = directory.store.blobs.small(data)
-    await accounts.hold(tx, [asker.id])
-    folder = await collections.by_role(tx, asker.id, "files", "root")
-    if folder is None:
-        raise NotFound()
-    for part in [part for part in form.folder.split("/") if part]:
-        found = await collections.find(tx, asker.id, "files", part, folder.id)
-        folder = found or await collections.create(tx, asker.id, "files", part, parent=folder.id)
-    name = wanted = forms.file_name(form, request.values)
-    number = 1
-    while await items.by_name(tx, asker.id, folder.id, name) is not None:
-        number += 1
-        name = f"{wanted.removesuffix('.txt')} ({number}).txt"
-    await items.add(tx, folder, ref, name=name, content_type="text/plain; charset=utf-8")
-    granted = replace(granted, file="/".join([*(part for part in form.folder.split("/") if part), name]))
-    await requests.put(tx, granted)
-    if granted.route:
-        await _tell_result(tx, directory, asker, form, granted)
-    return granted
-
-
-def _document(asker: Principal, form: Form, request: Request, names: Mapping[int, str]) -> str:
-    lines = [form.title[_LANGUAGE], f"№ {request.id:x}, {_day(request.created)}", ""]
-    lines.append(f"{asker.name}, {asker.address}" + (f", {asker.post}" if asker.post else ""))
-    lines.append("")
-    for field in form.fields:
-        value = request.values.get(field.name, "")
-        if field.kind == "yes":
-            value = "да" if value else "нет"
-        lines.append(f"{field.title[_LANGUAGE]}: {value}")
-    for decision in request.decisions:
-        comment = f" ({decision.comment})" if decision.comment else ""
-        lines += ["", f"Согласовано: {names.get(decision.person, '')}, {_day(decision.time)}{comment}"]
-    return "\n".join(lines) + "\n"
-
-
-def _day(time: int) -> str:
-    return datetime.fromtimestamp(time / clock.SECOND).astimezone().strftime(_DAY)
+    text = f"{form.title[_LANGUAGE]}: {said}\n{url}"
+    await notices.add(tx, asker.id, asker.address, form.title[_LANGUAGE], text, now)
+    if form.address:
+        await letters.add(tx, request_letters.tell_result(form, request, asker, url), now)
 
 
 def _url(directory: Directory) -> str:

@@ -127,6 +127,7 @@ async def handle_rcpt(session: Session, argument: str) -> None:
         session.core,
         path.address,
         may_relay=session.principal is not None,
+        may_ask=session.principal is not None,
         is_report=transaction.sender is None,
         size=transaction.size,
         may_be_full=session.delivery.may_be_full,
@@ -134,7 +135,7 @@ async def handle_rcpt(session: Session, argument: str) -> None:
     if isinstance(found, Reply):
         session.send(found)
         return
-    if session.principal is None and (found.requests_of is not None or found.is_recall):
+    if session.principal is None and found.asks:
         session.send(replies.LOG_IN_TO_ASK_550)  # anybody may write a name into From:
         return
     answer = replies.RECIPIENT_OK_250

@@ -67,7 +67,7 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
     remote: dict[str, Recipient] = {}
     lists: dict[str, Recipient] = {}
     for recipient in recipients:
-        if recipient.requests_of is not None or recipient.is_recall:
+        if recipient.asks:
             continue
         if recipient.mail_list is not None:
             lists.setdefault(recipient.list_address, recipient)

@@ -20,16 +20,26 @@ from armgs_server.storage.tx import Tx
 
 
 async def make(
-    core: Core, author: str, recipients: Sequence[Recipient], subject: str, text: str, now: int
+    core: Core,
+    author: str,
+    recipients: Sequence[Recipient],
+    subject: str,
+    text: str,
+    now: int,
+    *,
+    message_id: str = "",
+    in_reply_to: str = "",
 ) -> Stored:
     """The message for the recipients' mailboxes, kept; `place` gives it to them."""
-    identifier = f"{clock.unique_id():x}"
+    identifier = message_id or f"<{clock.unique_id():x}@{core.config.server.hostname}>"
+    answered = f"In-Reply-To: {in_reply_to}\r\nReferences: {in_reply_to}\r\n" if in_reply_to else ""
     head = (
         f"From: <{author}>\r\n"
         f"To: {', '.join(f'<{each.path}>' for each in recipients)}\r\n"
         f"Subject: {Header(subject, 'utf-8', header_name='Subject').encode(linesep=chr(13) + chr(10))}\r\n"
         f"Date: {header.date_of(header.moment_of(now))}\r\n"
-        f"Message-ID: <{identifier}@{core.config.server.hostname}>\r\n"
+        f"Message-ID: {identifier}\r\n"
+        f"{answered}"
         "Auto-Submitted: auto-replied\r\n"
         "MIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"

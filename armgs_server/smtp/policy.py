@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from armgs_server.config import LMTP_PORT
+from armgs_server.directory.forms import Form
 from armgs_server.directory.model import Principal
 from armgs_server.directory.posts import has_mailbox
 from armgs_server.directory.succession import SUCCESSOR
@@ -58,13 +59,19 @@ class Recipient:
     is_held: bool = False  # a moderator decides whether the list's members get it
     requests_of: MailList | None = None  # the list that is asked to do something
     is_recall: bool = False  # mail to it asks for another message back
+    form: Form | None = None  # mail to it fills in a form, or decides a request
     notify: frozenset[str] = frozenset()  # RFC 3461 §4.1; empty = not given
     original: tuple[str, str] | None = None  # RFC 3461 §4.2
 
     @property
     def is_remote(self) -> bool:
         """Whether it must be sent on."""
-        return not (self.owners or self.mail_list or self.requests_of or self.is_recall)
+        return not (self.owners or self.mail_list or self.asks)
+
+    @property
+    def asks(self) -> bool:
+        """Whether mail to it asks something of the server, which hears only who has logged in."""
+        return self.requests_of is not None or self.is_recall or self.form is not None
 
     @property
     def list_address(self) -> str:
@@ -77,14 +84,15 @@ async def find_recipient(
     address: Address,
     *,
     may_relay: bool,
+    may_ask: bool = False,
     is_report: bool = False,
     size: int = 0,
     may_be_full: Callable[[int], bool] = lambda owner: True,
 ) -> Recipient | Reply:
     """Where mail for an address goes, or why it is refused.
 
-    `is_report`: the sender is the null path. `may_be_full` spares a look at the quota, which the delivery
-    itself looks at again.
+    `is_report`: the sender is the null path. `may_ask`: a colleague, for whom forms have addresses.
+    `may_be_full` spares a look at the quota, which the delivery itself looks at again.
     """
     domain = addresses.normalise_domain(address.domain)
     if not core.directory.is_local(domain):
@@ -93,7 +101,7 @@ async def find_recipient(
     if principal is None and address.local.lower() in ("postmaster", "abuse"):
         return await _find_postmaster(core, address, domain)  # RFC 5321 §4.5.1, RFC 2142 §4
     if principal is None:
-        return await _find_unknown(core, address, domain)
+        return await _find_unknown(core, address, domain, may_ask and not is_report)
     if principal.disabled and not principal.data.get(SUCCESSOR):  # else somebody looks after the mail
         return replies.DISABLED_550
     if principal.kind in lists.KINDS and not has_mailbox(principal):
@@ -151,8 +159,8 @@ async def _find_list(core: Core, address: Address, group: Principal) -> Recipien
     return Recipient(str(address), group.domain, owners, lists.list_of(group, str(address)))
 
 
-async def _find_unknown(core: Core, address: Address, domain: str) -> Recipient | Reply:
-    """Nobody has the address: who looks after a list, or somebody on the domain's other server."""
+async def _find_unknown(core: Core, address: Address, domain: str, may_ask: bool) -> Recipient | Reply:
+    """Nobody has the address: who looks after a list, a form, or somebody on the domain's other server."""
     service = await lists.find_service(core, address)
     if service is not None:
         group, kind = service
@@ -163,6 +171,9 @@ async def _find_unknown(core: Core, address: Address, domain: str) -> Recipient 
         return Recipient(str(address), domain, owners) if owners else replies.NO_SUCH_USER_550
     if address.local.lower() == RECALL:
         return Recipient(str(address), domain, is_recall=True)
+    form = core.directory.forms.addressed(address.local) if may_ask else None
+    if form is not None:
+        return Recipient(str(address), domain, form=form)
     if routing.split_host(core.config.smtp, domain) is not None:
         return Recipient(str(address), domain)
     return replies.NO_SUCH_USER_550

@@ -11,6 +11,7 @@ from armgs_server.net.stream import Listener, Stream
 from armgs_server.service import Core
 from armgs_server.smtp import replies, sts_fetch, sts_site
 from armgs_server.smtp.delivery import Delivery
+from armgs_server.smtp.letters import Letters
 from armgs_server.smtp.policy import LMTP, MX, SUBMISSION, SUBMISSIONS, Role
 from armgs_server.smtp.relay import Relay
 from armgs_server.smtp.session import Session
@@ -31,6 +32,7 @@ class SmtpService:
         self._delivery = Delivery(core, judge.judge, self._sealer.seal, judge.is_needed)
         self._relay = Relay(self._delivery)
         self._task_reminders = TaskReminders(self._delivery)
+        self._letters = Letters(self._delivery)
         self._unsubscribe: Callable[[], None] | None = None
 
     @property
@@ -60,11 +62,13 @@ class SmtpService:
         await self._reporter.start()
         await self._relay.start()
         self._task_reminders.start()
+        self._letters.start()
 
     async def stop(self) -> None:
         """Says 421 to who waits; messages on their way in are finished, those on their way out given back."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        await self._letters.stop()
         await self._task_reminders.stop()
         await self._relay.stop()
         await self._trainer.stop()

@@ -13,11 +13,12 @@ from armgs_server.directory.model import Principal
 from armgs_server.errors import DomainError, OverQuota
 from armgs_server.formats.addresses import Address
 from armgs_server.smtp import (
+    asked,
     attachments,
     authorship,
+    form_mail,
     header,
     own_invitations,
-    recall,
     records,
     replies,
     reports,
@@ -32,6 +33,7 @@ from armgs_server.smtp.policy import Recipient
 from armgs_server.smtp.records import Records
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.storage import clock, mail
+from armgs_server.storage.blobs import BlobRef
 from armgs_server.trust.authentication_results import without_ours
 from armgs_server.trust.model import Arrival, Verdict
 
@@ -77,6 +79,7 @@ class Transaction:
         self._late: frozenset[int] = frozenset()
         self._message_id = ""
         self._head = b""  # where it is looked at once more
+        self._whole: BlobRef | None = None  # what a form is filled in with; kept no longer than this
 
     @property
     def has_room_for_list(self) -> bool:
@@ -102,6 +105,10 @@ class Transaction:
         if isinstance(refs, Reply):
             _log.info("message refused", **self._known(), code=refs.code, answer=" ".join(refs.lines))
             return refs
+        if asked.is_to_form(self.recipients):
+            *refs, self._whole = refs
+            if self._whole.size > form_mail.LETTER_LIMIT:
+                return replies.TOO_LARGE_552
         if self.author is not None:
             refs, files = await attachments.detach(self.core, self.author, refs)
             if files:
@@ -164,17 +171,11 @@ class Transaction:
             return
         subject = header.subject(self._head)
         if self.author is not None:  # RCPT takes requests from nobody else
-            await self._answer_requests(self.author, subject)
+            question = asked.Asked(self.author, self._head, self._message_id, self._whole, self._now)
+            await asked.answer(self._delivery, self.recipients, question)
         for copy in stored:
             if copy.copy.mail_list is not None and copy.copy.destinations:
                 await requests.tell_moderators(self._delivery, copy, self._sender_text, subject, self._now)
-
-    async def _answer_requests(self, author: Principal, subject: str) -> None:
-        for each in self.recipients:
-            if each.requests_of is not None:
-                await requests.handle(self._delivery, each.requests_of, author, subject, self._now)
-            elif each.is_recall:
-                await recall.handle(self._delivery, author, self._head, self._now)
 
     async def _confirm(
         self, envelope: Envelope, stored: Sequence[Stored], recipients: Sequence[Recipient]
@@ -248,7 +249,7 @@ class Transaction:
             author = self._sender_text or self.author.address
             added = written_by + header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
         self._message_id = header.message_id(head) or header.message_id(added)
-        asks = any(each.requests_of or each.is_recall for each in self.recipients)
+        asks = any(each.asks for each in self.recipients)
         if asks or any(each.mail_list for each in self.recipients):
             refusal = self._look_at_lists(head)
             if refusal is not None:
@@ -263,13 +264,14 @@ class Transaction:
         return [
             header.return_path(copy.sender(envelope)) + middle + _list_fields(copy) + added
             for copy in self._copies
-        ]
+        ] + [b""] * asked.is_to_form(self.recipients)
 
     def _look_at_lists(self, head: bytes) -> Reply | None:
-        """Loops end here, and what programs answer is not for lists (RFC 3834 §2, RFC 5230 §4.6)."""
+        """Loops end here, and what programs answer."""
         self._head = head
-        if header.is_automatic_reply(head):
-            return replies.AUTOMATIC_TO_LIST_550
+        refusal = asked.check(self.recipients, head)
+        if refusal is not None:
+            return refusal
         passed = header.list_ids(head)
         self.recipients = [
             each

@@ -64,6 +64,7 @@ _TABLES = (
     "sieve_script",
     "sieve_trace",
     "notice",
+    "letter",
     "assignment",
     "absence",
     "news",

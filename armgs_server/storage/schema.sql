@@ -717,7 +717,7 @@ CREATE UNIQUE INDEX sieve_script_active ON sieve_script (owner) WHERE active = 1
 -- What they have done lately: answers given, ids seen, messages sent.
 CREATE TABLE sieve_trace (
   owner   INTEGER NOT NULL,
-  kind    TEXT    NOT NULL,                     -- vacation duplicate redirect notify error
+  kind    TEXT    NOT NULL,                     -- vacation duplicate redirect notify error form
   key     TEXT    NOT NULL,
   expires INTEGER NOT NULL,
   PRIMARY KEY (owner, kind, key)
@@ -734,6 +734,19 @@ CREATE TABLE notice (
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX notice_due ON notice (due);
+-- Texts of the server for somebody's mailbox, until they are placed (storage.letters).
+CREATE TABLE letter (
+  owner       INTEGER NOT NULL,                 -- whose mailbox
+  id          INTEGER NOT NULL,
+  author      TEXT    NOT NULL,                 -- the address they come from
+  subject     TEXT    NOT NULL,
+  text        TEXT    NOT NULL,
+  message_id  TEXT    NOT NULL,                 -- with its brackets; '' = any
+  in_reply_to TEXT    NOT NULL,                 -- what it answers; '' = nothing
+  due         INTEGER NOT NULL,                 -- taken by lease: not before this
+  PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE INDEX letter_due ON letter (due);
 -- When somebody is away.
 CREATE TABLE absence (
   owner   INTEGER NOT NULL PRIMARY KEY,

@@ -74,6 +74,7 @@ SELECT create_distributed_table('queue', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('sieve_script', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('sieve_trace', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('notice', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('letter', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('assignment', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('absence', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('request', 'owner', colocate_with => 'account');
