@@ -26,11 +26,11 @@ from armgs_server.cli import backup_database as database
 from armgs_server.cli.backup import BLOBS, DATABASE, FORMAT, MANIFEST, TLS, sync
 from armgs_server.cli.backup_bodies import Throttle
 from armgs_server.cli.backup_folder import PLACES, Folder, sync_tree
-from armgs_server.cli.output import Bar, print_record
+from armgs_server.cli.output import Bar, print_record, remark
 from armgs_server.cli.times import MOMENT, local
-from armgs_server.cli.workplace import FILE_NAME, json_option
+from armgs_server.cli.workplace import FILE_NAME, json_option, note_made
 from armgs_server.config import Config, load
-from armgs_server.errors import AlreadyExists, Conflict, Invalid, NotFound, Temporary
+from armgs_server.errors import AlreadyExists, Conflict, DomainError, Invalid, NotFound, Temporary
 from armgs_server.storage.blob_objects import Objects
 
 CHUNK = 1024 * 1024
@@ -78,12 +78,17 @@ def restore(file: Path, directory: Path, at: datetime | None, replace: bool, as_
         else:
             manifest = unpack(file, new / UNPACKED)
         arrange(new / UNPACKED, new, directory, manifest)
-        before = _fill(new, directory) if is_filled else _take_place(new, directory, occupied)
+        before = None
+        if is_filled:
+            _fill(new, directory)
+        else:
+            before = _take_place(new, directory, occupied)
     except OSError as error:
         raise Temporary(f"{error.filename or directory}: {error.strerror}") from error
     finally:
         if new.exists():
             shutil.rmtree(new)
+    _note(directory)
     record = {
         "directory": str(directory),
         "backup_of": manifest["created"],
@@ -92,6 +97,14 @@ def restore(file: Path, directory: Path, at: datetime | None, replace: bool, as_
     if before is not None:
         record["before"] = str(before)
     print_record(as_json, record)
+
+
+def _note(directory: Path) -> None:
+    """What was restored says so in its journal of acts."""
+    try:
+        asyncio.run(note_made(load(directory / FILE_NAME)))
+    except DomainError as error:  # it is restored all the same
+        remark(f"not in the journal of acts: {error}")
 
 
 def unpack(file: Path, target: Path) -> dict[str, Any]:

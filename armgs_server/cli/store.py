@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from armgs_server.cli.output import Bar, print_records, remark
-from armgs_server.cli.workplace import check_owner, json_option, load_config
+from armgs_server.cli.workplace import check_owner, json_option, load_config, note_made
 from armgs_server.config import Config
 from armgs_server.errors import Denied, DomainError
 from armgs_server.storage import replication
@@ -39,6 +39,7 @@ def copy(source: Path, target: Path, as_json: bool) -> None:
         if PidFile(config.data_dir).pid() is not None:
             raise Denied(f"a daemon serves {config.directory}: stop it first")
     verified = asyncio.run(_copy(*configs))
+    asyncio.run(note_made(configs[1]))
     print_records(as_json, "Copied and verified", verified, ("table", "rows", "hash"))
 
 

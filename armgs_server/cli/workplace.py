@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import click
 
 from armgs_server.administration import Office
+from armgs_server.cli.acts import CommandActs, actor
 from armgs_server.config import Config, load
 from armgs_server.directory import Directory
 from armgs_server.directory.model import Kind, Principal
@@ -39,11 +40,12 @@ class Workplace:
     config: Config
     store: Store
     directory: Directory
+    acts: CommandActs | None = None
 
     @property
     def office(self) -> Office:
         """Where things are done in the name of who runs the command."""
-        return Office.general(self.directory, f"{pwd.getpwuid(os.getuid()).pw_name} (command)")
+        return Office.general(self.directory, actor())
 
     async def principal(self, address: str, *kinds: Kind) -> Principal:
         """Who has this address; NotFound where nobody of these kinds has."""
@@ -115,17 +117,41 @@ def public_url(url: str) -> str:
 
 @asynccontextmanager
 async def opened(config: Config, *, visiting: bool = True) -> AsyncIterator[Workplace]:
-    """The workplace of a configuration, open."""
+    """The workplace of a configuration, open. What a command changes in it is in the journal (cli.acts)."""
     check_owner(config.data_dir)
     store = await open_store(config, visiting=visiting)
+    acts = CommandActs.of_this()
+    used = store if acts is None else acts.around(store)
     try:
-        directory = await Directory.open(store, config)
+        directory = await Directory.open(used, config)
         try:
-            yield Workplace(config, store, directory)
+            async with _noted(acts, store):
+                yield Workplace(config, used, directory, acts)
         finally:
             await directory.close()
     finally:
         await store.close()
+
+
+async def note_made(config: Config) -> None:
+    """The act of the command that has made this workplace's store: restored it, or copied it from another."""
+    async with opened(config, visiting=False) as workplace:
+        if workplace.acts is not None:
+            await workplace.acts.add(workplace.store)
+
+
+@asynccontextmanager
+async def _noted(acts: CommandActs | None, store: Store) -> AsyncIterator[None]:
+    if acts is None:
+        yield
+        return
+    acts.begin()
+    try:
+        yield
+    except BaseException as error:
+        await acts.end(store, error)
+        raise
+    await acts.end(store, None)
 
 
 def work_on(path: Path | None, work: Callable[[Workplace], Awaitable[T]]) -> T:
@@ -134,7 +160,10 @@ def work_on(path: Path | None, work: Callable[[Workplace], Awaitable[T]]) -> T:
 
     async def run() -> T:
         async with opened(config) as workplace:
-            return await work(workplace)
+            result = await work(workplace)
+            if workplace.acts is not None:
+                workplace.acts.result = result
+            return result
 
     return asyncio.run(run())
 

@@ -39,7 +39,7 @@ class Act(NamedTuple):
         return hashlib.sha256(previous + json.dumps(said).encode()).digest()
 
 
-async def append(tx: Tx, owner: int, actor: str, verb: str, arguments: Mapping[str, Any]) -> None:
+async def append(tx: Tx, owner: int, actor: str, verb: str, arguments: Mapping[str, Any]) -> Act:
     """One more act; the row of `meta` makes writers of one chain wait for each other."""
     await tx.execute(
         "INSERT INTO meta (name, value) VALUES (?, '1') ON CONFLICT (name)"
@@ -53,9 +53,9 @@ async def append(tx: Tx, owner: int, actor: str, verb: str, arguments: Mapping[s
         digest = hashlib.sha256(text.encode()).hexdigest()
         text = json.dumps({"characters": len(text), "sha256": digest})
     act = Act(owner, last + 1, clock.now(), actor, verb, text, b"")
-    await tx.execute(
-        f"INSERT INTO act ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", *act[:-1], act.link(previous)
-    )
+    act = act._replace(hash=act.link(previous))
+    await tx.execute(f"INSERT INTO act ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", *act)
+    return act
 
 
 async def page(tx: Tx, owner: int, after: int = 0, limit: int = 500) -> list[Act]:
