@@ -8,12 +8,12 @@ The department's book is one more collection of the person's home, read-only by 
 import asyncio
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from armgs_server.config import Config
-from armgs_server.dav import uid_conflicts
+from armgs_server.dav import directory_books, uid_conflicts
 from armgs_server.dav.birthdays import card_removal
 from armgs_server.dav.call import Call
 from armgs_server.dav.carddav_filters import CardFilter, parse_filter
@@ -25,8 +25,11 @@ from armgs_server.dav.multistatus import status_response
 from armgs_server.dav.names import dav
 from armgs_server.dav.resources import CollectionResource, MemberResource
 from armgs_server.dav.xml import Element, number_of
-from armgs_server.directory import birthdays
+from armgs_server.directory import addressbook, birthdays
 from armgs_server.directory.access import Rights
+from armgs_server.directory.candidates import Has, candidates, either
+from armgs_server.directory.index import Index
+from armgs_server.directory.index_block import normal
 from armgs_server.errors import Invalid
 from armgs_server.formats.vcard import VERSIONS, Card, check
 from armgs_server.formats.vcard_convert import convert
@@ -41,6 +44,8 @@ TYPES = ("text/vcard", "text/x-vcard", "text/directory", "text/plain")
 _ACCEPTED = re.compile(r'text/vcard\s*;\s*(?:charset="?[\w-]+"?\s*;\s*)?version="?([\d.]+)"?', re.IGNORECASE)
 # Cards parsed between two pauses: about two milliseconds.
 SCAN_SLICE = 50
+BLOCKS_SLICE = 100  # blocks of the directory's index looked at between two pauses
+Member = tuple[Item, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,8 @@ async def handle_addressbook_query(call: Call, root: Element) -> Response:
     asked = parse_filter(root)
     limit = parse_limit(root)
     view = call.view(parse_asked(root))
-    uids = await select_cards(call, parent, asked)
+    is_whole = isinstance(call.resource, CollectionResource)
+    uids = await select_cards(call, parent, asked, limit if is_whole else None)
     if isinstance(call.resource, MemberResource):
         uids = [uid for uid in uids if uid == call.resource.item.uid]
     tail = ""
@@ -114,13 +120,36 @@ async def handle_addressbook_query(call: Call, root: Element) -> Response:
     return await answer(call, view, parent, uids, tail=lambda: tail)
 
 
-async def select_cards(call: Call, parent: CollectionResource, asked: CardFilter) -> list[int]:
-    """The uids of the cards that match; only those that the index does not rule out are read."""
-    collection = parent.collection
-    key = collection.owner, collection.id
-    texts = asked.indexed_texts()
+async def select_cards(
+    call: Call, parent: CollectionResource, asked: CardFilter, limit: int | None = None
+) -> list[int]:
+    """The uids of the cards that match, one more than the limit where there are more; only those that an
+    index does not rule out are read."""
+    selected: list[int] = []
+    if not asked.props:
+        key = parent.collection.owner, parent.collection.id
+        return await call.engine.store.read_aside(
+            lambda tx: members.all_uids(tx, *key), as_of=parent.collection
+        )
+    async for rows in _candidates(call, parent.collection, asked.indexed_texts()):
+        resources = as_resources(parent, rows)
+        await read_data(call.engine, resources)
+        selected += [each.item.uid for each in resources if _is_match(asked, each.data or b"")]
+        if limit is not None and len(selected) > limit:
+            break
+        await asyncio.sleep(0)  # others' turn
+    return sorted(selected)
 
-    async def candidates(tx: Tx) -> list[int]:
+
+async def _candidates(call: Call, book: Collection, texts: list[str]) -> AsyncIterator[list[Member]]:
+    """Cards that may match, some at a time; with texts those that hold one of them."""
+    key = book.owner, book.id
+    if texts and book.role == directory_books.DEPARTMENT_BOOK:
+        async for names in _named_in_directory(call, book, texts):
+            yield await call.engine.store.read(lambda tx, names=names: members.by_names(tx, *key, names))  # type: ignore[misc]
+        return
+
+    async def find(tx: Tx) -> list[int]:
         if not texts:
             return await members.all_uids(tx, *key)
         found: set[int] = set()
@@ -128,18 +157,34 @@ async def select_cards(call: Call, parent: CollectionResource, asked: CardFilter
             found.update(await cards.containing(tx, *key, text))
         return sorted(found)
 
-    uids = await call.engine.store.read_aside(candidates, as_of=parent.collection)
-    if not asked.props:
-        return uids
-    selected: list[int] = []
+    uids = await call.engine.store.read_aside(find, as_of=book)
     for start in range(0, len(uids), SCAN_SLICE):
         part = uids[start : start + SCAN_SLICE]
-        rows = await call.engine.store.read(lambda tx, part=part: members.by_uids(tx, *key, part))  # type: ignore[misc]
-        resources = as_resources(parent, rows)
-        await read_data(call.engine, resources)
-        selected += [each.item.uid for each in resources if _is_match(asked, each.data or b"")]
-        await asyncio.sleep(0)  # others' turn
-    return selected
+        yield await call.engine.store.read(lambda tx, part=part: members.by_uids(tx, *key, part))  # type: ignore[misc]
+
+
+async def _named_in_directory(call: Call, book: Collection, texts: list[str]) -> AsyncIterator[list[str]]:
+    """Names of cards of a department's book, as the directory's index finds their subjects."""
+    index = call.engine.directory.index
+    await index.refresh()
+    waiting: list[int] = []
+    need = either([Has(normal(text)) for text in texts])
+    for count, part in enumerate(candidates(index, need, -1), 1):
+        waiting += [
+            line.id
+            for _, line in part
+            if line.department == book.owner and line.kind in directory_books.WITH_CARD
+        ]
+        if len(waiting) >= SCAN_SLICE or count % BLOCKS_SLICE == 0:
+            for start in range(0, len(waiting), SCAN_SLICE):
+                yield await _names(index, waiting[start : start + SCAN_SLICE])
+            waiting = []
+            await asyncio.sleep(0)
+    yield await _names(index, waiting)
+
+
+async def _names(index: Index, ids: list[int]) -> list[str]:
+    return [addressbook.card_name(listed.principal) for listed in await index.read(ids)]
 
 
 def _is_match(asked: CardFilter, data: bytes) -> bool:

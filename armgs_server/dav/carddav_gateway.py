@@ -36,7 +36,7 @@ async def handle_query(call: Call, root: Element) -> Response:
     texts: list[str] = []
     is_cut = not asked.props  # a filter that takes everybody finds nobody: the book is never listed whole
     for book in [] if is_cut else await _books(call):
-        uids = await select_cards(call, book, asked)
+        uids = await select_cards(call, book, asked, limit - len(texts))
         is_cut = is_cut or len(texts) + len(uids) > limit
         rows = await _read(call, book, uids[: limit - len(texts)])
         texts += await view.responses(as_resources(book, rows))

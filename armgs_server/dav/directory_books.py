@@ -5,13 +5,14 @@ control lists of who leads."""
 import re
 from collections.abc import Sequence
 
-from armgs_server.directory import control_lists
+from armgs_server.directory import addressbook, control_lists
 from armgs_server.directory.model import Principal
 from armgs_server.storage.collections import Collection
 
 # By role, which is their name in the home too.
-DEPARTMENT_BOOK = "directory"
+DEPARTMENT_BOOK = addressbook.NAME
 UNIT_BOOK = "unit"
+WITH_CARD = addressbook.KINDS  # kinds of principals that have a card
 CONTROL_LIST = control_lists.ROLE  # whoever leads several units has as many, each with the unit's number
 _CONTROL = re.compile(rf"{CONTROL_LIST}-([0-9]{{1,18}})")
 

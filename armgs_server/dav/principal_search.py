@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """People, groups and rooms found by what somebody types: RFC 3744 §9.4, calendarserver-principal-search.
 
-A search looks through the departments whose people the asker may find and gives at most
-`[dav] principal_results`. Apple's clients type the attendee of an invitation here; their additions to
-principal-property-search (`type`, `match-type`, `caseless`, CS:limit) are those of Calendar Server.
+A search looks through the departments whose people the asker may find, its own first, and gives at most
+`[dav] principal_results`. The directory's index says who may fit (directory.candidates); those are compared
+exactly, in the form of `index_block.normal`: letters of either case are the same, so are ё and е. Apple's
+clients type the attendee of an invitation here; their additions to principal-property-search (`type`,
+`match-type`, `caseless`, CS:limit) are those of Calendar Server.
 """
 
 import asyncio
@@ -19,7 +21,9 @@ from armgs_server.dav.resources import PrincipalResource, principal_href
 from armgs_server.dav.scheduling import TYPES
 from armgs_server.dav.view import View
 from armgs_server.dav.xml import Element, PropFind, name_of, parse_propfind_element, text_of
-from armgs_server.directory.model import Kind, Principal
+from armgs_server.directory.candidates import Has, Need, both, candidates, either
+from armgs_server.directory.index_block import normal, spaced
+from armgs_server.directory.model import Principal
 from armgs_server.directory.people_search import visible_departments
 from armgs_server.net.http import Response
 
@@ -32,7 +36,7 @@ PRINCIPAL_SEARCH = f"{{{CALENDARSERVER}}}calendarserver-principal-search"
 SEARCH_TOKEN = f"{{{CALENDARSERVER}}}search-token"
 LIMIT = f"{{{CALENDARSERVER}}}limit"
 NRESULTS = f"{{{CALENDARSERVER}}}nresults"
-AT_ONCE = 1000  # principals looked at before others have their turn
+AT_ONCE = 100  # principals read, or blocks of the index looked at, before others have their turn
 MAX_TOKENS = 20
 
 # Calendar Server's word for each kind.
@@ -52,8 +56,8 @@ CONTEXTS: Mapping[str, frozenset[str]] = {
     "location": frozenset(("room",)),
     "resource": frozenset(("equipment",)),
 }
-KINDS: tuple[Kind, ...] = ("person", "group", "room", "equipment")
 Test = Callable[[Principal], bool]
+_MAILTO = "mailto:"
 
 
 def _first_name(principal: Principal) -> str:
@@ -92,41 +96,45 @@ async def handle_principal_property_search(call: Call, root: Element) -> Respons
     tests = [_parse_search(search) for search in root.findall(dav("property-search"))]
     if not tests:
         raise DavError(400, "DAV:property-search expected.")
-    combine = any if _attribute(root, "test", ("allof", "anyof")) == "anyof" else all
+    is_any = _attribute(root, "test", ("allof", "anyof")) == "anyof"
+    combine, needed = (any, either) if is_any else (all, both)
     kinds = _kinds_of_type(root)
     below = "" if root.find(dav("apply-to-principal-collection-set")) is not None else call.resource.href
 
     def is_match(principal: Principal) -> bool:
-        return principal_href(principal).startswith(below) and combine(test(principal) for test in tests)
+        return principal_href(principal).startswith(below) and combine(test(principal) for test, _ in tests)
 
-    return await _answer(call, root, kinds, is_match)
+    return await _answer(call, root, kinds, needed([need for _, need in tests]), is_match)
 
 
 async def handle_principal_search(call: Call, root: Element) -> Response:
     """CS:calendarserver-principal-search: each token begins a word of the name or the address."""
     check_depth(call)
     kinds = CONTEXTS[_attribute(root, "context", tuple(CONTEXTS))]
-    tokens = [text_of(each).casefold() for each in root.findall(SEARCH_TOKEN)]
+    tokens = [normal(text_of(each)) for each in root.findall(SEARCH_TOKEN)]
     if not tokens or not all(tokens) or len(tokens) > MAX_TOKENS:
         raise DavError(400, f"1 to {MAX_TOKENS} CS:search-token with text expected.")
 
     def is_match(principal: Principal) -> bool:
-        words = [*principal.name.casefold().split(), principal.address]
+        words = [*normal(principal.name).split(), normal(principal.address)]
         return all(any(word.startswith(token) for word in words) for token in tokens)
 
-    return await _answer(call, root, kinds, is_match)
+    return await _answer(call, root, kinds, both([Has(token) for token in tokens]), is_match)
 
 
-async def _answer(call: Call, root: Element, kinds: frozenset[str], is_match: Test) -> Response:
+async def _answer(
+    call: Call, root: Element, kinds: frozenset[str], need: Need | None, is_match: Test
+) -> Response:
     """What matches, up to the limits of the server and of the client."""
     wanted = _parse_limit(root)
     limit = call.engine.config.dav.principal_results
+    limit = min(limit, wanted or limit)
     found: list[Principal] = []
-    async for part in _candidates(call, kinds):
+    async for part in _candidates(call, kinds, need):
         found += [each for each in part if is_match(each)]
         if len(found) > limit:
             break
-    shown = found[: min(limit, wanted or limit)]
+    shown = found[:limit]
     texts = await call.view(asked_of(root)).responses(list(map(as_resource, shown)))
     if len(found) > len(shown):  # §9.4 DAV:number-of-matches-within-limits
         texts.append(status_response(call.resource.href, 507, "<D:number-of-matches-within-limits/>"))
@@ -160,15 +168,16 @@ def _parse_limit(root: Element) -> int | None:
     return int(text)
 
 
-def _parse_search(search: Element) -> Test:
+def _parse_search(search: Element) -> tuple[Test, Need | None]:
+    """Compares a principal; and what the index has of each who fits."""
     prop, match = search.find(dav("prop")), search.find(dav("match"))
     if prop is None or match is None:
         raise DavError(400, "DAV:prop and DAV:match expected.")
-    wanted, given = [name_of(child) for child in prop], text_of(match)
+    wanted = [name_of(child) for child in prop]
     kind = _attribute(match, "match-type", ("contains", "starts-with", "equals"))
     # RFC 3744 §9.4: the comparison is caseless.
-    fold = str.casefold if _attribute(match, "caseless", ("yes", "no")) == "yes" else str
-    text = fold(given)
+    fold = normal if _attribute(match, "caseless", ("yes", "no")) == "yes" else spaced
+    text = fold(text_of(match))
 
     def matches(principal: Principal, name: str) -> bool:
         if name not in SEARCHABLE:
@@ -180,26 +189,37 @@ def _parse_search(search: Element) -> Test:
             return any(word.startswith(text) for value in values for word in (value, *value.split()))
         return any(text in value for value in values)
 
-    return lambda principal: bool(wanted) and all(matches(principal, name) for name in wanted)
+    need = both([_need(name, normal(text)) for name in wanted])
+    return lambda principal: bool(wanted) and all(matches(principal, name) for name in wanted), need
 
 
-async def _candidates(call: Call, kinds: frozenset[str]) -> AsyncIterator[list[Principal]]:
-    """Everybody and everything in use that has a URL, the asker's own department first."""
-    directory, own = call.engine.directory, call.person.department
-    lists = {
-        "person": directory.people,
-        "group": directory.groups,
-        "room": directory.rooms,
-        "equipment": directory.equipment,
-    }
-    visible = [each for each in await visible_departments(directory, call.person) if each != own]
-    for department in (own, *visible):
-        for kind in KINDS:
-            every = await lists[kind](department) if kind in kinds else []
-            for start in range(0, len(every), AT_ONCE):
-                part = every[start : start + AT_ONCE]
-                yield [each for each in part if not each.disabled and principal_href(each)]
+def _need(name: str, text: str) -> Need | None:
+    """What the index has of everybody in whose property the text occurs; None where it has no such texts."""
+    if name == ADDRESSES:
+        text = text.rpartition(":")[2] if text not in _MAILTO else ""
+    return Has(text) if text and name in SEARCHABLE and name != USER_TYPE else None
+
+
+async def _candidates(call: Call, kinds: frozenset[str], need: Need | None) -> AsyncIterator[list[Principal]]:
+    """Everybody and everything in use that has a URL and may fit, the asker's own department first."""
+    directory, own = call.engine.directory, frozenset((call.person.department,))
+    index = directory.index
+    await index.refresh()
+    visible = frozenset(await visible_departments(directory, call.person)) - own
+    for departments in (own, visible) if visible else (own,):
+        waiting: list[int] = []
+        for count, part in enumerate(candidates(index, need, -1), 1):
+            waiting += [line.id for _, line in part if line.kind in kinds and line.department in departments]
+            if len(waiting) >= AT_ONCE or count % AT_ONCE == 0:
+                yield await _read(call, waiting)
+                waiting = []
                 await asyncio.sleep(0)
+        yield await _read(call, waiting)
+
+
+async def _read(call: Call, ids: list[int]) -> list[Principal]:
+    found = [listed.principal for listed in await call.engine.directory.index.read(ids)]
+    return [each for each in found if not each.disabled and principal_href(each)]
 
 
 async def handle_principal_search_property_set(call: Call, root: Element) -> Response:

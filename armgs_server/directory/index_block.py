@@ -81,6 +81,11 @@ def normal(text: str) -> str:
     return " ".join(fold(text).split())
 
 
+def spaced(text: str) -> str:
+    """Like the normal form, but letters stay as they are: what contains one contains its normal form, too."""
+    return " ".join(unicodedata.normalize("NFKC", stream_safe(text)).split())
+
+
 def digits(text: str) -> str:
     """The form in which telephone numbers are compared."""
     return _NOT_DIGIT.sub("", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from armgs_server.directory import Rights
+from armgs_server.directory import Change, Rights
 from armgs_server.storage import collections
 from tests.dav.calendars import BOOK, DECLARED, VCF, card, put
 from tests.dav.client import NAMESPACES, Client
@@ -203,6 +203,40 @@ async def test_the_departments_book_is_read_only(both_sites: Site) -> None:
     assert (await ivanov.request("GET", search.hrefs[0])).status == 200
     other = await both_sites.sidorov.request("REPORT", f"/dav/addressbooks/{SIDOROV}/directory/", query(""))
     assert other.status == 207 and search.hrefs[0].rpartition("/")[2] not in other.body.decode()
+
+
+async def test_the_department_s_book_is_searched_by_the_directory_s_index(both_sites: Site) -> None:
+    """What the index finds is what reading every card would find, at once after a change."""
+    directory, client = both_sites.core.directory, both_sites.ivanov
+
+    async def found(filter_: str, test: str = "anyof", extra: str = "") -> list[str]:
+        answer = await client.request(
+            "REPORT", DEPARTMENT, query(filter_, "<CR:address-data/>", test=test, extra=extra)
+        )
+        assert answer.status == 207
+        texts = answer.texts("//CR:address-data")
+        return sorted(line[3:] for text in texts for line in text.splitlines() if line.startswith("FN:"))
+
+    await directory.create_person("semenov@digital.example", "Семёнов,  Пётр", post="Инженер; связь")
+    assert await found(prop("FN", match("СЕМЁНОВ,  п"))) == ["Семёнов\\,  Пётр"]
+    assert await found(prop("FN", match("семенов"))) == []  # another letter, RFC 6352 §8.3
+    assert await found(prop("TITLE", match("инженер; св", "starts-with"))) == ["Семёнов\\,  Пётр"]
+    assert await found(prop("FN", match("етров")) + prop("EMAIL", match("room@"))) == [
+        "Переговорная",
+        "Петрова Анна",
+    ]
+    assert await found(prop("FN", match("пе")) + prop("EMAIL", match("room@")), "allof") == ["Переговорная"]
+    assert await found(prop("EMAIL", match("an@"))) == []
+    await directory.add_alias(both_sites.people[PETROVA], "an@digital.example")
+    assert await found(prop("EMAIL", match("an@"))) == ["Петрова Анна"]
+    await directory.update(both_sites.people[PETROVA].id, Change(name="Титова Анна"))
+    assert await found(prop("FN", match("петрова"))) == []
+    assert await found(prop("FN", match("титова"))) == ["Титова Анна"]
+    await directory.disable(both_sites.people[PETROVA].id)
+    assert await found(prop("FN", match("титова"))) == []
+    one = "<CR:limit><CR:nresults>1</CR:nresults></CR:limit>"
+    cut = await client.request("REPORT", DEPARTMENT, query(prop("FN", match("п")), extra=one))
+    assert len(cut.hrefs) == 2 and cut.hrefs[-1] == DEPARTMENT
 
 
 async def test_a_shared_book_is_found_in_the_others_home(site: Site) -> None:

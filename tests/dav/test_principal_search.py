@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from armgs_server.directory import Rights
+from armgs_server.storage import collections
 from tests.dav.client import Answer
-from tests.dav.conftest import Site
+from tests.dav.conftest import IVANOV, SIDOROV, Site, run_site
 
 SEARCH = (
     '<CS:calendarserver-principal-search xmlns:CS="http://calendarserver.org/ns/" xmlns="DAV:"{}>{}{}'
@@ -101,3 +105,43 @@ async def test_types_and_case(site: Site) -> None:
     assert await found(' type="INDIVIDUAL"', "", "пе") == ["Петрова Анна"]
     assert await found("", ' caseless="no"', "анна") == []
     assert await found("", ' caseless="no"', "Анна") == ["Петрова Анна"]
+
+
+async def test_letters_that_are_the_same_and_what_addresses_begin_with(site: Site) -> None:
+    await site.core.directory.create_person("semenov@digital.example", "Семёнов  Пётр")
+
+    async def found(prop: str, match: str, text: str) -> list[str]:
+        body = BY_PROPERTY.format("", prop, match, text, "")
+        return names(await site.ivanov.request("REPORT", "/dav/principals/", body))
+
+    addresses = '<C:calendar-user-address-set xmlns:C="urn:ietf:params:xml:ns:caldav"/>'
+    assert await found("<displayname/>", "", "СЕМЕНОВ п") == ["Семёнов  Пётр"]
+    assert await found("<displayname/>", ' caseless="no"', "Семёнов П") == ["Семёнов  Пётр"]
+    assert await found("<displayname/>", ' caseless="no"', "Семенов") == []
+    assert await found("<displayname/>", ' match-type="equals"', "семенов петр") == ["Семёнов  Пётр"]
+    for text in ("mailto:semenov@", "lto:semenov", "semenov@digital.example"):
+        assert await found(addresses, "", text) == ["Семёнов  Пётр"]
+    assert "Семёнов  Пётр" in await found(addresses, "", "mailto:")
+    assert "Семёнов  Пётр" in await found(addresses, "", "il")
+
+
+async def test_who_is_near_comes_first(tmp_path: Path) -> None:
+    """People of another department are told where there is room, whoever was there before."""
+    async with run_site("sqlite", tmp_path, principal_results=2) as site:
+        directory = site.core.directory
+        finance = site.people[SIDOROV].department
+        for number in range(3):
+            await directory.create_person(f"zaitsev{number}@finance.example", f"Зайцев {number}")
+        for number in range(3, 5):
+            await directory.create_person(f"zaitsev{number}@digital.example", f"Зайцев {number}")
+        book = await site.store.read(lambda tx: collections.by_role(tx, finance, "addressbook", "directory"))
+        assert book is not None
+        rights = Rights.LOOKUP | Rights.READ
+        own = site.people[IVANOV].department
+        await site.store.write(lambda tx: directory.access.grant(tx, book, own, rights))
+        answer = await search(site, "зай")
+        assert names(answer) == ["Зайцев 3", "Зайцев 4"]
+        assert answer.find("//D:number-of-matches-within-limits")
+        assert names(await search(site, "зай", "2")) == ["Зайцев 2"]
+        await directory.disable((await directory.people(own))[-1].id)
+        assert names(await search(site, "зай", "4")) == []
