@@ -17,7 +17,7 @@ from armgs_server.dav.scheduling_rooms import commented, decide, numbers, opaque
 from armgs_server.dav.scheduling_users import Users
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
-from armgs_server.formats import imip, itip_attendee
+from armgs_server.formats import imip, itip_attendee, itip_copy
 from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.icalendar_attach import without_managed
 from armgs_server.formats.itip import (
@@ -30,7 +30,8 @@ from armgs_server.formats.itip import (
 )
 from armgs_server.formats.itip import attendee as attendee_of
 from armgs_server.formats.itip import calendar_of as calendar_with
-from armgs_server.formats.itip_organizer import Invited, apply_reply
+from armgs_server.formats.itip_invited import Invited
+from armgs_server.formats.itip_organizer import apply_reply
 from armgs_server.storage import accounts, clock, items, queue, scheduling, told_by_mail
 from armgs_server.storage.collections import by_role
 from armgs_server.storage.collections import get as collection
@@ -106,15 +107,15 @@ class Delivery:
         key = copy.item.blob, id(told)
         known = self._merged.get(key)
         if known is None:
-            made = itip_attendee.apply_request(copy.object, told, whole=True)
-            is_new = not itip_attendee.is_same(copy.object, made, self._users.who)
+            made = itip_copy.apply_request(copy.object, told, whole=True)
+            is_new = not itip_copy.is_same(copy.object, made, self._users.who)
             known = self._merged[key] = made, is_new
         return known
 
     def _cancelled(self, copy: Copy, told: CalendarObject) -> CalendarObject:
         key = copy.item.blob, id(told)
         if key not in self._merged:
-            self._merged[key] = itip_attendee.apply_cancel(copy.object, told), True
+            self._merged[key] = itip_copy.apply_cancel(copy.object, told), True
         return self._merged[key][0]
 
     async def _keep(
@@ -140,7 +141,7 @@ class Delivery:
         host = self._users.principal(message.sender)
         if message.method == "CANCEL":
             if copy is not None:
-                await self._keep(tx, room, copy, itip_attendee.apply_cancel(copy.object, told), tag=True)
+                await self._keep(tx, room, copy, itip_copy.apply_cancel(copy.object, told), tag=True)
             return DELIVERED
         made = opaque(self._merge(copy, told)[0])
         decision = await decide(tx, room, host, made)
@@ -190,16 +191,16 @@ class Delivery:
         copy = await self._desk.copy(tx, principal.id, told.uid)
         if copy is not None and not self._is_from(copy.object, message.sender):
             return
-        if itip_attendee.is_stale(copy.object if copy is not None else None, told):
+        if itip_copy.is_stale(copy.object if copy is not None else None, told):
             return
         if message.method == "CANCEL":
             if copy is None:
                 return
-            made = itip_attendee.apply_cancel(copy.object, told)
+            made = itip_copy.apply_cancel(copy.object, told)
         else:
             if all(attendee_of(part, principal.address, self._users.who) is None for part in told.members):
                 return
-            made = itip_attendee.apply_request(copy.object if copy is not None else None, told, whole=False)
+            made = itip_copy.apply_request(copy.object if copy is not None else None, told, whole=False)
         await self._keep(tx, principal, copy, made, tag=True)
         await self._desk.notify(tx, principal.id, self._text(message))
 
@@ -216,7 +217,7 @@ class Delivery:
             if copy is None or not self._is_from(copy.object, key):
                 continue
             request = Message("REQUEST", key, attendee, calendar_with(invited.view(places), found.calendar))
-            made = itip_attendee.apply_request(copy.object, request.object, whole=True)
+            made = itip_copy.apply_request(copy.object, request.object, whole=True)
             if data_of(made.calendar) != data_of(copy.object.calendar):
                 await self._keep(tx, principal, copy, made, tag=False)
 

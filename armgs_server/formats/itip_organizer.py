@@ -17,78 +17,23 @@ from armgs_server.formats.itip import (
     Who,
     attendee,
     calendar_of,
-    fingerprint,
     identity,
-    is_server,
     parameter,
     rebuild,
     replaced,
-    shared,
     stamped,
     with_line,
     with_parameter,
 )
-from armgs_server.formats.itip_instance import derive, exclude
+from armgs_server.formats.itip_instance import derive
+from armgs_server.formats.itip_invited import Invited, Places
 from armgs_server.formats.itip_revision import sequence
 
-Places = tuple[int, ...]  # the members of an object that somebody is invited to
 # What stays of a cancelled member (RFC 5546 §3.2.5).
 _CANCELLED = frozenset(
     ("UID", "DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "ORGANIZER", "SUMMARY", "SEQUENCE",
      "LOCATION", "RRULE", "RDATE", "EXDATE", "EXRULE")
 )  # fmt: skip
-
-
-class Invited:
-    """Who is invited to which members of an object, and what each of them gets to see."""
-
-    def __init__(self, found: CalendarObject, organizer: str, who: Who) -> None:
-        self.found = found
-        self.who = who
-        self.places: dict[str, Places] = {}
-        self.forced: set[str] = set()
-        self._views: dict[Places, list[Component]] = {}
-        self._marks: dict[Places, frozenset[object]] = {}
-        for index, member in enumerate(found.members):
-            for line in member.all("ATTENDEE"):
-                key = who(line[2])
-                if key == organizer or not is_server(line):
-                    continue
-                self.places[key] = (*self.places.get(key, ()), index)
-                if parameter(line, "SCHEDULE-FORCE-SEND").upper() == "REQUEST":  # RFC 6638 §7.2
-                    self.forced.add(key)
-
-    def view(self, places: Places) -> list[Component]:
-        """The members somebody gets; instances of the master that leave it out are excluded there."""
-        known = self._views.get(places)
-        if known is not None:
-            return known
-        found, made = self.found, []
-        for index in sorted(set(places)):
-            member = found.members[index]
-            part = shared(member)
-            if member is found.master:
-                for other, override in enumerate(found.members):
-                    moment = identity(found, override)
-                    if other not in places and moment is not None:
-                        part = exclude(found, part, moment)
-            made.append(part)
-        self._views[places] = made
-        return made
-
-    def marks(self, places: Places) -> frozenset[object]:
-        """The fingerprints of a view."""
-        known = self._marks.get(places)
-        if known is None:
-            known = frozenset(
-                (identity(self.found, part), fingerprint(self.found, part, self.who))
-                for part in self.view(places)
-            )
-            self._marks[places] = known
-        return known
-
-    def is_cancelled(self, places: Places) -> bool:
-        return all(part.value("STATUS") == "CANCELLED" for part in self.view(places))
 
 
 def messages(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armgs_server.errors import Invalid
-from armgs_server.formats import itip_attendee, itip_organizer, itip_revision
+from armgs_server.formats import itip_attendee, itip_copy, itip_organizer, itip_revision
 from armgs_server.formats.icalendar import CalendarObject, check
 from armgs_server.formats.imip import read_message
 from armgs_server.formats.itip import Message, data_of, parameter, plain, with_parameter
@@ -134,7 +134,7 @@ def test_what_an_attendee_keeps() -> None:
     alarm = "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nEND:VALARM\nEND:VEVENT"
     own = event("SUMMARY:a", "CATEGORIES:mine", "TRANSP:TRANSPARENT", "X-OWN:1")
     copy = obj(own.replace("END:VEVENT", alarm))
-    made = itip_attendee.apply_request(copy, obj(event("SUMMARY:b", "CATEGORIES:theirs")), whole=True)
+    made = itip_copy.apply_request(copy, obj(event("SUMMARY:b", "CATEGORIES:theirs")), whole=True)
     said = data_of(made.calendar).decode()
     for kept in ("CATEGORIES:mine", "TRANSP:TRANSPARENT", "X-OWN:1", "TRIGGER:-PT5M", "SUMMARY:b"):
         assert kept in said
@@ -144,16 +144,16 @@ def test_what_an_attendee_keeps() -> None:
 def test_one_day_is_cancelled() -> None:
     copy = obj(event("RRULE:FREQ=DAILY;COUNT=3"))
     part = obj(event("RECURRENCE-ID:20261124T100000Z", start="20261124T100000Z"))
-    made = itip_attendee.apply_cancel(copy, part)
+    made = itip_copy.apply_cancel(copy, part)
     assert "EXDATE:20261124T100000Z" in data_of(made.calendar).decode()
-    alone = itip_attendee.apply_cancel(part, part)
+    alone = itip_copy.apply_cancel(part, part)
     assert "STATUS:CANCELLED" in data_of(alone.calendar).decode()
 
 
 def test_old_mail_changes_nothing() -> None:
     newer, older = obj(event("SEQUENCE:2")), obj(event("SEQUENCE:1"))
-    assert itip_attendee.is_stale(newer, older) and not itip_attendee.is_stale(older, newer)
-    assert not itip_attendee.is_stale(None, older) and not itip_attendee.is_stale(older, older)
+    assert itip_copy.is_stale(newer, older) and not itip_copy.is_stale(older, newer)
+    assert not itip_copy.is_stale(None, older) and not itip_copy.is_stale(older, older)
 
 
 def test_instances_in_zones_and_of_whole_days() -> None:
