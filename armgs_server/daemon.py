@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from armgs_server import api, dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
+from armgs_server import acme, api, dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server import config as configuration
 from armgs_server.capacity import worker_count
 from armgs_server.config import Config
@@ -46,7 +46,7 @@ from armgs_server.supervisor import PidFile, Supervisor
 _log = log.get("daemon")
 
 # What a client may fetch before it has any reason to trust our certificate; all else is redirected.
-_OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/")
+_OPEN_ROUTES = ("/ca.crt", "/mail/", "/.well-known/autoconfig/", acme.PREFIX)
 # The store's writer thread and the loop share the interpreter: a long wait for it is a long answer, but
 # each switch costs. A lone client's delivery takes 3.4 ms with Python's 0.005 and 2.2 ms with 0.001, the
 # delivery of twenty a tenth more CPU; 0.0002 makes both worse.
@@ -200,6 +200,7 @@ class Daemon:
             dav.service(core),
             portal.service(core),
             api.service(core),
+            acme.service(core),
         ]
         listeners = {listener.port: listener for service in services for listener in service.listeners}
         self._sockets = by_port(sockets, config) if sockets else bind_all(config, [*listeners, HTTP, HTTPS])

@@ -45,7 +45,7 @@ def take_over(config: Config, path: Path, tls: TlsContexts | None, report: Calla
         loaded = configuration.load(path)
         check(loaded)
         if tls is not None and loaded.tls.certificate:
-            tls.reload(loaded.path(loaded.tls.certificate), loaded.path(loaded.tls.key))
+            tls.reload(*loaded.certificate_files)
     except (Invalid, Unusable) as error:
         _log.error("reload refused, nothing was changed", error=error)
         return False

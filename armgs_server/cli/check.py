@@ -84,7 +84,7 @@ def certificates(config: Config) -> Iterator[Finding]:
     if open_contexts(config) is None:
         yield Finding("certificates", "problem", "none is configured", "name one in [tls]")
         return
-    path = config.path(config.tls.certificate)
+    path, _ = config.certificate_files
     certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
     days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
     status: Status = "ok" if days >= CERTIFICATE_DAYS else "warning" if days >= 0 else "problem"

@@ -26,13 +26,13 @@ from armgs_server.config.ground import (
     SecuritySettings,
     ServerSettings,
     StoreSettings,
-    TlsSettings,
 )
 from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
 from armgs_server.config.oauth import OAuthSettings
 from armgs_server.config.operation import BackupSettings, MetricsSettings
 from armgs_server.config.rules import SieveSettings
 from armgs_server.config.sign_in_provider import SignInProviderSettings
+from armgs_server.config.tls import TlsSettings
 from armgs_server.config.trust import TrustSettings
 from armgs_server.config.web import DavSettings, HttpSettings
 from armgs_server.errors import Invalid, Unusable
@@ -109,6 +109,18 @@ class Config:
     def data_dir(self) -> Path:
         return self.path(self.server.data_dir)
 
+    @property
+    def certificate_files(self) -> tuple[Path, Path]:
+        """Certificate and key that are shown: those of an ACME CA where there are any, else those named."""
+        if self.tls.acme_directory and self.acme_file.is_file():
+            return self.acme_file, self.acme_file
+        return self.path(self.tls.certificate), self.path(self.tls.key)
+
+    @property
+    def acme_file(self) -> Path:
+        """Key and certificate of an ACME CA: in one file, so that they are always of one pair."""
+        return self.data_dir / "acme.pem"
+
     def port(self, standard: int) -> int:
         """The port a service listens on: the standard one plus the offset."""
         return standard + self.server.port_offset
@@ -175,6 +187,7 @@ def _check_together(config: Config) -> None:
         if domain != domain.lower() or not domain.strip(".") or "@" in domain:
             raise Invalid(f"server.domains: {domain!r} is no domain in lower case")
     config.sign_in_provider.check()
+    config.tls.check()
     for name, networks in (
         ("server.proxy_hosts", config.server.proxy_hosts),
         ("http.forwarding_hosts", config.http.forwarding_hosts),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every service stands on: names, sockets, store, log-in, certificates, journal, limits."""
+"""What every service stands on: names, sockets, store, log-in, journal, limits."""
 
 from dataclasses import dataclass
 
@@ -184,21 +184,6 @@ class SecuritySettings:
         False,
         doc="People directly under a department, in no unit, are contacts of each other as the people of"
         "\none unit are. For departments that have no units.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """Certificates, PEM. Empty: `armgs init` has made them in the folder tls."""
-
-    certificate: str = setting("tls/server.crt", doc="The server's certificate and its chain.")
-    key: str = setting("tls/server.key", doc="The certificate's private key.")
-    ca: str = setting("tls/ca.crt", doc="A CA that clients must trust first; offered on the start page.")
-    client_ca: str = setting(
-        "",
-        doc="A CA of people's own certificates: who shows one may log in to IMAP and POP3 by it (SASL\n"
-        "EXTERNAL), as the e-mail address in it. Empty: clients are not asked for certificates.",
-        restart=True,
     )
 
 

@@ -109,7 +109,7 @@ def open_contexts(config: Config) -> TlsContexts | None:
     """The contexts of the configured certificate; None where none is configured."""
     if not config.tls.certificate:
         return None
-    certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
+    certificate, key = config.certificate_files
     contexts = TlsContexts(certificate, key)
     if config.tls.client_ca:
         contexts.verify_people(config.path(config.tls.client_ca))

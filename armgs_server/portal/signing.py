@@ -47,8 +47,7 @@ class Signer:
         return builder.sign(Encoding.DER, [PKCS7Options.Binary])
 
     def _load(self) -> _Identity | None:
-        tls = self._config.tls
-        certificate, key = self._config.path(tls.certificate), self._config.path(tls.key)
+        certificate, key = self._config.certificate_files
         try:
             stamps = _changed(certificate), _changed(key)
             if self._identity is None or self._identity.stamps != stamps:

@@ -681,6 +681,14 @@ CREATE TABLE sts_policy (
   text     TEXT    NOT NULL,
   expires  INTEGER NOT NULL
 );
+-- What the client of an ACME CA keeps (RFC 8555; storage.acme).
+CREATE TABLE acme (
+  kind    TEXT    NOT NULL,                     -- account certificate state challenge
+  name    TEXT    NOT NULL,                     -- of a challenge: its token; else ''
+  value   BLOB    NOT NULL,
+  expires INTEGER NOT NULL,                     -- 0 = never
+  PRIMARY KEY (kind, name)
+);
 
 -- What people have called junk or not junk, until the filter has learned it (storage.training).
 CREATE TABLE training (

@@ -23,6 +23,7 @@ SELECT create_reference_table('dkim_key');
 SELECT create_reference_table('dmarc_result');
 SELECT create_reference_table('sts_policy');
 SELECT create_reference_table('tls_result');
+SELECT create_reference_table('acme');
 SELECT create_reference_table('meta');
 SELECT create_reference_table('lease');
 SELECT create_reference_table('hint');
