@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from armgs_server.administration import fields
-from armgs_server.administration.table import TABLE
+from armgs_server.administration import fields, tokens
+from armgs_server.administration.table import GROUPS, TABLE
 from armgs_server.administration.verb import Desk, Verb
 from armgs_server.directory import effects
 from armgs_server.directory.administrators import administered
+from armgs_server.directory.api_tokens import InvalidToken
 from armgs_server.directory.directory import Directory
 from armgs_server.directory.effects import Effects, Limits
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people import Credential
 from armgs_server.errors import Denied, Invalid, NotFound
 from armgs_server.storage import acts, clock
+from armgs_server.storage.api_tokens import ApiToken
 from armgs_server.storage.tx import Tx
 
 STEPS_LIMIT: Final = 1000
@@ -35,12 +37,18 @@ class Office:
     """`departments` None: all of them. Made anew for each request, so that rights are those of now."""
 
     def __init__(
-        self, directory: Directory, actor: str, departments: frozenset[int] | None, person: Principal | None
+        self,
+        directory: Directory,
+        actor: str,
+        departments: frozenset[int] | None,
+        person: Principal | None,
+        scopes: Collection[str] | None = None,
     ) -> None:
         self.directory = directory
         self.actor = actor
         self.departments = departments
         self._person = person
+        self._scopes = scopes
         self._settings = directory.config.administration
 
     @classmethod
@@ -54,15 +62,30 @@ class Office:
         return cls(directory, person.address, departments, person)
 
     @classmethod
+    async def by_token(cls, directory: Directory, token: ApiToken, maker: Principal | None) -> Office:
+        """That of a program: within its scopes, and within what its maker may do now. InvalidToken."""
+        departments, actor = token.departments, f"{token.name} (token {token.id} of {token.actor})"
+        if maker is not None:
+            try:
+                most = (await cls.of(directory, maker)).departments
+            except Denied as error:
+                raise InvalidToken() from error
+            if most is not None:
+                departments = most if departments is None else departments & most
+        return cls(directory, actor, departments, maker, token.scopes)
+
+    @classmethod
     def general(cls, directory: Directory, actor: str) -> Office:
         """That of who works on the machine itself."""
         return cls(directory, actor, None, None)
 
     def step(self, name: str, given: Mapping[str, Any]) -> Step:
-        """NotFound for a verb that is not there; Invalid for arguments that are wrong."""
+        """NotFound for a verb that is not there; Invalid for arguments that are wrong; OutOfScope."""
         verb = TABLE.get(name)
         if verb is None:
             raise NotFound(f"there is no verb {name[:80]!r}")
+        if self._scopes is not None:
+            tokens.check(verb, self._scopes)
         return Step(verb, fields.check(verb.arguments, given))
 
     async def run(self, name: str, given: Mapping[str, Any], *, expect: str = "") -> Any:
@@ -130,7 +153,10 @@ class Office:
             password = step.given.get("password")
             if password and password not in credentials:
                 credentials[password] = await self.directory.auth.passwords.credentials(password)
-        return Desk(self.directory, self.actor, self.departments, self._person, clock.now(), credentials)
+        now = clock.now()
+        return Desk(
+            self.directory, self.actor, self.departments, self._person, now, credentials, groups=GROUPS
+        )
 
     def _limits(self) -> Limits:
         roster = self.directory.config.security.roster_limit

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from armgs_server.administration import departments, devices, groups, keeping, people, posts
+from armgs_server.administration import departments, devices, groups, keeping, people, posts, tokens
 from armgs_server.administration.verb import Verb
 
 VERBS: Final[tuple[Verb, ...]] = (
@@ -16,5 +16,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     *posts.VERBS,
     *groups.VERBS,
     *keeping.VERBS,
+    *tokens.VERBS,
 )
+GROUPS: Final = tuple(dict.fromkeys(verb.scope for verb in VERBS if tokens.needed(verb)))
 TABLE: Final[Mapping[str, Verb]] = {verb.name: verb for verb in VERBS}

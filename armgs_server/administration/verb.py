@@ -34,6 +34,7 @@ class Desk:
     now: int
     credentials: Mapping[str, Sequence[Credential]] = field(default_factory=dict)  # of new passwords
     about: set[int] = field(default_factory=set)  # departments that what is done is about
+    groups: Sequence[str] = ()  # of verbs, as tokens name them
 
     def admits(self, department: int) -> bool:
         """Whether the administrator has that department."""
@@ -86,6 +87,11 @@ class Desk:
 Handler: TypeAlias = Callable[[Tx, Desk, Given], Awaitable[Any]]
 Outside: TypeAlias = Callable[[Desk, Given], Awaitable[Any]]
 
+PASSWORDS: Final = "passwords"
+_OPENING: Final = (
+    *("people.password", "app-passwords.add", "app-passwords.remove"),
+    *("security-keys.list", "security-keys.remove", "second-factor.reset"),
+)
 PAGE: Final = {
     "after": Field("integer", "Go on after the one with this number; 0 is the beginning."),
     "limit": Field("integer", "At most so many.", minimum=1, maximum=1000),
@@ -107,6 +113,11 @@ class Verb:
     arguments: Mapping[str, Field]
     handle: Handler | None = None
     outside: Outside | None = None
+
+    @property
+    def scope(self) -> str:
+        """The group of verbs that a token must be for: what opens accounts is one of its own."""
+        return PASSWORDS if self.name in _OPENING else self.name.partition(".")[0]
 
     @property
     def changes(self) -> bool:

@@ -15,10 +15,10 @@ from typing import Any, Final
 from armgs_server.administration import VERBS, Office, Verb
 from armgs_server.administration.fields import Field, check
 from armgs_server.api import openapi, reading
-from armgs_server.errors import Denied, DomainError, Invalid, NotFound, Throttled
+from armgs_server.api.authorisation import challenges, office_of
+from armgs_server.errors import DomainError, Invalid, NotFound
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.http.answer import STATUS_OF
-from armgs_server.net.http.basic import CHALLENGE, parse_basic
 from armgs_server.net.stream import Listener
 from armgs_server.service import Core
 
@@ -34,10 +34,6 @@ _CHANGES: Final = {
     "preview": Field("boolean", ""),
     "expect": Field("string", ""),
 }
-
-
-class _NotAuthenticated(Denied):
-    """Log in first."""
 
 
 class _NotJson(Invalid):
@@ -77,7 +73,7 @@ class Api:
 
     async def _do(self, request: Request) -> Response:
         segments = reading.parse_segments(request.target, f"{openapi.PREFIX}/")
-        office = await self._office(request)
+        office = await office_of(self._directory, request)
         if segments == ["changes"]:
             if request.method != "POST":
                 return _refused_method(["POST"])
@@ -117,18 +113,6 @@ class Api:
             return {"preview": effects.as_json(), "results": results}
         return {"results": await office.run_all(steps, expect=given.get("expect", ""))}
 
-    async def _office(self, request: Request) -> Office:
-        credentials = parse_basic(request.header("authorization"))
-        if credentials is None:
-            raise _NotAuthenticated()
-        try:
-            person = await self._directory.auth.login("api", request.peer, request.is_tls, *credentials)
-        except Throttled:
-            raise
-        except Denied as error:
-            raise _NotAuthenticated(error.text) from error
-        return await Office.of(self._directory, person)
-
     async def _body(self, request: Request) -> dict[str, Any]:
         kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
         if kind != "application/json":
@@ -157,9 +141,10 @@ def _refused_method(methods: list[str]) -> Response:
 
 def _problem(error: DomainError) -> Response:
     """RFC 9457 §3: what went wrong, for programs."""
-    if isinstance(error, _NotAuthenticated):
-        response = _detail(401, error.text)
-        response.headers.append(CHALLENGE)
+    status, asked = challenges(error)
+    if status:
+        response = _detail(status, error.text)
+        response.headers += asked
         return response
     if isinstance(error, _NotJson):
         return _detail(415, error.text)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from armgs_server import __version__
 from armgs_server.administration import Verb
 from armgs_server.administration.fields import Field
+from armgs_server.administration.tokens import EVERYTHING, READ, needed
 
 PREFIX: Final = "/api/v1"
 CHANGES: Final = "/changes"
@@ -17,8 +18,8 @@ _NAMED: Final = re.compile(r"\{(\w+)\}")
 _PROBLEM: Final = "#/components/schemas/Problem"
 _REFUSALS: Final = {
     "400": "An argument is wrong.",
-    "401": "Nobody has logged in.",
-    "403": "Not permitted.",
+    "401": "Nobody has logged in, or the token is not good; WWW-Authenticate says more.",
+    "403": "Not permitted, or not within the scopes of the token.",
     "404": "It is not there, or not yours.",
     "409": "It exists already, or contradicts what is there.",
     "405": "Not done this way; Allow says how.",
@@ -46,14 +47,25 @@ def document(verbs: Iterable[Verb]) -> dict[str, Any]:
         "info": {
             "title": "armgs_server",
             "version": __version__,
-            "description": "What administrators do, as JSON. Log in with an app password. "
-            "Who administers one department sees nothing of another.",
+            "description": "What administrators do, as JSON. People log in with an app password, programs by"
+            " a token. Who administers one department sees nothing of another.",
         },
         "servers": [{"url": PREFIX}],
-        "security": [{"basic": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "An address and an app password.",
+                },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token of `tokens.create` (RFC 6750). It needs the scope that stands at"
+                    f" the operation, or that without {READ}, or {EVERYTHING} instead of the group.",
+                },
+            },
             "schemas": {
                 "Problem": {
                     "type": "object",
@@ -84,6 +96,7 @@ def _operation(verb: Verb) -> dict[str, Any]:
         "summary": verb.summary,
         "tags": [verb.name.partition(".")[0]],
         "parameters": parameters,
+        "security": _security(verb),
         "responses": _responses(),
     }
     if has_body:
@@ -96,9 +109,16 @@ def _changes() -> dict[str, Any]:
         "operationId": "changes",
         "summary": "Does several things in one transaction, or shows what they would bring about",
         "tags": ["changes"],
+        "security": [{"basic": []}, {"bearer": []}],  # the scopes are those of its steps
         "requestBody": _body({"steps": _STEPS, "preview": _PREVIEW, "expect": _EXPECT}),
         "responses": _responses(),
     }
+
+
+def _security(verb: Verb) -> list[dict[str, list[str]]]:
+    """OpenAPI 3.1.1 §4.8.30: the names are those of the scopes that are needed."""
+    least = needed(verb)
+    return [{"basic": []}, {"bearer": [least]}] if least else [{"basic": []}]
 
 
 def _parameter(place: str, name: str, field: Field) -> dict[str, Any]:

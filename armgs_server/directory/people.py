@@ -247,6 +247,7 @@ async def refresh_cards(tx: Tx, inside: Principal, after: int, limit: int) -> in
 
 _REFERENCES = (
     ("credential", "principal"),
+    ("api_token", "maker"),
     ("device", "principal"),
     ("invite", "inviter"),
     ("oauth_grant", "principal"),

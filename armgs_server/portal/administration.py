@@ -61,6 +61,7 @@ SECTIONS: Final = {
         Section("rooms", "address", "address", ("rooms.create",)),
         Section("queue", "id", "id"),
         Section("holds"),
+        Section("tokens", on_list=("tokens.create", "tokens.revoke")),
         Section("acts"),
     )
 }
@@ -152,7 +153,7 @@ class AdministrationPages:
             given = _parsed(verb, texts)
             step = office.step(verb.name, given)
             is_direct = not verb.has_preview or any(field.is_secret for field in verb.arguments.values())
-            is_direct = is_direct or verb.name == "app-passwords.add"
+            is_direct = is_direct or verb.name in ("app-passwords.add", "tokens.create")
             if is_direct or visit.value("expect"):
                 result = await office.run(verb.name, given, expect=visit.value("expect"))
                 return self._done(visit, section, verb, result)

@@ -952,6 +952,20 @@ CREATE TABLE oauth_client (
   redirects TEXT    NOT NULL,                   -- space-separated URIs
   created   INTEGER NOT NULL
 );
+-- With what programs administer: the JSON API (storage.api_tokens).
+CREATE TABLE api_token (
+  id          TEXT    NOT NULL PRIMARY KEY,
+  name        TEXT    NOT NULL,                 -- of the program, for people
+  hash        BLOB    NOT NULL,                 -- keyed hash of the whole text
+  maker       INTEGER NOT NULL,                 -- the person it was made by; 0 = a command
+  actor       TEXT    NOT NULL,                 -- who that was, in words
+  departments TEXT    NOT NULL,                 -- numbers, space-separated; '*' = all
+  scopes      TEXT    NOT NULL,                 -- space-separated
+  created     INTEGER NOT NULL,
+  expires     INTEGER NOT NULL,
+  last_used   INTEGER NOT NULL,                 -- 0 = never
+  last_peer   TEXT    NOT NULL                  -- the address it was used from last
+);
 -- What somebody shows beside the password to sign in to the pages.
 CREATE TABLE second_factor (
   principal INTEGER NOT NULL,

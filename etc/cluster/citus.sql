@@ -17,6 +17,7 @@ SELECT create_reference_table('credential');
 SELECT create_reference_table('chatroom');
 SELECT create_reference_table('invite');
 SELECT create_reference_table('oauth_client');
+SELECT create_reference_table('api_token');
 SELECT create_reference_table('upload');
 SELECT create_reference_table('link');
 SELECT create_reference_table('dkim_key');

@@ -72,6 +72,7 @@ async def test_every_verb_on_both_engines(workplace: Workplace, tell: Teller) ->
     await tree_and_posts(workplace, tell)
     await groups_and_rooms(tell)
     await what_is_kept(workplace, tell)
+    await tokens_of_programs(tell)
     assert tell.done == TABLE.keys()
     written = await workplace.store.read(lambda tx: acts.page(tx, workplace.digital.id))
     assert {each.verb for each in written} >= {
@@ -180,6 +181,14 @@ async def what_is_kept(workplace: Workplace, tell: Teller) -> None:
         await other.run("queue.cancel", {"id": id_})
     await tell("queue.cancel", id=id_, report=True)
     assert (await tell("acts.list", domain=DIGITAL, limit=1))["acts"][0]["verb"] == "queue.cancel"
+
+
+async def tokens_of_programs(tell: Teller) -> None:
+    made = await tell("tokens.create", name="x", scopes=["people:read", "units"], domains=[DIGITAL], days=5)
+    [listed] = (await tell("tokens.list"))["tokens"]
+    assert (listed["scopes"], listed["domains"]) == (["people:read", "units"], [DIGITAL])
+    assert made["token"].startswith(f"armgs_{listed['id']}_")
+    await tell("tokens.revoke", id=made["id"])
 
 
 async def test_offices(workplace: Workplace) -> None:

@@ -54,36 +54,39 @@ async def test_schemathesis_finds_no_fault_of_ours(api: Api) -> None:
     """Whatever is sent, the answer is one that the document tells of, and never a 5xx."""
     unit = (await api("POST", "/units", {"domain": "digital.example", "name": "Unit"})).body["number"]
     await api("POST", "/groups", {"address": "all@digital.example", "members": [PETROVA]})
-    tried = await asyncio.to_thread(
-        try_all, api, {"address": (PETROVA, "all@digital.example"), "unit": (unit,)}
-    )
+    made = await api("POST", "/tokens", {"name": "program", "scopes": ["*"]})
+    known = {"address": (PETROVA, "all@digital.example"), "unit": (unit,)}
+    tried = await asyncio.to_thread(try_all, api, made.body["token"], known)
     assert sum(tried.values()) > 5 * len(VERBS)
     assert await api.world.directory.by_address(ADMIN) is not None
 
 
-def try_all(api: Api, known: dict[str, tuple[Any, ...]]) -> dict[str, int]:
-    """How often each operation was tried; half of the time with names and numbers that are there."""
+def try_all(api: Api, token: str, known: dict[str, tuple[Any, ...]]) -> dict[str, int]:
+    """How often each operation was tried; half of the time with names and numbers that are there, and half of
+    the time by a program with a token."""
     schema = schemathesis.openapi.from_dict(openapi.document(VERBS))
     operations = [found.ok() for found in schema.get_all_operations()]
     return {
-        f"{operation.label} {mode.value}": try_operation(api, operation, mode, known)
+        f"{operation.label} {mode.value}": try_operation(api, token, operation, mode, known)
         for operation in operations
         for mode in GenerationMode
     }
 
 
-def try_operation(api: Api, operation: Any, mode: GenerationMode, known: dict[str, tuple[Any, ...]]) -> int:
+def try_operation(
+    api: Api, token: str, operation: Any, mode: GenerationMode, known: dict[str, tuple[Any, ...]]
+) -> int:
     documented = set(operation.definition.raw["responses"])
     tried = 0
 
     @SETTINGS
-    @given(operation.as_strategy(generation_mode=mode), st.booleans())
-    def attempt(case: Any, is_real: bool) -> None:
+    @given(operation.as_strategy(generation_mode=mode), st.booleans(), st.booleans())
+    def attempt(case: Any, is_real: bool, by_token: bool) -> None:
         nonlocal tried
         tried += 1
         if is_real:
             put_known(case, known)
-        status = send(api, case)
+        status = send(api, case, token if by_token else "")
         assert str(status) in documented and status < 500, (operation.label, status, case.body)
 
     try:
@@ -101,11 +104,12 @@ def put_known(case: Any, known: dict[str, tuple[Any, ...]]) -> None:
                 part[name] = values[len(repr(case.body)) % len(values)]
 
 
-def send(api: Api, case: Any) -> int:
+def send(api: Api, case: Any, token: str) -> int:
     """By a plain client; the status."""
     made = case.as_transport_kwargs(base_url=api.world.url("/api/v1"))
-    token = base64.b64encode(f"{ADMIN}:{api.passwords[ADMIN]}".encode()).decode()
-    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+    basic = base64.b64encode(f"{ADMIN}:{api.passwords[ADMIN]}".encode()).decode()
+    shown = f"Bearer {token}" if token else f"Basic {basic}"
+    headers = {"Authorization": shown, "Content-Type": "application/json"}
     data = made.get("data")
     body = json.dumps(made["json"]).encode() if "json" in made else data if isinstance(data, bytes) else None
     url = urlsplit(made["url"])
