@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from armgs_server.cli import (
+    doctor_acme,
     doctor_chat,
     doctor_history,
     doctor_host,
@@ -97,6 +98,7 @@ async def examine(config: Config, advance: Callable[[], None] = lambda: None) ->
     try:
         async with opened(config) as workplace:
             findings += await doctor_host.store(workplace.store)
+            findings += await doctor_acme.authority(config, workplace.store)
             advance()
             if is_proxied:
                 return [*findings, Finding("services", "skipped", "proxied", advice="elsewhere")]

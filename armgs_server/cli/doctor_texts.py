@@ -31,6 +31,13 @@ TEXTS: Texts = {
         "clients refuse it for {names}: {reason}",
     ),
     "certificate_unseen": ("порт {port}: {error}", "port {port}: {error}"),
+    "authority": ("следующий сертификат {next}", "the next certificate on {next}"),
+    "authority_waits": ("сертификата ещё нет", "it has made no certificate yet"),
+    "authority_failed": (
+        "не выдал сертификат, попыток {failures}: {error}",
+        "no certificate after {failures} attempts: {error}",
+    ),
+    "authority_refused": ("не подтвердил имена: {names}", "does not vouch for {names}"),
     "worked": ("порт {port}: {seen}", "port {port}: {seen}"),
     "port_failed": ("порт {port}: {error}", "port {port}: {error}"),
     "proxied": (
@@ -57,6 +64,14 @@ TEXTS: Texts = {
     "renew": (
         "armgs certificate renew, затем systemctl reload armgs; о своих сертификатах — раздел [tls]",
         "armgs certificate renew, then systemctl reload armgs; for certificates of your own see [tls]",
+    ),
+    "see_authority": (
+        "проверьте [tls] acme_directory, acme_ca и видит ли он порт 80; затем armgs certificate renew",
+        "see [tls] acme_directory, acme_ca and whether it reaches port 80; then armgs certificate renew",
+    ),
+    "name_dns": (
+        "имя должно вести сюда: armgs dns check; повтор каждый день, сразу: armgs certificate renew",
+        "the name must lead here: armgs dns check; tried every day, at once by armgs certificate renew",
     ),
     "start": (
         "запустите службу: systemctl start armgs (или armgs serve); причина остановки: journalctl -u armgs",

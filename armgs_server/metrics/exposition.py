@@ -23,9 +23,11 @@ _COUNTS: dict[str, tuple[bool, tuple[str, ...], str]] = {
     "refused": (True, ("listener",), "Connections for which there was no room"),
     "logins": (True, ("service", "outcome"), "Log-ins by outcome: ok, refused, throttled, disabled"),
     "bus_messages": (True, (), "Messages published on the bus"),
+    "acme_orders": (True, ("outcome",), "Certificates ordered from the CA by outcome: ok, failed"),
     "http_failures": (True, (), "HTTP requests that ended in an error of the server itself"),
 }
 _LATEST: dict[str, str] = {
+    "certificate_seconds": "For how long the certificate that clients are shown is good yet",
     "queue_messages": "Recipients to whom mail is on its way",
     "queue_held": "Recipients whose mail is held",
     "queue_oldest_seconds": "For how long the oldest of them has waited",

@@ -10,6 +10,7 @@ from typing import Any
 from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.errors import DomainError
+from armgs_server.metrics.certificate import seconds_left
 from armgs_server.metrics.inquiry import Answering, What, alone
 from armgs_server.metrics.lag import LagMeter
 from armgs_server.metrics.site import Site
@@ -26,6 +27,7 @@ class Telling:
     def __init__(
         self, config: Config, store: Store, describe: Callable[[], list[Any]], link: Bus | None
     ) -> None:
+        self._config = config
         self._store = store
         self._describe = describe
         self._lag = LagMeter()
@@ -63,4 +65,7 @@ class Telling:
             "queue_held": float(waiting.held),
             "queue_oldest_seconds": max(0.0, age),
         }
+        left = seconds_left(self._config)
+        if left is not None:
+            latest["certificate_seconds"] = left
         return take(latest).as_json()
