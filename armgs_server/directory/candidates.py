@@ -68,14 +68,27 @@ def candidates(index: Index, need: Need | None, after: int) -> Iterator[list[tup
         lowest = blocks & -blocks
         blocks ^= lowest
         number = lowest.bit_length() - 1
-        block = contents.blocks[number]
-        places = range(len(block.lines)) if need is None else sorted(_places(block, need))
-        base = number * BLOCK
-        yield [
-            (base + place, line)
-            for place in places
-            if base + place > after and (line := block.lines[place]) is not None
-        ]
+        yield [each for each in _lines(contents, number, need) if each[0] > after]
+
+
+def candidates_backwards(index: Index, need: Need | None, before: int) -> Iterator[list[tuple[int, Line]]]:
+    """The same before a place (-1: from the end), the last ones first."""
+    contents = index.contents
+    blocks = contents.every_block if need is None else _blocks(contents, need)
+    if before >= 0:
+        blocks &= (1 << (before // BLOCK + 1)) - 1
+    while blocks:
+        number = blocks.bit_length() - 1
+        blocks ^= 1 << number
+        lines = _lines(contents, number, need)
+        yield [each for each in reversed(lines) if before < 0 or each[0] < before]
+
+
+def _lines(contents: Contents, number: int, need: Need | None) -> list[tuple[int, Line]]:
+    """Those of a block that may have it, each with its place."""
+    block, base = contents.blocks[number], number * BLOCK
+    places = range(len(block.lines)) if need is None else sorted(_places(block, need))
+    return [(base + place, line) for place in places if (line := block.lines[place]) is not None]
 
 
 def _blocks(contents: Contents, need: Need) -> int:

@@ -143,6 +143,13 @@ class Finder:
         """The other addresses of a principal."""
         return await self._list("aliases", principal.id, lambda tx: lookup.aliases(tx, principal.id))
 
+    async def directly_in(self, department: int, unit: int) -> list[Principal]:
+        """All people of a unit, not of those below it; 0: of none of the department's. Heads first."""
+        key = unit or -department
+        return await self._list(
+            "directly in", key, lambda tx: lookup.unit_people(tx, department, unit, lookup.NO_LIMIT)
+        )
+
     async def unit_people(self, person: Principal) -> list[Principal]:
         """The colleagues of a person's unit, the person among them, heads first; capped by a setting.
 

@@ -52,6 +52,10 @@ class Contents:
         place = self._places.get(principal_id)
         return None if place is None else self.blocks[place // BLOCK].lines[place % BLOCK]
 
+    def place(self, principal_id: int) -> int:
+        """Where a principal is; -1 for one who is not here."""
+        return self._places.get(principal_id, -1)
+
     def lines(self) -> Iterator[Line]:
         """What is known of everybody."""
         return (line for block in self.blocks for line in block.lines if line is not None)

@@ -17,6 +17,8 @@ from armgs_server.storage.tx import Tx
 
 _P: Final = ", ".join(f"p.{column}" for column in COLUMNS.split(", "))
 
+NO_LIMIT: Final = 1 << 31
+
 # The units below a department's unit, itself included.
 _UNITS_BELOW: Final = """
 WITH RECURSIVE below(id, department) AS (

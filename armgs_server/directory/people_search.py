@@ -11,19 +11,25 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from armgs_server.directory.access import Rights
 from armgs_server.directory.addressbook import NAME
 from armgs_server.directory.cache import Cache
-from armgs_server.directory.candidates import Has, both, candidates
+from armgs_server.directory.candidates import Has, Need, both, candidates, candidates_backwards
 from armgs_server.directory.directory import Directory
-from armgs_server.directory.index_block import fold
+from armgs_server.directory.index_block import Line, fold
 from armgs_server.directory.model import Principal
+from armgs_server.errors import NotFound
 
 # What may be asked for; `name` is the whole name, `any` all of them together.
 FIELDS = ("any", "name", "first", "last", "nick", "email", "unit", "post", "telephone")
 _NOT_IN_NUMBER = re.compile(r"[^\d\s+().-]")
 _AT_ONCE = 200  # people or blocks of the index looked at before others have their turn
+# So many candidates are all read, to be counted and put in the order of their names: 5 ms. Of more, which are
+# a common name or one letter, only a page is read.
+COUNTED: Final = 200
+_NAME: Final = FIELDS.index("name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,23 @@ class Found:
         return str(self.person.data.get("telephone") or self.person.data.get("mobile") or "")
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`count` is of all who were found; None where they are many, who are in no order of names then."""
+
+    found: list[Found]
+    count: int | None
+
+
+class _Search(NamedTuple):
+    departments: frozenset[int]
+    asked: list[tuple[int, list[str]]]
+    need: Need | None
+
+    def reached(self, part: list[tuple[int, Line]]) -> list[int]:
+        return [line.id for _, line in part if line.kind == "person" and line.department in self.departments]
+
+
 class PeopleSearch:
     """One for each process."""
 
@@ -55,27 +78,82 @@ class PeopleSearch:
         self._known: Cache[int, Found] = Cache(directory.config.security.directory_cache)
         self._generation = -1  # of the index when they were made
 
-    async def find(self, asker: Principal, wanted: Mapping[str, str]) -> list[Found]:
-        """Those in use of whom every field contains every word that is wanted of it, by name."""
+    async def find(
+        self,
+        asker: Principal,
+        wanted: Mapping[str, str],
+        limit: int,
+        *,
+        after: str = "",
+        before: str | None = None,
+    ) -> Page:
+        """Those in use of whom every field contains every word that is wanted of it, at most `limit`.
+
+        The page begins behind the address `after`, or ends in front of `before` ("": it is the last one).
+        NotFound where nobody found has that address.
+        """
         asked = [(FIELDS.index(name), _words(name, text)) for name, text in wanted.items()]
         if not all(words for _, words in asked):
-            return []
-        departments = frozenset(await visible_departments(self._directory, asker))
-        index = self._directory.index
-        await index.refresh()
-        need = both([Has(word) for _, words in asked for word in words])
+            return _cut([], limit, after, before)
+        await self._directory.index.refresh()
+        search = _Search(
+            frozenset(await visible_departments(self._directory, asker)),
+            asked,
+            both([Has(word) for _, words in asked for word in words]),
+        )
+        few = await self._few(search)
+        if few is not None:
+            found = [each for each in await self._found(few) if _matches(each, asked)]
+            found.sort(key=lambda each: (each.texts[_NAME], each.person.address))
+            return _cut(found, limit, after, before)
+        return await self._some(search, limit, after, before)
+
+    async def _few(self, search: _Search) -> list[int] | None:
+        """Who may fit; None where that are more than are worth counting."""
+        ids: list[int] = []
+        for count, part in enumerate(candidates(self._directory.index, search.need, -1), 1):
+            ids += search.reached(part)
+            if len(ids) > COUNTED:
+                return None
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return ids
+
+    async def _some(self, search: _Search, limit: int, after: str, before: str | None) -> Page:
+        """A page of many, in the order of the index; nothing beyond it is looked at."""
+        index, mark = self._directory.index, after if before is None else before
+        place = await self._place(mark, search) if mark else -1
+        backwards = before is not None
+        parts = (candidates_backwards if backwards else candidates)(index, search.need, place)
         found: list[Found] = []
         waiting: list[int] = []
-        for count, part in enumerate(candidates(index, need, -1), 1):
-            waiting += [
-                line.id for _, line in part if line.kind == "person" and line.department in departments
-            ]
-            if len(waiting) >= _AT_ONCE or count % _AT_ONCE == 0:
-                found += [each for each in await self._found(waiting) if _matches(each, asked)]
-                waiting = []
+        step = min(limit + 1, _AT_ONCE)
+        for count, part in enumerate(parts, 1):
+            waiting += search.reached(part)
+            while len(found) < limit and len(waiting) >= step:
+                found += await self._fitting(search, waiting[:step])
+                waiting = waiting[step:]
+            if len(found) >= limit:
+                break
+            if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        found += [each for each in await self._found(waiting) if _matches(each, asked)]
-        return sorted(found, key=lambda each: (each.texts[FIELDS.index("name")], each.person.address))
+        if len(found) < limit:
+            found += await self._fitting(search, waiting)
+        shown = found[:limit]
+        return Page(shown[::-1] if backwards else shown, None)
+
+    async def _fitting(self, search: _Search, ids: list[int]) -> list[Found]:
+        """In the order of the numbers."""
+        found = {each.person.id: each for each in await self._found(ids) if _matches(each, search.asked)}
+        await asyncio.sleep(0)
+        return [found[each] for each in ids if each in found]
+
+    async def _place(self, address: str, search: _Search) -> int:
+        person = await self._directory.by_address(address)
+        place = -1 if person is None else self._directory.index.contents.place(person.id)
+        if person is None or place < 0 or not await self._fitting(search, [person.id]):
+            raise NotFound()
+        return place
 
     async def _found(self, ids: list[int]) -> list[Found]:
         """People with these numbers; who was found before is known until something changes."""
@@ -115,6 +193,19 @@ def _found(person: Principal, unit: str) -> Found:
     }
     texts["any"] = "\n".join(texts[name] for name in ("name", "email", "unit", "post", "telephone"))
     return Found(person, unit, tuple(texts[name] for name in FIELDS))
+
+
+def _cut(found: list[Found], limit: int, after: str, before: str | None) -> Page:
+    """The page of a list that is whole."""
+    positions = {each.person.address: number for number, each in enumerate(found)}
+    mark = after if before is None else before
+    if mark and mark not in positions:
+        raise NotFound()
+    if before is not None:
+        end = positions[before] if before else len(found)
+        return Page(found[max(end - limit, 0) : end], len(found))
+    start = positions[after] + 1 if after else 0
+    return Page(found[start : start + limit], len(found))
 
 
 def _matches(found: Found, asked: list[tuple[int, list[str]]]) -> bool:

@@ -47,8 +47,9 @@ class People(OwnPage):
             return await self._person(visit, asked["person"], visible)
         words = asked.get("q", "")[:_WORDS_LIMIT]
         if words:
-            found = [each.person for each in await self._search.find(visit.person, {"any": words})]
-            return await self._listing(visit, found, words=words)
+            page = await self._search.find(visit.person, {"any": words}, SHOWN)
+            found = [each.person for each in page.found]
+            return await self._listing(visit, found, page.count, words=words)
         number = asked.get("unit", "")
         if number.isascii() and number.isdecimal() and len(number) <= _NUMBER_LIMIT:
             here = await self._directory.by_id(int(number))
@@ -56,7 +57,7 @@ class People(OwnPage):
             own = visit.person.unit or visit.person.department
             here = await self._directory.by_id(own)
             if here is not None and here.kind == "department" and here.id not in visible:
-                return await self._listing(visit, [])
+                return await self._listing(visit, [], 0)
         if here is None or here.kind not in ("unit", "department"):
             raise NotFound()
         department = here.department if here.kind == "unit" else here.id
@@ -71,7 +72,7 @@ class People(OwnPage):
         units = [each for each in await self._directory.units(department) if each.unit == parent]
         inside = [
             each
-            for each in await self._directory.people(department)
+            for each in await self._directory.directly_in(department, parent)
             if each.unit == parent and not each.disabled
         ]
         inside.sort(key=lambda each: (not each.head, each.name))
@@ -88,13 +89,14 @@ class People(OwnPage):
             ]
         )
         return await self._listing(
-            visit, inside, here=here, above=above, units=units, departments=departments
+            visit, inside, len(inside), here=here, above=above, units=units, departments=departments
         )
 
     async def _listing(
         self,
         visit: Visit,
         found: Sequence[Principal],
+        count: int | None,
         words: str = "",
         here: Principal | None = None,
         above: Principal | None = None,
@@ -115,7 +117,7 @@ class People(OwnPage):
             above=above,
             units=sorted(units, key=lambda each: each.name),
             departments=sorted(departments, key=lambda each: each.name),
-            further=max(0, len(found) - SHOWN),
+            count=count,
         )
 
     async def _row(

@@ -92,7 +92,7 @@ async def test_people_are_found_by_who_may_look_them_up(world: World) -> None:
     assert outside.path == "/signin"
 
 
-async def test_the_structure(world: World) -> None:
+async def test_the_structure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     department = world.directory.domains["digital.example"]
     above = await world.directory.create_unit(department, "Department of <b>data</b>")
     below = await world.directory.create_unit(department, "Archive", parent=above.id)
@@ -110,6 +110,10 @@ async def test_the_structure(world: World) -> None:
     assert f'href="/people?unit={department}"' in page.text
     page = await browser.get(f"/people?unit={below.id}")
     assert page.text.count("Name ") == 50 and "not shown are another 5." in page.text
+    monkeypatch.setattr("armgs_server.directory.people_search.COUNTED", 10)
+    page = await browser.get("/people?q=name")  # more than are worth counting
+    assert page.text.count("Name ") == 50 and "Found: many" in page.text
+    assert "not all of them are shown" in page.text
     page = await browser.get("/people?q=script")
     assert "&lt;script&gt;" in page.text and "<script" not in page.text
     foreign = world.directory.domains["finance.example"]

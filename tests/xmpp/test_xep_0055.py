@@ -137,6 +137,48 @@ async def test_pages(log_in: LogIn, structure: None) -> None:
     assert error_of(await page("<before>nobody@digital.example</before>")) == "item-not-found"
 
 
+async def test_of_many_a_page_is_told_and_no_number(
+    log_in: LogIn, world: World, structure: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XEP-0059: the pages follow each other in both directions all the same."""
+    monkeypatch.setattr("armgs_server.directory.people_search.COUNTED", 1)
+    numbers = range(5)
+    for number in numbers:
+        await world.directory.create_person(f"user{number}@digital.example", f"Инженер {9 - number}")
+    ivanov = await log_in(IVANOV)
+
+    async def page(inner: str) -> list[str]:
+        rsm = f"<set xmlns='http://jabber.org/protocol/rsm'>{inner}</set>"
+        answer = await ivanov.iq(asked(form(x_any="инженер") + rsm), "set", SEARCH)
+        if answer.get("type") == "error":
+            return [error_of(answer)]
+        assert answer.findtext(f".//{RSM}count") is None
+        found = jids(answer)
+        if found:
+            assert (answer.findtext(f".//{RSM}first"), answer.findtext(f".//{RSM}last")) == (
+                found[0],
+                found[-1],
+            )
+        return found
+
+    every = [IVANOV, PETROVA, *(f"user{number}@digital.example" for number in numbers)]
+    assert await page("") == every
+    assert await page("<max>3</max>") == every[:3]
+    assert await page(f"<max>3</max><after>{every[2]}</after>") == every[3:6]
+    assert await page(f"<max>3</max><after>{every[5]}</after>") == every[6:]
+    assert await page(f"<max>3</max><after>{every[6]}</after>") == []
+    assert await page("<max>3</max><before/>") == every[4:]
+    assert await page(f"<max>3</max><before>{every[4]}</before>") == every[1:4]
+    assert await page(f"<max>3</max><before>{every[1]}</before>") == every[:1]
+    assert await page("<max>0</max>") == []
+    assert await page("<after>nobody@digital.example</after>") == ["item-not-found"]
+    assert await page(f"<after>{SIDOROV}</after>") == ["item-not-found"]
+    await world.directory.disable(
+        (await world.directory.people(world.directory.domains["digital.example"]))[-2].id
+    )
+    assert await page(f"<max>3</max><after>{every[3]}</after>") == [every[4], every[6]]
+
+
 async def test_another_department_only_with_its_book(world: World, log_in: LogIn, structure: None) -> None:
     sidorov = await log_in(SIDOROV)
     by_post = asked(form(x_post="инженер"))

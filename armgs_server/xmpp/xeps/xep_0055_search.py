@@ -2,7 +2,8 @@
 """XEP-0055: Jabber Search: people by name, unit, post and telephone, at search.DOMAIN and at the server.
 
 Who asks finds whom the address books show (directory.people_search). At most `[xmpp] search_results` people
-are told at once; the rest is asked for page by page (§2.3, XEP-0059).
+are told at once; the rest is asked for page by page (§2.3, XEP-0059). Of very many, such as all who have a
+common name, no number is told, and they come in no order of names: nothing beyond the page is looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lxml import etree
 
 from armgs_server.directory import Principal
 from armgs_server.directory.people_search import Found, PeopleSearch
+from armgs_server.errors import NotFound
 from armgs_server.xmpp.iq import SERVER, Query, Route
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.stanza import XML_LANG, Stanza, StanzaError, element, result, text_element
@@ -87,13 +89,18 @@ class SearchHost:
         wanted = _from_form(form) if form is not None else _from_elements(payload)
         if not any(wanted.values()):
             raise StanzaError("not-acceptable", "nothing is looked for")
-        found = await self.people.find(asker, wanted)
         page = xep_0059_rsm.parse_set(payload, self._server.config.xmpp.search_results)
-        shown = _page(found, page)
+        try:
+            found = await self.people.find(
+                asker, wanted, page.max, after=page.after or "", before=page.before
+            )
+        except NotFound:
+            raise StanzaError("item-not-found") from None
+        shown = found.found
         inner = _table(shown, language) if form is not None else b"".join(_item(each) for each in shown)
         addresses = [each.person.address for each in shown]
         first, last = (addresses[0], addresses[-1]) if addresses else ("", "")
-        inner += xep_0059_rsm.serialise_set(first, last, len(found))
+        inner += xep_0059_rsm.serialise_set(first, last, found.count)
         return element("query", {"xmlns": NAMESPACE}, inner)
 
 
@@ -128,20 +135,6 @@ def _checked(wanted: Mapping[str, str]) -> Mapping[str, str]:
     if any(len(text) > _LONGEST for text in wanted.values()):
         raise StanzaError("not-acceptable", "too long")
     return {name: text for name, text in wanted.items() if text.strip(" *")}
-
-
-def _page(found: list[Found], page: xep_0059_rsm.PageRequest) -> list[Found]:
-    """XEP-0059 §2: people are known by their address."""
-    positions = {each.person.address: number for number, each in enumerate(found)}
-    if page.before is not None:
-        if page.before and page.before not in positions:
-            raise StanzaError("item-not-found")
-        end = positions[page.before] if page.before else len(found)
-        return found[max(end - page.max, 0) : end]
-    if page.after and page.after not in positions:
-        raise StanzaError("item-not-found")
-    start = positions[page.after] + 1 if page.after else 0
-    return found[start : start + page.max]
 
 
 def _item(found: Found) -> bytes:
