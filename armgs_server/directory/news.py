@@ -22,6 +22,7 @@ from armgs_server.config import Config
 from armgs_server.directory import lookup
 from armgs_server.directory.access import READ_ONLY, put_grant
 from armgs_server.directory.administrators import is_administrator
+from armgs_server.directory.languages import is_russian
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people import Change
 from armgs_server.errors import Invalid, NotFound
@@ -41,6 +42,10 @@ TITLE_LIMIT: Final = 200
 TEXT_LIMIT: Final = 50_000
 REMINDED_AT_ONCE: Final = 20  # posts
 _PORT: Final = 443
+_ASKED: Final = {
+    True: "Прочтите, пожалуйста, новость «{}» и отметьте, что прочли:",
+    False: "Please read the news \u201c{}\u201d and say that you have:",
+}
 
 
 async def may_write(directory: Directory, person: Principal, department: Principal) -> bool:
@@ -139,9 +144,8 @@ async def _remind(tx: Tx, config: Config, post: Post, now: int) -> int:
         return 0
     late = [person for person, read in await acquaintance(tx, post) if not read and person.id != post.author]
     for person in late:
-        await notices.add(
-            tx, person.id, person.address, post.title, f"{post.title}\n{url(config, post)}", now
-        )
+        asked = _ASKED[is_russian(person)].format(post.title)
+        await notices.add(tx, person.id, person.address, post.title, f"{asked}\n{url(config, post)}", now)
     return len(late)
 
 
