@@ -40,6 +40,11 @@ class Logger:
         """Whether `info` writes anything: asked where making the fields costs something."""
         return self._logger.isEnabledFor(logging.INFO)
 
+    @property
+    def debugs(self) -> bool:
+        """The same of `debug`."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def debug(self, event: str, /, **fields: Any) -> None:
         self._write(logging.DEBUG, event, fields)
 

@@ -57,6 +57,17 @@ def current() -> str:
     return "" if found is None else str(found)
 
 
+def of_context() -> TraceId | None:
+    """The id of what is being done, drawn or not."""
+    return _current.get()
+
+
+def is_known() -> bool:
+    """Whether a line of the log, a row or an answer names the id of what is being done."""
+    found = _current.get()
+    return found is not None and found.is_drawn
+
+
 def has_begun() -> bool:
     """Whether what is being done has an id."""
     return _current.get() is not None

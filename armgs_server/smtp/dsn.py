@@ -41,6 +41,7 @@ class Report:
     returned: bytes  # the message's header, or all of it
     is_full: bool
     language: str = ""  # ru or en; else both
+    trace: str = ""  # by which the log knows the message
 
 
 LANGUAGES = ("ru", "en")
@@ -68,6 +69,8 @@ OPENINGS = {
         "Your message was handed to the recipients' server, which does not report deliveries.",
     ),
 }
+# What an administrator is told, who can then find the message (`armgs trace`).
+NUMBER = ("Номер письма для администратора", "Number of the message, for the administrator")
 
 
 def serialise(report: Report) -> bytes:
@@ -113,6 +116,8 @@ def _text(report: Report, action: str) -> str:
     lines = [line for opening in _chosen(OPENINGS[action], report.language) for line in (opening, "")]
     for outcome in report.outcomes:
         lines += [f"<{outcome.recipient}>", f"    {outcome.status} {_one_line(outcome.diagnostic)}", ""]
+    if report.trace:
+        lines += [*(f"{each}: {report.trace}" for each in _chosen(NUMBER, report.language)), ""]
     return "\r\n".join(lines)
 
 
@@ -124,6 +129,8 @@ def _chosen(texts: tuple[str, str], language: str) -> Sequence[str]:
 def _status(report: Report, is_global: bool) -> str:
     """The fields for programs, RFC 3464 §2.2 and §2.3."""
     lines = [f"Reporting-MTA: dns; {report.hostname}", f"Arrival-Date: {format_datetime(report.arrived)}"]
+    if report.trace:
+        lines.append(f"X-Trace-ID: {report.trace}")  # RFC 3464 §2.4: an extension field
     if report.envelope_id:
         lines.insert(0, f"Original-Envelope-Id: {_one_line(report.envelope_id)}")
     for outcome in report.outcomes:

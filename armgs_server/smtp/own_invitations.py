@@ -35,4 +35,7 @@ async def note(core: Core, author: int, stored: Sequence[Stored]) -> None:
             _log.debug("calendar part not read", error=error)
             continue
         withdrawn = await core.store.write(lambda tx, marks=marks: told_by_mail.mailed(tx, author, marks))  # type: ignore[misc]
-        _log.info("invitation mailed by its author", owner=author, told=len(marks), withdrawn=withdrawn)
+        uid = incoming.object.uid
+        _log.info(
+            "invitation mailed by its author", owner=author, uid=uid, told=len(marks), withdrawn=withdrawn
+        )

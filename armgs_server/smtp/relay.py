@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from armgs_server import log
+from armgs_server import log, trace_id
 from armgs_server.errors import DomainError
 from armgs_server.smtp import attempt, reports
 from armgs_server.smtp.attempt import Attempts, Result
@@ -131,7 +131,8 @@ class Relay:
                 pause = STORE_FAILED_WAIT
             if pause > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
 
     async def _give_back(self, entries: Sequence[Entry]) -> None:
         """Rows that were not tried; when the store does not take them, they come back with their lease."""
@@ -154,7 +155,8 @@ class Relay:
         try:
             while group:
                 self._attempts[task] = group
-                await self._send_one(domain, group)
+                with trace_id.under(str(group[0].data.get("id", ""))):
+                    await self._send_one(domain, group)
                 group, late = self._crowd.pop(domain, self._now())
                 if late:
                     await self._give_back(late)
@@ -228,7 +230,6 @@ class Relay:
         for entry, result in outcomes:
             _log.info(
                 "relayed" if result.is_delivered else "returned" if result.is_final else "postponed",
-                id=entry.data.get("id", ""),
                 sender=entry.sender,
                 recipient=entry.recipient,
                 status=result.status,

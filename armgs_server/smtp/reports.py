@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from armgs_server import log
+from armgs_server import log, trace_id
 from armgs_server.errors import NotFound
 from armgs_server.formats import addresses, mime
 from armgs_server.rules.plan import Plan
@@ -95,6 +95,7 @@ async def make(core: Core, subject: Subject, outcomes: Sequence[Outcome], now: i
         returned=returned,
         is_full=is_full,
         language=await _language(core, subject.sender),
+        trace=trace_id.current(),
     )
     top = header.return_path("")
     ref = await core.store.blobs.put(top + dsn.serialise(report))

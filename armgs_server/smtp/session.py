@@ -43,6 +43,7 @@ from armgs_server.smtp.protocol import (
 )
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.smtp.transaction import Transaction
+from armgs_server.trace_id import Under
 
 _log = log.get("smtp")
 _operations = measures.operations("smtp")
@@ -190,6 +191,10 @@ class Session:
                 await asyncio.sleep(0)  # the other connections' turn
 
     async def _handle(self, event: Event) -> None:
+        with Under(None if self.transaction is None else self.transaction.trace):
+            await self._do(event)
+
+    async def _do(self, event: Event) -> None:
         try:
             match event:
                 case Command(verb, argument):

@@ -34,6 +34,7 @@ from armgs_server.smtp.records import Records
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.storage import clock, mail
 from armgs_server.storage.blobs import BlobRef
+from armgs_server.trace_id import TraceId
 from armgs_server.trust.authentication_results import without_ours
 from armgs_server.trust.model import Arrival, Verdict
 
@@ -70,7 +71,8 @@ class Transaction:
         self.returned = ""
         self.envelope_id = ""
         self.body: Body | None = None
-        self._id = clock.unique_id()
+        self.id = f"{clock.unique_id():x}"  # as the reply, the log and Received: name it
+        self.trace = TraceId(self.id)
         self._now = 0
         self._trace: Trace | None = None
         self._copies: list[Copy] = []
@@ -90,7 +92,7 @@ class Transaction:
         """The text follows; what is told of its way goes into Received:."""
         single = self.recipients[0].path if len(self.recipients) == 1 else ""
         hostname = self.core.config.server.hostname
-        self._trace = Trace(helo, peer, hostname, protocol, f"{self._id:x}", single)
+        self._trace = Trace(helo, peer, hostname, protocol, self.id, single)
         is_outside = self.is_from_stranger and self.author is None and self._delivery.judge is not None
         judge = self._judge if is_outside and self._delivery.is_judged(peer) else None
         revise = partial(without_ours, config=self.core.config)
@@ -134,22 +136,25 @@ class Transaction:
         except DomainError as error:
             if not stored:  # nothing else was asked for: the client comes again
                 raise
-            _log.warning("request not done", id=f"{self._id:x}", error=error)
+            _log.warning("request not done", error=error)
         delivered = [each for each in self.recipients if "SUCCESS" in each.notify and not each.is_remote]
         if delivered and self.sender is not None:
             told = [each for each in delivered if full.isdisjoint(each.owners)]
             await self._confirm(envelope, stored, told)
-        _log.info("message taken", **self._known(), size=self.body.size, junk=int(self._verdict.is_junk))
-        return reply(250, "2.0.0", f"Message taken, id {self._id:x}")
+        if _log.informs:
+            size, is_junk = self.body.size, int(self._verdict.is_junk)
+            _log.info("message taken", **self._known(), size=size, junk=is_junk)
+        return reply(250, "2.0.0", f"Message taken, id {self.id}")
 
     def _known(self) -> dict[str, object]:
         """What the log tells of the message, for whoever asks whether it has arrived (`armgs trace`)."""
         return {
-            "id": f"{self._id:x}",
             "message_id": self._message_id,
             "sender": self._sender_text,
             "recipients": len(self.recipients),
-            "to": " ".join(each.path for each in self.recipients[:LOGGED_RECIPIENTS]),
+            "to": [each.path for each in self.recipients[:LOGGED_RECIPIENTS]],
+            "peer": "" if self._trace is None else self._trace.peer,
+            "account": "" if self.author is None else self.author.address,
         }
 
     async def finish_each(self) -> Sequence[Reply]:
@@ -186,7 +191,7 @@ class Transaction:
         try:
             await reports.confirm(self._delivery, envelope, stored, recipients, self._now)
         except DomainError as error:
-            _log.warning("report lost", id=f"{self._id:x}", error=error)
+            _log.warning("report lost", error=error)
 
     def abort(self) -> None:
         """Forgets the text."""
@@ -211,14 +216,13 @@ class Transaction:
             if self._trace is None
             else (("remote-ip", self._trace.peer), ("remote-host", self._trace.helo)),
             self._records,
-            f"{self._id:x}",
         )
 
     async def _judge(self, text: bytes | mmap, header_size: int) -> bytes | Reply:
         """Asks whether mail from outside is wanted; the header under which it is kept, or the refusal."""
         assert self._trace is not None and self._delivery.judge is not None  # begin() has looked
         arrival = Arrival(
-            id=f"{self._id:x}",
+            id=self.id,
             peer=self._trace.peer,
             helo=self._trace.helo,
             is_tls=self._trace.protocol.endswith("S"),  # RFC 3848
@@ -247,7 +251,7 @@ class Transaction:
                 return replies.NOT_YOUR_HEADER_554
             hostname = self.core.config.server.hostname
             author = self._sender_text or self.author.address
-            added = written_by + header.missing_fields(head, author, moment, f"{self._id:x}", hostname)
+            added = written_by + header.missing_fields(head, author, moment, self.id, hostname)
         self._message_id = header.message_id(head) or header.message_id(added)
         asks = any(each.asks for each in self.recipients)
         if asks or any(each.mail_list for each in self.recipients):

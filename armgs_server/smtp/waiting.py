@@ -16,8 +16,6 @@ PRIORITY_STEP = 5 * clock.MINUTE
 def data_of(envelope: Envelope, stored: Stored, recipient: Recipient, owner: int) -> dict[str, Any]:
     """What relay and reports need later; only what differs from the default is kept."""
     data: dict[str, Any] = {"skip": stored.own_prefix, "size": stored.ref.size}
-    if envelope.id:
-        data["id"] = envelope.id
     if owner:
         data["mailbox"] = owner
     if envelope.needs_utf8:

@@ -276,7 +276,7 @@ class SqliteEngine(Engine):
         """On the loop, after the commit: publish, then wake the waiters."""
         for job in batch:
             if job.error is None and job.outgoing:
-                self._publish(job.outgoing)
+                job.context.run(self._publish, job.outgoing)
             if job.future.done():  # the waiter was cancelled; its work is committed all the same
                 continue
             if job.error is not None:

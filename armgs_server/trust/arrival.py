@@ -66,7 +66,6 @@ class Judge:
         if verdict.refusal is not None:
             _log.info(
                 "message refused",
-                id=arrival.id,
                 peer=arrival.peer,
                 sender=arrival.sender,
                 code=verdict.refusal.code,
@@ -97,7 +96,7 @@ class Judge:
         is_junk = is_junk or any(each.is_junk for each in opinions)
         fields += _filter_fields(opinions, missing, is_junk=is_junk)
         _log.info(
-            "message judged", id=arrival.id, sender=arrival.sender, junk=is_junk, missing=",".join(missing)
+            "message judged", sender=arrival.sender, junk=is_junk, missing=",".join(missing)
         )
         return Verdict(fields, is_junk=is_junk)
 
@@ -130,7 +129,7 @@ class Judge:
             try:
                 claimed.append(addresses.normalise_domain(arrival.sender.rpartition("@")[2]))
             except Invalid:
-                _log.debug("reverse-path without a domain", id=arrival.id)
+                _log.debug("reverse-path without a domain")
         return [domain for domain in dict.fromkeys(claimed) if self._core.directory.is_local(domain)]
 
     def _is_vouched_for(self, findings: Findings) -> bool:

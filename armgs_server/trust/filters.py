@@ -79,14 +79,14 @@ class Filters:
                 opinion: Opinion | None = await asked.ask(arrival)
         except Invalid as error:
             # It answers, only not about this message: nobody turns it off by sending what it chokes on.
-            _log.warning("filter has no opinion", id=arrival.id, filter=name, error=error)
+            _log.warning("filter has no opinion", filter=name, error=error)
             opinion = None
         except (OSError, TimeoutError, EOFError) as error:
             breaker.failures += 1
             if breaker.failures >= self._settings.filter_failures:
                 breaker.resume = now() + self._settings.filter_pause
             reason = str(error) or type(error).__name__
-            _log.warning("filter failed", id=arrival.id, filter=name, error=reason, failures=breaker.failures)
+            _log.warning("filter failed", filter=name, error=reason, failures=breaker.failures)
             return None
         if breaker.failures:
             _log.info("filter answers again", filter=name)

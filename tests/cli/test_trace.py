@@ -71,26 +71,35 @@ async def test_did_it_arrive(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 LINES = """\
-2026-11-22T10:00:00.000Z logger=smtp event="message taken" id=a1 message_id=<x@y> sender=a@b.example \
+2026-11-22T10:00:00.000Z logger=smtp trace=a1 event="message taken" message_id=<x@y> sender=a@b.example \
 recipients=2 to="c@d.example e@f.example" size=10 junk=0
-2026-11-22T10:00:01.500Z logger=relay event=relayed id=a1 sender=a@b.example recipient=c@d.example \
+2026-11-22T10:00:01.500Z logger=relay trace=a1 event=relayed sender=a@b.example recipient=c@d.example \
 status=2.0.0 answer="250 fine \\"thanks\\"\\n"
-2026-11-22T10:00:02.000Z level=info logger=imap event=client id=a1
+2026-11-22T10:00:02.000Z level=info logger=imap event=client trace=a1
 not a line of ours
 {"__REALTIME_TIMESTAMP": "1700000000000000", "MESSAGE": "logger=smtp event=returned recipient=x@y.example"}
 {"__REALTIME_TIMESTAMP": "1700000000000000", "MESSAGE": [1, 2]}
+2026-11-22T10:00:03.000Z level=info logger=trace trace=a1 event=< service=smtp data="what was said"
+2026-11-22T10:00:03.000Z level=info logger=imap event=client connection=1
+{"__REALTIME_TIMESTAMP": "1700000001000000", "MESSAGE": "smtp: message taken", "ARMGS_PART": "smtp", \
+"ARMGS_EVENT": "message taken", "ARMGS_TRACE": "a2", "ARMGS_TO": ["c@d.example", "e@f.example"], \
+"ARMGS_SENDER": [195, 169, 64, 120], "ARMGS_ANSWER": null, "_PID": "7"}
 {"broken
 """
 
 
 def test_lines_of_the_log() -> None:
-    taken, relayed, returned = parse(LINES.splitlines())
+    taken, relayed, client, returned, native = parse(LINES.splitlines())
     assert taken.fields["message_id"] == "<x@y>"
-    assert taken.names("E@F.example")
-    assert not taken.names("d.example")
-    assert relayed.fields["answer"] == '250 fine "thanks"\n'
+    assert taken.names("E@F.example") and taken.is_about("x@y") and taken.is_about("<x@y>")
+    assert not taken.names("d.example") and not taken.is_about("x")
+    assert (relayed.fields["answer"], relayed.trace) == ('250 fine "thanks"\n', "a1")
     assert relayed.moment - taken.moment == pytest.approx(1.5)
+    assert (client.part, client.event, client.trace) == ("imap", "client", "a1")
     assert (returned.event, returned.moment) == ("returned", 1.7e9)
+    assert (native.part, native.event, native.trace) == ("smtp", "message taken", "a2")
+    assert native.fields == {"to": "c@d.example e@f.example", "sender": "é@x", "answer": ""}
+    assert native.names("e@f.example")
 
 
 @given(st.text())

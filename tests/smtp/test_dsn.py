@@ -15,7 +15,9 @@ from armgs_server.smtp.dsn import Outcome, Report
 MOMENT = header.moment_of(1_790_000_000_000_000)
 
 
-def read(*outcomes: Outcome, returned: bytes = b"Subject: x\r\n\r\n", full: bool = False) -> EmailMessage:
+def read(
+    *outcomes: Outcome, returned: bytes = b"Subject: x\r\n\r\n", full: bool = False, trace: str = ""
+) -> EmailMessage:
     report = Report(
         sender="ivanov@digital.example",
         hostname="mx.digital.example",
@@ -26,6 +28,7 @@ def read(*outcomes: Outcome, returned: bytes = b"Subject: x\r\n\r\n", full: bool
         outcomes=outcomes,
         returned=returned,
         is_full=full,
+        trace=trace,
     )
     data = dsn.serialise(report)
     assert data.count(b"\n") == data.count(b"\r\n")
@@ -93,3 +96,16 @@ def test_another_servers_words_stay_in_their_field() -> None:
     _, one = message.get_payload(1).get_payload()
     assert one["Action"] == "failed"
     assert len(message.get_payload()) == 3
+
+
+def test_the_number_by_which_an_administrator_finds_the_message() -> None:
+    failed = Outcome("a@b.example", "failed", "5.1.1", "550 no")
+    text, status, _ = read(failed, trace="18f0a1b2c3d4e5f6").iter_parts()
+    assert "для администратора: 18f0a1b2c3d4e5f6\r\n" in text.get_content()
+    assert "for the administrator: 18f0a1b2c3d4e5f6\r\n" in text.get_content()
+    [message, _] = status.get_payload()
+    assert message["X-Trace-ID"] == "18f0a1b2c3d4e5f6"
+    assert message["Reporting-MTA"] == "dns; mx.digital.example"
+    text, status, _ = read(failed).iter_parts()
+    assert "administrator" not in text.get_content()
+    assert status.get_payload()[0]["X-Trace-ID"] is None
