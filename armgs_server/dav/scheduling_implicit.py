@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from armgs_server import log
 from armgs_server.config import Config
 from armgs_server.dav import scheduling_tasks
 from armgs_server.dav.caldav_properties import caldav
@@ -36,6 +37,7 @@ from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 T = TypeVar("T")
+_log = log.get("dav")
 
 
 @dataclass(slots=True)
@@ -94,7 +96,14 @@ class Change:
 
     async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs the work that calls `put` or `remove`."""
-        return await self.desk.write(work, self.learn)
+        result = await self.desk.write(work, self.learn)
+        found = self.new
+        if found is None and self.desk.blobs:
+            found = self.desk.parse(next(iter(self.desk.blobs)), None)
+        if found is not None:
+            author, what = self.call.person.address, "removed" if self.new is None else "written"
+            _log.info(f"meeting {what}", account=author, owner=self.owner.address, uid=found.uid)
+        return result
 
     def _expanded(self, new: CalendarObject) -> CalendarObject:
         """Groups among the attendees get their members as attendees beside them (RFC 5545 §3.2.11)."""

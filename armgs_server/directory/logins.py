@@ -12,7 +12,7 @@ import asyncio
 import time
 from typing import Final
 
-from armgs_server import log
+from armgs_server import log, trace_id
 from armgs_server.directory.cache import Cache
 from armgs_server.errors import DomainError
 from armgs_server.storage import Store, clock, logins
@@ -104,7 +104,9 @@ class Logins:
 
     def _start_timer(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WRITE_AFTER, self._start)
+            self._timer = asyncio.get_running_loop().call_later(
+                WRITE_AFTER, self._start, context=trace_id.apart()
+            )
 
     def _start(self) -> None:
         self._timer = None

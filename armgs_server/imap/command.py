@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from armgs_server import measures
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, uid_required
+from armgs_server.trace_id import TraceId, Under
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -64,7 +65,8 @@ class Spec:
         """Answers, and counts for how long; a client that idles is waited for, which is no work."""
         begin = measures.clock()
         try:
-            return await self.handle(session, cursor)
+            with Under(TraceId()):
+                return await self.handle(session, cursor)
         finally:
             if name != "IDLE":
                 _operations.done(name, begin)

@@ -139,8 +139,10 @@ class Updates:
     async def _push(self) -> None:
         try:
             while self._is_due():
+                stream = self._session.stream
+                _log.debug("announced", account=stream.account, connection=stream.id)
                 await self._tell(may_expunge=self._may_expunge())
-                await self._session.stream.drain()
+                await stream.drain()
         except (ConnectionError, TimeoutError):
             self._session.stream.abort()
         except DomainError as error:  # stays stale: told with the next hint or command

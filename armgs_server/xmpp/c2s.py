@@ -15,6 +15,7 @@ import secrets
 from armgs_server import measures
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security
+from armgs_server.trace_id import TraceId, Under
 from armgs_server.xmpp import iq_routing, lifecycle, presence, router
 from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.federation.pace import Pace
@@ -238,7 +239,8 @@ class ClientStream:
         elif stanza.name == "presence":
             await presence.handle(self._server, session, stanza)
         else:
-            await iq_routing.route(self._server, session, stanza)
+            with Under(TraceId()):
+                await iq_routing.route(self._server, session, stanza)
         _operations.done(stanza.name, begin)
         if session.sm is not None:
             session.sm.count_handled()

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from armgs_server import log, trace_id
 from armgs_server.directory import Principal
 from armgs_server.storage.sessions import SessionRow
+from armgs_server.trace_id import TraceId, Under
 from armgs_server.xmpp import frame
 from armgs_server.xmpp.jid import JID
 from armgs_server.xmpp.session import Session
@@ -15,6 +17,8 @@ from armgs_server.xmpp.xeps import xep_0359_stanza_ids
 
 if TYPE_CHECKING:
     from armgs_server.xmpp.server import Server
+
+LOG = log.get("xmpp")
 
 
 class Delivery:
@@ -39,6 +43,7 @@ class Delivery:
         "stanza",
         "targets",
         "to",
+        "trace",
     )
 
     def __init__(self, server: Server, stanza: Stanza, origin: JID, to: JID, sender: Session | None) -> None:
@@ -60,6 +65,7 @@ class Delivery:
         self.data = b""  # the message as delivered and archived
         self.sender_id = 0  # ids in the two archives
         self.recipient_id = 0
+        self.trace = trace_id.of_context() or TraceId()  # else the recipient's archive id, once there is one
 
     @property
     def address(self) -> str:
@@ -81,6 +87,23 @@ class Delivery:
         if not self.recipient_id or self.recipient is None:
             return self.data
         return xep_0359_stanza_ids.stamp(self.data, by=self.recipient.address, stanza_id=self.recipient_id)
+
+    def note_kept(self) -> None:
+        """The message is durable: the id it has in the recipient's archive names all that follows."""
+        if self.archived:
+            self.trace.settle(self.recipient_id or self.sender_id)
+        if LOG.debugs:
+            with Under(self.trace):
+                LOG.debug(
+                    "message kept",
+                    origin=self.origin.bare,
+                    to=self.to.bare,
+                    stanza=self.stanza.id,
+                    archived=int(self.archived),
+                    waits=int(self.is_offline),
+                    devices=len(self.targets),
+                    processes=len(self.places),
+                )
 
     def announce_carbon(self, to: str, argument: str) -> None:
         """Has the other processes copy the message to the devices they have; see `frame.CARBON`."""

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from armgs_server import trace_id
 from armgs_server.errors import DomainError, Temporary
 from armgs_server.xmpp import archiving
 
@@ -56,7 +57,7 @@ class Keeper:
         group = _Group(deliveries, loop.create_future())
         self._waiting.append(group)
         if self._task is None:
-            self._task = loop.create_task(self._write(), name="xmpp-keeper")
+            self._task = loop.create_task(self._write(), name="xmpp-keeper", context=trace_id.apart())
         await group.done
 
     async def _write(self) -> None:

@@ -35,6 +35,7 @@ async def deliver(delivery: Delivery) -> None:
         delivery.archived = delivery.sender_archives
     if delivery.archived:
         await server.store.write(lambda tx: archiving.keep(tx, [delivery]))
+    delivery.note_kept()
     server.publish(delivery.to, delivery.data)
     if sender is not None and xep_0280_carbons.is_eligible(stanza):
         others = [other for other in sender.account.sessions.values() if other is not sender]

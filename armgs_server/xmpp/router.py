@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from armgs_server.errors import DomainError
+from armgs_server.trace_id import Under
 from armgs_server.xmpp import archiving, frame, outward
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.delivery import Delivery
@@ -63,15 +64,17 @@ async def route(server: Server, arrived: Sequence[Delivery]) -> None:
                 _fail(delivery, from_domain_error(error))
             return
     for delivery in deliveries:
+        delivery.note_kept()
         await _run(AFTER_COMMIT, delivery)
 
 
 async def _run(stages: Sequence[Stage], delivery: Delivery) -> bool:
     """Whether the message came through all stages; a stage returns True when it needs no further one."""
     try:
-        for stage in stages:
-            if await stage(delivery):
-                return False
+        with Under(delivery.trace):
+            for stage in stages:
+                if await stage(delivery):
+                    return False
     except DomainError as error:
         _fail(delivery, from_domain_error(error))
         return False

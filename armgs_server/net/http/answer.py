@@ -2,17 +2,20 @@
 """Answers as bytes: status lines, header fields, and the answers to what went wrong."""
 
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 
 from armgs_server import errors
 from armgs_server.net.http.body import BodyTimeout
 from armgs_server.net.http.message import Response
+from armgs_server.trace_id import TraceId
 
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
     for status in (member.value for member in HTTPStatus)
 }
+REQUEST_ID = "X-Request-Id"
 _NO_BODY = (204, 304)  # and 1xx: RFC 9110 §6.4.1
 
 STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
@@ -72,6 +75,16 @@ def plain(status: int, text: str = "") -> Response:
     """A short answer for people."""
     content = text or HTTPStatus(status).phrase
     return Response(status, [("Content-Type", "text/plain; charset=utf-8")], content.encode() + b"\n")
+
+
+def named(response: Response, trace: TraceId) -> Response:
+    """With the request's id where somebody may ask for it: what went wrong, what the log or a queue knows.
+
+    The answer itself may be one that others get, too.
+    """
+    if response.status < 400 and not trace.is_drawn:
+        return response
+    return replace(response, headers=[*response.headers, (REQUEST_ID, str(trace))])
 
 
 def of_error(error: Exception) -> Response | None:

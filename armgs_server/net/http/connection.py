@@ -18,6 +18,7 @@ from armgs_server.net.http.shell import HttpShell
 from armgs_server.net.http.upgrade import Serve, hand_over
 from armgs_server.net.http.writer import ResponseWriter
 from armgs_server.net.outlet import Outlet
+from armgs_server.trace_id import TraceId, Under
 
 _log = log.get("http")
 _dav, _http = measures.operations("dav"), measures.operations("http")
@@ -187,7 +188,9 @@ class HttpConnection(asyncio.Protocol):
                     await self._writer.send("GET", "1.1", response, close=True)
                     self._linger()
                 else:
-                    await self._answer(request, body)
+                    trace = TraceId()
+                    with Under(trace):
+                        await self._answer(request, body, trace)
                     self._intake.resume()
         except (ConnectionError, TimeoutError) as error:
             _log.debug("connection ended", peer=self.peer, error=error)
@@ -209,9 +212,9 @@ class HttpConnection(asyncio.Protocol):
         elif self._intake.body is None:
             self._wait_until(self._shell.settings.keep_alive)
 
-    async def _answer(self, request: Request, body: Body | None) -> None:
+    async def _answer(self, request: Request, body: Body | None, trace: TraceId) -> None:
         self._current = body
-        self._expecting = body is not None and _expects_continue(request)
+        self._expecting = body is not None and request.expects_continue
         self._read_deadline = NEVER
         response = await self._handle(request)
         if response.upgrade is not None:
@@ -226,6 +229,7 @@ class HttpConnection(asyncio.Protocol):
         is_last = must_end or not request.keep_alive or self._shell.finishing or self._intake.is_exhausted
         if is_unread and body is not None:
             body.discard()
+        response = answer.named(response, trace)
         await self._writer.send(request.method, request.version, response, close=is_last)
         if is_last and is_unread:
             self._linger()
@@ -242,7 +246,8 @@ class HttpConnection(asyncio.Protocol):
         self._writer.write(answer.serialise_head(self._shell.clock, response, None, False, False))
         self._shell.deadlines.forget(self)
         try:
-            await hand_over(self._shell, request.peer, transport, serve)
+            with Under(None):  # what another protocol does there has ids of its own
+                await hand_over(self._shell, request.peer, transport, serve)
         finally:
             self.connection_lost(None)
 
@@ -292,8 +297,3 @@ class HttpConnection(asyncio.Protocol):
     def _abort_transport(self) -> None:
         self._is_ending = True
         self._outlet.abort()
-
-
-def _expects_continue(request: Request) -> bool:
-    expectation = request.header("expect")
-    return expectation is not None and expectation.lower() == "100-continue" and request.version == "1.1"

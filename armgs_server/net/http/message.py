@@ -68,6 +68,12 @@ class Request:
         found = self._index.get(name.lower().encode("latin-1"))
         return found.decode("latin-1") if found is not None else None
 
+    @property
+    def expects_continue(self) -> bool:
+        """RFC 9110 §10.1.1: the client waits for a 100 before it sends the body."""
+        expectation = self.header("expect")
+        return expectation is not None and expectation.lower() == "100-continue" and self.version == "1.1"
+
     async def read(self, limit: int) -> bytes:
         """The whole body; TooLarge above `limit` bytes."""
         if self.content_length is not None and self.content_length > limit:

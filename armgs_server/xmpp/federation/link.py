@@ -12,7 +12,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
-from armgs_server import log
+from armgs_server import log, trace_id
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.xmpp.federation.opening import TIMEOUT, Opening, Unreachable, close
 from armgs_server.xmpp.federation.outgoing import serve
@@ -90,12 +90,13 @@ class Link:
             await asyncio.wait([self._task])
         if wire is not None:
             with contextlib.suppress(TimeoutError):  # the other side may go on talking for ever
-                await asyncio.wait_for(wire.stream.wait_closed(), _LINGER)
+                async with asyncio.timeout(_LINGER):
+                    await wire.stream.wait_closed()
             wire.stream.abort()
         self._return(TIMEOUT)
 
     def _start(self) -> None:
-        self._task = self._loop.create_task(self._run(), name=f"s2s {self.theirs}")
+        self._task = self._loop.create_task(self._run(), name=f"s2s {self.theirs}", context=trace_id.apart())
 
     def _use(self, wire: Wire) -> None:
         self._wire = wire
