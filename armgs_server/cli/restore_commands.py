@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from armgs_server.cli import exit as exit_codes
-from armgs_server.cli import restore_parts
+from armgs_server.cli import restore_parts, restore_whole
 from armgs_server.cli.output import print_json, print_table, remark
 from armgs_server.cli.restore import restore as whole
 from armgs_server.cli.restore_plan import Result, Wish
@@ -79,6 +79,13 @@ def person(folder: Path, address: str, into: str, **options: Any) -> None:
     A group with a mailbox, a room or a piece of equipment is brought back alike.
     """
     _run(folder, options, lambda work, wish, dry: restore_parts.person(work, address, into, wish, dry))
+
+
+@restore.command()
+@_options
+def department(folder: Path, address: str, **options: Any) -> None:
+    """Brings back the department of the domain ADDRESS: structure, people, and what they had."""
+    _run(folder, options, lambda work, wish, dry: restore_whole.department(work, address, wish, dry))
 
 
 @restore.command()

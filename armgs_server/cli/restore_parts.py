@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armgs_server.cli import restore_chat
+from armgs_server.cli.restore_gone import Comeback
 from armgs_server.cli.restore_merge import Chosen, is_own
 from armgs_server.cli.restore_plan import Result, Wish
 from armgs_server.cli.restore_session import Between, Trees
+from armgs_server.cli.restore_whole import come_back, is_gone, merge_all, numbers_of
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Invalid, NotFound
 from armgs_server.storage.collections import Collection
@@ -16,17 +17,21 @@ from armgs_server.storage.returned import Returning
 
 
 async def person(between: Between, address: str, into: str, wish: Wish, dry_run: bool) -> Result:
-    """Everything of somebody who is there."""
+    """Everything of somebody; who is gone comes back."""
     old = await between.was(address)
-    new = await _receiver(between, into or address)
-    diary = between.diary(new.department, "restore.person", wish, address=old.address, into=new.address)
-    trees = await between.trees(old.id)
-    result = await between.merge((old, new), trees, wish, diary, dry_run=dry_run)
-    if old.kind == "person" and new.kind == "person":
-        if wish.in_place and not into:
-            await restore_chat.merge(between, old, new, diary, result, dry_run=dry_run)
-        else:
-            result.remarks.append("chat comes back with --in-place only: it has no place beside")
+    if old.kind == "department":
+        raise Invalid(f"{address} is a department: `armgs restore department` brings it back")
+    now = await between.now.directory.by_address(into or address)
+    numbers = await numbers_of(between)
+    if not into and await is_gone(between, numbers, old):
+        diary = between.diary(old.department, "restore.person", wish, address=old.address, comes_back=True)
+        comeback = await Comeback.of(between, diary, numbers, old)
+        return await come_back(between, [comeback], diary, dry_run)
+    if now is None:
+        raise NotFound(f"there is nobody with the address {into or address}")
+    diary = between.diary(now.department, "restore.person", wish, address=old.address, into=now.address)
+    result = Result()
+    await merge_all(between, (old, now), wish, diary, result, dry_run)
     if not dry_run:
         await diary.end(between.now.store, {"things": result.brought, "bytes": result.bytes})
     return result

@@ -68,6 +68,9 @@ class Told:
         self.new += state == "new"
         self.same += state == "same"
         self.differs += state == "differs"
+        self.name(id_, title, size, state)
+
+    def name(self, id_: str, title: str, size: int, state: str) -> None:
         if len(self.things) < SHOWN:
             self.things.append({"id": id_, "title": title, "bytes": size, "state": state})
 

@@ -62,7 +62,7 @@ async def insert(
         around.free.discard(address)
     if unit:
         await around.check_unit(tx, department, unit)
-    id_ = int(await tx.value(_NEXT_ID)) - 1
+    id_ = await next_number(tx)
     made = Principal(
         id_,
         kind,
@@ -89,6 +89,16 @@ async def insert(
     )
     announce(tx, id_)
     return made
+
+
+async def next_number(tx: Tx) -> int:
+    """A principal's number that nobody has had."""
+    return int(await tx.value(_NEXT_ID)) - 1
+
+
+async def skip_numbers(tx: Tx, last: int) -> None:
+    """All up to `last` are given out: somebody who comes back from a backup has it."""
+    await tx.execute("UPDATE meta SET value = ? WHERE name = 'next_principal'", str(last + 1))
 
 
 async def check_free(tx: Tx, address: str, *, is_known: bool = False) -> None:

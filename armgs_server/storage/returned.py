@@ -116,7 +116,7 @@ async def add(
         flags=each.item.flags & ~Flags.DELETED,
         keywords=each.item.keywords,
     )
-    await _put_beside(tx, item, each.beside)
+    await put_beside(tx, item, each.beside)
     await put_attachments(tx, target.owner, each.attachments, refs)
     return item
 
@@ -134,7 +134,7 @@ async def replace(
             f"DELETE FROM {table} WHERE owner = ? AND collection = ? AND uid = ?",
             *(item.owner, item.collection, item.uid),
         )
-    await _put_beside(tx, item, beside)
+    await put_beside(tx, item, beside)
     await put_attachments(tx, item.owner, each.attachments, refs)
     return item
 
@@ -167,7 +167,8 @@ async def hold(tx: Tx, ref: BlobRef) -> None:
     )
 
 
-async def _put_beside(tx: Tx, item: Item, beside: Mapping[str, Sequence[Row]]) -> None:
+async def put_beside(tx: Tx, item: Item, beside: Mapping[str, Sequence[Row]]) -> None:
+    """The index rows of an item that was just added."""
     for table, rows in beside.items():
         columns = INDEX_COLUMNS[table]
         places = items.places([0] * (3 + len(columns.split(", "))))
