@@ -66,7 +66,7 @@ def run(config_path: Path, on_ready: OnReady | None = None) -> int:
     except (Invalid, Unusable) as error:
         print(error.text, file=sys.stderr)
         return 2
-    log.setup(config.log.level)
+    log.setup(config.log.level, config.log.backlog)
     raise_descriptor_limit()
     try:
         with preflight.claimed(config.data_dir):
@@ -248,7 +248,8 @@ class Daemon:
             self._server.close_listeners()
         for service in reversed(self._services):
             try:
-                await asyncio.wait_for(service.stop(), grace)
+                async with asyncio.timeout(grace):
+                    await service.stop()
             except Exception:
                 _log.exception("a service did not stop cleanly", service=type(service).__name__)
         if self._server is not None:

@@ -53,6 +53,6 @@ def take_over(config: Config, path: Path, tls: TlsContexts | None, report: Calla
     changed, waiting = configuration.adopt(config, loaded)
     if bool(loaded.tls.certificate) != was_secured:
         waiting.append("tls.certificate")  # whether there is TLS at all is settled at the start
-    log.setup(config.log.level)
+    log.setup(config.log.level, config.log.backlog)
     report("reloaded", changed=",".join(changed) or "nothing", needs_restart=",".join(waiting) or "nothing")
     return True

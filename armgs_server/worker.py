@@ -22,7 +22,7 @@ def main() -> int:
     with os.fdopen(int(os.environ.pop(CONFIG_VARIABLE)), "rb") as settings:
         settings.seek(0)
         config = configuration.parse(tomllib.loads(settings.read().decode()), config_path.absolute().parent)
-    log.setup(config.log.level)
+    log.setup(config.log.level, config.log.backlog)
     bus = _take(os.environ.pop(BUS_VARIABLE))
     sockets = [("", _take(number)) for number in os.environ.pop(SOCKETS_VARIABLE).split(",")]
     return daemon.run_loop(daemon.serve(config, config_path, sockets, bus))

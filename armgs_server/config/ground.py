@@ -197,6 +197,12 @@ class LogSettings:
     trace: tuple[str, ...] = setting(
         (), doc="Services whose conversations are traced, credentials masked.", choices=SERVICES
     )
+    backlog: int = setting(
+        1024 * 1024,
+        doc="Bytes of records that wait, at most, while systemd's journal is full: some thousand. Nobody waits\n"
+        "for the journal; records beyond these are lost, and their number is told.",
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
