@@ -89,7 +89,8 @@ class Worker:
         """Whether the process ends in that time."""
         assert self.process is not None
         try:
-            await asyncio.wait_for(self.process.wait(), within)
+            async with asyncio.timeout(within):
+                await self.process.wait()
         except TimeoutError:
             return False
         return True

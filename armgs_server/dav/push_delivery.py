@@ -113,7 +113,8 @@ class Pusher:
                     self._plan(key, STORE_WAIT)
             wait = max(0.0, min(self._due.values()) - loop.time()) if self._due else None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
 
     async def _look(self, key: tuple[int, int]) -> None:
         """Claims what is owed for one collection, and sends it."""

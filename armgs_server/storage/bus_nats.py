@@ -86,7 +86,8 @@ class NatsBus(RemoteBus):
         """See RemoteBus.start. Where no server answers in time it goes on trying, without a link."""
         self._pump = asyncio.get_running_loop().create_task(self._run(), name="bus")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._first_link.wait(), CONNECT_TIMEOUT)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self._first_link.wait()
 
     async def stop(self) -> None:
         """See RemoteBus.stop."""

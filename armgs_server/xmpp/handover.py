@@ -275,4 +275,5 @@ def _number(previous: str) -> int | None:
 
 async def _wait(arrival: Arrival) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(arrival.done.wait(), PARK_TIMEOUT)
+        async with asyncio.timeout(PARK_TIMEOUT):
+            await arrival.done.wait()

@@ -223,11 +223,11 @@ class Processes:
         if not self._bus.is_heard_elsewhere(f"xmpp-process:{process}"):
             return None
         number = next(self._numbers)
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
+        self._waiting[number] = asyncio.get_running_loop().create_future()
         self.post(process, frames.ASK, "", data, argument=f"{number} {what}")
         try:
-            return await asyncio.wait_for(answer, timeout)
+            async with asyncio.timeout(timeout):
+                return await self._waiting[number]
         except TimeoutError:
             return None
         finally:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from armgs_server.dav.push_delivery import GIVEN_UP, Pusher, retry_after
-from armgs_server.storage import clock
+from armgs_server.storage import clock, web_push
 from tests.dav.calendars import CALENDAR, event, put
 from tests.dav.conftest import Site
 from tests.dav.push_service import PushService
@@ -143,3 +143,21 @@ async def test_two_processes_send_one_message(both: tuple[Site, PushService]) ->
     await later.start()
     await service.wait(phone, 6)
     await later.stop()
+
+
+async def test_it_stops_though_it_was_just_told_of_a_change(place: tuple[Site, PushService]) -> None:
+    engine = place[0].service.engine
+    for turns in range(4):  # the waiter has been woken, and its task has not run yet
+        pusher = Pusher(engine)
+        await pusher.start()
+        for collection in (b"1", b"2"):
+            engine.store.bus.publish(web_push.TOPIC, b"1 " + collection)
+        await asyncio.sleep(0)
+        engine.store.bus.publish("changes:1", b"1 1")
+        for _ in range(3):  # it waits until the first may be told
+            await asyncio.sleep(0)
+        engine.store.bus.publish("changes:1", b"2 1")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await pusher.stop()

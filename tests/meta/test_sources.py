@@ -67,6 +67,18 @@ def test_no_exception_is_raised_twice() -> None:
     assert found == []
 
 
+def test_waits_are_bounded_by_timeout() -> None:
+    """On Python 3.11 asyncio.wait_for() loses a cancellation that comes just when the wait is over."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.wait_for")
+        or (isinstance(node, ast.ImportFrom) and any(alias.name == "wait_for" for alias in node.names))
+    ]
+    assert found == []
+
+
 def test_nothing_is_left_for_later() -> None:
     found = [
         f"{name}:{number}"

@@ -362,3 +362,16 @@ async def test_waits_differ_by_chance(make_core: MakeCore) -> None:
         await run(Relay(Delivery(core), clock, chance=lambda: 0.5))
     [entry] = await core.store.read(queue.scan)
     assert entry.next_attempt == clock() + 270 * SECOND
+
+
+async def test_it_stops_though_it_was_just_told_of_mail(make_core: MakeCore) -> None:
+    core = await make_core()
+    for turns in range(4):  # the waiter has been woken, and its task has not run yet
+        relay = Relay(Delivery(core))
+        await relay.start()
+        await asyncio.sleep(0.1)  # it has seen that the queue is empty
+        core.store.bus.publish(queue.TOPIC, b"")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await relay.stop()
