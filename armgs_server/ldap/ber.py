@@ -14,6 +14,8 @@ BOOLEAN, INTEGER, OCTET_STRING, ENUMERATED, SEQUENCE, SET = 0x01, 0x02, 0x04, 0x
 _LENGTH_OCTETS = 4
 _INTEGER_OCTETS = 8
 _MAX_INT = 2147483647  # RFC 4511 §4.1.1
+# Identifier and length of short elements of the kinds that entries are made of.
+_HEADS = {tag: [bytes((tag, length)) for length in range(0x80)] for tag in (OCTET_STRING, SEQUENCE, SET)}
 
 
 class Reader:
@@ -102,7 +104,8 @@ def element(tag: int, contents: bytes) -> bytes:
     """One element."""
     length = len(contents)
     if length < 0x80:
-        return bytes((tag, length)) + contents
+        head = _HEADS.get(tag)
+        return (head[length] if head is not None else bytes((tag, length))) + contents
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((tag, 0x80 | len(octets))) + octets + contents
 

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Final
 
-from armgs_server.ldap.ber import ENUMERATED, SEQUENCE, SET, element, integer, string
+from armgs_server.ldap.ber import ENUMERATED, OCTET_STRING, SEQUENCE, SET, element, integer, string
 
 SUCCESS = 0
 OPERATIONS_ERROR = 1
@@ -89,13 +90,19 @@ def notice(code: int, text: str) -> bytes:
 
 def entry(message_id: int, dn: str, attributes: Iterable[tuple[str, Sequence[str]]]) -> bytes:
     """A SearchResultEntry (§4.5.2)."""
-    parts = [
-        element(
-            SEQUENCE, string(name) + element(SET, b"".join([element(4, value.encode()) for value in values]))
-        )
-        for name, values in attributes
-    ]
+    parts = []
+    for name, values in attributes:
+        if len(values) == 1:
+            encoded = element(OCTET_STRING, values[0].encode())
+        else:
+            encoded = b"".join([element(OCTET_STRING, value.encode()) for value in values])
+        parts.append(element(SEQUENCE, _description(name) + element(SET, encoded)))
     return message(message_id, element(SEARCH_ENTRY, string(dn) + element(SEQUENCE, b"".join(parts))))
+
+
+@cache  # of names of the schema only
+def _description(name: str) -> bytes:
+    return string(name)
 
 
 def control(kind: str, value: bytes) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from armgs_server.directory.candidates import candidates
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from armgs_server.ldap.session import Session
 
 _SUBSCHEMA_NAME: Final = parse_name("cn=subschema")
+_LEAST_SLICE: Final = 10
 _SLICE: Final = 100  # entries compared, or blocks of the index looked at, before others have their turn
 
 
@@ -80,6 +82,12 @@ class Found:
     @property
     def wanted(self) -> frozenset[str]:
         return self._selection.wanted
+
+    @property
+    def slice(self) -> int:
+        """Entries to read at once: no more than there is room for, and one that says that there are more."""
+        room = min(self._page_size or self._size_limit, self._size_limit) - self.count
+        return max(_LEAST_SLICE, min(room + 1, _SLICE))
 
     def send(self, entry: Entry) -> bool:
         """Sends the entry; False where the page is full."""
@@ -166,12 +174,14 @@ async def _principals(
         for number, line in block:
             if line.kind in kinds and line.department in reached.departments:
                 waiting[line.id] = number
-        if len(waiting) >= _SLICE:
-            for listed in await index.read([*waiting]):
+        while len(waiting) >= found.slice:
+            part = [*islice(waiting, found.slice)]
+            for listed in await index.read(part):
                 yield waiting[listed.principal.id], listed
-            waiting = {}
+            for each in part:
+                del waiting[each]
             await found.breathe()
-        elif count % _SLICE == 0:
+        if count % _SLICE == 0:
             await found.breathe()
     for listed in await index.read([*waiting]):
         yield waiting[listed.principal.id], listed

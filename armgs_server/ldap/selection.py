@@ -21,6 +21,7 @@ class Selection:
     all_user: bool
     all_operational: bool
     types_only: bool
+    in_order: tuple[str, ...] = ()  # the names, as they were asked for
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -30,7 +31,13 @@ class Selection:
 
     def of(self, entry: Entry) -> Iterator[tuple[str, Sequence[str]]]:
         """The attributes of an entry that were asked for."""
-        for name, values in entry.attributes.items():
+        found = entry.attributes
+        if not (self.all_user or self.all_operational):
+            for name in self.in_order:
+                if name in found:
+                    yield name, () if self.types_only else found[name]
+            return
+        for name, values in found.items():
             is_operational = name in _OPERATIONAL
             if name in self.names or (self.all_operational if is_operational else self.all_user):
                 yield name, () if self.types_only else values
@@ -38,7 +45,7 @@ class Selection:
 
 def select(descriptions: Sequence[str], *, types_only: bool) -> Selection:
     """What the descriptions of a request mean; those unknown here select nothing."""
-    names: set[str] = set()
+    names: dict[str, None] = {}
     all_user = not descriptions  # RFC 4511 §4.5.1.8: an empty list asks for all user attributes
     all_operational = False
     for description in descriptions:
@@ -47,10 +54,10 @@ def select(descriptions: Sequence[str], *, types_only: bool) -> Selection:
         elif description == "+":
             all_operational = True
         elif description.startswith("@"):
-            names.update(_attributes_of(description[1:].lower()))
+            names.update(dict.fromkeys(_attributes_of(description[1:].lower())))
         elif description != _NONE and (kind := attribute(description)) is not None:
-            names.add(kind.name)
-    return Selection(frozenset(names), all_user, all_operational, types_only)
+            names[kind.name] = None
+    return Selection(frozenset(names), all_user, all_operational, types_only, tuple(names))
 
 
 def _attributes_of(name: str) -> Iterator[str]:
