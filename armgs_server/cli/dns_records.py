@@ -11,6 +11,7 @@ from typing import Literal
 
 from armgs_server.config import Config
 from armgs_server.formats.addresses import to_ascii
+from armgs_server.portal import pacc
 from armgs_server.storage.dkim_keys import DkimKey
 from armgs_server.trust import keys
 
@@ -90,6 +91,12 @@ def _signing(domain: str, signing: Iterable[DkimKey]) -> Iterator[Record]:
 def _clients(config: Config, domain: str) -> Iterator[Record]:
     zone, host = f"{to_ascii(domain)}.", f"{to_ascii(config.server.hostname)}."
     yield Record(f"autoconfig.{zone}", "CNAME", host, "wanted", "mail programs set themselves up")
+    made = pacc.of_domain(config, domain)
+    if made is not None:
+        purpose = "programs set themselves up (PACC)"
+        yield Record(f"{pacc.LABEL}.{zone}", "CNAME", host, "wanted", purpose)
+        text = quoted(pacc.digest_record(made))
+        yield Record(f"_{pacc.LABEL}.{zone}", "TXT", text, "wanted", f"{purpose}: changes with the settings")
     outlook = f"0 0 {config.port(443)} {host}"
     yield Record(f"_autodiscover._tcp.{zone}", "SRV", outlook, "wanted", "Outlook sets itself up")
     pop3 = config.pop3.enabled

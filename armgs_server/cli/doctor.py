@@ -36,6 +36,7 @@ from armgs_server.config import Config
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.formats.addresses import to_ascii
 from armgs_server.net.hosts import is_within
+from armgs_server.portal import pacc
 
 Probe = Callable[[], str]
 
@@ -176,6 +177,7 @@ def _documents(config: Config) -> list[tuple[str, bytes]]:
                 f"/.well-known/autoconfig/mail/config-v1.1.xml?emailaddress=doctor@{to_ascii(domain)}",
                 hostname,
             ),
+            *([(pacc.PATH, hostname)] if pacc.of_domain(config, domain) is not None else []),
             (f"/apple.mobileconfig?address=doctor@{to_ascii(domain)}", hostname),
         ]
     if config.tls.ca and config.path(config.tls.ca).is_file():

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SUBDOMAINS = ("conference", "upload", "autoconfig", "mta-sts")
+SUBDOMAINS = ("conference", "upload", "autoconfig", "ua-auto-config", "mta-sts")
 _CA_DAYS = 3650
 _SERVER_DAYS = 397  # what Apple's clients accept at most
 _CLOCK_SKEW = datetime.timedelta(days=1)

@@ -19,6 +19,7 @@ from armgs_server.portal.news import News
 from armgs_server.portal.oauth import OAuthEndpoints
 from armgs_server.portal.oauth_consent import Consents
 from armgs_server.portal.own import Own
+from armgs_server.portal.pacc import Pacc
 from armgs_server.portal.people import People
 from armgs_server.portal.provider_signin import ProviderSignIn
 from armgs_server.portal.rooms import Rooms
@@ -62,6 +63,7 @@ class Portal:
         self._connecting = Connecting(core, self._endpoints, self._pages, has_ca=has_ca)
         self._mounting = Mounting(core, self._endpoints, self._pages)
         self._signer = Signer(config)
+        self._pacc = Pacc(config, self._endpoints, self._safety)
         self._invitations = core.directory.invitations
         self._links = ShareLinks(core, self._pages, self.sign_in)
         self._chat = webchat.WebChat(config, self._endpoints, self._pages)
@@ -98,6 +100,7 @@ class Portal:
             *self._oauth.routes,
             *self._consents.routes,
             *self._mounting.routes,
+            *self._pacc.routes,
             *self._connecting.routes,
         )
 

@@ -50,12 +50,14 @@ def test_records(armgs: Armgs) -> None:
         ("_xmpps-client._tcp.digital.example.", "SRV", f"5 1 443 {mail}", "wanted"),
         ("_xmpp-server._tcp.conference.digital.example.", "SRV", f"10 1 5269 {mail}", "needed"),
         ("autoconfig.digital.example.", "CNAME", mail, "wanted"),
+        ("ua-auto-config.digital.example.", "CNAME", mail, "wanted"),
         ("mta-sts.digital.example.", "CNAME", mail, "wanted"),
     ):
         assert found[name, kind, value] == need
     texts = {name: value for name, kind, value in found if kind == "TXT"}
     assert texts["_dmarc.digital.example."].startswith('"v=DMARC1; p=quarantine; rua=mailto:postmaster@')
     assert texts["_smtp._tls.digital.example."].startswith('"v=TLSRPTv1; rua=mailto:postmaster@')
+    assert texts["_ua-auto-config.digital.example."].startswith('"v=UAAC1; a=sha256; d=')
     assert texts["_mta-sts.digital.example."].startswith('"v=STSv1; id=')
     assert texts["se._domainkey.digital.example."].startswith('"v=DKIM1; k=ed25519; p=')
     assert texts["sr._domainkey.digital.example."].count('"') == 4

@@ -32,7 +32,9 @@ EVERYTHING = Snapshot(
         "http_failures": 1,
     },
     timings={key: (COUNTS, 1.0) for key in ("imap\tFETCH", "store\twrite", "loop\tlag")},
-    latest=dict.fromkeys(("queue_messages", "queue_held", "queue_oldest_seconds", "certificate_seconds"), 1.0),
+    latest=dict.fromkeys(
+        ("queue_messages", "queue_held", "queue_oldest_seconds", "certificate_seconds"), 1.0
+    ),
     resident=[1],
 )
 
