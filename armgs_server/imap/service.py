@@ -9,8 +9,8 @@ from armgs_server.imap.chats import ChatWatch
 from armgs_server.imap.search_upkeep import SearchUpkeep
 from armgs_server.imap.session import Session
 from armgs_server.net.http import Handler
-from armgs_server.net.stream import Listener, Security, Stream
-from armgs_server.service import Core
+from armgs_server.net.stream import Stream
+from armgs_server.service import Core, listeners
 from armgs_server.storage import chat_folders
 from armgs_server.storage.collections import Collection
 
@@ -25,10 +25,8 @@ class ImapService:
     def __init__(self, core: Core) -> None:
         self.core = core
         self.routes: Sequence[tuple[str, Handler]] = ()
-        security: Security = "none" if core.tls is None else "starttls"
-        self.listeners = [Listener("imap", IMAP_PORT, security, self.connect, _REFUSAL)]
-        if core.tls is not None:
-            self.listeners.append(Listener("imaps", IMAPS_PORT, "direct", self.connect))
+        plain, direct = ("imap", IMAP_PORT), ("imaps", IMAPS_PORT)
+        self.listeners = listeners(core.tls, plain, direct, self.connect, _REFUSAL)
         self._sessions: set[Session] = set()
         self._people: dict[int, set[Session]] = {}
         self._unsubscribe: Callable[[], None] | None = None

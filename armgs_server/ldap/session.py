@@ -81,6 +81,14 @@ class Session:
         self.is_ended = True
         self.stream.close()
 
+    def stop(self) -> None:
+        """The server stops."""
+        self.end(results.UNAVAILABLE, "the server is shutting down")
+
+    def kick(self) -> None:
+        """See service.Session."""
+        self.end(results.UNWILLING_TO_PERFORM, "the account was disabled, or its password changed")
+
     def enter(self, person: Principal) -> None:
         """Logged in."""
         self.principal = person

@@ -69,6 +69,14 @@ class Session:
         self.is_ended = True
         self.stream.close()
 
+    def stop(self) -> None:
+        """The server stops."""
+        self.bye("the server is shutting down", TRY_LATER)
+
+    def kick(self) -> None:
+        """See service.Session."""
+        self.bye("the account was disabled, or its password changed")
+
     def enter(self, person: Principal) -> None:
         """Logged in."""
         self.principal = person

@@ -81,6 +81,14 @@ class Session:
         self.is_ended = True
         self.stream.close()
 
+    def stop(self) -> None:
+        """The server stops; what was marked stays."""
+        self.end(Pop3Error("the server is shutting down", SYS_TEMP))
+
+    def kick(self) -> None:
+        """See service.Session."""
+        self.end(Pop3Error("the account was disabled, or its password changed", SYS_PERM))
+
     def lose(self) -> None:
         """The maildrop is another session's now."""
         self.end(Pop3Error("the maildrop was locked for too long", SYS_TEMP))

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from armgs_server.directory.model import TOPIC_KICK
 from armgs_server.net.http import Handler
 from armgs_server.net.stream import Listener, Stream
-from armgs_server.service import Core
+from armgs_server.service import Core, Sessions
 from armgs_server.smtp import replies, sts_fetch, sts_site
 from armgs_server.smtp.delivery import Delivery
 from armgs_server.smtp.letters import Letters
@@ -26,14 +25,13 @@ class SmtpService:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._sessions: set[Session] = set()
+        self._sessions = Sessions[Session](core.store.bus)
         judge, self._sealer, self._trainer = Judge(core), Sealer(core), Trainer(core)
         self._reporter = judge.reporter
         self._delivery = Delivery(core, judge.judge, self._sealer.seal, judge.is_needed)
         self._relay = Relay(self._delivery)
         self._task_reminders = TaskReminders(self._delivery)
         self._letters = Letters(self._delivery)
-        self._unsubscribe: Callable[[], None] | None = None
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -55,7 +53,7 @@ class SmtpService:
 
     async def start(self) -> None:
         """Begins to send what is queued."""
-        self._unsubscribe = self._core.store.bus.subscribe(TOPIC_KICK, self._kick)
+        self._sessions.start()
         self._sealer.start()
         self._delivery.filing.start()
         await self._trainer.start()
@@ -66,8 +64,6 @@ class SmtpService:
 
     async def stop(self) -> None:
         """Says 421 to who waits; messages on their way in are finished, those on their way out given back."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
         await self._letters.stop()
         await self._task_reminders.stop()
         await self._relay.stop()
@@ -75,23 +71,10 @@ class SmtpService:
         await self._reporter.stop()
         self._sealer.stop()
         self._delivery.filing.stop()
-        for session in list(self._sessions):
-            session.say_goodbye()
+        self._sessions.stop()
 
     def _connector(self, role: Role) -> Callable[[Stream], Awaitable[None]]:
         async def connect(stream: Stream) -> None:
-            session = Session(self._delivery, role, stream)
-            self._sessions.add(session)
-            try:
-                await session.run()
-            finally:
-                self._sessions.discard(session)
+            await self._sessions.run(Session(self._delivery, role, stream))
 
         return connect
-
-    def _kick(self, data: bytes) -> None:
-        """Somebody was disabled or changed the password: their sessions end."""
-        person = int(data)
-        for session in self._sessions:
-            if session.principal is not None and session.principal.id == person:
-                session.stream.close()

@@ -149,7 +149,11 @@ class Session:
         self.principal = None
         self.protocol = SmtpProtocol(self.core.config.smtp.line_length)
 
-    def say_goodbye(self) -> None:
+    def kick(self) -> None:
+        """See service.Session: nothing is said."""
+        self.stream.close()
+
+    def stop(self) -> None:
         """The server stops. Who waits for a command is told so; a message on its way is finished first."""
         self._is_stopping = True
         if self._is_waiting and self._is_idle:
