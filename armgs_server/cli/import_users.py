@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from armgs_server.cli.output import Bar
+from armgs_server.cli.output import Bar, remark
 from armgs_server.cli.report import Report, reason
-from armgs_server.cli.users import warn_of_short
 from armgs_server.cli.workplace import Workplace
 from armgs_server.directory import addressbook, people, structure
 from armgs_server.directory.model import check_address
@@ -75,18 +74,20 @@ class Newcomer:
 async def _hash(workplace: Workplace, part: Sequence[Newcomer]) -> None:
     """What is kept of the passwords, some at a time: each takes the memory and the time of a hash."""
     asked = [each for each in part if not each.refusal and each.row.get("password")]
-    at_once = workplace.config.security.hashes_at_once
+    security = workplace.config.security
 
     async def hash_one(newcomer: Newcomer) -> None:
         password = newcomer.row["password"]
-        warn_of_short(workplace, newcomer.address, password)
+        if len(password) < security.password_length:
+            # Taken over from another system it is set all the same: nobody else could change it.
+            remark(f"{newcomer.address}: the password is shorter than {security.password_length}")
         try:
             newcomer.credentials = await workplace.directory.auth.passwords.credentials(password)
         except Invalid as error:
             newcomer.refusal = reason(error)
 
-    for start in range(0, len(asked), at_once):
-        await asyncio.gather(*map(hash_one, asked[start : start + at_once]))
+    for start in range(0, len(asked), security.hashes_at_once):
+        await asyncio.gather(*map(hash_one, asked[start : start + security.hashes_at_once]))
 
 
 async def _add(workplace: Workplace, part: Sequence[Newcomer]) -> None:
