@@ -197,6 +197,8 @@ class Session:
         if not event.response:
             return
         self.write(results.result(event.id, event.response, error.code, error.text, error.matched))
+        if error.code in (results.SIZE_LIMIT_EXCEEDED, results.TIME_LIMIT_EXCEEDED):
+            return  # what was found has been told: a phone asks so at each letter that is typed
         self._errors += 1
         if self._errors >= self.settings.errors:
             _log.info("too many errors", connection=self.stream.id, peer=self.stream.peer)

@@ -215,6 +215,15 @@ def _proof(bare: str, challenge: str) -> tuple[bytes, bytes]:
     return f"{without},p={proof}".encode(), b"v=" + base64.b64encode(server)
 
 
+async def test_a_limit_of_the_client_is_no_error_of_it(tmp_path: Path) -> None:
+    """Who asks for two entries at each letter that is typed has done nothing wrong (RFC 4511 §4.5.1.4)."""
+    async with World(tmp_path, settings={"ldap": {"errors": 3}}) as world, Client(world) as client:
+        await client.bind()
+        for _ in range(5):
+            assert (await client.search("(objectClass=*)", size=1)).code == 4  # sizeLimitExceeded
+        assert await who(client) == f"dn:{IVANOV_DN}"
+
+
 async def test_too_many_errors(tmp_path: Path) -> None:
     async with World(tmp_path, settings={"ldap": {"errors": 3}}) as world, Client(world) as client:
         for _ in range(3):
