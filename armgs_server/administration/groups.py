@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from armgs_server.administration import contacts
 from armgs_server.administration.fields import Field
 from armgs_server.administration.verb import Desk, Given, Verb
 from armgs_server.directory import group_rules, lookup, people, structure, terms
@@ -15,7 +17,7 @@ from armgs_server.storage.tx import Tx
 
 _GROUP: Final = Field("string", "The group's address.", required=True)
 _DOMAIN: Final = Field("string", "Only those of the department of this domain.")
-_MEMBERS: Final = Field("addresses", "People and groups.")
+_MEMBERS: Final = Field("addresses", "People and groups, and contacts of the department.")
 _RULE: Final = {
     "unit": Field("integer", "Its people."),
     "below": Field("boolean", "And those of the units below it; true where it is not given."),
@@ -40,9 +42,10 @@ async def show(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 async def create(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
     await desk.domain_of(tx, given["address"])
-    members = [(await desk.find(tx, each, "person", "group")).id for each in given.get("members", ())]
     name = given.get("name") or given["address"].partition("@")[0]
-    return await _described(tx, desk, await structure.create_group(tx, given["address"], name, members, {}))
+    made = await structure.create_group(tx, given["address"], name, (), {})
+    await structure.add_members(tx, made, await _members(tx, desk, made, given.get("members", ())))
+    return await _described(tx, desk, made)
 
 
 async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
@@ -51,8 +54,7 @@ async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
         found = await people.update(tx, found.id, Change(name=given["name"]))
     for key, put in (("add", structure.add_members), ("remove", structure.remove_members)):
         if key in given:
-            named = [(await desk.find(tx, each, "person", "group")).id for each in given[key]]
-            await put(tx, found, named)
+            await put(tx, found, await _members(tx, desk, found, given[key]))
     return await _described(tx, desk, found)
 
 
@@ -67,6 +69,15 @@ async def remove(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
     found = await _no_post(tx, desk, given)
     await people.delete(tx, found.id)
     return _summary(found)
+
+
+async def _members(tx: Tx, desk: Desk, group: Principal, addresses: Sequence[str]) -> list[int]:
+    """Numbers of people and groups by their address, of contacts of the group's department by theirs."""
+    found = []
+    for address in addresses:
+        contact = await contacts.named(tx, desk, group, address)
+        found.append((contact or await desk.find(tx, address, "person", "group")).id)
+    return found
 
 
 async def _no_post(tx: Tx, desk: Desk, given: Given) -> Principal:
@@ -134,6 +145,7 @@ async def _described(tx: Tx, desk: Desk, found: Principal) -> dict[str, Any]:
         **_summary(found),
         "rule": None if rule is None else group_rules.serialise_rule(rule),
         "members": [each.address for each in own],
+        "contacts": await contacts.mails_in(tx, found),
         "members_elsewhere": len(members) - len(own),
     }
 

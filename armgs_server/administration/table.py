@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from armgs_server.administration import departments, devices, groups, keeping, people, posts, tokens
+from armgs_server.administration import (
+    contacts,
+    departments,
+    devices,
+    groups,
+    keeping,
+    people,
+    posts,
+    tokens,
+)
 from armgs_server.administration.verb import Verb
 
 VERBS: Final[tuple[Verb, ...]] = (
@@ -15,6 +24,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     *departments.VERBS,
     *posts.VERBS,
     *groups.VERBS,
+    *contacts.VERBS,
     *keeping.VERBS,
     *tokens.VERBS,
 )

@@ -15,6 +15,7 @@ from armgs_server.cli.backup_commands import backup
 from armgs_server.cli.certificate import certificate
 from armgs_server.cli.check import check
 from armgs_server.cli.config_commands import config
+from armgs_server.cli.contacts import contact
 from armgs_server.cli.converse import converse
 from armgs_server.cli.demo.command import demo
 from armgs_server.cli.dkim import dkim
@@ -85,6 +86,7 @@ for command in (
     mailbox,
     room,
     equipment,
+    contact,
     administrator,
     invitation,
     oauth,

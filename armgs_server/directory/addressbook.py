@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The department's address book: one card for each person, room and piece of equipment that is in use.
+"""The department's address book: a card for each person, room, piece of equipment and outside contact in use.
 
 A card is written in vCard 3.0 (RFC 2426), which every client reads, with IMPP of RFC 4770; it is kept in the
 transaction that changes the principal and never edited through CardDAV. Its bytes depend only on the
@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from armgs_server.directory import lookup, unit_books
-from armgs_server.directory.model import Principal
+from armgs_server.directory.model import ORGANISATION, Principal
 from armgs_server.directory.surroundings import Surroundings
 from armgs_server.directory.unit_books import Kept
 from armgs_server.formats import vcard
@@ -28,7 +28,7 @@ from armgs_server.storage.tx import Tx
 
 NAME: Final = "directory"
 NO_LIMIT: Final = 1 << 31
-KINDS: Final = ("person", "room", "equipment")
+KINDS: Final = ("person", "room", "equipment", "contact")
 LINE_LIMIT: Final = 75  # octets without the line break, RFC 2426 §2.6
 
 _NAMESPACE: Final = uuid.UUID("5c7f4f0e-2f5b-5d0e-9d0c-7a3f6f0c5a11")
@@ -99,6 +99,9 @@ def card_name(principal: Principal) -> str:
 def card(principal: Principal, department: str, unit: str, aliases: list[str]) -> bytes:
     """The principal as a vCard."""
     data = principal.data
+    if principal.kind == "contact":
+        department, unit = str(data.get(ORGANISATION, "")), ""
+    first, *others = principal.mails or (principal.address,)
     lines = [
         "BEGIN:VCARD",
         "VERSION:3.0",
@@ -107,10 +110,11 @@ def card(principal: Principal, department: str, unit: str, aliases: list[str]) -
         f"FN:{_escape(principal.name)}",
         # RFC 2426 §3.1.2: family, given, additional, prefixes, suffixes
         "N:" + ";".join(_escape(part) for part in _structured_name(principal)),
-        f"EMAIL;TYPE=INTERNET,PREF:{principal.address}",
-        *(f"EMAIL;TYPE=INTERNET:{alias}" for alias in aliases),
-        f"ORG:{_escape(department)};{_escape(unit)}" if unit else f"ORG:{_escape(department)}",
+        f"EMAIL;TYPE=INTERNET,PREF:{first}",
+        *(f"EMAIL;TYPE=INTERNET:{alias}" for alias in (*others, *aliases)),
     ]
+    if department:
+        lines.append(f"ORG:{_escape(department)};{_escape(unit)}" if unit else f"ORG:{_escape(department)}")
     if principal.kind == "person":
         lines.append(f"IMPP;TYPE=WORK,PREF:xmpp:{quote(principal.address, safe='@')}")  # RFC 5122 §2.2
     if principal.post:

@@ -131,7 +131,7 @@ async def _scope(tx: Tx, touched: Iterable[int], limits: Limits) -> set[int]:
             continue
         if not limits.admits(each.department) and each.kind != "group":
             continue
-        if each.kind in ("person", "room", "equipment"):
+        if each.kind in addressbook.KINDS:
             found.add(each.id)
             for unit in each.units if each.kind == "person" else ():
                 if unit:
@@ -163,7 +163,8 @@ class _Survey:
         for number in people:
             person = await lookup.by_id(self._tx, number)
             if person is not None:
-                found[person.address] = await self._facts(person)
+                name = person.address or (person.mails or (person.name,))[0]
+                found[name] = await self._facts(person)
         return found
 
     async def _facts(self, person: Principal) -> _Facts:

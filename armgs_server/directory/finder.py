@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from armgs_server.config import Config
-from armgs_server.directory import lookup
+from armgs_server.directory import contacts, lookup
 from armgs_server.directory.cache import Cache
 from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal
 from armgs_server.errors import Invalid
@@ -108,6 +108,10 @@ class Finder:
     async def direct_members(self, group: Principal) -> list[Principal]:
         """The people and groups that were put into a group."""
         return await self._list("direct", group.id, lambda tx: lookup.direct_members(tx, group.id))
+
+    async def contacts(self, group: Principal) -> list[Principal]:
+        """The outside contacts behind a group, nested ones opened: they get its mail, and nothing else."""
+        return await self._list("contacts", group.id, lambda tx: contacts.behind(tx, group))
 
     async def groups_of(self, person: Principal) -> frozenset[int]:
         """Numbers: itself, its groups (nested), its chain of units, its department."""

@@ -20,7 +20,9 @@ from armgs_server.directory.index_block import (
     repeated_piece,
     trigrams,
 )
-from armgs_server.directory.model import Principal
+from armgs_server.directory.model import ORGANISATION, Principal
+
+_NAMES = ("family", "given", ORGANISATION)
 
 
 class Listed(NamedTuple):
@@ -148,9 +150,12 @@ class Contents:
         """Everything by which a principal may be looked for."""
         principal, data = listed.principal, listed.principal.data
         name = piece(normal(principal.name))
-        pieces = [name, *(piece(normal(each)) for each in (principal.address, *listed.aliases) if each)]
+        pieces = [
+            name,
+            *(piece(normal(each)) for each in (principal.address, *principal.mails, *listed.aliases) if each),
+        ]
         pieces += [piece(digits(str(data[key]))) for key in ("telephone", "mobile") if data.get(key)]
-        others = [principal.post, *(str(data[key]) for key in ("family", "given") if data.get(key))]
+        others = [principal.post, *(str(data[key]) for key in _NAMES if data.get(key))]
         if principal.kind != "unit" and principal.unit in self.units:
             others.append(self.units[principal.unit].name)
         pieces += [each for each in map(repeated_piece, others) if each.text not in name.text]

@@ -128,9 +128,10 @@ async def members(tx: Tx, principal: Principal) -> list[Principal]:
 
 
 async def direct_members(tx: Tx, group: int) -> list[Principal]:
-    """The people and groups that were put into a group, nothing opened."""
+    """The people and groups that were put into a group, nothing opened; contacts: directory.contacts."""
     rows = await tx.rows(
-        f"SELECT {_P} FROM member m JOIN principal p ON p.id = m.member WHERE m.principal = ? ORDER BY p.id",
+        f"SELECT {_P} FROM member m JOIN principal p ON p.id = m.member"
+        " WHERE m.principal = ? AND p.kind <> 'contact' ORDER BY p.id",
         group,
     )
     return [from_row(row) for row in rows]

@@ -18,7 +18,7 @@ from armgs_server.errors import Denied, Invalid
 from armgs_server.formats.addresses import normalise
 from armgs_server.storage.tx import Row
 
-Kind: TypeAlias = Literal["department", "unit", "person", "group", "room", "equipment", "chatroom"]
+Kind: TypeAlias = Literal["department", "unit", "person", "group", "room", "equipment", "contact", "chatroom"]
 
 # Bus topics. The data is a principal's number; what it says is "read again".
 TOPIC: Final = "directory"
@@ -27,10 +27,12 @@ TOPIC_KICK: Final = "kick"
 TOPIC_KICK_DEVICE: Final = "kick-device"  # "PRINCIPAL DEVICE"
 
 COLUMNS: Final = "id, kind, address, name, department, unit, post, head, disabled, data"
+MAILS: Final = "mails"  # of a contact's data: its addresses elsewhere (directory.contacts)
+ORGANISATION: Final = "organisation"
 HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
 # Of a person's data: what the directory itself writes there, and nobody as an attribute.
 INTERNAL: Final = frozenset(
-    ("own", "units", "led", "senders", "delegates", "successor", "invited_by", "made", HOSTS)
+    ("own", "units", "led", "senders", "delegates", "successor", "invited_by", "made", MAILS, HOSTS)
 )
 NAME_LIMIT: Final = 500  # characters of a name or a post
 DATA_LIMIT: Final = 64 * 1024  # bytes of a principal's JSON
@@ -74,6 +76,11 @@ class Principal:
     def led(self) -> tuple[int, ...]:
         """The units that a head leads; 0 is the department."""
         return tuple(self.data.get("led", (self.unit,))) if self.head else ()
+
+    @property
+    def mails(self) -> tuple[str, ...]:
+        """Where a contact is reached elsewhere, the first one first; nobody else has any."""
+        return tuple(self.data.get(MAILS, ())) if self.kind == "contact" else ()
 
     @property
     def domain(self) -> str:

@@ -101,6 +101,11 @@ async def skip_numbers(tx: Tx, last: int) -> None:
     await tx.execute("UPDATE meta SET value = ? WHERE name = 'next_principal'", str(last + 1))
 
 
+async def show(tx: Tx, principal: Principal) -> None:
+    """Brings the address books in step."""
+    await addressbook.put(tx, principal)
+
+
 async def check_free(tx: Tx, address: str, *, is_known: bool = False) -> None:
     """AlreadyExists where somebody has the address, or one that looks like it; Invalid for mixed scripts.
 
@@ -190,7 +195,7 @@ async def add_members(tx: Tx, group: Principal, member_ids: Sequence[int]) -> No
     """Puts people and groups into a group; those that are in it already stay."""
     _check_by_hand(group)
     for member in member_ids:
-        await lookup.existing(tx, member, "person", "group")
+        await lookup.existing(tx, member, "person", "group", "contact")
         await tx.execute(
             "INSERT INTO member (principal, member) VALUES (?, ?) ON CONFLICT (principal, member) DO NOTHING",
             group.id,

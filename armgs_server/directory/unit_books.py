@@ -98,7 +98,7 @@ async def _held(tx: Tx, person: int) -> set[int]:
 
 async def _wanted(tx: Tx, person: Principal) -> set[int]:
     """The units in whose books somebody stands."""
-    if person.kind != "person":
+    if person.kind not in ("person", "contact"):
         return set()
     found = {unit for unit in person.units if unit}
     if person.head:

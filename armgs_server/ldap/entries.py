@@ -2,8 +2,9 @@
 """Entries: principals, departments and the folders between them, as attributes and values.
 
     dc=digital,dc=example                               the department of digital.example
-    ou=people|units|groups|rooms|equipment,dc=…         its folders
-    uid=ivanov@digital.example,ou=people,dc=…           a principal, by its address; a unit is uid=unit-NUMBER
+    ou=people|units|groups|rooms|equipment|contacts,dc=… its folders
+    uid=ivanov@digital.example,ou=people,dc=…           a principal, by its address; what has none here is
+                                                        uid=unit-NUMBER, uid=contact-NUMBER
 
 A name holds nothing that changes when somebody moves, marries or is promoted (RFC 4514 §1 leaves that to us).
 """
@@ -19,7 +20,7 @@ from armgs_server.directory.addressbook import card_uid
 from armgs_server.directory.directory import Directory
 from armgs_server.directory.index import Index
 from armgs_server.directory.index_contents import Listed
-from armgs_server.directory.model import Principal
+from armgs_server.directory.model import ORGANISATION, Principal
 from armgs_server.formats.addresses import to_ascii
 from armgs_server.ldap.dn import escape, of_domain
 
@@ -31,6 +32,7 @@ FOLDERS: Final[Mapping[str, str]] = {
     "groups": "group",
     "rooms": "room",
     "equipment": "equipment",
+    "contacts": "contact",
 }
 _FOLDER_OF: Final = {kind: folder for folder, kind in FOLDERS.items()}
 _PERSON: Final = ["top", "person", "organizationalPerson", "inetOrgPerson", "jabberUser"]
@@ -41,6 +43,7 @@ CLASSES: Final[Mapping[str, list[str]]] = {
     "group": _GROUP,
     "room": ["top", "room", "extensibleObject"],
     "equipment": ["top", "device", "extensibleObject"],
+    "contact": ["top", "person", "organizationalPerson", "inetOrgPerson"],
 }
 _STRUCTURAL: Final = {
     "person": "inetOrgPerson",
@@ -48,7 +51,9 @@ _STRUCTURAL: Final = {
     "group": "groupOfNames",
     "room": "room",
     "equipment": "device",
+    "contact": "inetOrgPerson",
 }
+NUMBERED: Final = ("unit", "contact")  # what is named by its number
 # Attributes that are made only where somebody asks for them; all but the operational ones go with "*".
 DEMANDED: Final = frozenset(("member", "manager", "memberOf", "entryUUID"))
 _ID_OCTETS = 5  # of an entryUUID, at its end
@@ -120,7 +125,8 @@ class Entries:
 
     def dn(self, principal: Principal) -> str:
         """The name of a principal of one of the departments."""
-        uid = f"unit-{principal.id}" if principal.kind == "unit" else escape(principal.address)
+        is_numbered = principal.kind in NUMBERED
+        uid = f"{principal.kind}-{principal.id}" if is_numbered else escape(principal.address)
         return f"uid={uid},ou={_FOLDER_OF[principal.kind]},{self._suffixes[principal.department]}"
 
     async def make(self, listed: Listed, wanted: frozenset[str]) -> Entry:
@@ -132,6 +138,8 @@ class Entries:
             self._describe_person(principal, attributes, wanted)
         elif principal.kind == "unit":
             self._describe_unit(principal, attributes)
+        elif principal.kind == "contact":
+            _describe_contact(principal, attributes)
         elif principal.unit in self._index.units:
             attributes["ou"] = [self._index.units[principal.unit].name]
         if principal.kind in ("group", "unit") and "member" in wanted:
@@ -145,7 +153,7 @@ class Entries:
 
     async def members(self, group: Principal) -> list[str]:
         """The people behind it whom the asker may see. RFC 4519 §3.5 wants one at least: else the group."""
-        people = await self._directory.members(group)
+        people = [*await self._directory.members(group), *await self._directory.contacts(group)]
         names = [
             self.dn(each) for each in people if not each.disabled and each.department in self.departments
         ]
@@ -198,6 +206,21 @@ class Entries:
             above = self._index.units.get(unit)
             unit = above.parent if above is not None else 0
         return None
+
+
+def _describe_contact(contact: Principal, attributes: Attributes) -> None:
+    """RFC 2798: an inetOrgPerson without a JID, of an organization of its own."""
+    data = contact.data
+    attributes["uid"] = [f"contact-{contact.id}"]
+    attributes["sn"] = [str(data.get("family") or contact.name)]
+    if data.get("given"):
+        attributes["givenName"] = [str(data["given"])]
+    attributes["displayName"] = [contact.name]
+    attributes["mail"] = list(contact.mails)
+    if data.get(ORGANISATION):
+        attributes["o"] = [str(data[ORGANISATION])]
+    else:
+        del attributes["o"]
 
 
 def _common(listed: Listed) -> Attributes:

@@ -107,7 +107,10 @@ class Preparation:
             need = Among(frozenset({id_of_uuid(value)}))
         elif kind.name in _ADDRESSES and "@" in asked:
             found = await self._directory.by_address(prepare(value))
-            need = Among(frozenset({found.id})) if found is not None else _NOBODY
+            if found is not None:
+                need = Among(frozenset({found.id}))
+            else:  # nobody here, or a contact
+                need = Has(asked) if kind.name == "mail" else _NOBODY
         elif kind.name in _INDEXED:
             need = Has(asked)
         return Ready(lambda entry: asked in _values(entry, kind), need, kinds, _one(kind.name))

@@ -14,7 +14,15 @@ from armgs_server.directory.model import Principal
 from armgs_server.directory.people_search import visible_departments
 from armgs_server.errors import Invalid
 from armgs_server.ldap.dn import Dn, name_of_domain, parse_dn, prepare
-from armgs_server.ldap.entries import FOLDERS, Departments, Entry, department_entry, folder_entry, suffix
+from armgs_server.ldap.entries import (
+    FOLDERS,
+    NUMBERED,
+    Departments,
+    Entry,
+    department_entry,
+    folder_entry,
+    suffix,
+)
 from armgs_server.ldap.messages import BASE, ONE_LEVEL, SUBTREE
 from armgs_server.ldap.results import INVALID_DN_SYNTAX, NO_SUCH_OBJECT, LdapError
 
@@ -115,8 +123,8 @@ async def principal_at(
     if len(rdn) != 1 or rdn[0][0] != "uid":
         return None
     uid = rdn[0][1]
-    if folder == "units":
-        number = uid.removeprefix("unit-")
+    if FOLDERS[folder] in NUMBERED:
+        number = uid.removeprefix(f"{FOLDERS[folder]}-")
         is_number = uid != number and number.isascii() and number.isdecimal() and len(number) < 12
         found = await directory.by_id(int(number)) if is_number else None
     else:

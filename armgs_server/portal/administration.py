@@ -59,6 +59,7 @@ SECTIONS: Final = {
             "groups", "address", "address", ("groups.create",), ("aliases.add", "quota.set", "holds.put")
         ),
         Section("rooms", "address", "address", ("rooms.create",)),
+        Section("contacts", "number", "contact", ("contacts.create",)),
         Section("queue", "id", "id"),
         Section("holds"),
         Section("tokens", on_list=("tokens.create", "tokens.revoke")),

@@ -11,7 +11,7 @@ from armgs_server.formats import addresses, mime
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.rules.plan import Plan
 from armgs_server.service import Core
-from armgs_server.smtp import header, policy, replies
+from armgs_server.smtp import copies, header, lists, policy, replies
 from armgs_server.smtp.copies import Copy, Envelope, Stored
 from armgs_server.smtp.delivery import NO_PLANS, Delivery
 from armgs_server.smtp.envelope import Answer, Message, Target
@@ -44,6 +44,7 @@ class Result:
     is_reported: bool = False  # who took it reports the success itself
     is_in_time: bool = True  # or who took it knows until when it must arrive (RFC 2852)
     owners: tuple[int, ...] = ()
+    outside: tuple[str, ...] = ()  # and where it is sent on to: contacts of a list
     size: int = 0
     index: MessageIndex | None = None
 
@@ -169,9 +170,21 @@ async def keep(
 def _waiting(entry: Entry, result: Result) -> tuple[Envelope, Sequence[Stored]]:
     ref = BlobRef(entry.blob, result.size, None)
     recipient = Recipient(entry.recipient, entry.domain, result.owners)
-    copy = Copy(tuple((owner, recipient) for owner in result.owners))
+    copy = Copy(
+        tuple((owner, recipient) for owner in result.owners),
+        tuple(copies.elsewhere(path) for path in result.outside),
+    )
     stored = Stored(copy, ref, result.index, int(entry.data.get("skip", 0)))
-    return Envelope(entry.sender, entry.owner, is_junk=bool(entry.data.get("junk"))), [stored]
+    data = entry.data
+    envelope = Envelope(
+        entry.sender,
+        entry.owner,
+        needs_utf8=bool(data.get("utf8")),
+        is_8bit=bool(data.get("8bit")),
+        is_binary=bool(data.get("binary")),
+        is_junk=bool(data.get("junk")),
+    )
+    return envelope, [stored]
 
 
 async def _deliver_here(core: Core, entry: Entry, text: bytes) -> Result:
@@ -207,10 +220,11 @@ async def _deliver_to_list(core: Core, entry: Entry, text: bytes) -> Result:
     group = await core.directory.by_id(int(entry.data["list"]))
     members = await core.directory.members(group) if group is not None else ()
     owners = tuple(sorted({member.id for member in members if not member.disabled}))
-    if not owners:
+    outside = await lists.outside(core, group) if group is not None else ()
+    if not owners and not outside:
         return Result(replies.EMPTY_LIST_550.enhanced, replies.EMPTY_LIST_550.lines[0])
     index = await mail.read_index(core.store.blobs, BlobRef(entry.blob, len(text), text))
-    return Result("2.1.5", "Delivered", owners=owners, size=len(text), index=index)
+    return Result("2.1.5", "Delivered", owners=owners, outside=outside, size=len(text), index=index)
 
 
 def _result(answer: Answer) -> Result:

@@ -85,8 +85,15 @@ def plan_copies(recipients: Sequence[Recipient]) -> list[Copy]:
         owners = [owner for owner in recipient.owners if owner not in reached]
         reached.update(owners)
         mailboxes = tuple((owner, recipient) for owner in owners)
-        copies.append(Copy(mailboxes, (), recipient.mail_list))
+        relayed = [path for path in recipient.outside if path not in remote]
+        remote.update((path, elsewhere(path)) for path in relayed)
+        copies.append(Copy(mailboxes, tuple(remote[path] for path in relayed), recipient.mail_list))
     return [copy for copy in copies if copy.mailboxes or copy.destinations]
+
+
+def elsewhere(path: str) -> Recipient:
+    """RFC 3461 §5.2.7.1: what a list sends on asks for no reports on behalf of the author."""
+    return Recipient(path, path.rpartition("@")[2])
 
 
 def _owner(mailbox: tuple[int, Recipient]) -> int:

@@ -134,6 +134,11 @@ async def caretakers(core: Core, group: Principal) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+async def outside(core: Core, group: Principal) -> tuple[str, ...]:
+    """Where mail to a list goes beside its people: the first address of each contact in it."""
+    return tuple(dict.fromkeys(each.mails[0] for each in await core.directory.contacts(group)))
+
+
 async def find_service(core: Core, address: Address) -> tuple[Principal, str] | None:
     """The list behind LIST-owner@ or LIST-request@, and which of the two it is."""
     for suffix in (OWNER, REQUEST):

@@ -56,6 +56,7 @@ class Recipient:
     domain: str
     owners: tuple[int, ...] = ()
     mail_list: MailList | None = None
+    outside: tuple[str, ...] = ()  # where a list's mail goes beside its owners: contacts
     is_held: bool = False  # a moderator decides whether the list's members get it
     requests_of: MailList | None = None  # the list that is asked to do something
     is_recall: bool = False  # mail to it asks for another message back
@@ -154,9 +155,10 @@ async def _with_deputies(core: Core, group: Principal, found: Recipient | Reply)
 async def _find_list(core: Core, address: Address, group: Principal) -> Recipient | Reply:
     members = await core.directory.members(group)
     owners = tuple(sorted({member.id for member in members if not member.disabled}))
-    if not owners:
+    outside = await lists.outside(core, group)
+    if not owners and not outside:
         return replies.EMPTY_LIST_550
-    return Recipient(str(address), group.domain, owners, lists.list_of(group, str(address)))
+    return Recipient(str(address), group.domain, owners, lists.list_of(group, str(address)), outside=outside)
 
 
 async def _find_unknown(core: Core, address: Address, domain: str, may_ask: bool) -> Recipient | Reply:

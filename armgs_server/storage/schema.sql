@@ -778,7 +778,7 @@ CREATE TABLE dmarc_result (
 -- The directory: everything that has a name and may own, belong or be allowed.
 CREATE TABLE principal (
   id         INTEGER NOT NULL PRIMARY KEY,
-  kind       TEXT    NOT NULL,                  -- department unit person group room equipment chatroom
+  kind       TEXT    NOT NULL,                  -- department unit person group room equipment contact chatroom
   address    TEXT    UNIQUE,                    -- casefolded; NULL for units without one
   name       TEXT    NOT NULL,
   department INTEGER NOT NULL,                  -- the department it belongs to (itself for a department)

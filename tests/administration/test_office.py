@@ -154,6 +154,21 @@ async def groups_and_rooms(tell: Teller) -> None:
     await tell("groups.rule", address=group)
     assert group in [each["address"] for each in (await tell("groups.list"))["groups"]]
     await tell("groups.remove", address=group)
+    made = await tell(
+        "contacts.create", domain=DIGITAL, mails=["Bob@Partner.example"], organisation="Partner"
+    )
+    assert (made["name"], made["mails"]) == ("bob@partner.example", ["bob@partner.example"])
+    contact = made["number"]
+    await tell("contacts.change", contact=contact, name="Bob", telephone="1", organisation="")
+    shown = await tell("contacts.show", contact=contact)
+    assert (shown["name"], shown["telephone"], shown["organisation"]) == ("Bob", "1", "")
+    assert [each["number"] for each in (await tell("contacts.list"))["contacts"]] == [contact]
+    group = await tell("groups.create", address=f"ring@{DIGITAL}", members=["bob@partner.example", IVANOV])
+    assert (group["members"], group["contacts"]) == ([IVANOV], ["bob@partner.example"])
+    await tell("groups.change", address=f"ring@{DIGITAL}", remove=["bob@partner.example"])
+    assert (await tell("groups.show", address=f"ring@{DIGITAL}"))["contacts"] == []
+    await tell("contacts.remove", contact=contact)
+    assert (await tell("contacts.list"))["contacts"] == []
     await tell("rooms.create", address=f"blue@{DIGITAL}", capacity=4)
     await tell("rooms.change", address=f"blue@{DIGITAL}", name="Blue", capacity=5)
     assert (await tell("rooms.show", address=f"blue@{DIGITAL}"))["capacity"] == 5

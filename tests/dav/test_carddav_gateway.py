@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from armgs_server.directory import Rights
+from armgs_server.directory import Rights, contacts
 from armgs_server.storage import collections
 from tests.dav.calendars import DECLARED
 from tests.dav.client import Answer, Client
@@ -70,3 +70,16 @@ async def test_it_is_never_told_whole(tmp_path: Path) -> None:
         assert len(many.hrefs) == 3 and many.hrefs[-1] == GATEWAY
         one = await search(site.ivanov, BY_NAME.format("о"), limit=1)
         assert len(one.hrefs) == 2 and one.hrefs[-1] == GATEWAY
+
+
+async def test_outside_contacts_are_found_beside_colleagues(both_sites: Site) -> None:
+    digital = both_sites.people[IVANOV].department
+    data = {"organisation": "Партнёр"}
+    await both_sites.core.directory.apply(
+        lambda tx: contacts.create(tx, digital, "Боб Строитель", ["bob@partner.example"], data=data)
+    )
+    for field, text in (("EMAIL", "bob@partner"), ("ORG", "партнёр"), ("FN", "строитель")):
+        found = await search(both_sites.ivanov, BY_NAME.replace("FN", field).format(text))
+        assert [each.count("FN:Боб Строитель") for each in found.texts("//CR:address-data")] == [1], field
+        assert "xmpp:" not in found.texts("//CR:address-data")[0]
+    assert (await search(both_sites.sidorov, BY_NAME.format("строитель"))).hrefs == []

@@ -157,7 +157,7 @@ async def test_filters(ministry: World, wanted: str, found: list[str]) -> None:
 
 
 async def test_scopes(ministry: World) -> None:
-    folders = ["people", "units", "groups", "rooms", "equipment"]
+    folders = ["people", "units", "groups", "rooms", "equipment", "contacts"]
     assert await names(ministry, "(objectClass=*)", scope=BASE) == ["digital"]
     assert await names(ministry, "(objectClass=*)", scope=ONE) == folders
     assert await names(ministry, "(objectClass=*)", base=PEOPLE, scope=BASE) == ["people"]
@@ -168,8 +168,8 @@ async def test_scopes(ministry: World) -> None:
     above = await names(ministry, "(objectClass=*)", base="dc=example", scope=ONE)
     assert above == ["digital"]
     everything = await names(ministry, "(objectClass=*)", base="")
-    assert everything[:6] == ["digital", *folders]
-    assert set(everything[6:]) >= {*EVERYBODY, "unit-6", "books@digital.example", "hall@digital.example"}
+    assert everything[:7] == ["digital", *folders]
+    assert set(everything[7:]) >= {*EVERYBODY, "unit-6", "books@digital.example", "hall@digital.example"}
     assert await names(ministry, "(objectClass=*)", base="", scope=ONE) == []
 
 
