@@ -15,14 +15,14 @@ import random
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from armgs_server import log
+from armgs_server import base64url, log
 from armgs_server.dav.engine import Engine
 from armgs_server.dav.push_messages import push_message, topic
 from armgs_server.dav.sync_tokens import sync_token
 from armgs_server.directory.access import Rights
 from armgs_server.errors import DomainError
 from armgs_server.net.fetch import Bounds, deliver
-from armgs_server.net.web_push import authorization, base64url, encrypt
+from armgs_server.net.web_push import authorization, encrypt
 from armgs_server.storage import clock, web_push
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.tx import Tx
@@ -233,4 +233,4 @@ def retry_after(headers: Mapping[str, str]) -> int:
 def _push_topic(debt: Debt) -> str:
     """RFC 8030 §5.4: a message replaces one of the same meaning that waits; it tells the service nothing."""
     meaning = f"{debt.registration.id} {debt.content:d}{debt.properties:d}"
-    return base64url(hashlib.sha256(meaning.encode()).digest()[:24])
+    return base64url.encode(hashlib.sha256(meaning.encode()).digest()[:24])

@@ -6,7 +6,8 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from armgs_server.net.web_push import base64url, serialise_key
+from armgs_server import base64url
+from armgs_server.net.web_push import serialise_key
 from armgs_server.storage import Store
 from armgs_server.storage.tx import Tx
 
@@ -22,7 +23,7 @@ class PushKey:
 
     async def public(self) -> str:
         """As clients are told it: uncompressed, in base64url."""
-        return base64url(serialise_key((await self.load()).public_key()))
+        return base64url.encode(serialise_key((await self.load()).public_key()))
 
     async def load(self) -> ec.EllipticCurvePrivateKey:
         """The key."""

@@ -8,12 +8,13 @@ has a token of no use.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import struct
 from typing import NamedTuple
+
+from armgs_server import base64url
+from armgs_server.errors import Invalid
 
 SECRET = "wopi_secret"
 _FIELDS = struct.Struct(">qqqq?q")
@@ -39,14 +40,14 @@ class Claim(NamedTuple):
 def serialise(claim: Claim, secret: bytes) -> str:
     """Fit for a URL."""
     data = _FIELDS.pack(*claim)
-    return base64.urlsafe_b64encode(data + _mac(data, secret)).decode().rstrip("=")
+    return base64url.encode(data + _mac(data, secret))
 
 
 def parse(token: str, secret: bytes, now: int) -> Claim | None:
     """None for what is no token of ours, or is over."""
     try:
-        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        sealed = base64url.decode(token)
+    except Invalid:
         return None
     data, mac = sealed[:-_MAC_SIZE], sealed[-_MAC_SIZE:]
     if len(data) != _FIELDS.size or not hmac.compare_digest(mac, _mac(data, secret)):

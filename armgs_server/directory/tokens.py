@@ -11,7 +11,6 @@ HT (draft-ietf-kitten-sasl-ht): the client sends `authcid NUL HMAC(token, "Initi
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 import secrets
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from armgs_server import base64url
 from armgs_server.config import SecuritySettings
 from armgs_server.directory import devices
 from armgs_server.directory.devices import Device, Token
@@ -244,7 +244,7 @@ class Tokens:
 
     def _text(self, person: int, device: str, seed: bytes) -> str:
         data = b"%d\0%s\0%s" % (person, device.encode(), seed)
-        return base64.urlsafe_b64encode(self._auth.passwords.keyed(b"fast token", data)).decode().rstrip("=")
+        return base64url.encode(self._auth.passwords.keyed(b"fast token", data))
 
     def _given(self, person: int, device: str, token: Token | None) -> Given | None:
         return None if token is None else Given(self._text(person, device, token.seed), token.expires)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from armgs_server import base64url
 from armgs_server.errors import Invalid
 
 KEY_SIZE = 65  # of a point of P-256 in uncompressed form
@@ -74,21 +75,16 @@ def authorization(key: ec.EllipticCurvePrivateKey, endpoint: str, contact: str, 
     signed = f"{_encoded({'typ': 'JWT', 'alg': 'ES256'})}.{_encoded(claims)}"
     # RFC 7518 §3.4: R and S as octets one behind the other
     r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-    signature = base64url(r.to_bytes(_SCALAR) + s.to_bytes(_SCALAR))
-    return f"vapid t={signed}.{signature}, k={base64url(serialise_key(key.public_key()))}"
+    signature = base64url.encode(r.to_bytes(_SCALAR) + s.to_bytes(_SCALAR))
+    return f"vapid t={signed}.{signature}, k={base64url.encode(serialise_key(key.public_key()))}"
 
 
 def _encoded(value: dict[str, object]) -> str:
-    return base64url(json.dumps(value, separators=(",", ":")).encode())
-
-
-def base64url(data: bytes) -> str:
-    """RFC 4648 §5 without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return base64url.encode(json.dumps(value, separators=(",", ":")).encode())
 
 
 def parse_base64url(text: str) -> bytes:
-    """The same, the other way, with or without padding; Invalid."""
+    """base64url, or base64, with or without padding; Invalid."""
     try:
         plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from armgs_server import base64url
 from armgs_server.errors import Invalid, NotFound, Temporary
 from armgs_server.formats import jws
 from armgs_server.formats.id_token import Expected, check_claims
@@ -63,7 +64,6 @@ class Provider:
         """Where the person is sent (OpenID Connect Core §3.1.2.1). Temporary, Invalid."""
         async with self._bounded():
             metadata = await self._metadata()
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(secrets.verifier.encode()).digest())
         query = {
             "response_type": "code",
             "client_id": self._settings.client_id,
@@ -71,7 +71,7 @@ class Provider:
             "scope": self._settings.scope,
             "state": state,
             "nonce": secrets.nonce,
-            "code_challenge": challenge.decode().rstrip("="),
+            "code_challenge": base64url.encode(hashlib.sha256(secrets.verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
         endpoint = metadata.authorization_endpoint

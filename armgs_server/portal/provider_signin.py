@@ -11,15 +11,13 @@ What must hold:
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import secrets
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qs, parse_qsl
 
-from armgs_server import log
+from armgs_server import base64url, log
 from armgs_server.directory.model import Principal
 from armgs_server.errors import Denied, DomainError, Invalid, NotFound, Temporary, Throttled
 from armgs_server.formats.id_token import address_of
@@ -140,20 +138,20 @@ class ProviderSignIn:
             self._auth.passwords.keyed(purpose, token.encode())
             for purpose in (b"provider nonce", b"provider pkce")
         )
-        return Secrets(_base64(nonce), _base64(verifier))
+        return Secrets(base64url.encode(nonce), base64url.encode(verifier))
 
     def _state(self, token: str, began: int, target: str) -> str:
-        told = f"{began:x}.{_base64(target.encode())}"
+        told = f"{began:x}.{base64url.encode(target.encode())}"
         mac = self._auth.passwords.keyed(b"provider state", f"{token}\0{told}".encode())
-        return f"{told}.{_base64(mac)}"
+        return f"{told}.{base64url.encode(mac)}"
 
     def _target(self, token: str, state: str) -> str:
         """Where the person wanted to go; Invalid for a state that was not given to this browser of late."""
         began, _, rest = state.partition(".")
         try:
             moment = int(began, 16)
-            target = base64.urlsafe_b64decode(rest.partition(".")[0] + "==").decode()
-        except (ValueError, binascii.Error) as error:
+            target = base64url.decode(rest.partition(".")[0]).decode()
+        except (ValueError, Invalid) as error:
             raise Invalid("a state that is none of ours") from error
         expected = self._state(token, moment, target)
         if not token or not hmac.compare_digest(expected.encode(), state.encode("utf-8", "replace")):
@@ -173,7 +171,3 @@ def _parameters(query: str) -> dict[str, str]:
     if len(found) != len(pairs):
         raise Invalid("a parameter is there twice")
     return found
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 
-from armgs_server.net.web_push import base64url, parse_base64url
+from armgs_server import base64url
+from armgs_server.net.web_push import parse_base64url
 
 NS = "https://bitfire.at/webdav-push"
 
@@ -55,12 +56,13 @@ class Device:
             "<content-update><D:depth>infinity</D:depth></content-update>"
             "<property-update><D:depth>0</D:depth></property-update>"
         )
+        key, secret = base64url.encode(self.public_key), base64url.encode(self.secret)
         return (
             f'<push-register xmlns="{NS}" xmlns:D="DAV:"><subscription><web-push-subscription>'
             f"<push-resource>{endpoint or self.endpoint}</push-resource>"
             "<content-encoding>aes128gcm</content-encoding>"
-            f'<subscription-public-key type="p256dh">{base64url(self.public_key)}</subscription-public-key>'
-            f"<auth-secret>{base64url(self.secret)}</auth-secret></web-push-subscription></subscription>"
+            f'<subscription-public-key type="p256dh">{key}</subscription-public-key>'
+            f"<auth-secret>{secret}</auth-secret></web-push-subscription></subscription>"
             f"<trigger>{wanted}</trigger>"
             + (f"<expires>{expires}</expires>" if expires else "")
             + "</push-register>"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from armgs_server import base64url
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.push_messages import (
     MEMBERS,
@@ -20,7 +21,6 @@ from armgs_server.dav.push_messages import (
     topic,
 )
 from armgs_server.dav.xml import parse_document
-from armgs_server.net.web_push import base64url
 
 SAMPLE = """<?xml version="1.0" encoding="utf-8" ?>
 <push-register xmlns="https://bitfire.at/webdav-push" xmlns:D="DAV:">
@@ -44,7 +44,7 @@ BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkN
 def test_a_push_register() -> None:
     wanted = parse_register(parse_document(SAMPLE.encode()), plain=False)
     assert wanted.endpoint == "https://up.example.net/yohd4yai5Phiz1wi"
-    assert base64url(wanted.auth_secret) == "BTBZMqHH6r4Tts7J_aSIgg" and len(wanted.public_key) == 65
+    assert base64url.encode(wanted.auth_secret) == "BTBZMqHH6r4Tts7J_aSIgg" and len(wanted.public_key) == 65
     assert (wanted.content, wanted.properties, wanted.expires) == (MEMBERS, True, 1703066611.0)
 
 

@@ -10,7 +10,7 @@ from tests.meta.sources import imports, modules, name_of
 PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal", "api", "acme")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "ports", "reload", "supervisor", "worker", "worker_process")
-_BASE = ("errors", "log", "measures", "settings", "config", "trace_id")
+_BASE = ("base64url", "errors", "log", "measures", "settings", "config", "trace_id")
 # Layer: what of our own it may import beside itself.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
@@ -18,7 +18,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "journald": (),
     "log": ("journald", "trace_id"),
     "measures": (),
-    "formats": ("errors",),
+    "base64url": ("errors",),
+    "formats": ("base64url", "errors"),
     "settings": ("errors",),
     "attachment_process": ("formats",),
     "config": ("errors", "settings"),
@@ -105,7 +106,9 @@ PURE = re.compile(
     r"formats\..*|(imap|pop3|smtp|xmpp)\.(grammar|protocol|responses|replies|jid|stanza|view)|dav\.filters|directory\.(sasl|bearer|totp|scopes)"
 )
 IMPURE = ("asyncio", "socket", "ssl", "time", "random", "secrets", "os", "subprocess", "threading")
-PURE_MAY_IMPORT = re.compile(r"(errors|formats|net\.protocol|storage\.changes|storage\.items)(\..*)?")
+PURE_MAY_IMPORT = re.compile(
+    r"(base64url|errors|formats|net\.protocol|storage\.changes|storage\.items)(\..*)?"
+)
 
 
 def test_imports_go_down_only() -> None:

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from armgs_server import base64url
 from armgs_server.errors import Invalid
 from armgs_server.net.web_push import (
     LARGEST,
     authorization,
-    base64url,
     encrypt,
     parse_base64url,
     parse_key,
@@ -38,7 +38,7 @@ def test_the_example_of_the_standard() -> None:
         parse_base64url("DGv6ra1nlYgDCS1FRnbzlw"),
         private("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
     )
-    assert base64url(made) == (
+    assert base64url.encode(made) == (
         "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6"
         "PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
     )
@@ -64,7 +64,7 @@ def test_base64url(text: str) -> None:
         data = parse_base64url(text)
     except Invalid:
         return
-    assert parse_base64url(base64url(data)) == data
+    assert parse_base64url(base64url.encode(data)) == data
 
 
 def test_the_proof_names_the_push_service() -> None:
