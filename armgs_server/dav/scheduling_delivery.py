@@ -12,13 +12,14 @@ from armgs_server.config import Config
 from armgs_server.dav import scheduling_tasks
 from armgs_server.dav.caldav_data import utc_text
 from armgs_server.dav.scheduling_desk import Copy, Desk
+from armgs_server.dav.scheduling_merging import Merging
 from armgs_server.dav.scheduling_rights import may
 from armgs_server.dav.scheduling_rooms import commented, decide, numbers, opaque
 from armgs_server.dav.scheduling_users import Users
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.formats import imip, itip_attendee, itip_copy
-from armgs_server.formats.icalendar import CalendarObject, Component
+from armgs_server.formats.icalendar import CalendarObject
 from armgs_server.formats.icalendar_attach import without_managed
 from armgs_server.formats.itip import (
     Message,
@@ -50,9 +51,7 @@ class Delivery:
         self._desk = desk
         self._users = users
         self.answers: list[Message] = []
-        # By the calendar of the message, of which many recipients share one; it is kept, so its id stays.
-        self._known: dict[int, tuple[Component, CalendarObject, bytes]] = {}
-        self._merged: dict[tuple[bytes, int], tuple[CalendarObject, bool]] = {}
+        self._merging = Merging(users.who)
 
     @property
     def stamp(self) -> str:
@@ -69,28 +68,39 @@ class Delivery:
             return await self._mail(tx, message)
         if principal.disabled:
             return NOBODY
-        told = self._object(message)
+        told = self._merging.object(message.calendar)
         copy = await self._desk.copy(tx, principal.id, told.uid)
         if copy is not None and not self._is_from(copy.object, message.sender):
             return NOT_ALLOWED  # somebody else's meeting has the UID
         if not await self._may(tx, principal, message, Rights.DELIVER_INVITE):
             return NOT_ALLOWED
         usage = await accounts.usage(tx, principal.id)
-        if usage.quota and usage.bytes + 3 * len(self._text(message)) > usage.quota:
+        if usage.quota and usage.bytes + 3 * len(self._merging.text(message.calendar)) > usage.quota:
             return FAILED
         if principal.kind != "person":
             return await self._ask_room(tx, principal, copy, message, told)
+        if copy is None and message.method == "CANCEL" and told.kind == "VTODO" and told.master is not None:
+            await scheduling_tasks.forget(tx, self._desk, principal.id, told.uid)
+        if copy is None and not message.is_forced and self._has_declined(told, message.recipient):
+            return DELIVERED  # and taken out: there is nothing more to be said of it
         if message.method == "CANCEL":
             if copy is not None:
-                await self._keep(tx, principal, copy, self._cancelled(copy, told), tag=True)
-            elif told.kind == "VTODO" and told.master is not None:
-                await scheduling_tasks.forget(tx, self._desk, principal.id, told.uid)
+                await self._keep(tx, principal, copy, self._merging.cancelled(copy, message), tag=True)
         else:
-            made, is_new = self._merge(copy, told)
+            merged = self._merging.request(copy, message, whole=False)
+            if merged is None:
+                return DELIVERED
+            made, is_new = merged
             if await self._keep(tx, principal, copy, made, tag=is_new) is False:
                 return FAILED
-        await self._desk.notify(tx, principal.id, self._text(message))
+        shown = self._merging.text(message.changed or message.calendar)
+        await self._desk.notify(tx, principal.id, shown)
         return DELIVERED
+
+    def _has_declined(self, told: CalendarObject, key: str) -> bool:
+        return all(
+            itip_attendee.partstat(member, key, self._users.who) == "DECLINED" for member in told.members
+        )
 
     async def _may(self, tx: Tx, principal: Principal, message: Message, right: Rights) -> bool:
         """RFC 6638 §6.1; who writes from elsewhere came by mail, and was let in there."""
@@ -99,24 +109,6 @@ class Delivery:
         return (
             inbox is None or not is_ours or await may(tx, inbox, self._users.numbers(message.sender), right)
         )
-
-    def _merge(self, copy: Copy | None, told: CalendarObject) -> tuple[CalendarObject, bool]:
-        """A person's object with a REQUEST in it, and whether more than answers has changed."""
-        if copy is None:
-            return told, True
-        key = copy.item.blob, id(told)
-        known = self._merged.get(key)
-        if known is None:
-            made = itip_copy.apply_request(copy.object, told, whole=True)
-            is_new = not itip_copy.is_same(copy.object, made, self._users.who)
-            known = self._merged[key] = made, is_new
-        return known
-
-    def _cancelled(self, copy: Copy, told: CalendarObject) -> CalendarObject:
-        key = copy.item.blob, id(told)
-        if key not in self._merged:
-            self._merged[key] = itip_copy.apply_cancel(copy.object, told), True
-        return self._merged[key][0]
 
     async def _keep(
         self, tx: Tx, principal: Principal, copy: Copy | None, made: CalendarObject, *, tag: bool
@@ -141,9 +133,13 @@ class Delivery:
         host = self._users.principal(message.sender)
         if message.method == "CANCEL":
             if copy is not None:
-                await self._keep(tx, room, copy, itip_copy.apply_cancel(copy.object, told), tag=True)
+                made = itip_copy.apply_cancel(copy.object, told, is_kept=False)
+                await self._keep(tx, room, copy, made, tag=True)
             return DELIVERED
-        made = opaque(self._merge(copy, told)[0])
+        merged = self._merging.request(copy, message, whole=True)
+        if merged is None:
+            return DELIVERED
+        made = opaque(merged[0])
         decision = await decide(tx, room, host, made)
         who, key = self._users.who, room.address
         members = [with_partstat(member, decision.partstat, key, who) for member in made.members]
@@ -154,7 +150,7 @@ class Delivery:
             await self._remove(tx, copy)
         if decision.partstat == "TENTATIVE":
             for manager in sorted(numbers(room.data.get("managers"))):
-                await self._desk.notify(tx, manager, self._text(message))
+                await self._desk.notify(tx, manager, self._merging.text(message.calendar))
         reply = itip_attendee.reply(None, answered, key, who, self.stamp)
         if reply is not None:
             self.answers.append(commented(reply, decision.comment))
@@ -171,7 +167,7 @@ class Delivery:
             return await self._mail(tx, message)
         if principal.disabled:
             return NOBODY
-        told = self._object(message)
+        told = self._merging.object(message.calendar)
         copy = await self._desk.copy(tx, principal.id, told.uid)
         if copy is None or not self._is_from(copy.object, message.recipient):
             return NOBODY
@@ -181,13 +177,13 @@ class Delivery:
         if changed is not None:
             # RFC 6638 §3.2.10: answers taken in leave the schedule tag as it is.
             await self._keep(tx, principal, copy, changed, tag=False)
-            await self._desk.notify(tx, principal.id, self._text(message))
+            await self._desk.notify(tx, principal.id, self._merging.text(message.calendar))
             await self.refresh(tx, message.recipient, changed, but=message.sender)
         return DELIVERED
 
     async def take(self, tx: Tx, principal: Principal, message: Message) -> None:
         """A REQUEST or CANCEL from elsewhere into the object of somebody here, unless it is out of date."""
-        told = self._object(message)
+        told = self._merging.object(message.calendar)
         copy = await self._desk.copy(tx, principal.id, told.uid)
         if copy is not None and not self._is_from(copy.object, message.sender):
             return
@@ -202,7 +198,7 @@ class Delivery:
                 return
             made = itip_copy.apply_request(copy.object if copy is not None else None, told, whole=False)
         await self._keep(tx, principal, copy, made, tag=True)
-        await self._desk.notify(tx, principal.id, self._text(message))
+        await self._desk.notify(tx, principal.id, self._merging.text(message.calendar))
 
     async def refresh(self, tx: Tx, key: str, found: CalendarObject, *, but: str) -> None:
         """Shows the other attendees what somebody has answered; not in meetings of hundreds."""
@@ -217,30 +213,18 @@ class Delivery:
             if copy is None or not self._is_from(copy.object, key):
                 continue
             request = Message("REQUEST", key, attendee, calendar_with(invited.view(places), found.calendar))
-            made = itip_copy.apply_request(copy.object, request.object, whole=True)
+            hidden = itip_copy.hidden(copy.object, request.object, attendee, self._users.who)
+            made = itip_copy.apply_request(copy.object, request.object, whole=True, hidden=hidden)
             if data_of(made.calendar) != data_of(copy.object.calendar):
                 await self._keep(tx, principal, copy, made, tag=False)
 
     async def note(self, tx: Tx, owner: int, message: Message) -> None:
         """A message into an inbox as it is."""
-        await self._desk.notify(tx, owner, self._text(message))
+        await self._desk.notify(tx, owner, self._merging.text(message.calendar))
 
     def _is_from(self, found: CalendarObject, key: str) -> bool:
         line = organizer(found)
         return line is not None and self._users.who(line[2]) == key
-
-    def _object(self, message: Message) -> CalendarObject:
-        return self._read(message)[1]
-
-    def _text(self, message: Message) -> bytes:
-        return self._read(message)[2]
-
-    def _read(self, message: Message) -> tuple[Component, CalendarObject, bytes]:
-        known = self._known.get(id(message.calendar))
-        if known is None:
-            known = message.calendar, message.object, data_of(message.calendar)
-            self._known[id(message.calendar)] = known
-        return known
 
     async def _mail(self, tx: Tx, message: Message) -> str:
         """RFC 6047 through the mail queue."""
@@ -250,14 +234,16 @@ class Delivery:
             return NOBODY
         if not self._config.dav.imip:
             return FAILED
-        found = self._object(message)
+        if message.is_covered:  # one mail says it all
+            return SENT
+        found = self._merging.object(message.calendar)
         mark = imip.mark(message.method, found, author.address, message.recipient)
         if await told_by_mail.take_mailed(tx, author.id, mark):
             return SENT
         said = attendee_of(found.members[0], message.sender, self._users.who)
         text = imip.build(
             message.method,
-            _for_outsiders(message, self._text(message)),
+            _for_outsiders(message, self._merging.text(message.calendar)),
             found,
             imip.Envelope(
                 author.address,

@@ -29,12 +29,20 @@ _QUOTED = re.compile(r"[:;,]")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One scheduling message for one recipient; `calendar` is the VCALENDAR with its METHOD."""
+    """One scheduling message for one recipient; `calendar` is the VCALENDAR with its METHOD.
+
+    A REQUEST has everything the recipient is invited to, and what of it is new in `changed`; is_forced: the
+    organiser wants it sent whatever was answered (RFC 6638 §7.2). A CANCEL is_covered when a REQUEST comes
+    with it that leaves out what is cancelled.
+    """
 
     method: str
     sender: str
     recipient: str
     calendar: Component
+    changed: Component | None = None
+    is_covered: bool = False
+    is_forced: bool = False
 
     @property
     def object(self) -> CalendarObject:

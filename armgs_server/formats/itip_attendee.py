@@ -98,12 +98,14 @@ def reply(
 
 def _declined(old: CalendarObject, key: str, who: Who) -> list[Component]:
     """RFC 6638 §3.2.2.4: who deletes an invitation declines it."""
-    parts = []
-    for member in old.members:
-        is_open = member.value("STATUS") != "CANCELLED" and partstat(member, key, who) != "DECLINED"
-        if is_open and attendee(member, key, who) is not None:
-            parts.append(with_partstat(member, "DECLINED", key, who))
-    return parts
+    return [part for member in old.members for part in _open(member, key, who)]
+
+
+def _open(member: Component, key: str, who: Who) -> list[Component]:
+    """A member that somebody takes out, as declined; nothing where that is known, or it is off anyway."""
+    if member.value("STATUS") == "CANCELLED" or attendee(member, key, who) is None:
+        return []
+    return [with_partstat(member, "DECLINED", key, who)] if partstat(member, key, who) != "DECLINED" else []
 
 
 def _answers(old: CalendarObject | None, new: CalendarObject, key: str, who: Who) -> list[Component]:
@@ -123,8 +125,13 @@ def _answers(old: CalendarObject | None, new: CalendarObject, key: str, who: Who
         for moment in sorted(gone):  # RFC 6638 §3.2.2.1: an instance taken out is one declined
             instance = derive(old, moment)
             instance = earlier.get(moment) or instance
-            if instance is not None and attendee(instance, key, who) is not None:
-                parts.append(with_partstat(instance, "DECLINED", key, who))
+            if instance is not None:
+                parts += _open(instance, key, who)
+    elif old is not None and old.master is None and new.master is None:
+        left = {identity(new, member) for member in new.members}
+        for which, removed in earlier.items():
+            if which not in left:
+                parts += _open(removed, key, who)
     return parts
 
 

@@ -17,7 +17,8 @@ from armgs_server.formats.itip import (
     with_parameter,
     without,
 )
-from armgs_server.formats.itip_instance import exclude
+from armgs_server.formats.itip_attendee import partstat
+from armgs_server.formats.itip_instance import derive, exclude, exclusions, include
 from armgs_server.formats.itip_revision import sequence
 from armgs_server.formats.itip_task import PROGRESS, own_progress
 
@@ -26,25 +27,67 @@ _OWN = frozenset(("TRANSP", "CATEGORIES", "COLOR"))
 _UNANSWERED = "NEEDS-ACTION"
 
 
-def apply_request(copy: CalendarObject | None, request: CalendarObject, *, whole: bool) -> CalendarObject:
+def apply_request(
+    copy: CalendarObject | None, request: CalendarObject, *, whole: bool, hidden: frozenset[int] = frozenset()
+) -> CalendarObject:
     """An attendee's copy after a REQUEST; its own alarms, categories and private properties stay.
 
-    `whole`: the message holds everything the attendee is invited to, as our own organisers' do.
+    `whole`: the message holds everything the attendee is invited to, as our own organisers' do. What was
+    cancelled stays until the attendee takes it out, and what is hidden() is not shown again.
     """
     if copy is None:
         return request
     before = {identity(copy, member): member for member in copy.members}
+    cancelled = _still_cancelled(copy, request)
     members = []
     for member in request.members:
         moment = identity(request, member)
-        members.append(_merged(before.get(moment) or copy.master, member))
+        if moment in hidden:
+            continue
+        made = _merged(before.get(moment) or copy.master, member)
+        if moment is None:
+            made = include(request, made, cancelled.keys())
+            for each in sorted(hidden):
+                made = exclude(request, made, each)
+        members.append(made)
     if not whole and request.master is None:
         named = {identity(request, member) for member in request.members}
         members = [part for part in copy.members if identity(copy, part) not in named] + members
+    else:
+        members += cancelled.values()
     zones = {zone.text("TZID"): zone for zone in copy.calendar.components if zone.name == "VTIMEZONE"}
     zones.update(request.timezones)
     calendar = Component("VCALENDAR", copy.calendar.begin, [], list(zones.values()))
     return rebuild(calendar_of(members, calendar))
+
+
+def hidden(copy: CalendarObject | None, told: CalendarObject, key: str, who: Who) -> frozenset[int]:
+    """The instances that somebody has declined and taken out: there is nothing more to be said of them."""
+    if copy is None:
+        return frozenset()
+    there = {identity(copy, member) for member in copy.members}
+    excluded = exclusions(copy, copy.master)
+    return frozenset(
+        moment
+        for member in told.members
+        if (moment := identity(told, member)) is not None
+        and moment not in there
+        and (copy.master is None or moment in excluded)
+        and partstat(member, key, who) == "DECLINED"
+    )
+
+
+def _still_cancelled(copy: CalendarObject, request: CalendarObject) -> dict[int | None, Component]:
+    """The cancelled members of a copy that have not come back."""
+    named = {identity(request, member) for member in request.members}
+    excluded = exclusions(request, request.master)
+    return {
+        moment: member
+        for member in copy.members
+        if (moment := identity(copy, member)) not in named
+        and member.value("STATUS") == "CANCELLED"
+        and (request.master is None or moment in excluded)
+    }
 
 
 def _merged(own: Component | None, told: Component) -> Component:
@@ -57,13 +100,12 @@ def _merged(own: Component | None, told: Component) -> Component:
         if line[0] in _OWN or (line[0].startswith("X-") and line[0] not in named)
     ]
     names = {line[0] for line in kept if line[0] in _OWN}
-    asked_anew = bool(_unanswered(told) - _unanswered(own))  # RFC 6638 §3.2.8
     if told.name == "VTODO":
         answered = {line[2].lower() for line in own.all("ATTENDEE")} - _unanswered(own)
         kept += own_progress(own, told, asked_anew=bool(answered & _unanswered(told)))
         names.update(PROGRESS)
     lines = [
-        _with_own_status(own, line, asked_anew=asked_anew) if line[0] == "ORGANIZER" else line
+        _with_own_status(own, line) if line[0] == "ORGANIZER" else line
         for line in told.properties
         if line[0] not in names
     ]
@@ -79,27 +121,33 @@ def _unanswered(component: Component) -> set[str]:
     }
 
 
-def _with_own_status(own: Component, line: ContentLine, *, asked_anew: bool) -> ContentLine:
+def _with_own_status(own: Component, line: ContentLine) -> ContentLine:
     # RFC 6638 §7.3: what became of the last answer; it is the copy's own, and messages do not have it.
     before = own.first("ORGANIZER")
-    status = parameter(before, "SCHEDULE-STATUS") if before is not None and not asked_anew else ""
+    status = parameter(before, "SCHEDULE-STATUS") if before is not None else ""
     return with_parameter(line, "SCHEDULE-STATUS", status) if status else line
 
 
-def apply_cancel(copy: CalendarObject, cancel: CalendarObject) -> CalendarObject:
-    """An attendee's copy after a CANCEL: of all of it, or of single instances."""
+def apply_cancel(copy: CalendarObject, cancel: CalendarObject, *, is_kept: bool = True) -> CalendarObject:
+    """An attendee's copy after a CANCEL: of all of it, or of single instances.
+
+    They stay, as cancelled ones, so that whoever looks sees it; without is_kept they are taken out.
+    """
     if cancel.master is not None:
         return replaced(copy, [_cancelled(member, cancel.master) for member in copy.members])
     members = list(copy.members)
     for part in cancel.members:
         moment = identity(cancel, part)
         assert moment is not None  # no master
-        if copy.master is not None:
-            members = [each for each in members if identity(copy, each) != moment]
-            at = next(index for index, each in enumerate(members) if identity(copy, each) is None)
-            members[at] = exclude(copy, members[at], moment)
+        present = next((each for each in members if identity(copy, each) == moment), None)
+        others = [each for each in members if each is not present]
+        if copy.master is None or is_kept:
+            instance = present or derive(copy, moment)
+            members = [*others, _cancelled(instance, part)] if instance is not None else members
         else:
-            members = [_cancelled(each, part) if identity(copy, each) == moment else each for each in members]
+            series = next(index for index, each in enumerate(others) if identity(copy, each) is None)
+            others[series] = exclude(copy, others[series], moment)
+            members = others
     return replaced(copy, members)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, timedelta
 
 from armgs_server.formats.contentline import ContentLine
@@ -58,6 +59,21 @@ def exclude(found: CalendarObject, master: Component, micros: int) -> Component:
         return master
     line = time_line("EXDATE", start, found.moment(start), micros)
     return Component(master.name, master.begin, [*master.properties, line], master.components)
+
+
+def include(found: CalendarObject, master: Component, moments: Collection[int | None]) -> Component:
+    """A master without the EXDATEs of some moments."""
+    if not moments:
+        return master
+    lines: list[ContentLine] = []
+    for line in master.properties:
+        if line[0] == "EXDATE":
+            values = [each for each in line[2].split(",") if found.moment(line, each).micros not in moments]
+            if not values:
+                continue
+            line = line[0], line[1], ",".join(values)
+        lines.append(line)
+    return Component(master.name, master.begin, lines, master.components)
 
 
 def exclusions(found: CalendarObject, master: Component | None) -> set[int]:

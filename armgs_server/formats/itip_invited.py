@@ -7,6 +7,7 @@ from armgs_server.formats.icalendar import CalendarObject, Component
 from armgs_server.formats.itip import Who, fingerprint, identity, is_server, parameter, shared
 from armgs_server.formats.itip_instance import exclude
 
+Mark = tuple[int | None, frozenset[object]]
 Places = tuple[int, ...]  # the members of an object that somebody is invited to
 
 
@@ -19,7 +20,7 @@ class Invited:
         self.places: dict[str, Places] = {}
         self.forced: set[str] = set()
         self._views: dict[Places, list[Component]] = {}
-        self._marks: dict[Places, frozenset[object]] = {}
+        self._marks: dict[Places, frozenset[Mark]] = {}
         for index, member in enumerate(found.members):
             for line in member.all("ATTENDEE"):
                 key = who(line[2])
@@ -36,24 +37,29 @@ class Invited:
             return known
         found, made = self.found, []
         for index in sorted(set(places)):
-            member = found.members[index]
-            part = shared(member)
-            if member is found.master:
-                for other, override in enumerate(found.members):
-                    moment = identity(found, override)
-                    if other not in places and moment is not None:
-                        part = exclude(found, part, moment)
+            part = shared(found.members[index])
+            if found.members[index] is found.master:
+                for moment in sorted(self.left_out(places)):
+                    part = exclude(found, part, moment)
             made.append(part)
         self._views[places] = made
         return made
 
-    def marks(self, places: Places) -> frozenset[object]:
-        """The fingerprints of a view."""
+    def left_out(self, places: Places) -> frozenset[int]:
+        """The instances that somebody is not invited to, of a series that it is invited to."""
+        members = self.found.members
+        if all(members[index] is not self.found.master for index in places):
+            return frozenset()
+        others = (member for index, member in enumerate(members) if index not in places)
+        return frozenset(moment for each in others if (moment := identity(self.found, each)) is not None)
+
+    def marks(self, places: Places) -> frozenset[Mark]:
+        """The fingerprints of the members somebody is invited to, each with whose instance it is."""
         known = self._marks.get(places)
         if known is None:
+            members = (shared(self.found.members[index]) for index in places)
             known = frozenset(
-                (identity(self.found, part), fingerprint(self.found, part, self.who))
-                for part in self.view(places)
+                (identity(self.found, part), fingerprint(self.found, part, self.who)) for part in members
             )
             self._marks[places] = known
         return known

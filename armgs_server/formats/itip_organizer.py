@@ -2,12 +2,14 @@
 """The organiser's side of iTIP (RFC 5546 §3.2.2, §3.2.5): messages for a change, and replies taken in.
 
 `messages` gives each attendee what concerns it: a REQUEST with the instances it is invited to, the others
-excluded, or a CANCEL. Attendees who are in the same members get the same calendar, built once.
+excluded, and a CANCEL of those it is invited to no more. Both are told of an instance that was taken out: the
+CANCEL to the person, the REQUEST to the programs that follow the series.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 from armgs_server.formats import itip_task
 from armgs_server.formats.contentline import ContentLine
@@ -22,18 +24,11 @@ from armgs_server.formats.itip import (
     rebuild,
     replaced,
     stamped,
-    with_line,
     with_parameter,
 )
+from armgs_server.formats.itip_cancel import cancel, lost
 from armgs_server.formats.itip_instance import derive
 from armgs_server.formats.itip_invited import Invited, Places
-from armgs_server.formats.itip_revision import sequence
-
-# What stays of a cancelled member (RFC 5546 §3.2.5).
-_CANCELLED = frozenset(
-    ("UID", "DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "ORGANIZER", "SUMMARY", "SEQUENCE",
-     "LOCATION", "RRULE", "RDATE", "EXDATE", "EXRULE")
-)  # fmt: skip
 
 
 def messages(
@@ -42,61 +37,96 @@ def messages(
     """What the attendees are to be told when an object becomes another; None is one that is not there."""
     before = Invited(old, organizer, who) if old is not None else None
     after = Invited(new, organizer, who) if new is not None else None
-    requests: dict[Places, Component] = {}
+    requests = Requests(after, organizer, stamp) if after is not None else None
     told: list[Message] = []
-    if after is not None:
+    if after is not None and requests is not None:
         for key, places in after.places.items():
             previous = before.places.get(key, ()) if before is not None else ()
-            if before is not None and previous:
-                told += _instances_lost(before, previous, after, places, (organizer, key), stamp)
-                same = before.marks(previous) == after.marks(places)
-                if same and key not in after.forced:
-                    continue
-            method = "CANCEL" if after.is_cancelled(places) else "REQUEST"
-            if places not in requests:
-                parts = [stamped(part, stamp) for part in after.view(places)]
-                requests[places] = calendar_of(parts, after.found.calendar, method)
-            told.append(Message(method, organizer, key, requests[places]))
+            if before is None or not previous:
+                told.append(requests.whole(key, places))
+            else:
+                told += _change(before, previous, requests, places, key)
     if before is not None:
         for key, places in before.places.items():
             if (after is None or key not in after.places) and not before.is_cancelled(places):
                 if after is None or not _has_left(after.found, key, who):
-                    parts = before.view(places)
-                    told.append(_cancel(before, parts, (organizer, key), stamp))
+                    told.append(cancel(before, before.view(places), (organizer, key), stamp))
+    return told
+
+
+class Requests:
+    """The REQUESTs of an object; attendees who are in the same members get the same calendar."""
+
+    def __init__(self, after: Invited, organizer: str, stamp: str) -> None:
+        self.after = after
+        self.organizer = organizer
+        self.stamp = stamp
+        self._made: dict[tuple[Places, frozenset[int | None]], Component] = {}
+        self._lost: dict[tuple[Places, Places], dict[int | None, Component]] = {}
+
+    def lost(self, before: Invited, previous: Places, places: Places) -> dict[int | None, Component]:
+        """What is off for who was in one and is in the other; nothing single where all of it is."""
+        known = self._lost.get((previous, places))
+        if known is None:
+            is_off = self.after.is_cancelled(places)
+            known = {} if is_off else lost(before, previous, self.after, places)
+            self._lost[previous, places] = known
+        return known
+
+    def whole(self, key: str, places: Places) -> Message:
+        """All of it, or a CANCEL where all of it is off."""
+        method = "CANCEL" if self.after.is_cancelled(places) else "REQUEST"
+        is_forced = key in self.after.forced
+        return Message(method, self.organizer, key, self._calendar(places, method), is_forced=is_forced)
+
+    def of(self, key: str, places: Places, changed: frozenset[int | None]) -> Message:
+        """All of it, with the members that are new; where the series is, all of it is."""
+        message = self.whole(key, places)
+        if not changed or None in changed or message.method == "CANCEL":
+            return message
+        return replace(message, changed=self._calendar(places, "REQUEST", changed))
+
+    def _calendar(
+        self, places: Places, method: str, changed: frozenset[int | None] = frozenset()
+    ) -> Component:
+        known = self._made.get((places, changed))
+        if known is None:
+            found = self.after.found
+            parts = [
+                stamped(part, self.stamp)
+                for part in self.after.view(places)
+                if not changed or identity(found, part) in changed
+            ]
+            known = self._made[places, changed] = calendar_of(parts, found.calendar, method)
+        return known
+
+
+def _change(before: Invited, previous: Places, requests: Requests, places: Places, key: str) -> list[Message]:
+    """To somebody who was invited before: what is off, and what is otherwise."""
+    after = requests.after
+    gone = requests.lost(before, previous, places)
+    # What is cancelled is no other change, but where the series itself says so.
+    earlier, later = (
+        {mark for mark in marks if mark[0] is None or mark[0] not in gone}
+        for marks in (before.marks(previous), after.marks(places))
+    )
+    is_back = before.left_out(previous) != after.left_out(places) - gone.keys()
+    is_asked = earlier != later or is_back or key in after.forced
+    told = []
+    if gone:
+        has_series = any(after.found.members[index] is after.found.master for index in places)
+        people = requests.organizer, key
+        told.append(cancel(before, gone.values(), people, requests.stamp, is_covered=is_asked and has_series))
+    if is_asked:
+        joined = {mark[0] for mark in earlier} - {mark[0] for mark in later}  # as the series is again
+        changed = frozenset(mark[0] for mark in later - earlier) if not (joined or is_back) else frozenset()
+        told.append(requests.of(key, places, changed))
     return told
 
 
 def _has_left(found: CalendarObject, key: str, who: Who) -> bool:
     """Whether somebody is still an attendee, told by another agent than the server."""
     return any(attendee(member, key, who) is not None for member in found.members)
-
-
-def _instances_lost(
-    before: Invited, previous: Places, after: Invited, places: Places, people: tuple[str, str], stamp: str
-) -> list[Message]:
-    """A CANCEL for the single instances somebody was invited to and no longer is."""
-    if any(after.found.members[index] is after.found.master for index in places):
-        return []  # the REQUEST has the whole set
-    kept = {identity(after.found, after.found.members[index]) for index in places}
-    lost = [
-        part
-        for part in before.view(previous)
-        if (moment := identity(before.found, part)) is not None and moment not in kept
-    ]
-    return [_cancel(before, lost, people, stamp)] if lost else []
-
-
-def _cancel(before: Invited, parts: Iterable[Component], people: tuple[str, str], stamp: str) -> Message:
-    organizer, key = people
-    made = []
-    for part in parts:
-        line = attendee(part, key, before.who)
-        kept = [each for each in part.properties if each[0] in _CANCELLED]
-        cancelled = Component(part.name, part.begin, [*kept, *([line] if line else [])])
-        # RFC 5546 §2.1.4: a cancellation is a newer revision than what it cancels.
-        cancelled = with_line(cancelled, ("SEQUENCE", "", str(sequence(part) + 1)))
-        made.append(stamped(with_line(cancelled, ("STATUS", "", "CANCELLED")), stamp))
-    return Message("CANCEL", organizer, key, calendar_of(made, before.found.calendar, "CANCEL"))
 
 
 def with_statuses(found: CalendarObject, statuses: Mapping[str, str], who: Who) -> CalendarObject:

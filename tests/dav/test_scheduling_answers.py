@@ -44,7 +44,8 @@ async def test_an_answer_is_awaited_until_it_comes(both_sites: Site) -> None:
     await put(ivanov, MINE, later.encode(), 204)
     asked = attendee(await text(petrova, path), PETROVA)
     assert "PARTSTAT=NEEDS-ACTION" in asked and "RSVP=TRUE" in asked
-    assert "SCHEDULE-STATUS" not in line(await text(petrova, path), "ORGANIZER")
+    # That of the last message she has sent stays there (§7.3).
+    assert "SCHEDULE-STATUS=1.2" in line(await text(petrova, path), "ORGANIZER")
 
 
 async def test_a_room_has_answered(site: Site) -> None:

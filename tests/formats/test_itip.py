@@ -145,7 +145,13 @@ def test_one_day_is_cancelled() -> None:
     copy = obj(event("RRULE:FREQ=DAILY;COUNT=3"))
     part = obj(event("RECURRENCE-ID:20261124T100000Z", start="20261124T100000Z"))
     made = itip_copy.apply_cancel(copy, part)
-    assert "EXDATE:20261124T100000Z" in data_of(made.calendar).decode()
+    text_ = data_of(made.calendar).decode()
+    assert "EXDATE" not in text_ and "STATUS:CANCELLED" in text_ and "DTSTART:20261124T100000Z" in text_
+    assert data_of(itip_copy.apply_cancel(made, part).calendar).decode() == text_
+    assert (
+        "EXDATE:20261124T100000Z"
+        in data_of(itip_copy.apply_cancel(copy, part, is_kept=False).calendar).decode()
+    )
     alone = itip_copy.apply_cancel(part, part)
     assert "STATUS:CANCELLED" in data_of(alone.calendar).decode()
 
