@@ -124,8 +124,8 @@ def _orcpt(session: Session, recipient: Recipient, value: str | None) -> Recipie
 
 
 def _offers_dsn(session: Session) -> bool:
-    """Reports of success go to who has logged in: a stranger's sender address may be anybody's."""
-    return session.role.is_submission
+    """Who delivers by LMTP reports himself; to strangers reports.believed is applied."""
+    return not session.role.is_lmtp
 
 
 def extension_dsn(session: Session) -> str:

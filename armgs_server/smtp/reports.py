@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from armgs_server import log, trace_id
 from armgs_server.errors import NotFound
@@ -76,6 +76,20 @@ async def prepare(
     )
     made = [await make(core, subject, each, now) for each in owed.values()]
     return [report for report in made if report is not None]
+
+
+def believed(recipients: Sequence[Recipient]) -> list[Recipient]:
+    """As a stranger may ask for reports whose domain does not stand behind the message: not of success.
+
+    Anybody's address may be in such a reverse-path, and a report of each delivery would go there; for the
+    same reason the transaction forgets RET=FULL.
+    """
+    return [
+        replace(each, notify=(each.notify - {"SUCCESS"}) or frozenset({"NEVER"}))
+        if "SUCCESS" in each.notify
+        else each
+        for each in recipients
+    ]
 
 
 async def make(core: Core, subject: Subject, outcomes: Sequence[Outcome], now: int) -> Prepared | None:

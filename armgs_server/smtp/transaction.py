@@ -258,6 +258,8 @@ class Transaction:
             refusal = self._look_at_lists(head)
             if refusal is not None:
                 return refusal
+        if self.author is None and not self._verdict.is_proven:
+            self.recipients, self.returned = reports.believed(self.recipients), ""
         self._copies = plan_copies(self.recipients)
         if not self._copies and not asks:
             return replies.LOOP_554

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
@@ -71,11 +72,11 @@ class Judge:
                 code=verdict.refusal.code,
                 reason=verdict.refusal.text,
             )
-        return Verdict(verdict.fields, cleaned, verdict.is_junk, verdict.refusal)
+        return replace(verdict, head=cleaned)
 
     async def _decide(self, arrival: Arrival, head: Sequence[Field]) -> Verdict:
         settings = self._core.config.trust
-        fields, is_junk = b"", False
+        fields, is_junk, is_proven = b"", False, False
         if settings.check:
             if authors.is_ambiguous(head):
                 return Verdict(refusal=_AMBIGUOUS)
@@ -87,6 +88,7 @@ class Judge:
             if isinstance(answer, Refusal):
                 return Verdict(refusal=answer)
             is_junk = answer
+            is_proven = checks.is_proven(findings, _domain_of(arrival.sender)) or False
             name = authentication_results.own_id(self._core.config)
             fields = authentication_results.serialise(name, checks.results(findings, arrival))
         opinions, missing = await self._filters.ask_all(arrival)
@@ -95,10 +97,8 @@ class Judge:
             return Verdict(refusal=refusal)
         is_junk = is_junk or any(each.is_junk for each in opinions)
         fields += _filter_fields(opinions, missing, is_junk=is_junk)
-        _log.info(
-            "message judged", sender=arrival.sender, junk=is_junk, missing=",".join(missing)
-        )
-        return Verdict(fields, is_junk=is_junk)
+        _log.info("message judged", sender=arrival.sender, junk=is_junk, missing=",".join(missing))
+        return Verdict(fields, is_junk=is_junk, is_proven=is_proven)
 
     def _believe(self, findings: Findings, arrival: Arrival) -> Refusal | bool:
         """Whether it is junk, by what is known of who wrote it; or why it is refused."""
@@ -125,11 +125,7 @@ class Judge:
     def _own_domains(self, findings: Findings, arrival: Arrival) -> list[str]:
         """The domains of ours that the message claims to be from."""
         claimed = list(findings.author_domains)
-        if arrival.sender:
-            try:
-                claimed.append(addresses.normalise_domain(arrival.sender.rpartition("@")[2]))
-            except Invalid:
-                _log.debug("reverse-path without a domain")
+        claimed.append(_domain_of(arrival.sender))
         return [domain for domain in dict.fromkeys(claimed) if self._core.directory.is_local(domain)]
 
     def _is_vouched_for(self, findings: Findings) -> bool:
@@ -147,6 +143,15 @@ def _is_among(peer: str, networks: tuple[str, ...]) -> bool:
         return True
     mapped = getattr(address, "ipv4_mapped", None)
     return any((mapped or address) in ip_network(each) for each in networks)
+
+
+def _domain_of(sender: str) -> str:
+    """The reverse-path's domain; "" where it has none."""
+    try:
+        return addresses.normalise_domain(sender.rpartition("@")[2]) if sender else ""
+    except Invalid:
+        _log.debug("reverse-path without a domain")
+        return ""
 
 
 def _filter_fields(opinions: Sequence[Opinion], missing: Sequence[str], *, is_junk: bool) -> bytes:

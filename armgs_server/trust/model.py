@@ -40,6 +40,7 @@ class Verdict:
     head: bytes | None = None
     is_junk: bool = False
     refusal: Refusal | None = None
+    is_proven: bool = False  # whether the reverse-path's domain stands behind it
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ ALWAYS = {
 @pytest.mark.parametrize(
     ("service", "secure", "more"),
     [
-        ("smtp", False, {"STARTTLS"}),
+        ("smtp", False, {"STARTTLS", "DSN"}),
         (
             "submission",
             False,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from armgs_server.storage import collections, items
+from armgs_server.storage import collections, items, queue
 from armgs_server.storage.tx import Tx
 from armgs_server.trust import keys
 from armgs_server.trust.signing import Signer
@@ -280,3 +280,35 @@ async def test_people_may_not_claim_our_results_either(tmp_path: Path, size: int
     assert "Authentication-Results" not in found
     assert "\r\nX-Other: stays\r\n" in found
     assert found.endswith(text.decode().split("\r\n\r\n", 1)[1])
+
+
+async def ask_for_reports(world: World, sender: str) -> list[queue.Entry]:
+    """A message with all of RFC 3461; the reports that go out."""
+    async with Client(world) as client:
+        assert "DSN" in await client.expect("EHLO mx.elsewhere.example", "250")
+        await client.expect(f"MAIL FROM:<{sender}> RET=FULL ENVID=QQ1", "250 ")
+        await client.expect(f"RCPT TO:<{IVANOV}> NOTIFY=SUCCESS ORCPT=rfc822;boss@old.example", "250 ")
+        await client.expect("DATA", "354")
+        client.write(message(sender) + b".\r\n")
+        assert (await client.reply()).startswith("250 ")
+    return await world.store.read(lambda tx: queue.scan(tx))
+
+
+async def test_success_is_reported_to_another_server_that_is_believed(make_world: MakeWorld) -> None:
+    world = await make_world()
+    [report] = await ask_for_reports(world, "bob@friend.example")
+    assert (report.sender, report.recipient) == ("", "bob@friend.example")
+    text = (await world.store.blobs.read(report.blob)).decode()
+    assert "Original-Envelope-Id: QQ1\r\n" in text
+    assert "Original-Recipient: rfc822; boss@old.example\r\n" in text
+    assert "Action: delivered\r\n" in text
+    assert "Content-Type: message/rfc822\r\n" in text  # RET=FULL
+    assert len(await kept(world)) == 1
+    # The report is found by the number of its message.
+    assert f"X-Trace-ID: {report.data['id']}\r\n" in text
+
+
+async def test_success_is_not_reported_to_whom_anybody_may_have_named(make_world: MakeWorld) -> None:
+    world = await make_world()
+    assert await ask_for_reports(world, "victim@suspicious.example") == []
+    assert len(await kept(world, "junk")) + len(await kept(world)) == 1
