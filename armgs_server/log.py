@@ -63,7 +63,8 @@ class Logger:
 
     def _write(self, level: int, event: str, fields: dict[str, Any], exc_info: bool = False) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, "%s", event, extra={"fields": fields}, exc_info=exc_info, stacklevel=3)
+            extra = {"fields": fields, "trace": trace_id.current()}
+            self._logger.log(level, "%s", event, extra=extra, exc_info=exc_info, stacklevel=3)
 
 
 def get(name: str) -> Logger:
@@ -104,8 +105,8 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         pairs = [f"level={record.levelname.lower()}", f"logger={_part(record)}"]
-        if trace_id.has_begun():
-            pairs.append(f"trace={trace_id.current()}")
+        if trace := _trace_of(record):
+            pairs.append(f"trace={trace}")
         pairs.append(f"event={quote(record.getMessage())}")
         pairs += _pairs(record)
         if record.exc_info:
@@ -132,8 +133,8 @@ def journal_fields(record: logging.LogRecord) -> list[journald.Field]:
         ("ARMGS_PART", part),
         ("ARMGS_EVENT", event),
     ]
-    if trace_id.has_begun():
-        fields.append(("ARMGS_TRACE", trace_id.current()))
+    if trace := _trace_of(record):
+        fields.append(("ARMGS_TRACE", trace))
     given: dict[str, Any] = getattr(record, "fields", {})
     for key, value in given.items():
         name = "ARMGS_" + _UNNAMED.sub("_", key.upper())
@@ -178,6 +179,12 @@ def _each(value: object) -> Iterable[object]:
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _trace_of(record: logging.LogRecord) -> str:
+    """Of a record, or where it was not made by a Logger of ours, of what is being done."""
+    found = getattr(record, "trace", None)
+    return trace_id.current() if found is None else str(found)
 
 
 def _part(record: logging.LogRecord) -> str:
