@@ -24,7 +24,7 @@ from armgs_server.cli.output import Bar
 from armgs_server.storage.blob_files import digest_of
 
 CHUNK = 1024 * 1024
-AT_A_TIME = 4
+AT_A_TIME = 8  # small ones wait for the disk nearly all of their time, and wait together
 BATCH = 1000  # bodies handed to the threads before their results are looked at
 PART = ".part"
 
@@ -47,7 +47,8 @@ class Throttle:
             return self._free - now
 
     def spend(self, size: int) -> None:
-        time.sleep(self.delay(size))
+        if self._rate:
+            time.sleep(self.delay(size))
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def copy(text: str, places: Iterable[str], source: Path, target: Path, throttle:
         return place, _copy(place, source / place, target / place, throttle)
 
     copied = Copied()
-    folders: set[Path] = set()
+    folders: set[str] = set()
     rest = iter(places)
     with ThreadPoolExecutor(AT_A_TIME) as pool, Bar(text) as bar:
         while batch := list(islice(rest, BATCH)):
@@ -77,10 +78,15 @@ def copy(text: str, places: Iterable[str], source: Path, target: Path, throttle:
                 else:
                     copied.bodies += 1
                     copied.bytes += size
-                    folders.update(islice((target / place).parents, 3))
-    for folder in folders:
-        sync(folder)
+                    folders.add(place.rpartition("/")[0])
+        # Each waits for the journal of the file system; those that wait together are written together.
+        list(pool.map(sync, _with_parents(target, folders)))
     return copied
+
+
+def _with_parents(target: Path, folders: Iterable[str]) -> set[Path]:
+    """The folders in which names were made, up to the target itself."""
+    return {path for folder in folders for path in islice((target / folder / "_").parents, 3)}
 
 
 def is_sound(path: Path, place: str) -> bool:
@@ -97,28 +103,52 @@ def is_sound(path: Path, place: str) -> bool:
 
 
 def _copy(place: str, source: Path, target: Path, throttle: Throttle) -> int | None:
-    """The bytes copied; None where they are missing or others than the name says."""
+    """The bytes copied; None where they are missing or others than the name says.
+
+    Small bodies are many: what is done for each of them is as few system calls as it can be.
+    """
     digest, size = hashlib.sha256(), 0
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = target.with_name(f"{secrets.token_hex(8)}{PART}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    part = f"{target}.{secrets.token_hex(8)}{PART}"
     try:
-        with open(handle, "wb", buffering=0) as out, source.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-                view = memoryview(chunk)
-                while view:
-                    view = view[out.write(view) :]
-                size += len(chunk)
-                throttle.spend(len(chunk))
-            if digest.digest() != digest_of(place):
-                return None
-            os.fdatasync(out.fileno())
-            for each in (file, out):
-                os.posix_fadvise(each.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        part.rename(target)
-        return size
+        read = os.open(source, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    try:
+        write = _create(part)
+        try:
+            while chunk := os.read(read, CHUNK):
+                digest.update(chunk)
+                _write_all(write, chunk)
+                size += len(chunk)
+                throttle.spend(len(chunk))
+            if digest.digest() == digest_of(place):
+                os.fdatasync(write)
+                os.rename(part, target)
+                os.posix_fadvise(write, 0, 0, os.POSIX_FADV_DONTNEED)
+                return size
+        except BaseException:
+            os.unlink(part)
+            raise
+        finally:
+            os.close(write)
+        os.unlink(part)
+        return None
     finally:
-        part.unlink(missing_ok=True)
+        os.posix_fadvise(read, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(read)
+
+
+def _create(part: str) -> int:
+    """The folder is nearly always there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(part, flags, 0o600)
+    except FileNotFoundError:
+        Path(part).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(part, flags, 0o600)
+
+
+def _write_all(handle: int, chunk: bytes) -> None:
+    done = os.write(handle, chunk)
+    while done < len(chunk):
+        done += os.write(handle, memoryview(chunk)[done:])
