@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.common import HOST, PASSWORD
-from bench.mail_peers import make_cyrus_folders, saslpasswd
+from bench.cyrus import Service, running_cyrus
 from bench.peers import folder_of, free_ports, need, running, tree_cpu, tree_memory
 
 USER = "user0"
@@ -41,23 +41,19 @@ class WebTarget:
 @asynccontextmanager
 async def cyrus() -> AsyncIterator[WebTarget]:
     """One person with calendars and address books."""
-    need("cyrus-imapd", "cyrus-caldav", "sasl2-bin")
-    with folder_of("cyrus") as folder:
-        imap, web = free_ports(2)
-        values = {"folder": folder, "imap": imap, "web": web}
-        (folder / "imapd.conf").write_text(_CYRUS_CONF % values)
-        (folder / "cyrus.conf").write_text(_CYRUS % values)
-        for part in ("lib", "spool", "run/proc", "run/lock", "run/socket", "sieve"):
-            (folder / part).mkdir(parents=True)
-        saslpasswd(folder / "sasldb2", USER)
-        await asyncio.to_thread(make_cyrus_folders, folder)
-        command = (
-            *("/usr/lib/cyrus/bin/master", "-D", "-C", str(folder / "imapd.conf")),
-            *("-M", str(folder / "cyrus.conf"), "-p", str(folder / "run" / "master.pid")),
-        )
-        async with running(folder, web, command) as pid:
-            await _log_in(imap)
-            yield WebTarget(pid, web, folder)
+    imap, web = free_ports(2)
+    services = (
+        Service("imap", "imapd", "-U 30", imap, "prefork=0"),
+        Service("http", "httpd", "-U 30", web, "prefork=1"),
+    )
+    settings = {
+        "httpmodules": "caldav carddav",
+        "httpallowcompress": "no",
+        "caldav_allowscheduling": "off",
+    }
+    async with running_cyrus(("cyrus-caldav",), services, settings, (USER,)) as (pid, folder):
+        await _log_in(imap)
+        yield WebTarget(pid, web, folder)
 
 
 async def _log_in(port: int) -> None:
@@ -88,40 +84,6 @@ async def apache(user: str) -> AsyncIterator[WebTarget]:
         async with running(folder, web, command) as pid:
             yield WebTarget(pid, web, folder / "files")
 
-
-_CYRUS = """\
-START {
-  recover cmd="/usr/lib/cyrus/bin/ctl_cyrusdb -C %(folder)s/imapd.conf -r"
-}
-SERVICES {
-  imap cmd="imapd -C %(folder)s/imapd.conf -U 30" listen="127.0.0.1:%(imap)d" prefork=0
-  http cmd="httpd -C %(folder)s/imapd.conf -U 30" listen="127.0.0.1:%(web)d" prefork=1
-}
-EVENTS {
-}
-"""
-
-_CYRUS_CONF = """\
-configdirectory: %(folder)s/lib
-proc_path: %(folder)s/run/proc
-mboxname_lockpath: %(folder)s/run/lock
-partition-default: %(folder)s/spool
-defaultpartition: default
-sievedir: %(folder)s/sieve
-unixhierarchysep: yes
-allowplaintext: yes
-autocreate_quota: 0
-autocreate_post: yes
-sasl_pwcheck_method: auxprop
-sasl_auxprop_plugin: sasldb
-sasl_sasldb_path: %(folder)s/sasldb2
-sasl_mech_list: PLAIN
-hashimapspool: true
-httpmodules: caldav carddav
-httpallowcompress: no
-caldav_allowscheduling: off
-idlesocket: %(folder)s/run/socket/idle
-"""
 
 _APACHE = """\
 ServerRoot %(folder)s

@@ -8,15 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.common import DOMAIN, PASSWORD
+from bench.cyrus import Service, run, running_cyrus
 from bench.peers import folder_of, free_ports, need, running, tree_cpu, tree_memory
 
 QUEUE_TIMEOUT = 300.0
@@ -59,24 +56,15 @@ async def dovecot(people: int, kind: str) -> AsyncIterator[MailTarget]:
 
 @asynccontextmanager
 async def cyrus(people: int) -> AsyncIterator[MailTarget]:
-    """Passwords in SASL's own file; a mailbox is made by the first message."""
-    need("cyrus-imapd", "sasl2-bin")
-    with folder_of("cyrus") as folder:
-        imap, lmtp = free_ports(2)
-        values = {"folder": folder, "imap": imap, "lmtp": lmtp}
-        (folder / "imapd.conf").write_text(_CYRUS_IMAPD % values)
-        (folder / "cyrus.conf").write_text(_CYRUS % values)
-        for part in ("lib", "spool", "run/proc", "run/lock", "run/socket", "sieve"):
-            (folder / part).mkdir(parents=True)
-        for number in range(people):
-            saslpasswd(folder / "sasldb2", _name(number))
-        await asyncio.to_thread(make_cyrus_folders, folder)
-        command = (
-            *("/usr/lib/cyrus/bin/master", "-D", "-C", str(folder / "imapd.conf")),
-            *("-M", str(folder / "cyrus.conf"), "-p", str(folder / "run" / "master.pid")),
-        )
-        async with running(folder, imap, command) as pid:
-            yield MailTarget("cyrus", imap, lmtp, b"LHLO", lambda: [pid], _name, _name)
+    """A mailbox is made by the first message."""
+    lmtp, imap = free_ports(2)
+    services = (
+        Service("lmtp", "lmtpd", "-a", lmtp, "prefork=0 maxchild=40"),
+        Service("imap", "imapd", "-U 30", imap, "prefork=0 maxchild=2000"),
+    )
+    settings = {"maxlogins_per_user": "0", "lmtpsocket": "%(folder)s/run/socket/lmtp"}
+    async with running_cyrus((), services, settings, map(_name, range(people))) as (pid, _):
+        yield MailTarget("cyrus", imap, lmtp, b"LHLO", lambda: [pid], _name, _name)
 
 
 @asynccontextmanager
@@ -93,7 +81,7 @@ async def postfix(into: MailTarget) -> AsyncIterator[MailTarget]:
         )
         (folder / "conf" / "master.cf").write_text(_POSTFIX_MASTER % {"port": port})
         command = ("/usr/lib/postfix/sbin/master", "-c", str(folder / "conf"), "-s")
-        await asyncio.to_thread(_run, "postfix", "-c", str(folder / "conf"), "check")
+        await asyncio.to_thread(run, "postfix", "-c", str(folder / "conf"), "check")
         queues = [folder / "queue" / each for each in ("maildrop", "incoming", "active", "deferred")]
 
         def settled() -> bool:
@@ -119,24 +107,6 @@ def _name(number: int) -> str:
 
 def _address(number: int) -> str:
     return f"user{number}@{DOMAIN}"
-
-
-def make_cyrus_folders(folder: Path) -> None:
-    """What Cyrus wants to be there, its own."""
-    _run("chown", "-R", "cyrus:mail", str(folder))
-    _run("/usr/lib/cyrus/bin/makedirs", "-f", str(folder / "imapd.conf"), user="cyrus")
-
-
-def _run(*command: str, user: str | None = None) -> None:
-    done = subprocess.run(command, check=False, timeout=60, user=user, capture_output=True, text=True)
-    if done.returncode:
-        print(f"{command[0]}: {done.stderr.strip()[-300:]}", file=sys.stderr)
-
-
-def saslpasswd(path: Path, user: str) -> None:
-    """A user of Cyrus, in SASL's file."""
-    command = ["saslpasswd2", "-p", "-c", "-f", str(path), "-u", socket.gethostname(), user]
-    subprocess.run(command, input=PASSWORD.encode(), check=True, timeout=60)
 
 
 _DOVECOT = """\
@@ -190,39 +160,6 @@ service anvil {
 service auth {
   client_limit = 5000
 }
-"""
-
-_CYRUS = """\
-START {
-  recover cmd="/usr/lib/cyrus/bin/ctl_cyrusdb -C %(folder)s/imapd.conf -r"
-}
-SERVICES {
-  imap cmd="imapd -C %(folder)s/imapd.conf -U 30" listen="127.0.0.1:%(imap)d" prefork=0 maxchild=2000
-  lmtp cmd="lmtpd -C %(folder)s/imapd.conf -a" listen="127.0.0.1:%(lmtp)d" prefork=0 maxchild=40
-}
-EVENTS {
-}
-"""
-
-_CYRUS_IMAPD = """\
-configdirectory: %(folder)s/lib
-proc_path: %(folder)s/run/proc
-mboxname_lockpath: %(folder)s/run/lock
-partition-default: %(folder)s/spool
-defaultpartition: default
-sievedir: %(folder)s/sieve
-unixhierarchysep: yes
-allowplaintext: yes
-autocreate_quota: 0
-autocreate_post: yes
-sasl_pwcheck_method: auxprop
-sasl_auxprop_plugin: sasldb
-sasl_sasldb_path: %(folder)s/sasldb2
-sasl_mech_list: PLAIN
-hashimapspool: true
-maxlogins_per_user: 0
-lmtpsocket: %(folder)s/run/socket/lmtp
-idlesocket: %(folder)s/run/socket/idle
 """
 
 _POSTFIX = """\
