@@ -14,7 +14,7 @@ from functools import partial
 
 from armgs_server import log
 from armgs_server.config import Config
-from armgs_server.directory import control_lists, news, terms
+from armgs_server.directory import control_lists, news, oauth_keys, terms
 from armgs_server.errors import DomainError
 from armgs_server.storage import (
     Store,
@@ -37,6 +37,7 @@ from armgs_server.storage import (
     versions,
     web_push,
     web_sessions,
+    webauthn,
 )
 from armgs_server.storage.leases import Lease
 from armgs_server.storage.tx import Work
@@ -101,6 +102,12 @@ async def forget_sign_ins(store: Store) -> int:
     return await store.write(lambda tx: web_sessions.expire(tx, now))
 
 
+async def forget_challenges(store: Store) -> int:
+    """Answered challenges of security keys that are over by their time."""
+    now = clock.now()
+    return await store.write(lambda tx: webauthn.expire(tx, now))
+
+
 async def forget_registrations(store: Store) -> int:
     """Registrations of WebDAV-Push that are over by their time; how many."""
     now = clock.now()
@@ -159,10 +166,21 @@ JOBS: tuple[Job, ...] = (
     Job("terms of posts", 60, settle_terms),
     Job("forget policies", 86400, forget_policies),
     Job("forget sign-ins", 3600, forget_sign_ins),
+    Job("forget challenges", 3600, forget_challenges),
     Job("forget push registrations", 3600, forget_registrations),
     Job("release what no moderator has seen", 3600, release_held),
     Job("remove what is old", 21600, remove_old),
 )
+
+
+async def forget_versions(store: Store, days: int) -> int:
+    """Earlier states of files that were replaced more days ago; how many."""
+    count, after = 0, 0
+    while page := await store.read(partial(versions.owners, after=after)):
+        after = page[-1]
+        for owner in page:
+            count += await _all(store, partial(versions.expire, owner=owner, days=days), versions.BATCH)
+    return count
 
 
 def jobs(config: Config) -> tuple[Job, ...]:
@@ -181,6 +199,11 @@ def jobs(config: Config) -> tuple[Job, ...]:
         """Log-ins that people can read no longer; how many rows."""
         before = clock.now() - config.security.login_days * clock.DAY
         return await store.write(lambda tx: logins.expire(tx, before))
+
+    async def replace_keys(store: Store) -> int:
+        """Keys that sign ID tokens: how many are new, or over."""
+        now, days = clock.now(), config.oauth.key_days
+        return await store.write(lambda tx: oauth_keys.replace_old(tx, now, days))
 
     async def forget_assignments(store: Store) -> int:
         """Assigned tasks that ended so long ago that no control list shows them any more; how many."""
@@ -204,20 +227,11 @@ def jobs(config: Config) -> tuple[Job, ...]:
                 return count
             after = further
 
-    async def forget_versions(store: Store) -> int:
-        """Earlier states of files whose time is over; how many."""
-        count, after = 0, 0
-        while page := await store.read(partial(versions.owners, after=after)):
-            after = page[-1]
-            for owner in page:
-                work = partial(versions.expire, owner=owner, days=config.dav.version_days)
-                count += await _all(store, work, versions.BATCH)
-        return count
-
     return (
         *JOBS,
         Job("forget assigned tasks", 3600, forget_assignments),
-        Job("forget versions", 21600, forget_versions),
+        Job("replace keys", 3600, replace_keys),
+        Job("forget versions", 21600, lambda store: forget_versions(store, config.dav.version_days)),
         Job("empty trash", 3600, empty_trash),
         Job("remove attachments", 86400, remove_attachments),
         Job("remind readers of news", 60, remind_readers),

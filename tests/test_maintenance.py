@@ -69,6 +69,7 @@ async def test_the_jobs_remove_what_is_over(store: Store) -> None:
     assert done == {
         "forget push registrations": 0,
         "forget sign-ins": 0,
+        "forget challenges": 0,
         "forget uploads": 0,
         "forget who was told by mail": 0,
         "collect blobs": 0,

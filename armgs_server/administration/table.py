@@ -14,6 +14,7 @@ from armgs_server.administration import (
     keeping,
     people,
     posts,
+    sign_in,
     tokens,
 )
 from armgs_server.administration.verb import Verb
@@ -21,6 +22,7 @@ from armgs_server.administration.verb import Verb
 VERBS: Final[tuple[Verb, ...]] = (
     *people.VERBS,
     *devices.VERBS,
+    *sign_in.VERBS,
     *departments.VERBS,
     *posts.VERBS,
     *groups.VERBS,

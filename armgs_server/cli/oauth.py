@@ -11,7 +11,6 @@ import click
 from armgs_server.cli.output import print_record, print_records, remark
 from armgs_server.cli.workplace import Workplace, config_option, json_option, work_on
 from armgs_server.directory.oauth_clients import BUILT_IN, Client
-from armgs_server.directory.second_factor import SecondFactor
 from armgs_server.errors import NotFound
 from armgs_server.storage import oauth as rows
 from armgs_server.xmpp.xeps.xep_0160_offline import timestamp
@@ -141,14 +140,10 @@ def revoke(address: str, identifier: str, config_path: Path | None) -> None:
 @click.argument("address")
 @config_option
 def reset_second_factor(address: str, config_path: Path | None) -> None:
-    """For who has lost phone and recovery codes: the password alone is enough again."""
+    """For who has lost phone, keys and recovery codes: the password alone is enough again."""
 
     async def work(workplace: Workplace) -> None:
-        person = await workplace.principal(address, "person")
-        factor = SecondFactor(workplace.directory)
-        if not await factor.is_on(person):
-            raise NotFound(f"{address} has no second factor")
-        await factor.remove(person)
+        await workplace.office.run("second-factor.reset", {"address": address})
 
     work_on(config_path, work)
     remark(f"{address} signs in with the password alone.")

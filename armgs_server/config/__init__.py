@@ -28,7 +28,7 @@ from armgs_server.config.ground import (
     StoreSettings,
 )
 from armgs_server.config.mail import ImapSettings, Pop3Settings, SmtpSettings
-from armgs_server.config.oauth import OAuthSettings
+from armgs_server.config.oauth import OAuthSettings, WebAuthnSettings
 from armgs_server.config.operation import BackupSettings, MetricsSettings
 from armgs_server.config.rules import SieveSettings
 from armgs_server.config.sign_in_provider import SignInProviderSettings
@@ -62,6 +62,7 @@ __all__ = [
     "StoreSettings",
     "TlsSettings",
     "TrustSettings",
+    "WebAuthnSettings",
     "XmppSettings",
     "adopt",
     "describe",
@@ -83,6 +84,7 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     oauth: OAuthSettings = field(default_factory=OAuthSettings)
+    webauthn: WebAuthnSettings = field(default_factory=WebAuthnSettings)
     sign_in_provider: SignInProviderSettings = field(default_factory=SignInProviderSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)

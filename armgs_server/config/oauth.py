@@ -50,3 +50,28 @@ class OAuthSettings:
         doc="Who has a second factor logs in to programs by app passwords and tokens, never by the password.",
     )
     recovery_codes: int = setting(10, doc="Codes for who has lost the second factor.", minimum=1, maximum=50)
+    key_days: int = setting(
+        90,
+        doc="The key that signs ID tokens is replaced at this age; 0: only by the verb oauth-keys.rotate.",
+        minimum=0,
+        maximum=3650,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebAuthnSettings:
+    """Security keys and passkeys for the pages (Web Authentication); bound to [server] hostname."""
+
+    passwordless: bool = setting(
+        True, doc="A passkey that checks its owner (PIN, finger, face) signs in to the pages by itself."
+    )
+    keys: int = setting(
+        10, doc="Most keys of one person; 0: no more can be registered.", minimum=0, maximum=100
+    )
+    timeout: float = setting(
+        300.0,
+        doc="A page's question to a key must be answered within this time; and who has shown on the page of\n"
+        "keys to be the owner may change them for so long.",
+        minimum=30,
+        maximum=3600,
+    )

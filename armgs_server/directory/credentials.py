@@ -14,6 +14,7 @@ from armgs_server.storage.tx import Row, Tx
 
 _NO_SECOND_FACTOR: Final = (
     " AND NOT EXISTS (SELECT 1 FROM second_factor s WHERE s.principal = c.principal AND s.confirmed > 0)"
+    " AND NOT EXISTS (SELECT 1 FROM webauthn_credential w WHERE w.principal = c.principal)"
 )
 
 

@@ -254,6 +254,8 @@ _REFERENCES = (
     ("oauth_token", "principal"),
     ("second_factor", "principal"),
     ("token", "principal"),
+    ("webauthn_credential", "principal"),
+    ("webauthn_spent", "principal"),
     ("web_session", "principal"),
     ("login", "principal"),
     ("connected", "principal"),

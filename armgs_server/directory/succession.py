@@ -34,6 +34,8 @@ _CREDENTIALS: Final = (
     ("oauth_grant", "principal"),
     ("oauth_token", "principal"),
     ("second_factor", "principal"),
+    ("webauthn_credential", "principal"),
+    ("webauthn_spent", "principal"),
     ("web_session", "principal"),
     ("invite", "inviter"),
     ("link", "owner"),

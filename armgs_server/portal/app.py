@@ -20,6 +20,7 @@ from armgs_server.portal.oauth import OAuthEndpoints
 from armgs_server.portal.oauth_consent import Consents
 from armgs_server.portal.own import Own
 from armgs_server.portal.pacc import Pacc
+from armgs_server.portal.passkey import PasskeySignIn
 from armgs_server.portal.people import People
 from armgs_server.portal.provider_signin import ProviderSignIn
 from armgs_server.portal.rooms import Rooms
@@ -56,6 +57,7 @@ class Portal:
         self._rooms = Rooms(core, self.sign_in)
         self._news = News(core, self.sign_in)
         self._forms = FormPages(core, self.sign_in)
+        self._passkey = PasskeySignIn(core, self._pages, self.sign_in)
         self._second_factor = SecondFactorPages(core, self._pages, self.sign_in)
         self._oauth = OAuthEndpoints(core)
         self._consents = Consents(core, self._pages, self.sign_in)
@@ -96,6 +98,7 @@ class Portal:
             *self._rooms.routes,
             *self._news.routes,
             *self._forms.routes,
+            *self._passkey.routes,
             *self._second_factor.routes,
             *self._oauth.routes,
             *self._consents.routes,

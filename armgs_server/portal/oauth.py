@@ -17,18 +17,18 @@ from armgs_server import log
 from armgs_server.directory import scopes
 from armgs_server.directory.model import Principal
 from armgs_server.directory.oauth_clients import Client
+from armgs_server.directory.oauth_keys import ALGORITHM, SET_LIFETIME, TOKEN_LIFETIME
 from armgs_server.directory.oauth_model import Issued, OAuthError
 from armgs_server.errors import Invalid, TooLarge
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.http.basic import parse_basic
-from armgs_server.portal.oauth_keys import ALGORITHM, Keys
+from armgs_server.portal.oauth_keys import Keys
 from armgs_server.service import Core
 from armgs_server.storage import clock
 
 AUTHORIZE: Final = "/oauth/authorize"
 _FORM_LIMIT: Final = 64 * 1024
 _FIELDS: Final = 50
-_ID_TOKEN_LIFETIME: Final = 600  # seconds: it is read when it comes
 _ANYONE: Final = ("Access-Control-Allow-Origin", "*")
 
 Form: TypeAlias = Mapping[str, str]
@@ -110,7 +110,8 @@ class OAuthEndpoints:
         return _json(200, document, [_ANYONE, ("Cache-Control", "max-age=3600")])
 
     async def _jwks(self, request: Request) -> Response:
-        return _json(200, await self._keys.jwks(), [_ANYONE, ("Cache-Control", "max-age=3600")])
+        cached = ("Cache-Control", f"max-age={SET_LIFETIME}")
+        return _json(200, await self._keys.jwks(), [_ANYONE, cached])
 
     # Tokens
 
@@ -148,7 +149,7 @@ class OAuthEndpoints:
             "iss": self._oauth.issuer,
             "aud": client.id,
             "iat": now,
-            "exp": now + _ID_TOKEN_LIFETIME,
+            "exp": now + TOKEN_LIFETIME,
             **_claims(person, issued.scope),
         }
         if issued.auth_time:

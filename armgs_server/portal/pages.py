@@ -34,6 +34,7 @@ class Pages:
     def __init__(self) -> None:
         self._environment = environment = ENVIRONMENT
         self.style = (_FOLDER / "style.css").read_bytes()
+        self.script = (_FOLDER / "webauthn.js").read_bytes()
         self._chat = environment.get_template("chat.html")
         self._invitation = environment.get_template("invite.html")
         self._error = environment.get_template("error.html")

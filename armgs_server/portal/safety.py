@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from armgs_server.config import Config
 from armgs_server.errors import Conflict, Denied, DomainError, NotFound, Temporary, Throttled, TooLarge
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.portal.pages import Pages, text_of
 
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; {script}img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 # A page needs the one style sheet and nothing else, from nowhere else.
 SECURITY_HEADERS: Final = (
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'",
-    ),
+    ("Content-Security-Policy", _POLICY.format(script="")),
     ("X-Content-Type-Options", "nosniff"),
     # With no-referrer, browsers say `Origin: null` of our own forms (Fetch standard, §3.2).
     ("Referrer-Policy", "same-origin"),
@@ -26,6 +27,8 @@ SECURITY_HEADERS: Final = (
     ("X-Frame-Options", "DENY"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
+# Those that ask for a security key need a script file of ours, too.
+SCRIPT_POLICY: Final = ("Content-Security-Policy", _POLICY.format(script="script-src 'self'; "))
 _HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
 _STATUS: Final[Mapping[type[DomainError], int]] = {
     NotFound: 404,
@@ -37,6 +40,21 @@ _STATUS: Final[Mapping[type[DomainError], int]] = {
 }
 # What is said where the error says nothing of its own.
 _TEXTS: Final[Mapping[int, str]] = {404: "not_found", 403: "not_for_you", 409: "changed_meanwhile"}
+
+
+HOME: Final = "/me"  # the first of a person's own pages
+TARGET_LIMIT: Final = 4096  # characters
+
+
+def local_target(target: str) -> str:
+    """A place on these pages; whatever else was asked for becomes the first of a person's own.
+
+    Browsers take `//host`, and a backslash for a slash: neither may lead anywhere.
+    """
+    is_path = target.startswith("/") and not target.startswith("//")
+    if not is_path or "\\" in target or not target.isprintable() or len(target) > TARGET_LIMIT:
+        return HOME
+    return quote(target, safe="/?&=%:@+,;~!$'()*-._#")
 
 
 def see_other(target: str, *more: tuple[str, str]) -> Response:

@@ -17,6 +17,7 @@ OWN: Final[tuple[tuple[str, str], ...]] = (
     ("/me/programs", "programs_title"),
     ("/me/password", "password_title"),
     ("/me/second-factor", "second_title"),
+    ("/me/keys", "keys_title"),
     ("/me/logins", "logins_title"),
     ("/me/absence", "absence_title"),
     ("/me/space", "space_title"),

@@ -17,18 +17,21 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, urlencode
 
 from armgs_server import log
 from armgs_server.directory.auth import WRONG
 from armgs_server.directory.model import Principal
+from armgs_server.directory.webauthn import SecurityKeys
 from armgs_server.errors import Denied, Invalid, Throttled
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
 from armgs_server.net.http.origin import is_welcome
 from armgs_server.portal.pages import Pages, text_of
 from armgs_server.portal.reading import fields_sent
-from armgs_server.portal.safety import Safety, see_other
+from armgs_server.portal.safety import HOME as HOME
+from armgs_server.portal.safety import SCRIPT_POLICY, Safety, see_other
+from armgs_server.portal.safety import local_target as local_target
 from armgs_server.portal.sections import OWN, SECTIONS
 from armgs_server.service import Core
 from armgs_server.storage import clock, web_sessions
@@ -37,11 +40,9 @@ from armgs_server.storage.web_sessions import WebSession
 
 PATH: Final = "/signin"
 OUT: Final = "/signout"
-HOME: Final = "/me"
 FORM_LIMIT: Final = 64 * 1024
 LONG_FORM_LIMIT: Final = 1024 * 1024  # where there are long texts: a letter is sent as up to twelve bytes
 FIELD_LIMIT: Final = 200
-TARGET_LIMIT: Final = 4096  # characters
 TOKEN_FIELD: Final = "token"
 _COOKIE: Final = "armgs"
 _FORM_COOKIE: Final = "armgs-form"
@@ -93,6 +94,7 @@ class SignIn:
         self._pages = pages
         self._safety = Safety(core.config, pages)
         self.second_step = second_step
+        self.keys = SecurityKeys(core.directory)
 
     @property
     def routes(self) -> Sequence[tuple[str, Handler]]:
@@ -194,10 +196,10 @@ class SignIn:
             return self.ask(request, 200, target, asked.get("address", [""])[0])
         if request.method != "POST":
             return Response(405, [("Allow", "GET, HEAD, POST")])
-        token = cookie(request, _FORM_COOKIE)
-        if not token:  # the browser was closed meanwhile, or keeps no cookies
+        sent = await self.sent_by_anybody(request)
+        if sent is None:
             return self.ask(request, 403, target, problem="sign_in_again")
-        form = await self.form(request, self._form_token(token))
+        form, _ = sent
         target = local_target(form.get("next", [HOME])[0])
         if not self._provider.takes_password:
             return self.ask(request, 403, target)
@@ -231,17 +233,19 @@ class SignIn:
     ) -> Response:
         """The form; its own cookie, made anew each time, binds it to this browser."""
         token = secrets.token_urlsafe(_TOKEN_SIZE)
+        bound = self._form_token(token)
         page = self._pages.render(
             "signin.html",
             request,
-            form_token=self._form_token(token),
+            form_token=bound,
             target=target,
             address=address,
             provider=self._provider,
+            passkey=self.keys.asked_of_anybody(bound) if self._provider.takes_password else None,
             problem=text_of(request, problem) if problem else "",
         )
         response = self._pages.html(request, status, page)
-        response.headers.append(set_cookie(request, _FORM_COOKIE, token))
+        response.headers += [set_cookie(request, _FORM_COOKIE, token), SCRIPT_POLICY]
         if status == 429:
             response.headers.append(("Retry-After", "60"))
         return response
@@ -259,6 +263,13 @@ class SignIn:
         return see_other("/", clear_cookie(visit.request, _COOKIE))
 
     # Forms
+
+    async def sent_by_anybody(self, request: Request) -> tuple[Form, str] | None:
+        """A form of the page of signing in, and its token; None where its cookie is gone: the browser was
+        closed meanwhile, or keeps none. Denied as in form()."""
+        token = cookie(request, _FORM_COOKIE)
+        bound = self._form_token(token)
+        return (await self.form(request, bound), bound) if token else None
 
     async def form(self, request: Request, expected: str, limit: int = FORM_LIMIT) -> Form:
         """The fields of a form of ours; Denied for one that another site has sent."""
@@ -285,14 +296,3 @@ class SignIn:
 
 
 _NUMBER_LIMIT: Final = 15  # hexadecimal digits: within what the engines' integers hold
-
-
-def local_target(target: str) -> str:
-    """A place on these pages; whatever else was asked for becomes the first of a person's own.
-
-    Browsers take `//host`, and a backslash for a slash: neither may lead anywhere.
-    """
-    is_path = target.startswith("/") and not target.startswith("//")
-    if not is_path or "\\" in target or not target.isprintable() or len(target) > TARGET_LIMIT:
-        return HOME
-    return quote(target, safe="/?&=%:@+,;~!$'()*-._#")

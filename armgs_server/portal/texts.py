@@ -7,6 +7,7 @@ Those of the start page, of invitations and links are here; the others are in mo
 from armgs_server.portal import (
     texts_administration,
     texts_forms,
+    texts_keys,
     texts_mounting,
     texts_news,
     texts_oauth,
@@ -269,6 +270,7 @@ for _texts in (
     texts_forms.TEXTS,
     texts_people.TEXTS,
     texts_oauth.TEXTS,
+    texts_keys.TEXTS,
 ):
     for _language, _named in _texts.items():
         TEXTS[_language].update(_named)

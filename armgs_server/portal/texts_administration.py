@@ -152,6 +152,7 @@ _BOTH: Final = {
     "moved": ("Перешло", "Moved"),
     "stayed": ("Осталось", "Stayed"),
     "allowed": ("Кто приглашает", "Who invites"),
+    "at_once": ("Сразу, прежние недействительны", "Now, the old ones are void"),
 }
 # What sections, arguments and fields of records are called.
 NAMES: Final[dict[str, dict[str, str]]] = {
@@ -174,6 +175,11 @@ TITLES: Final[dict[str, str]] = {
     "devices.remove": "Отключить устройство",
     "app-passwords.add": "Пароль для одного устройства, показан один раз",
     "app-passwords.remove": "Отключить пароль устройства",
+    "security-keys.list": "Ключи безопасности и ключи доступа",
+    "security-keys.remove": "Удалить ключ: войти с ним больше нельзя",
+    "second-factor.reset": "Удалить все ключи и коды: снова достаточно пароля",
+    "oauth-keys.list": "Ключи подписи входа в другие службы",
+    "oauth-keys.rotate": "Сменить ключ подписи входа в другие службы",
     "invitations.list": "Открытые приглашения",
     "invitations.allow": "Кто может приглашать",
     "invitations.create": "Пригласить от имени человека",

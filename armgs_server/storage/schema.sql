@@ -977,6 +977,35 @@ CREATE TABLE second_factor (
   last_step INTEGER NOT NULL,                   -- RFC 6238: the time step whose code was used last
   PRIMARY KEY (principal, kind, name)
 ) WITHOUT ROWID;
+-- Security keys and passkeys: credential records of Web Authentication.
+CREATE TABLE webauthn_credential (
+  principal       INTEGER NOT NULL,
+  id              BLOB    NOT NULL,             -- the credential id, as the authenticator made it
+  name            TEXT    NOT NULL,
+  public_key      BLOB    NOT NULL,             -- COSE_Key
+  sign_count      INTEGER NOT NULL,             -- the highest seen; 0 where the key does not count
+  backup_eligible INTEGER NOT NULL,             -- 1: may be on several devices
+  transports      TEXT    NOT NULL,             -- space-separated: usb internal ...
+  created         INTEGER NOT NULL,
+  last_used       INTEGER NOT NULL,             -- 0 = never
+  PRIMARY KEY (principal, id)
+) WITHOUT ROWID;
+-- Challenges that were answered: none is good twice. Those only given out have no row.
+CREATE TABLE webauthn_spent (
+  principal INTEGER NOT NULL,
+  challenge BLOB    NOT NULL,
+  expires   INTEGER NOT NULL,                   -- when it is over by its time
+  PRIMARY KEY (principal, challenge)
+) WITHOUT ROWID;
+CREATE INDEX webauthn_spent_expires ON webauthn_spent (expires);
+-- Keys that sign ID tokens of OpenID Connect; the newest whose time has come signs, all are published.
+CREATE TABLE oauth_key (
+  id      TEXT    NOT NULL PRIMARY KEY,         -- the thumbprint (RFC 7638)
+  private TEXT    NOT NULL,                     -- PEM
+  created INTEGER NOT NULL,
+  starts  INTEGER NOT NULL,                     -- it signs from then on
+  ends    INTEGER NOT NULL                      -- it is published until then; 0 = until there is another
+);
 
 -- Each person's journal of log-ins: a row for each day, way and address.
 CREATE TABLE login (

@@ -18,6 +18,7 @@ SELECT create_reference_table('chatroom');
 SELECT create_reference_table('invite');
 SELECT create_reference_table('oauth_client');
 SELECT create_reference_table('api_token');
+SELECT create_reference_table('oauth_key');
 SELECT create_reference_table('upload');
 SELECT create_reference_table('link');
 SELECT create_reference_table('dkim_key');
@@ -94,6 +95,8 @@ SELECT create_distributed_table('token', 'principal', colocate_with => 'account'
 SELECT create_distributed_table('oauth_grant', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('oauth_token', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('second_factor', 'principal', colocate_with => 'account');
+SELECT create_distributed_table('webauthn_credential', 'principal', colocate_with => 'account');
+SELECT create_distributed_table('webauthn_spent', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('web_session', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('login', 'principal', colocate_with => 'account');
 SELECT create_distributed_table('connected', 'principal', colocate_with => 'account');

@@ -11,9 +11,11 @@ from armgs_server.administration import TABLE, Office
 from armgs_server.directory import Principal, access
 from armgs_server.directory.administrators import set_administrators
 from armgs_server.directory.model import INTERNAL
+from armgs_server.directory.second_factor import SecondFactor
 from armgs_server.errors import AlreadyExists, Conflict, Denied, Invalid, NotFound
-from armgs_server.storage import accounts, acts, clock, collections, queue
+from armgs_server.storage import accounts, acts, clock, collections, queue, webauthn
 from armgs_server.storage.tx import Tx
+from armgs_server.storage.webauthn import Credential as SecurityKey
 from tests.directory.conftest import Workplace
 
 IVANOV, PETROVA, NEW = "ivanov@digital.example", "petrova@digital.example", "new@digital.example"
@@ -69,6 +71,7 @@ async def enqueue(workplace: Workplace, owner: int) -> str:
 
 async def test_every_verb_on_both_engines(workplace: Workplace, tell: Teller) -> None:
     await people_and_devices(tell)
+    await sign_in_and_keys(workplace, tell)
     await tree_and_posts(workplace, tell)
     await groups_and_rooms(tell)
     await what_is_kept(workplace, tell)
@@ -83,7 +86,7 @@ async def test_every_verb_on_both_engines(workplace: Workplace, tell: Teller) ->
     }
     assert acts.first_broken(written, acts.NO_HASH, 1) is None
     about_all = await workplace.store.read(lambda tx: acts.page(tx, acts.WHOLE))
-    assert about_all == []
+    assert [each.verb for each in about_all] == ["oauth-keys.rotate"] * 2
 
 
 async def people_and_devices(tell: Teller) -> None:
@@ -110,6 +113,40 @@ async def people_and_devices(tell: Teller) -> None:
     await tell("people.suspend", address=NEW, successor=PETROVA)
     await tell("people.restore", address=NEW)
     assert (await tell("people.remove", address=NEW, successor=PETROVA))["estate"]
+
+
+async def sign_in_and_keys(workplace: Workplace, tell: Teller) -> None:
+    """security-keys, second-factor, oauth-keys."""
+    petrova, now = workplace.petrova, clock.now()
+
+    async def register(name: str) -> None:
+        kept = SecurityKey(petrova.id, name.encode(), name, b"key", 0, 0, "usb", now, 0)
+        await workplace.store.write(lambda tx: webauthn.add(tx, kept))
+
+    for name in ("token", "laptop"):
+        await register(name)
+    [first, _] = (await tell("security-keys.list", address=PETROVA))["security_keys"]
+    assert first["transports"] == "usb" and first["last_used"] == ""
+    finance = Office(workplace.directory, "other", frozenset((workplace.finance.id,)), None)
+    for verb in ("security-keys.list", "second-factor.reset"):
+        with pytest.raises(NotFound):
+            await finance.run(verb, {"address": PETROVA})
+    await tell("security-keys.remove", address=PETROVA, name="token")
+    with pytest.raises(NotFound):
+        await tell("security-keys.remove", address=PETROVA, name="token")
+    factor = SecondFactor(workplace.directory)
+    assert await factor.is_on(petrova)
+    await tell("second-factor.reset", address=PETROVA)
+    assert not await factor.is_on(petrova)
+    with pytest.raises(NotFound):
+        await tell("second-factor.reset", address=PETROVA)
+    assert (await tell("oauth-keys.list"))["oauth_keys"] == []
+    made = await tell("oauth-keys.rotate")
+    assert (await tell("oauth-keys.list"))["oauth_keys"] == [made]
+    assert (await tell("oauth-keys.rotate", at_once=True))["id"] != made["id"]
+    for verb in ("oauth-keys.list", "oauth-keys.rotate"):
+        with pytest.raises(Denied):
+            await finance.run(verb, {})
 
 
 async def tree_and_posts(workplace: Workplace, tell: Teller) -> None:
