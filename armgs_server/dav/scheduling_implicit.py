@@ -142,6 +142,8 @@ class Change:
             new = with_answers(new, old, self.owner.address, self.users.who)
         if before == "attendee" and old is not None:
             violated = itip_attendee.check_change(old, new, self.users.who)
+            if not violated and after != "attendee":  # whoever does not come answers, or removes the object
+                violated = "ATTENDEE"
             if violated:  # RFC 6638 §3.2.4.4
                 text = f"{violated} is the organizer's to change."
                 raise DavError(403, text, condition=caldav("allowed-attendee-scheduling-object-change"))

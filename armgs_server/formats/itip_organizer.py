@@ -48,9 +48,9 @@ def messages(
                 told += _change(before, previous, requests, places, key)
     if before is not None:
         for key, places in before.places.items():
+            # RFC 6638 §3.2.1.2: so is, for the server, who is told by another agent from now on.
             if (after is None or key not in after.places) and not before.is_cancelled(places):
-                if after is None or not _has_left(after.found, key, who):
-                    told.append(cancel(before, before.view(places), (organizer, key), stamp))
+                told.append(cancel(before, before.view(places), (organizer, key), stamp))
     return told
 
 
@@ -122,11 +122,6 @@ def _change(before: Invited, previous: Places, requests: Requests, places: Place
         changed = frozenset(mark[0] for mark in later - earlier) if not (joined or is_back) else frozenset()
         told.append(requests.of(key, places, changed))
     return told
-
-
-def _has_left(found: CalendarObject, key: str, who: Who) -> bool:
-    """Whether somebody is still an attendee, told by another agent than the server."""
-    return any(attendee(member, key, who) is not None for member in found.members)
 
 
 def with_statuses(found: CalendarObject, statuses: Mapping[str, str], who: Who) -> CalendarObject:

@@ -84,7 +84,10 @@ def test_what_concerns_nobody_is_not_sent() -> None:
     (request,) = told(before, obj(forced))
     assert request.method == "REQUEST" and "SCHEDULE" not in text(request)
     client = event("SUMMARY:b").replace("ATTENDEE;", "ATTENDEE;SCHEDULE-AGENT=CLIENT;")
-    assert told(before, obj(client)) == []  # neither asked nor cancelled: the client sees to it
+    assert told(None, obj(client)) == []
+    # RFC 6638 §3.2.1.2: who was told by the server is cancelled by it, and asked again when it tells anew.
+    assert summary(told(before, obj(client))) == [("CANCEL", ANNA)]
+    assert summary(told(obj(client), before)) == [("REQUEST", ANNA)]
 
 
 def test_alarms_of_the_host_stay_with_the_host() -> None:
