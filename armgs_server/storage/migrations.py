@@ -12,8 +12,11 @@ from importlib import resources
 from armgs_server.errors import Unusable
 from armgs_server.storage.tx import Engine, Tx
 
-# Entry n leads version n + 1 to n + 2. Never edited once released.
-MIGRATIONS: Sequence[Sequence[str]] = ()
+# Entry n leads version n + 1 to n + 2: what people have is moved, by UPDATE, INSERT, DROP. Never edited once
+# released. What is only new needs no statement: first the tables, columns and indexes that `schema.sql` has
+# and the database has not are made (a new column of an old table has a DEFAULT), then the steps are run.
+# Each entry has the data folder of before in tests/storage/data, and the suite upgrades it.
+MIGRATIONS: Sequence[Sequence[str]] = ((),)
 VERSION = 1 + len(MIGRATIONS)
 # Name of the row of `meta`, and of the file or object beside the store, that say whose it is.
 INSTALLATION = "installation"
@@ -36,11 +39,12 @@ def schema() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the schema: its columns in order, and those of its primary key."""
+    """A table of the schema: its columns in order with what they are, and those of its primary key."""
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    definitions: tuple[str, ...]
 
 
 def tables() -> list[Table]:
@@ -51,13 +55,14 @@ def tables() -> list[Table]:
         if match is None:
             continue
         lines = [line.strip() for line in match[2].strip().splitlines()]
-        columns = [line.split()[0] for line in lines if line and not line.startswith("PRIMARY KEY")]
+        definitions = [line.rstrip(",") for line in lines if line and not line.startswith("PRIMARY KEY")]
+        columns = [definition.split()[0] for definition in definitions]
         whole = re.search(r"^\s*PRIMARY KEY \(([^)]*)\)", match[2], re.MULTILINE)
         if whole is not None:
             key = [column.strip() for column in whole[1].split(",")]
         else:
             key = [line.split()[0] for line in lines if "PRIMARY KEY" in line]
-        found.append(Table(match[1], tuple(columns), tuple(key)))
+        found.append(Table(match[1], tuple(columns), tuple(key), tuple(definitions)))
     return found
 
 
@@ -85,7 +90,7 @@ async def prepare(engine: Engine, installation: str = "") -> str:
         )
     if version < VERSION:
         steps = [statement for step in MIGRATIONS[version - 1 :] for statement in step]
-        await engine.script([*steps, _note(VERSION)])
+        await engine.script([*_new_columns(present), *schema(), *steps, _note(VERSION)])
     else:
         _check_complete(present)
     found = await _id_of(engine)
@@ -96,6 +101,17 @@ async def prepare(engine: Engine, installation: str = "") -> str:
             f" {INSTALLATION} from the data folder."
         )
     return found
+
+
+def _new_columns(present: Mapping[str, Set[str]]) -> list[str]:
+    """What adds the columns that tables of an older schema have not."""
+    return [
+        f"ALTER TABLE {table.name} ADD COLUMN {definition}"
+        for table in tables()
+        if table.name in present
+        for column, definition in zip(table.columns, table.definitions, strict=True)
+        if column not in present[table.name]
+    ]
 
 
 def _note(version: int) -> str:
