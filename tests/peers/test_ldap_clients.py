@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
-import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from armgs_server.net.certificates import make_certificates
 from tests.ldap.conftest import populate
+from tests.peers.apache import Apache
+from tests.peers.apache import apache as apache
 from tests.peers.test_imap_clients import Debian, run
-from tests.trust.filter_servers import free_port, running
 from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
 
 pytestmark = [pytest.mark.peer, pytest.mark.asyncio(loop_scope="module")]
@@ -122,19 +120,6 @@ async def test_sasl(debian: Debian, world: World) -> None:
 
 
 APACHE = """
-ServerName localhost
-Listen {host}:{port}
-PidFile {home}/pid
-ErrorLog {home}/log
-User www-data
-Group www-data
-DocumentRoot {home}/www
-LoadModule mpm_event_module {modules}/mod_mpm_event.so
-LoadModule authn_core_module {modules}/mod_authn_core.so
-LoadModule authz_core_module {modules}/mod_authz_core.so
-LoadModule auth_basic_module {modules}/mod_auth_basic.so
-LoadModule ldap_module {modules}/mod_ldap.so
-LoadModule authnz_ldap_module {modules}/mod_authnz_ldap.so
 LDAPTrustedGlobalCert CA_BASE64 {home}/ca.crt
 <Location />
     AuthType Basic
@@ -146,18 +131,6 @@ LDAPTrustedGlobalCert CA_BASE64 {home}/ca.crt
     Require ldap-group {group}
 </Location>
 """
-
-
-@pytest.fixture
-def apache(world: World) -> Iterator[Path]:
-    """Its folder: it serves as somebody else, who cannot look into the tests' own."""
-    home = Path(tempfile.mkdtemp(prefix="armgs-apache-"))
-    home.chmod(0o755)
-    (home / "www").mkdir()
-    (home / "www" / "index.txt").write_text("the books\n")
-    (home / "ca.crt").write_bytes(world.ca.read_bytes())
-    yield home
-    shutil.rmtree(home)
 
 
 def status(url: str, user: str, password: str) -> int:
@@ -172,7 +145,7 @@ def status(url: str, user: str, password: str) -> int:
         return error.code
 
 
-async def test_apache_lets_in_by_the_directory(debian: Debian, world: World, apache: Path) -> None:
+async def test_apache_lets_in_by_the_directory(debian: Debian, world: World, apache: Apache) -> None:
     """By address or local part, members of a group of groups only; with a password for a device, too."""
     debian("apache2")
     petrova, smirnova = [await world.directory.by_address(each) for each in (PETROVA, SMIRNOVA)]
@@ -180,23 +153,18 @@ async def test_apache_lets_in_by_the_directory(debian: Debian, world: World, apa
     assert smirnova is not None
     secret = await world.directory.add_app_password(petrova.id, "apache")
     device = await world.directory.add_app_password(smirnova.id, "browser")
-    port = free_port()
-    (apache / "conf").write_text(
-        APACHE.format(
-            host=HOST,
-            port=port,
-            home=apache,
-            modules="/usr/lib/apache2/modules",
-            ldaps=world.ports["ldaps"],
-            base=BASE,
-            bind_dn=f"uid={PETROVA},ou=people,{BASE}",
-            password=secret,
-            group=BOOKS,
-        )
+    (apache.home / "www" / "index.txt").write_text("the books\n")
+    configuration = APACHE.format(
+        home=apache.home,
+        host=HOST,
+        ldaps=world.ports["ldaps"],
+        base=BASE,
+        bind_dn=f"uid={PETROVA},ou=people,{BASE}",
+        password=secret,
+        group=BOOKS,
     )
-    url = f"http://{HOST}:{port}/index.txt"
-    command = ("/usr/sbin/apache2", "-D", "FOREGROUND", "-d", str(apache), "-f", str(apache / "conf"))
-    async with running(*command, ready=f"{HOST}:{port}"):
+    async with apache.serving(world, ("auth_basic", "ldap", "authnz_ldap"), configuration):
+        url = f"{apache.url}/index.txt"
         for user, password, expected in (
             (SMIRNOVA, PASSWORD, 200),
             ("smirnova", PASSWORD, 200),

@@ -5,39 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.peers.apache import Apache
+from tests.peers.apache import apache as apache
 from tests.peers.test_imap_clients import Debian
 from tests.portal.browser import Browser
-from tests.trust.filter_servers import free_port, running
 from tests.world import HOST, IVANOV, PASSWORD, PETROVA, World
 
 pytestmark = pytest.mark.peer
 
 CONFIGURATION = """
-ServerName localhost
-Listen {host}:{port}
-PidFile {home}/pid
-ErrorLog {home}/log
-User www-data
-Group www-data
-DocumentRoot {home}/www
-LoadModule mpm_event_module {modules}/mod_mpm_event.so
-LoadModule authn_core_module {modules}/mod_authn_core.so
-LoadModule authz_core_module {modules}/mod_authz_core.so
-LoadModule authz_user_module {modules}/mod_authz_user.so
-LoadModule auth_openidc_module {modules}/mod_auth_openidc.so
 OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration
 OIDCCABundlePath {home}/ca.crt
 OIDCClientID wiki
 OIDCClientSecret {secret}
-OIDCRedirectURI http://{host}:{port}/callback
+OIDCRedirectURI {place}
 OIDCCryptoPassphrase a-passphrase-of-the-test
 OIDCScope "openid profile email"
 OIDCPKCEMethod S256
@@ -48,17 +34,6 @@ OIDCRemoteUserClaim email
     Require user {person}
 </Location>
 """
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """Apache serves as somebody else, who cannot look into the tests' own folders."""
-    folder = Path(tempfile.mkdtemp(prefix="armgs-apache-"))
-    folder.chmod(0o755)
-    (folder / "www").mkdir()
-    (folder / "www" / "page.txt").write_text("the wiki\n")
-    yield folder
-    shutil.rmtree(folder)
 
 
 class Visitor:
@@ -99,27 +74,17 @@ async def sign_in(world: World, visitor: Visitor, address: str) -> tuple[int, by
     return status, body
 
 
-async def test_apache_signs_people_in(debian: Debian, home: Path, tmp_path: Path) -> None:
+async def test_apache_signs_people_in(debian: Debian, apache: Apache, tmp_path: Path) -> None:
     debian("apache2", "libapache2-mod-auth-openidc")
-    port = free_port()
+    (apache.home / "www" / "page.txt").write_text("the wiki\n")
     async with World(tmp_path) as world:
         clients = world.directory.auth.oauth.clients
-        place = f"http://{HOST}:{port}/callback"
+        place = f"{apache.url}/callback"
         _, secret = await clients.enter("wiki", "Our wiki", [place], is_confidential=True)
-        (home / "ca.crt").write_bytes(world.ca.read_bytes())
-        (home / "conf").write_text(
-            CONFIGURATION.format(
-                host=HOST,
-                port=port,
-                home=home,
-                modules="/usr/lib/apache2/modules",
-                issuer=world.url("", secure=True),
-                secret=secret,
-                person=IVANOV,
-            )
+        configuration = CONFIGURATION.format(
+            home=apache.home, issuer=world.url("", secure=True), secret=secret, place=place, person=IVANOV
         )
-        command = ("/usr/sbin/apache2", "-D", "FOREGROUND", "-d", str(home), "-f", str(home / "conf"))
-        async with running(*command, ready=f"{HOST}:{port}"):
-            assert await sign_in(world, Visitor(port), IVANOV) == (200, b"the wiki\n")
-            status, body = await sign_in(world, Visitor(port), PETROVA)
+        async with apache.serving(world, ("authz_user", "auth_openidc"), configuration):
+            assert await sign_in(world, Visitor(apache.port), IVANOV) == (200, b"the wiki\n")
+            status, body = await sign_in(world, Visitor(apache.port), PETROVA)
             assert status in (401, 403) and b"the wiki" not in body
