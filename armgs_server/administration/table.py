@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from armgs_server.administration import (
+    calendars,
     contacts,
     departments,
     devices,
@@ -27,6 +28,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     *posts.VERBS,
     *groups.VERBS,
     *contacts.VERBS,
+    *calendars.VERBS,
     *keeping.VERBS,
     *tokens.VERBS,
 )

@@ -15,8 +15,9 @@ from pathlib import Path
 from armgs_server.cli.output import Bar
 from armgs_server.cli.report import Report, reason
 from armgs_server.cli.workplace import Workplace
-from armgs_server.directory import birthdays
-from armgs_server.errors import DomainError, NotFound, Temporary
+from armgs_server.directory import birthdays, department_calendars
+from armgs_server.directory.model import Principal
+from armgs_server.errors import DomainError, Invalid, NotFound, Temporary
 from armgs_server.formats import icalendar_split, vcard
 from armgs_server.formats.icalendar import CalendarObject
 from armgs_server.formats.vcard import Card
@@ -51,16 +52,22 @@ class Resource:
 
 
 async def run_calendar(workplace: Workplace, address: str, files: Sequence[Path], name: str) -> Report:
-    """Imports .ics files; `name` chooses one calendar for all, else events and tasks go where they belong."""
-    owner = (await workplace.principal(address, "person", "room", "equipment")).id
-    importer = Importer(workplace, owner, name, workplace.config.dav.calendar_size)
+    """Imports .ics files; `name` chooses one calendar for all, else events and tasks go where they belong.
+
+    A department's calendar has a name, and is read by everybody in the department.
+    """
+    holder = await workplace.principal(address, "person", "room", "equipment", "department")
+    is_shared = holder.kind == "department"
+    if is_shared:
+        await _provide(workplace, holder, name)
+    importer = Importer(workplace, holder.id, name, workplace.config.dav.calendar_size)
     with Bar("Importing calendars") as bar:
         for file in _files(files, ".ics"):
             split = icalendar_split.split(file.read_bytes())
             for error in split.refused:
                 importer.report.refuse(file, error.line, reason(error))
             for part in split.parts:
-                kind = _KINDS.get(part.object.kind, "calendar")
+                kind = "calendar" if is_shared else _KINDS.get(part.object.kind, "calendar")
                 resource = calendar_resource(file, part.line, part.data, part.object)
                 await importer.store(kind, resource)
                 bar.advance()
@@ -172,6 +179,17 @@ async def _collection(tx: Tx, owner: int, kind: str, name: str) -> Collection:
         return found
     found = await collections.find(tx, owner, kind, name)
     return found or await collections.create(tx, owner, kind, name)
+
+
+async def _provide(workplace: Workplace, department: Principal, name: str) -> None:
+    """The calendar of a department. Invalid for none, and for one that is copied from the web."""
+    if not name:
+        raise Invalid("a department's calendar has a name: --calendar NAME")
+    found = await workplace.store.read(lambda tx: department_calendars.find(tx, department, name))
+    if found is None:
+        await workplace.office.run("calendars.create", {"domain": department.address, "calendar": name})
+    elif found.kind != department_calendars.KIND:
+        raise Invalid(f"{name} is copied from an address on the web")
 
 
 def _files(paths: Sequence[Path], suffix: str) -> Iterator[Path]:

@@ -78,7 +78,8 @@ def mail(address: str, path: Path, folder: str, crlf: bool, config_path: Path | 
 def calendar(
     address: str, files: tuple[Path, ...], name: str, config_path: Path | None, as_json: bool
 ) -> None:
-    """Adds the events and tasks of .ics files (a folder stands for those in it)."""
+    """Adds the events and tasks of .ics files (a folder stands for those in it). A department's domain as
+    ADDRESS means a calendar that everybody there sees, such as the one of holidays."""
 
     async def work(workplace: Workplace) -> Report:
         return await import_objects.run_calendar(workplace, address, files, name)

@@ -60,6 +60,7 @@ SECTIONS: Final = {
         ),
         Section("rooms", "address", "address", ("rooms.create",)),
         Section("contacts", "number", "contact", ("contacts.create",)),
+        Section("calendars", on_list=("calendars.create", "calendars.remove")),
         Section("queue", "id", "id"),
         Section("holds"),
         Section("tokens", on_list=("tokens.create", "tokens.revoke")),

@@ -191,6 +191,14 @@ async def groups_and_rooms(tell: Teller) -> None:
     await tell("groups.rule", address=group)
     assert group in [each["address"] for each in (await tell("groups.list"))["groups"]]
     await tell("groups.remove", address=group)
+    await tell("calendars.create", domain=DIGITAL, calendar="Праздники")
+    await tell("calendars.create", domain=DIGITAL, calendar="Web", source="webcal://a.example/h.ics")
+    listed = (await tell("calendars.list"))["calendars"]
+    assert [(each["calendar"], each["source"]) for each in listed] == [
+        ("Web", "https://a.example/h.ics"),
+        ("Праздники", ""),
+    ]
+    await tell("calendars.remove", domain=DIGITAL, calendar="Web")
     made = await tell(
         "contacts.create", domain=DIGITAL, mails=["Bob@Partner.example"], organisation="Partner"
     )

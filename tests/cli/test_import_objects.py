@@ -216,3 +216,19 @@ def said(objects: Iterable[bytes]) -> Counter[ContentLine]:
             elif {"VEVENT", "VTODO", "VJOURNAL"} & set(inside):
                 found[name, parameters, value] += 1
     return found
+
+
+def test_a_calendar_of_a_department(armgs: Armgs, tmp_path: Path) -> None:
+    file = tmp_path / "holidays.ics"
+    file.write_bytes(ONE)
+    assert armgs("import", "calendar", "digital.example", file).code == 5  # it has no default one
+    for accepted in (1, 0):
+        taken = armgs("import", "calendar", "digital.example", file, "--calendar", "Holidays", "--json")
+        assert (taken.code, taken.json["accepted"]) == (0, accepted)
+    listed = armgs("do", "calendars.list", "domain=digital.example")
+    assert [(each["calendar"], each["items"]) for each in listed.json["calendars"]] == [("Holidays", 1)]
+    made = armgs(
+        "do", "calendars.create", "domain=digital.example", "calendar=Web", "source=https://a.example/"
+    )
+    assert made.code == 0
+    assert armgs("import", "calendar", "digital.example", file, "--calendar", "Web").code == 5
