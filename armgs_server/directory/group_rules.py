@@ -113,10 +113,11 @@ async def follow_person(tx: Tx, person: Principal) -> None:
             await _take(tx, group, person.id)
 
 
-async def follow_tree(tx: Tx, department: int) -> None:
-    """A unit has moved: the groups whose rules name one are filled again."""
+async def follow_tree(tx: Tx, department: int, units: Collection[int] | None = None) -> None:
+    """Units have come to lie below others, or do not any more: the groups are filled again whose rules name
+    one of those (None: any)."""
     for group, rule in await _rules(tx, department):
-        if rule.unit:
+        if rule.unit and (units is None or (rule.below and rule.unit in units)):
             await _refill(tx, group, department, rule)
 
 

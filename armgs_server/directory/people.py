@@ -188,7 +188,7 @@ async def update(tx: Tx, principal_id: int, change: Change) -> Principal:
             above = await lookup.units_above(tx, before) ^ await lookup.units_above(tx, after)
             await addressbook.put_heads(tx, after.department, above)
             await control_lists.grant_to_heads(tx, after.department)
-            await group_rules.follow_tree(tx, after.department)
+            await group_rules.follow_tree(tx, after.department, above)
     elif after.kind == "department":
         await control_lists.rename(tx, after)
     return after

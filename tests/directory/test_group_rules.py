@@ -67,6 +67,27 @@ async def test_a_unit_of_another_department_is_none(workplace: Workplace) -> Non
         await ruled(workplace, Rule(foreign.id))
 
 
+async def test_a_unit_that_moves_takes_its_people_along(workplace: Workplace) -> None:
+    """Into the groups of what it lies in now, out of those of what it lay in; the others stay as they are."""
+    above = await workplace.directory.create_unit(workplace.digital.id, "Above")
+    old, new, own, direct = [
+        await ruled(workplace, Rule(unit, below=below), name)
+        for name, unit, below in (
+            ("old", workplace.web.id, True),
+            ("new", above.id, True),
+            ("own", workplace.tests.id, True),
+            ("direct", workplace.web.id, False),
+        )
+    ]
+    assert await members(workplace, old) == {"ivanov", "petrova", "orlov"}
+    await workplace.directory.update(workplace.tests.id, Change(unit=above.id))
+    assert await members(workplace, old) == await members(workplace, direct) == {"ivanov", "petrova"}
+    assert await members(workplace, new) == await members(workplace, own) == {"orlov"}
+    await workplace.directory.update(above.id, Change(unit=workplace.web.id))
+    assert await members(workplace, old) == {"ivanov", "petrova", "orlov"}
+    assert await members(workplace, new) == {"orlov"}
+
+
 async def test_a_rule_outlives_its_unit_and_others_still_move(workplace: Workplace) -> None:
     budget = await workplace.directory.create_unit(workplace.digital.id, "Budget")
     group = await ruled(workplace, Rule(budget.id))
