@@ -31,6 +31,7 @@ DRIVERS = (
     "xmpp",
     "sasl2",
     "oauth",
+    "logins",
     "messenger",
     "dav_files",
     "dav_calendar",
@@ -39,6 +40,7 @@ DRIVERS = (
     "idle",
     "hosts",
     "growth",
+    "directory",
 )
 TIMEOUT = 1800.0  # seconds for one driver
 ROOT = Path(__file__).parent.parent
