@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from armgs_server import log
+from armgs_server import log, trace_id
 from armgs_server.dav.scheduling_delivery import Delivery
 from armgs_server.dav.scheduling_desk import Desk
 from armgs_server.dav.scheduling_users import Users
@@ -53,7 +53,8 @@ class Inbound:
     async def _look(self) -> None:
         while taken := await self._work.take(invitations.claim, CLAIM_LIMIT, LEASE):
             for waiting in taken:
-                await self._handle(waiting)
+                with trace_id.under(waiting.trace):
+                    await self._handle(waiting)
 
     async def _handle(self, waiting: Waiting) -> None:
         """Whatever a message is, it is looked at once."""
@@ -105,4 +106,4 @@ class Inbound:
         spoken_to = host if incoming.method in BY_ATTENDEE else key
         if incoming.method in (*BY_ORGANIZER, *BY_ATTENDEE) and spoken_by == sender and spoken_to == key:
             await desk.write(work, learn)
-            _log.info("scheduling message taken", owner=owner.id, method=incoming.method)
+            _log.info("scheduling message taken", owner=owner.address, method=incoming.method, uid=found.uid)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from armgs_server import trace_id
 from armgs_server.formats.mime import MessageIndex
 from armgs_server.storage import blobs, clock
 from armgs_server.storage.blobs import BlobRef
@@ -21,11 +22,12 @@ TOPIC = "invitations"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One message for one owner."""
+    """One message for one owner; `trace`: the message's id (trace_id)."""
 
     owner: int
     id: int
     blob: bytes
+    trace: str
 
 
 def is_one(index: MessageIndex) -> bool:
@@ -35,10 +37,12 @@ def is_one(index: MessageIndex) -> bool:
 
 async def add(tx: Tx, owners: Iterable[int], ref: BlobRef) -> None:
     """For each of these owners."""
-    rows = [(owner, clock.unique_id(), ref.hash, clock.now()) for owner in owners]
+    rows = [(owner, clock.unique_id(), ref.hash, clock.now(), trace_id.current()) for owner in owners]
     if rows:
         await blobs.retain(tx, ref, len(rows))
-        await tx.executemany("INSERT INTO invitation (owner, id, blob, due) VALUES (?, ?, ?, ?)", rows)
+        await tx.executemany(
+            "INSERT INTO invitation (owner, id, blob, due, trace) VALUES (?, ?, ?, ?, ?)", rows
+        )
         tx.publish(TOPIC, b"")
 
 
@@ -47,7 +51,7 @@ async def claim(tx: Tx, now: int, lease: int, limit: int) -> list[Waiting]:
     rows = await tx.rows(
         "UPDATE invitation SET due = ? WHERE due <= ?"
         " AND (owner, id) IN (SELECT owner, id FROM invitation WHERE due <= ? ORDER BY due LIMIT ?)"
-        " RETURNING owner, id, blob",
+        " RETURNING owner, id, blob, trace",
         now + lease,
         now,
         now,

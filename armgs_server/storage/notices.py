@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from armgs_server import trace_id
 from armgs_server.storage import clock
 from armgs_server.storage.tx import Tx
 
@@ -17,25 +18,30 @@ TOPIC = "notices"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One text, in whose name and for which address (both mail address and JID)."""
+    """One text, in whose name and for which address (both mail address and JID).
+
+    `trace`: the id of what it tells of (trace_id).
+    """
 
     owner: int
     id: int
     recipient: str
     subject: str
     text: str
+    trace: str
 
 
 async def add(tx: Tx, owner: int, recipient: str, subject: str, text: str, now: int) -> None:
     """Sent as soon as somebody takes it."""
     await tx.execute(
-        "INSERT INTO notice (owner, id, recipient, subject, text, due) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO notice (owner, id, recipient, subject, text, due, trace) VALUES (?, ?, ?, ?, ?, ?, ?)",
         owner,
         clock.unique_id(),
         recipient,
         subject,
         text,
         now,
+        trace_id.current(),
     )
     tx.publish(TOPIC, b"")
 
@@ -45,7 +51,7 @@ async def claim(tx: Tx, now: int, lease: int, limit: int) -> list[Notice]:
     rows = await tx.rows(
         "UPDATE notice SET due = ? WHERE due <= ?"
         " AND (owner, id) IN (SELECT owner, id FROM notice WHERE due <= ? ORDER BY due LIMIT ?)"
-        " RETURNING owner, id, recipient, subject, text",
+        " RETURNING owner, id, recipient, subject, text, trace",
         now + lease,
         now,
         now,

@@ -632,6 +632,7 @@ CREATE TABLE invitation (
   id    INTEGER NOT NULL,
   blob  BLOB    NOT NULL,
   due   INTEGER NOT NULL,                       -- taken by lease: not before this
+  trace TEXT    NOT NULL DEFAULT '',            -- the message's id (trace_id)
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX invitation_due ON invitation (due);
@@ -739,6 +740,7 @@ CREATE TABLE notice (
   subject   TEXT    NOT NULL,
   text      TEXT    NOT NULL,
   due       INTEGER NOT NULL,                   -- taken by lease: not before this
+  trace     TEXT    NOT NULL DEFAULT '',        -- of what it tells of (trace_id); '' = none
   PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX notice_due ON notice (due);

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from armgs_server import log
+from armgs_server import log, trace_id
 from armgs_server.errors import DomainError
 from armgs_server.storage import notices
 from armgs_server.storage.notices import Notice
@@ -43,7 +43,8 @@ class Notices:
     async def _look(self) -> None:
         while taken := await self._work.take(notices.claim, CLAIM_LIMIT):
             for notice in taken:
-                await self._send(notice)
+                with trace_id.under(notice.trace):
+                    await self._send(notice)
 
     async def _send(self, notice: Notice) -> None:
         owner = await self._server.directory.by_id(notice.owner)
@@ -55,6 +56,7 @@ class Notices:
             stanza = parse_stanza(element("message", attributes, inner))
             try:
                 await self._server.route(stanza, jids.parse(origin))
+                _log.info("told by chat", account=owner.address, to=notice.recipient, stanza=stanza.id)
             except DomainError as error:
                 _log.info("a notice is not sent", owner=notice.owner, error=error)
         await self._server.store.write(lambda tx: notices.finish(tx, notice))
