@@ -9,6 +9,7 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from armgs_server import trace_id
 from armgs_server.directory import Principal
 from armgs_server.directory.invitations import Invitation
 from armgs_server.net.http import Request, Response
@@ -85,7 +86,9 @@ class Pages:
         """Says what is wrong."""
         language = language_of(request)
         texts = TEXTS[language]
-        page = self._error.render(texts=texts, language=language, text=text or texts["not_found"])
+        number = trace_id.current()  # by which `armgs trace` and the log know it
+        said = text or texts["not_found"]
+        page = self._error.render(texts=texts, language=language, text=said, number=number)
         return page.encode()
 
 
