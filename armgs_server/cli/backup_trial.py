@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from armgs_server.cli.backup_folder import Folder, Generation
@@ -16,9 +17,12 @@ from armgs_server.cli.backup_verify import Finding, check_database, check_member
 from armgs_server.cli.workplace import Workplace
 from armgs_server.directory.model import HOSTS, Principal
 from armgs_server.errors import DomainError, Invalid
+from armgs_server.storage import items, returned
 from armgs_server.storage.tx import Tx
 
 READ = 500  # bodies read through the store
+PEOPLE = 20  # of each department, whose things are looked at
+PAGE = 100  # of each of their collections
 APP_PASSWORD = "armgs backup trial"
 
 
@@ -50,6 +54,7 @@ async def _try(folder: Folder, generation: Generation, scratch: Path | None, fin
             if place not in lost and not _has(folder.blobs / place, size):
                 raise Invalid(f"the body {place} is missing")
         _ok(findings, generation, "bodies", f"all are there; {await _read(workplace)} read through the store")
+        _ok(findings, generation, "parts", await _parts(workplace))
         _ok(findings, generation, "log-in", await _log_in(workplace))
 
 
@@ -78,6 +83,30 @@ async def _read(workplace: Workplace) -> int:
         if hashlib.sha256(await workplace.store.blobs.read(bytes(digest))).digest() != bytes(digest):
             raise Invalid(f"the body {bytes(digest).hex()} is damaged")
     return len(rows)
+
+
+async def _parts(workplace: Workplace) -> str:
+    """Reads what a restore of one person would bring, with all that lies beside it."""
+    people = count = 0
+    for department in await workplace.directory.departments():
+        for person in (await workplace.directory.people(department.id))[:PEOPLE]:
+            count += await workplace.store.read(partial(_things, owner=person.id))
+            people += 1
+    return f"{count} things of {people} people could come back"
+
+
+async def _things(tx: Tx, owner: int) -> int:
+    """A page of each collection; Invalid where the bytes of one have no row."""
+    count = 0
+    for kind in returned.KINDS:
+        for collection, _ in await returned.tree(tx, owner, kind):
+            page = await items.scan(tx, owner, collection.id, limit=PAGE)
+            for each in await returned.load(tx, collection, page):
+                for digest, size in each.bodies:
+                    if await tx.value("SELECT size FROM blob WHERE hash = ?", digest) != size:
+                        raise Invalid(f"{each.title or each.id} in {collection.name} has lost its bytes")
+            count += len(page)
+    return count
 
 
 async def _log_in(workplace: Workplace) -> str:

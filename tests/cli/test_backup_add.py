@@ -153,6 +153,7 @@ def test_verify_and_trial_find_all_well(armgs: Armgs, folder: Path) -> None:
     tried = armgs("backup", "trial", folder, "--json")
     assert tried.code == 0, tried.out
     assert tried.json[-1]["detail"] == f"as {IVANOV}"
+    assert tried.json[-2]["detail"] == "2 things of 1 people could come back"
     # Neither has changed anything, nor left anything behind.
     assert armgs("backup", "verify", folder).code == 0
     assert sorted(path.name for path in folder.iterdir()) == ["blobs", "generations"]

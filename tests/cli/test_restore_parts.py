@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from armgs_server.cli.workplace import Workplace
-from armgs_server.storage import acts, archive, collections, items, trees
+from armgs_server.storage import acts, archive, collections, items, keeping, trees
 from armgs_server.storage.tx import Tx
 from tests import postgres
 from tests.cli.conftest import IVANOV, PASSWORD, SECURITY, Armgs
@@ -297,6 +297,20 @@ def test_what_the_backup_has_lost_is_named(site: Armgs, folder: Path) -> None:
     refused = [one for each in done.json["collections"] for one in each["refused"]]
     assert [(one["id"], one["reason"]) for one in refused] == [("big.bin", "the backup has lost its bytes")]
     assert list(contents(site)["files /Договоры"]) == ["small.txt"]
+
+
+def test_what_is_replaced_under_a_hold_is_kept(site: Armgs, folder: Path, tmp_path: Path) -> None:
+    give(site, tmp_path, "calendar", "one.ics", EVENT.format(uid="one", summary="moved"))
+    assert site("hold", "on", IVANOV, "--reason", "audit").code == 0
+    assert restored(site, "person", folder, IVANOV, "--in-place", "--replace")["brought"] == 1
+
+    async def kept(workplace: Workplace) -> list[bytes]:
+        owner = (await workplace.principal(IVANOV)).id
+        found = await workplace.store.read(lambda tx: keeping.removed(tx, owner))
+        return [await workplace.store.blobs.read(each.blob) for each in found]
+
+    [data] = site.work(kept)
+    assert b"SUMMARY:moved" in data
 
 
 def test_wrong_arguments(site: Armgs, folder: Path) -> None:
