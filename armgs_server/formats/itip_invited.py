@@ -19,6 +19,7 @@ class Invited:
         self.who = who
         self.places: dict[str, Places] = {}
         self.forced: set[str] = set()
+        self._answered: dict[str, set[int | None]] = {}
         self._views: dict[Places, list[Component]] = {}
         self._marks: dict[Places, frozenset[Mark]] = {}
         for index, member in enumerate(found.members):
@@ -27,6 +28,8 @@ class Invited:
                 if key == organizer or not is_server(line):
                     continue
                 self.places[key] = (*self.places.get(key, ()), index)
+                if parameter(line, "PARTSTAT").upper() not in ("", "NEEDS-ACTION"):
+                    self._answered.setdefault(key, set()).add(identity(found, member))
                 if parameter(line, "SCHEDULE-FORCE-SEND").upper() == "REQUEST":  # RFC 6638 §7.2
                     self.forced.add(key)
 
@@ -63,6 +66,10 @@ class Invited:
             )
             self._marks[places] = known
         return known
+
+    def answered(self, key: str) -> frozenset[int | None]:
+        """The members that somebody has answered, by whose instance they are."""
+        return frozenset(self._answered.get(key, ()))
 
     def is_cancelled(self, places: Places) -> bool:
         return all(part.value("STATUS") == "CANCELLED" for part in self.view(places))

@@ -111,7 +111,8 @@ def _change(before: Invited, previous: Places, requests: Requests, places: Place
         for marks in (before.marks(previous), after.marks(places))
     )
     is_back = before.left_out(previous) != after.left_out(places) - gone.keys()
-    is_asked = earlier != later or is_back or key in after.forced
+    anew = (before.answered(key) - after.answered(key)) & {mark[0] for mark in later}  # RFC 6638 §3.2.8
+    is_asked = earlier != later or is_back or bool(anew) or key in after.forced
     told = []
     if gone:
         has_series = any(after.found.members[index] is after.found.master for index in places)
@@ -119,7 +120,7 @@ def _change(before: Invited, previous: Places, requests: Requests, places: Place
         told.append(cancel(before, gone.values(), people, requests.stamp, is_covered=is_asked and has_series))
     if is_asked:
         joined = {mark[0] for mark in earlier} - {mark[0] for mark in later}  # as the series is again
-        changed = frozenset(mark[0] for mark in later - earlier) if not (joined or is_back) else frozenset()
+        changed = anew | {mark[0] for mark in later - earlier} if not (joined or is_back) else frozenset()
         told.append(requests.of(key, places, changed))
     return told
 

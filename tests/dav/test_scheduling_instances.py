@@ -6,7 +6,7 @@ from __future__ import annotations
 from armgs_server.storage import queue
 from tests.dav.calendars import calendar
 from tests.dav.client import Client
-from tests.dav.conftest import IVANOV, PETROVA, Site
+from tests.dav.conftest import IVANOV, PETROVA, ROOM, Site
 from tests.dav.test_scheduling import attendee, home, line, meeting, names, objects, put
 
 MINE = home(IVANOV) + "default/m1.ics"
@@ -165,3 +165,19 @@ async def test_an_instance_that_was_declined_and_put_away_stays_away(both_sites:
     await put(ivanov, MINE, mine.replace(day, moved).encode(), 204)
     assert await told(petrova, PETROVA) == [("REQUEST", [DAY])]
     assert "DTSTART:20261125T160000Z" in members((await held(petrova, PETROVA))[1])[DAY]
+
+
+async def test_a_room_is_free_on_a_day_that_is_taken_out(site: Site) -> None:
+    room = f"ATTENDEE;CUTYPE=ROOM;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{ROOM}"
+    await put(site.ivanov, MINE, calendar(meeting(DAILY, room)))
+    for lines in ((f"EXDATE:{DAY}",), (f"EXDATE:{DAY}", "EXDATE:20261126T100000Z")):
+        await put(site.ivanov, MINE, calendar(meeting(DAILY, *lines, room)), 204)
+        assert "PARTSTAT=ACCEPTED" in attendee((await held(site.ivanov, IVANOV))[1], ROOM)
+        (booked,) = await objects(site.ivanov, home(ROOM) + "default/")
+        assert members(booked).keys() == {""} and booked.count("EXDATE") == len(lines)
+    # Not wanted on a day, and asked anew for the others, as a client does that has not read the answer.
+    day = meeting(f"ATTENDEE:mailto:{PETROVA}", "RECURRENCE-ID:20261127T100000Z", start="20261127T100000Z")
+    await put(site.ivanov, MINE, calendar(meeting(DAILY, *lines, room), day), 204)
+    assert "PARTSTAT=ACCEPTED" in attendee(members((await held(site.ivanov, IVANOV))[1])[""], ROOM)
+    (booked,) = await objects(site.ivanov, home(ROOM) + "default/")
+    assert members(booked).keys() == {""} and "EXDATE:20261127T100000Z" in booked
