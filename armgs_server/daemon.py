@@ -20,7 +20,7 @@ import uvloop
 from armgs_server import acme, api, dav, imap, ldap, log, managesieve, pop3, portal, preflight, smtp, xmpp
 from armgs_server import config as configuration
 from armgs_server.capacity import worker_count
-from armgs_server.config import Config
+from armgs_server.config import LMTP_PORT, Config
 from armgs_server.directory import Directory
 from armgs_server.errors import DomainError, Invalid, Unusable
 from armgs_server.maintenance import Maintenance, jobs
@@ -29,7 +29,7 @@ from armgs_server.metrics import Telling
 from armgs_server.net.http import Router
 from armgs_server.net.redirect import redirect_to_https, where_permitted
 from armgs_server.net.server import Server
-from armgs_server.net.sockets import bind_all, by_port, check_free, raise_descriptor_limit
+from armgs_server.net.sockets import bind_all, bind_lmtp, by_port, check_free, raise_descriptor_limit
 from armgs_server.net.stream import Listener
 from armgs_server.net.systemd import Notifier, listen_sockets
 from armgs_server.net.tls import open_contexts
@@ -97,6 +97,9 @@ async def _supervise(config: Config, config_path: Path, on_ready: OnReady | None
     ports = optional_ports(config) if given else [*STREAM_PORTS, HTTP, HTTPS, *optional_ports(config)]
     missing = [port for port in ports if port not in by_port(given, config)]
     check_free(config, missing)
+
+    if config.smtp.lmtp_socket and LMTP_PORT in missing:  # of one name there is one socket, for all of them
+        given.append(("", bind_lmtp(config)))
 
     def sockets(_: int) -> Sequence[tuple[str, socket.socket]]:
         every = bind_all(config, missing, shared=True)

@@ -16,5 +16,5 @@ def optional_ports(config: Config) -> list[int]:
     ports = [*POP3_PORTS] if config.pop3.enabled else []
     ports += LDAP_PORTS if config.ldap.enabled else ()
     ports += SERVER_PORTS if federation.enabled else ()
-    ports += [LMTP_PORT] if config.smtp.lmtp_hosts else []
+    ports += [LMTP_PORT] if config.smtp.lmtp_hosts or config.smtp.lmtp_socket else []
     return [*ports, COMPONENT_PORT] if federation.components else ports

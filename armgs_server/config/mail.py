@@ -35,6 +35,12 @@ class SmtpSettings:
         "it is not listened on.",
         restart=True,
     )
+    lmtp_socket: str = setting(
+        "",
+        doc="Path of a Unix socket on which mail servers of this host deliver by LMTP; empty: none. Who is\n"
+        "in the group of its folder (setgid) may: nothing else is asked.",
+        restart=True,
+    )
     xclient_hosts: tuple[str, ...] = setting(
         (), doc="Proxies, as addresses or networks, that may say by XCLIENT for whom they speak."
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -21,6 +20,7 @@ from armgs_server.config import Config, MetricsSettings
 from armgs_server.errors import Invalid
 from armgs_server.metrics.inquiry import Asker
 from armgs_server.metrics.snapshot import from_json, total
+from armgs_server.unix_socket import bind_unix
 
 SOCKET = "daemon.sock"
 REQUEST_LIMIT = 8192  # bytes of a request's head
@@ -112,27 +112,6 @@ def _response(status: bytes, kind: str, content: bytes, *, with_content: bool = 
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     )
     return b"HTTP/1.1 %s\r\n%s%s" % (status, head.encode(), content if with_content else b"")
-
-
-def bind_unix(path: Path) -> socket.socket:
-    """A listening socket that only the daemon's user can open, in the place of an older one."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
-    try:
-        # A name relative to its folder: sockaddr_un holds 107 bytes, and folders may be deep.
-        path.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            sock.bind(f"/proc/self/fd/{folder}/{path.name}")
-        finally:
-            os.umask(before)
-        sock.listen()
-    except OSError:
-        sock.close()
-        raise
-    finally:
-        os.close(folder)
-    return sock
 
 
 def parse_place(place: str) -> tuple[str, int]:

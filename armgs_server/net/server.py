@@ -28,6 +28,7 @@ from armgs_server.net.stream import Listener, Stream
 from armgs_server.net.tls import TlsContext, TlsContexts
 
 _log = log.get("net")
+LOCAL = "127.0.0.1"  # the peer of a Unix socket: this host
 _ACCEPT_BURST = 64
 _ACCEPT_PAUSE = 0.5  # seconds to wait when the process has no more descriptors
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -61,6 +62,7 @@ class Server:
 
         async def connect(sock: socket.socket, peer: str) -> Coroutine[Any, Any, None]:
             stream = self._open_stream(listener, peer)
+            stream.is_local = sock.family == socket.AF_UNIX
             await self._connect(lambda: stream, sock, direct)
             return self._serve_stream(listener, stream)
 
@@ -199,6 +201,10 @@ class Server:
                     self._pause_accepting(endpoint, error)
                 return
             sock.setblocking(False)
+            if sock.family == socket.AF_UNIX:  # no balancer is there
+                if self._admits(endpoint, sock, LOCAL):
+                    self._run(self._serve(endpoint, sock, LOCAL))
+                continue
             peer = address[0].removeprefix("::ffff:")  # of a dual-stack socket
             if is_within(peer, self._config.server.proxy_hosts):
                 self._run(self._introduce(endpoint, sock, peer))

@@ -4,10 +4,12 @@
 import errno
 import resource
 import socket
+from pathlib import Path
 
 from armgs_server import log
-from armgs_server.config import COMPONENT_PORT, Config
+from armgs_server.config import COMPONENT_PORT, LMTP_PORT, Config
 from armgs_server.errors import Temporary
+from armgs_server.unix_socket import bind_unix
 
 _log = log.get("net")
 
@@ -36,9 +38,21 @@ def by_port(given: list[tuple[str, socket.socket]], config: Config) -> dict[int,
     """systemd's sockets by standard port: what a socket serves is told by the port it is bound to."""
     sockets: dict[int, list[socket.socket]] = {}
     for _, sock in given:
-        port = sock.getsockname()[1] - config.server.port_offset
+        if sock.family == socket.AF_UNIX:
+            port = LMTP_PORT  # the one service that has such a socket
+        else:
+            port = sock.getsockname()[1] - config.server.port_offset
         sockets.setdefault(port, []).append(sock)
     return sockets
+
+
+def bind_lmtp(config: Config) -> socket.socket:
+    """The Unix socket of LMTP, open to its folder's group; Temporary says why it cannot be had."""
+    path = Path(config.smtp.lmtp_socket)
+    try:
+        return bind_unix(path, 0o660)
+    except OSError as error:
+        raise Temporary(f"cannot listen on {path}: {error.strerror}") from error
 
 
 def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -75,6 +89,11 @@ def raise_descriptor_limit() -> None:
 
 def _bind_one(config: Config, port: int, *, shared: bool) -> list[socket.socket]:
     sockets: list[socket.socket] = []
+    if port == LMTP_PORT:
+        if config.smtp.lmtp_socket and not shared:
+            sockets.append(bind_lmtp(config))
+        if not config.smtp.lmtp_hosts:
+            return sockets
     addresses = config.federation.component_listen if port == COMPONENT_PORT else config.server.listen
     for address in addresses:
         try:

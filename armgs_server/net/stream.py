@@ -51,6 +51,7 @@ class Stream(asyncio.Protocol):
         "closing",
         "deadline",
         "id",
+        "is_local",
         "is_tls",
         "peer",
         "slot",
@@ -66,12 +67,11 @@ class Stream(asyncio.Protocol):
         trace: Trace | None = None,
     ) -> None:
         self.id, self.peer, self.account = connection_id, peer, ""  # account: whoever has logged in
+        self.is_local = False  # a Unix socket: who may connect, the file system has said
         self.is_tls = self.closing = self._reading_paused = self._eof = False
         self.deadline, self.slot = NEVER, 0
-        self._limits = limits
-        self._deadlines = deadlines
-        self._tls = tls
-        self._trace = trace
+        self._limits, self._deadlines = limits, deadlines
+        self._tls, self._trace = tls, trace
         self._loop = asyncio.get_running_loop()
         self._outlet = Outlet(limits, self._watch)
         self._end_point: bytes | None = None

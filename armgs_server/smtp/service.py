@@ -35,11 +35,11 @@ class SmtpService:
 
     @property
     def listeners(self) -> Sequence[Listener]:
-        """Ports 25, 587, 465 where there is a certificate, and 24 where mail servers may deliver by LMTP."""
+        """Ports 25, 587, 465 where there is a certificate, and LMTP where mail servers may deliver by it."""
         roles: tuple[Role, ...] = (
             (MX, SUBMISSION, SUBMISSIONS) if self._core.tls is not None else (MX, SUBMISSION)
         )
-        if self._core.config.smtp.lmtp_hosts:
+        if self._core.config.smtp.lmtp_hosts or self._core.config.smtp.lmtp_socket:
             roles = (*roles, LMTP)
         return [
             Listener(role.name, role.port, role.tls, self._connector(role), replies.TOO_BUSY_421.wire)

@@ -96,7 +96,8 @@ class Session:
     async def run(self) -> None:
         """From the greeting to the end of the connection."""
         hostname = self.core.config.server.hostname
-        if self.role.is_lmtp and not is_within(self.peer, self.core.config.smtp.lmtp_hosts):
+        is_known = self.stream.is_local or is_within(self.peer, self.core.config.smtp.lmtp_hosts)
+        if self.role.is_lmtp and not is_known:
             self.send(replies.LMTP_ONLY_550)
             self.is_closing = True
         else:

@@ -10,12 +10,13 @@ from tests.meta.sources import imports, modules, name_of
 PROTOCOLS = ("imap", "pop3", "smtp", "managesieve", "ldap", "xmpp", "dav", "portal", "api", "acme")
 # Where everything is put together; only they and the command line know every service.
 ROOTS = ("daemon", "ports", "reload", "supervisor", "worker", "worker_process")
-_BASE = ("base64url", "errors", "log", "measures", "settings", "config", "trace_id")
+_BASE = ("base64url", "errors", "log", "measures", "settings", "config", "trace_id", "unix_socket")
 # Layer: what of our own it may import beside itself.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "trace_id": (),
     "journald": (),
+    "unix_socket": (),
     "log": ("journald", "trace_id"),
     "measures": (),
     "base64url": ("errors",),

@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import smtplib
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from armgs_server.config import Config
+from armgs_server.net.sockets import by_port
 from armgs_server.storage import accounts, queue
+from armgs_server.unix_socket import bind_unix
 from tests.smtp.client import Client, inbox
 from tests.world import IVANOV, PETROVA, World
 
@@ -64,8 +71,6 @@ async def test_when_nobody_can_take_it(local: World) -> None:
 
 
 async def test_other_hosts_are_refused(local: World) -> None:
-    import asyncio
-
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", local.ports["lmtp"], local_addr=("127.0.0.2", 0)
     )
@@ -77,3 +82,35 @@ async def test_other_hosts_are_refused(local: World) -> None:
 async def test_lhlo_is_not_for_smtp(local: World) -> None:
     async with Client(local) as client:
         await client.expect("LHLO mx.example", "500 5.5.1 ")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_mail_server_of_this_host_delivers_by_a_unix_socket(tmp_path: Path, workers: int) -> None:
+    path = tmp_path / "lmtp.sock"
+    settings: dict[str, dict[str, Any]] = {
+        "smtp": {"lmtp_socket": str(path)},
+        "server": {"workers": workers, "proxy_hosts": ["127.0.0.1"]},  # no balancer is on a Unix socket
+    }
+    async with World(tmp_path / "world", process=True, settings=settings) as world:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with pytest.raises(OSError):  # nobody has asked for the port
+            await asyncio.open_connection("127.0.0.1", world.config.port(24))
+        for _ in range(4):
+            assert "250 2.0.0 Message taken" in await asyncio.to_thread(deliver, path)
+        await world.restart()  # what a daemon has left there is replaced
+        assert "250 2.0.0 Message taken" in await asyncio.to_thread(deliver, path)
+
+
+def deliver(path: Path) -> str:
+    """As smtplib does it, which Postfix and others do in the same way; the reply to the text."""
+    with smtplib.LMTP(str(path), timeout=20) as client:
+        assert client.ehlo("mx.example")[0] == 250  # LHLO
+        assert client.mail("a@b.example")[0] == 250
+        assert client.rcpt(PETROVA)[0] == 250
+        code, text = client.data(TEXT)
+        return f"{code} {text.decode()}"
+
+
+def test_a_socket_that_systemd_has_made(tmp_path: Path) -> None:
+    with bind_unix(tmp_path / "lmtp.sock") as sock:
+        assert by_port([("lmtp", sock)], Config(tmp_path)) == {24: [sock]}
