@@ -177,7 +177,8 @@ class SecurityKeys:
             _log.warning("security key refused", account=person.address, peer=peer, reason=error.text)
             return False
         auth.attempts.succeeded(account, peer)
-        auth.logins.note(person.id, "web", mechanism, peer, admitted=True)
+        if purpose == STEP:
+            auth.logins.note(person.id, "web", mechanism, peer, admitted=True)
         return True
 
     async def sign_in(self, text: str, bound: str, peer: str, *, is_tls: bool) -> Principal:

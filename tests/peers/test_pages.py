@@ -120,6 +120,8 @@ async def test_light_and_dark_and_for_who_does_not_see(world: World, browser: Ch
         "/me",
         "/me/devices",
         "/me/password",
+        "/me/second-factor",
+        "/me/keys",
         "/me/absence",
         "/me/space",
         "/me/logins",

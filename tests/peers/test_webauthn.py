@@ -36,6 +36,12 @@ async def browser(world: World, tmp_path: Path) -> AsyncIterator[Chromium]:
         yield browser
 
 
+async def go(page: Page, world: World, target: str) -> None:
+    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}{target}")
+    path = target.partition("?")[0]
+    await page.until(f"location.pathname == {path!r} && document.readyState == 'complete'")
+
+
 async def opened(world: World, browser: Chromium, path: str, host: str = HOSTNAME) -> Page:
     return await browser.open(f"https://{host}:{world.ports['https']}{path}?lang=en")
 
@@ -75,6 +81,7 @@ async def sign_in(page: Page) -> None:
 
 async def add(page: Page, name: str) -> None:
     """A first key, from the page of a person who is signed in."""
+    await page.until("location.pathname == '/me/keys' && document.readyState == 'complete'")
     await page.type("#password", PASSWORD)
     await page.press_enter()
     await page.type("#name", name)
@@ -86,7 +93,7 @@ async def add(page: Page, name: str) -> None:
 
 async def sign_out(page: Page) -> None:
     await page.click("form[action='/signout'] button")
-    await page.until("location.pathname == '/'")
+    await page.until("location.pathname == '/' && document.readyState == 'complete'")
 
 
 async def ivanov(world: World) -> Principal:
@@ -107,8 +114,7 @@ async def test_a_passkey_from_the_first_to_the_last_day(world: World, browser: C
     await sign_out(page)
 
     # Alone: no address, no password.
-    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/signin?next=/me/logins")
-    await page.until("location.pathname == '/signin'")
+    await go(page, world, "/signin?next=/me/logins")
     await press(page, GET)
     await page.until("location.pathname == '/me/logins'")
     [kept] = await SecurityKeys(world.directory).of(await ivanov(world))
@@ -116,14 +122,14 @@ async def test_a_passkey_from_the_first_to_the_last_day(world: World, browser: C
     await sign_out(page)
 
     # Beside the password.
-    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/signin")
+    await go(page, world, "/signin")
     await sign_in(page)
     await page.until("location.pathname == '/signin/code'")
     await press(page, GET)
     await page.until("location.pathname == '/me'")
 
     # Removed, which takes the key once more.
-    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/me/keys")
+    await go(page, world, "/me/keys")
     await press(page, GET)
     await page.click("form:has(input[value=remove]) button")
     await page.until("!document.querySelector('th[scope=row]')")
@@ -147,7 +153,7 @@ async def test_a_token_without_a_pin_is_for_beside_the_password(world: World, br
     [made] = await credentials(page, authenticator)
     assert made["isResidentCredential"] is False
     await sign_out(page)
-    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/signin")
+    await go(page, world, "/signin")
     await sign_in(page)
     await page.until("location.pathname == '/signin/code'")
     await press(page, GET)
@@ -161,7 +167,7 @@ async def test_a_key_that_was_copied(world: World, browser: Chromium) -> None:
     await sign_in(page)
     await add(page, "laptop")
     await sign_out(page)
-    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/signin")
+    await go(page, world, "/signin")
     [original] = await credentials(page, authenticator)
     await press(page, GET)
     await page.until("location.pathname == '/me'")
@@ -170,9 +176,9 @@ async def test_a_key_that_was_copied(world: World, browser: Chromium) -> None:
         "WebAuthn.removeCredential", authenticatorId=authenticator, credentialId=original["credentialId"]
     )
     await page.call("WebAuthn.addCredential", authenticatorId=authenticator, credential=original)
-    await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/signin")
+    await go(page, world, "/signin")
     await press(page, GET)
-    await page.until("document.body.innerText.includes('This key could not sign in')")
+    await page.until("document.body?.innerText.includes('This key could not sign in')")
     await page.call("Page.navigate", url=f"https://{HOSTNAME}:{world.ports['https']}/me")
     await page.until("location.pathname == '/signin'")
 
