@@ -22,7 +22,7 @@ from armgs_server.dav.wopi_tokens import Claim
 from armgs_server.directory.access import Rights
 from armgs_server.directory.model import Principal
 from armgs_server.errors import NotFound
-from armgs_server.storage import accounts, clock, collections, items, locks, trash, versions
+from armgs_server.storage import accounts, clock, collections, free_names, items, locks, trash, versions
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
@@ -170,7 +170,7 @@ async def rename(document: Document, stem: str, lock_id: str) -> str:
         await _check_folder(tx, document)
         if item.name == stem + ending:
             return stem + ending
-        name = await trash.free_name(tx, document.chain[-1], stem + ending)
+        name = await free_names.find(tx, document.chain[-1], stem + ending)
         await items.rename(tx, item, name)
         await locks.change_root(tx, item.owner, item.collection, item.uid, place + quote_name(name))
         return name
@@ -190,7 +190,7 @@ async def put_relative(
 
     async def work(tx: Tx, item: Item) -> Item:
         folder = document.chain[-1]
-        wanted = await trash.free_name(tx, folder, name) if is_suggested else name
+        wanted = await free_names.find(tx, folder, name) if is_suggested else name
         there = await items.by_name(tx, folder.owner, folder.id, wanted)
         if there is None:
             await _check_folder(tx, document)

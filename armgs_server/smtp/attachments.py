@@ -21,7 +21,7 @@ from armgs_server.errors import Invalid
 from armgs_server.formats import mime, mime_detach
 from armgs_server.formats.mime_detach import Attachment
 from armgs_server.service import Core
-from armgs_server.storage import accounts, clock, collections, items, mail
+from armgs_server.storage import accounts, clock, collections, free_names, items, mail
 from armgs_server.storage import sharelinks as links
 from armgs_server.storage.blobs import CHUNK, BlobRef
 from armgs_server.storage.collections import Collection
@@ -30,7 +30,6 @@ from armgs_server.storage.tx import Tx
 
 FOLDER = "Mail attachments"
 ROLE = "mail-attachments"
-MAX_NAME = 255  # octets, as everywhere in DAV
 
 _log = log.get("smtp")
 
@@ -72,7 +71,7 @@ async def keep(tx: Tx, author: int, files: Sequence[Detached], now: int) -> None
     """The files and their links. OverQuota where the room has gone meanwhile."""
     folder = await _folder(tx, author)
     for each in files:
-        name = await _free_name(tx, folder, each.name)
+        name = await free_names.find(tx, folder, each.name)
         item = await items.add(tx, folder, each.ref, name=name, content_type=each.content_type)
         key = (links.hash_of(each.token), author, folder.id, item.uid, author)
         await links.add(tx, Link(*key, "", now, each.expires, 0, 0))
@@ -155,25 +154,8 @@ async def _folder(tx: Tx, owner: int) -> Collection:
     await accounts.hold(tx, [owner])  # another message of the same person makes it, too
     root = await collections.by_role(tx, owner, "files", "root")
     assert root is not None, "whoever may submit mail has files"
-    name = await _free_name(tx, root, FOLDER)
+    name = await free_names.find(tx, root, FOLDER)
     return await collections.create(tx, owner, "files", name, parent=root.id, role=ROLE)
-
-
-async def _free_name(tx: Tx, folder: Collection, name: str) -> str:
-    """The name, or with a number before its ending where it is taken."""
-    stem, dot, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
-    number, wanted = 1, name
-    while len(wanted.encode()) > MAX_NAME or await _is_taken(tx, folder, wanted):
-        number += 1
-        tail = f" ({number}){dot}{ending[:40]}"
-        wanted = stem.encode()[: MAX_NAME - len(tail.encode())].decode(errors="ignore") + tail
-    return wanted
-
-
-async def _is_taken(tx: Tx, folder: Collection, name: str) -> bool:
-    if await items.by_name(tx, folder.owner, folder.id, name) is not None:
-        return True
-    return await collections.find(tx, folder.owner, folder.kind, name, folder.id) is not None
 
 
 def _close(data: bytes | mmap) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from armgs_server.storage import clock, collections, items, locks, transfer, trees
+from armgs_server.storage import clock, collections, free_names, locks, transfer, trees
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
 from armgs_server.storage.tx import Tx
 
 NAME = ".trash"
 KIND = "files"
-MAX_NAME = 255  # octets, as everywhere in DAV
 BATCH = 100
 
 
@@ -29,7 +28,7 @@ def is_inside(chain: tuple[Collection, ...]) -> bool:
 async def throw_item(tx: Tx, source: Collection, item: Item) -> None:
     """A file into today's folder; its properties go along, its locks do not."""
     day = await _today(tx, source.owner)
-    name = await free_name(tx, day, item.name or "")
+    name = await free_names.find(tx, day, item.name or "")
     await transfer.move(tx, [item], source, day, [name])
 
 
@@ -39,7 +38,7 @@ async def throw_tree(tx: Tx, source: Collection) -> None:
         await trees.delete(tx, source)
         return
     day = await _today(tx, source.owner)
-    name = await free_name(tx, day, source.name)
+    name = await free_names.find(tx, day, source.name)
     for lock in await locks.below(tx, source.owner, source.id):
         await locks.release(tx, lock)
     await locks.remove(tx, source.owner, source.id, [0])
@@ -87,21 +86,3 @@ async def _today(tx: Tx, owner: int) -> Collection:
 
 def _day(moment: int) -> str:
     return datetime.fromtimestamp(moment // clock.SECOND, UTC).strftime("%Y-%m-%d")
-
-
-async def free_name(tx: Tx, folder: Collection, name: str) -> str:
-    """The name, or with a number before its ending where there is another of that name in the folder."""
-    stem, dot, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
-    number = 1
-    wanted = name
-    while await _is_taken(tx, folder, wanted):
-        number += 1
-        tail = f" ({number}){dot}{ending}"
-        wanted = stem.encode()[: MAX_NAME - len(tail.encode())].decode(errors="ignore") + tail
-    return wanted
-
-
-async def _is_taken(tx: Tx, folder: Collection, name: str) -> bool:
-    if await items.by_name(tx, folder.owner, folder.id, name) is not None:
-        return True
-    return await collections.find(tx, folder.owner, folder.kind, name, folder.id) is not None

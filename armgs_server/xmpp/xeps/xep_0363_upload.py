@@ -16,7 +16,7 @@ from urllib.parse import quote
 from armgs_server.errors import AlreadyExists, NotFound, OverQuota, TooLarge
 from armgs_server.net.http import Request, Response
 from armgs_server.net.ranges import content_range, parse_range
-from armgs_server.storage import accounts, clock, collections, items, uploads
+from armgs_server.storage import accounts, clock, collections, free_names, items, uploads
 from armgs_server.storage.blobs import BlobRef
 from armgs_server.storage.collections import Collection
 from armgs_server.storage.items import Item
@@ -211,23 +211,10 @@ async def _folder(tx: Tx, owner: int, name: str) -> Collection:
 
 async def _keep(tx: Tx, upload: Upload, ref: BlobRef) -> None:
     folder = await collections.get(tx, upload.owner, upload.collection)
-    name = await _free_name(tx, folder, upload.name)
+    name = await free_names.find(tx, folder, upload.name)
     item = await items.add(tx, folder, ref, name=name, content_type=upload.type)
     if not await uploads.complete(tx, upload.token, item.uid):
         raise AlreadyExists()
-
-
-async def _free_name(tx: Tx, folder: Collection, name: str) -> str:
-    """The name, or `name (2).ext` and so on where it is taken."""
-    stem, dot, extension = name.rpartition(".")
-    if not stem:
-        stem, dot, extension = name, "", ""
-    for number in range(1, 1000):
-        candidate = name if number == 1 else f"{stem} ({number}){dot}{extension}"
-        taken = await items.by_name(tx, folder.owner, folder.id, candidate)
-        if taken is None and await collections.find(tx, folder.owner, "files", candidate, folder.id) is None:
-            return candidate
-    raise AlreadyExists()
 
 
 def _file_name(text: str) -> str:
