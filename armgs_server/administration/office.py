@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from armgs_server import log
 from armgs_server.administration import fields, tokens
 from armgs_server.administration.table import GROUPS, TABLE
 from armgs_server.administration.verb import Desk, Verb
@@ -23,6 +24,8 @@ from armgs_server.storage.api_tokens import ApiToken
 from armgs_server.storage.tx import Tx
 
 STEPS_LIMIT: Final = 1000
+
+_log = log.get("administration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +125,14 @@ class Office:
         async def work(tx: Tx) -> list[Any]:
             return await self._work(tx, desk, steps)
 
-        if not expect:
-            return await self.directory.apply(work)
-        checked = await effects.agreed(self.directory.store, work, self._limits(), expect)
-        return await self.directory.apply(checked)
+        if expect:
+            checked = await effects.agreed(self.directory.store, work, self._limits(), expect)
+            results = await self.directory.apply(checked)
+        else:
+            results = await self.directory.apply(work)
+        # The act itself is in the journal of acts; this leads from the answer's id to it.
+        _log.info("administered", account=self.actor, verbs=[step.verb.name for step in steps])
+        return results
 
     async def _work(self, tx: Tx, desk: Desk, steps: Sequence[Step]) -> list[Any]:
         results = []

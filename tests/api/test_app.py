@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from armgs_server import trace_id
 from tests.api.conftest import ADMIN, FINANCE, Api, at
 from tests.world import IVANOV, PETROVA, SIDOROV
 
@@ -235,3 +238,19 @@ async def test_what_somebody_has_and_what_waits(api: Api) -> None:
     assert alias.body["aliases"] == ["ann@digital.example"]
     assert (await api("DELETE", at("/aliases", PETROVA) + "/ann%40digital.example")).body["aliases"] == []
     assert (await api("DELETE", at("/aliases", PETROVA) + "/ann%40digital.example")).status == 404
+
+
+async def test_the_answer_names_its_id_where_something_was_done_or_refused(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "armgs_server")
+    shown = await api("GET", at("/people", PETROVA))
+    assert "X-Request-Id" not in shown.headers
+    numbers = set()
+    for method, path, body in (
+        ("PATCH", at("/people", PETROVA), {"name": "Петрова"}),
+        ("GET", at("/people", "nobody@digital.example"), None),
+        ("PATCH", at("/people", PETROVA), {"none": 1}),
+    ):
+        numbers.add((await api(method, path, body)).headers["X-Request-Id"])
+    assert len(numbers) == 3 and all(trace_id.parse(number) == number for number in numbers)
