@@ -243,9 +243,9 @@ async def test_what_somebody_has_and_what_waits(api: Api) -> None:
 async def test_the_answer_names_its_id_where_something_was_done_or_refused(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "armgs_server")
     shown = await api("GET", at("/people", PETROVA))
     assert "X-Request-Id" not in shown.headers
+    caplog.set_level("INFO", "armgs_server")
     numbers = set()
     for method, path, body in (
         ("PATCH", at("/people", PETROVA), {"name": "Петрова"}),
