@@ -215,36 +215,38 @@ class _One:
 
     async def _bring(self, todo: Sequence[_Decided]) -> None:
         """One transaction for all; where that is refused, one for each, to find whose fault it is."""
-        if not todo:
-            return
         for attempt in range(ATTEMPTS):
             wanted = [body for each in todo for body in each.each.bodies]
             refs = await self._merger.bodies.refs(wanted, anew=attempt > 0)
-            ready = []
-            for one in todo:
-                if all(digest in refs for digest, _ in one.each.bodies):
-                    ready.append(await self._ready(one, refs))
-                else:
-                    self._told.refuse(one.each.id, one.each.title, "the backup has lost its bytes")
-            try:
-                places = await self._merger.write(partial(self._write, ready=ready, refs=refs))
-            except Gone:
-                continue
-            except Temporary:
-                raise
-            except DomainError as error:
-                if len(ready) > 1:
-                    for one in ready:
-                        await self._bring([one])
-                elif isinstance(error, OverQuota):
+            whole = [one for one in todo if all(digest in refs for digest, _ in one.each.bodies)]
+            places: Sequence[Place] = []
+            if whole:
+                ready = [await self._ready(one, refs) for one in whole]
+                try:
+                    places = await self._merger.write(partial(self._write, ready=ready, refs=refs))
+                except Gone:
+                    continue
+                except Temporary:
                     raise
-                else:
-                    self._told.refuse(ready[0].each.id, ready[0].each.title, error.text)
-                return
-            for one, place in zip(ready, places, strict=True):
+                except DomainError as error:
+                    await self._refused(whole, error)
+            for one, place in zip(whole, places, strict=False):  # none where they were refused
                 self._done(one, place)
+            for one in todo:
+                if one not in whole:
+                    self._told.refuse(one.each.id, one.each.title, "the backup has lost its bytes")
             return
         raise Temporary("bytes are collected as fast as they are brought")
+
+    async def _refused(self, whole: Sequence[_Decided], error: DomainError) -> None:
+        """Each by itself; a quota that is full ends it all."""
+        if len(whole) > 1:
+            for one in whole:
+                await self._bring([one])
+        elif isinstance(error, OverQuota):
+            raise error
+        else:
+            self._told.refuse(whole[0].each.id, whole[0].each.title, error.text)
 
     async def _ready(self, one: _Decided, refs: dict[bytes, BlobRef]) -> _Decided:
         if not one.is_copy:

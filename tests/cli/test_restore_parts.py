@@ -299,6 +299,44 @@ def test_what_the_backup_has_lost_is_named(site: Armgs, folder: Path) -> None:
     assert list(contents(site)["files /Договоры"]) == ["small.txt"]
 
 
+def test_a_restore_that_brings_nothing_is_no_act(site: Armgs, folder: Path) -> None:
+    test_what_the_backup_has_lost_is_named(site, folder)
+    before = told(site)
+    lost = site("restore", "item", folder, IVANOV, "files", "Договоры/big.bin", "--in-place")
+    assert lost.code == 8
+    assert told(site) == before
+
+
+def test_one_that_is_refused_leaves_the_others(site: Armgs, folder: Path, tmp_path: Path) -> None:
+    """Something else has the name of one of two events in the calendar where they go."""
+    give(site, tmp_path, "calendar", "one.ics", EVENT.format(uid="one", summary="moved"))
+    lose(site, "calendar", ("default",), {"two.ics"})
+    restored(site, "person", folder, IVANOV)
+    [path] = [path for path in contents(site) if path.startswith("calendar restored-")]
+    name = path.removeprefix("calendar ")
+    lose(site, "calendar", (name,), set(contents(site)[path]))
+    give(site, tmp_path, "calendar", "three.ics", EVENT.format(uid="three", summary="x"), "--calendar", name)
+
+    async def rename(workplace: Workplace) -> None:
+        owner = (await workplace.principal(IVANOV)).id
+
+        async def write(tx: Tx) -> None:
+            found = await collections.find(tx, owner, "calendar", name)
+            assert found is not None
+            [item] = await items.scan(tx, owner, found.id)
+            await items.rename(tx, item, "two.ics")
+
+        await workplace.store.write(write)
+
+    site.work(rename)
+    done = site("restore", "person", folder, IVANOV, "--json")
+    assert done.code == 8, done.err
+    refused = [(one["id"], one["reason"]) for each in done.json["collections"] for one in each["refused"]]
+    assert refused == [("two", "something else has this name")]
+    assert done.json["brought"] == 1
+    assert len(contents(site)[path]) == 2
+
+
 def test_what_is_replaced_under_a_hold_is_kept(site: Armgs, folder: Path, tmp_path: Path) -> None:
     give(site, tmp_path, "calendar", "one.ics", EVENT.format(uid="one", summary="moved"))
     assert site("hold", "on", IVANOV, "--reason", "audit").code == 0
