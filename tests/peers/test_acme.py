@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -14,10 +16,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from armgs_server.acme.renewal import leaf
 from armgs_server.storage import acme
 from armgs_server.storage.acme import State
+from armgs_server.storage.tx import Tx
+from tests import golang
 from tests.name_server import name_server
-from tests.pebble import Pebble
+from tests.pebble import DEBIAN, Pebble
 from tests.world import DOMAINS, HOST, World, free_offset
 
 pytestmark = pytest.mark.peer
@@ -27,6 +32,8 @@ CHAT = "conference.digital.example"
 NOWHERE = "nowhere.digital.example"
 RECORDS = {(f"{name}.", "A"): [HOST] for name in (NAME, CHAT)}
 PATIENCE = 60.0
+# Debian's is older than RFC 9773.
+PEBBLE = ("github.com/letsencrypt/pebble/v2/cmd/pebble", "v2.10.1")
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +48,13 @@ async def certified(
     names: tuple[str, ...] = (NAME, CHAT),
     settings: Mapping[str, Any] | None = None,
     tls: Mapping[str, Any] | None = None,
+    program: Path = DEBIAN,
     **options: Any,
 ) -> AsyncIterator[tuple[World, Pebble]]:
     """A world and its CA. Log-in needs TLS, so that port 80 sends everybody but the CA elsewhere."""
     offset = free_offset()
     async with name_server(RECORDS) as resolver:
-        with Pebble(tmp_path, 80 + offset, resolver, settings) as pebble:
+        with Pebble(tmp_path, 80 + offset, resolver, settings, program) as pebble:
             given = {
                 "acme_directory": pebble.directory_url,
                 "acme_ca": str(pebble.ca),
@@ -204,3 +212,33 @@ async def test_nobody_else_learns_anything_on_port_80(tmp_path: Path) -> None:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
             assert (await reader.readline()).split()[1] == status
             writer.close()
+
+
+async def test_the_ca_wishes_it_renewed_at_once(tmp_path: Path) -> None:
+    """RFC 9773: first at two thirds of the life, then by a window that is over. RFC 8738: for an address."""
+    program = await asyncio.to_thread(golang.program, *PEBBLE)
+    async with certified(tmp_path, names=(HOST,), program=program) as (world, pebble):
+        await until(lambda: is_by_pebble(world), "no certificate has come")
+        first = await shown(world, "imaps")
+
+        async def was_asked() -> bool:
+            state = await state_of(world)
+            return state.ask > state.done + 1_000_000
+
+        await until(was_asked, "the CA was not asked when to renew")
+        pem = await world.store.read(acme.certificate)
+        assert pem is not None
+        window = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+        wish = {"certificate": leaf(pem).decode(), "ariResponse": json.dumps({"suggestedWindow": window})}
+        await asyncio.to_thread(pebble.ask, "/set-renewal-info/", json.dumps(wish).encode())
+
+        async def ask_now(tx: Tx) -> None:
+            await acme.keep_state(tx, dataclasses.replace(await acme.state(tx), ask=0))
+            tx.publish(acme.TOPIC, b"")
+
+        await world.store.write(ask_now)
+
+        async def is_new() -> bool:
+            return (await shown(world, "imaps")).serial_number != first.serial_number
+
+        await until(is_new, "it was not renewed")
