@@ -246,7 +246,7 @@ class Change:
         delivery = self._delivery()
         message = itip_attendee.reply(old, new, self.owner.address, self.users.who, delivery.stamp)
         if message is None or not is_server(line):
-            return new
+            return itip_attendee.with_known_status(old, new)
         self._check_sender()
         return itip_attendee.with_status(new, await delivery.answer(tx, message))
 

@@ -14,6 +14,7 @@ from armgs_server.formats.itip import (
     bare,
     calendar_of,
     identity,
+    is_server,
     organizer,
     parameter,
     replaced,
@@ -148,13 +149,36 @@ def _answer(component: Component, key: str, who: Who) -> Component:
 
 def with_status(found: CalendarObject, status: str) -> CalendarObject:
     """SCHEDULE-STATUS on the ORGANIZER after an answer was sent (RFC 6638 §7.3)."""
+
+    def updated(member: Component, line: ContentLine) -> ContentLine:
+        line = with_parameter(line, "SCHEDULE-FORCE-SEND", None)
+        return with_parameter(line, "SCHEDULE-STATUS", status)
+
+    return _with_organizer(found, updated)
+
+
+def with_known_status(old: CalendarObject | None, new: CalendarObject) -> CalendarObject:
+    """The new object with what has become of the last answer, which its client has left out."""
+    if old is None:
+        return new
+    earlier = {identity(old, member): member for member in old.members}
+
+    def updated(member: Component, line: ContentLine) -> ContentLine:
+        previous = earlier.get(identity(new, member)) or old.master
+        known = previous.first("ORGANIZER") if previous is not None else None
+        status = parameter(known, "SCHEDULE-STATUS") if known is not None else ""
+        is_missing = is_server(line) and not parameter(line, "SCHEDULE-STATUS")
+        return with_parameter(line, "SCHEDULE-STATUS", status) if status and is_missing else line
+
+    return _with_organizer(new, updated)
+
+
+def _with_organizer(
+    found: CalendarObject, updated: Callable[[Component, ContentLine], ContentLine]
+) -> CalendarObject:
     members = []
     for member in found.members:
-        lines: list[ContentLine] = []
-        for line in member.properties:
-            if line[0] == "ORGANIZER":
-                line = with_parameter(line, "SCHEDULE-FORCE-SEND", None)
-                line = with_parameter(line, "SCHEDULE-STATUS", status)
-            lines.append(line)
-        members.append(Component(member.name, member.begin, lines, member.components))
-    return replaced(found, members)
+        lines = [updated(member, line) if line[0] == "ORGANIZER" else line for line in member.properties]
+        is_same = lines == list(member.properties)
+        members.append(member if is_same else Component(member.name, member.begin, lines, member.components))
+    return replaced(found, members) if members != list(found.members) else found

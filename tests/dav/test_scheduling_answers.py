@@ -68,3 +68,15 @@ async def test_what_became_of_an_invitation_stays_although_a_client_drops_it(bot
     # RFC 5546 §2.1.4: a client that knows nothing of it takes no revision back.
     await put(ivanov, MINE, calendar(meeting("TRANSP:OPAQUE")), 204)
     assert "SEQUENCE:1" in await text(ivanov, MINE)
+
+
+async def test_what_became_of_an_answer_stays_although_a_client_drops_it(site: Site) -> None:
+    await put(site.ivanov, MINE, calendar(meeting()))
+    path = await accept(site.petrova)
+    own = await text(site.petrova, path)
+    organizer = line(own, "ORGANIZER")
+    assert "SCHEDULE-STATUS=1.2" in organizer
+    alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\nEND:VEVENT"
+    said = own.replace(organizer, f"ORGANIZER:mailto:{IVANOV}").replace("END:VEVENT", alarm)
+    await put(site.petrova, path, said.encode(), 204)
+    assert "SCHEDULE-STATUS=1.2" in line(await text(site.petrova, path), "ORGANIZER")
