@@ -64,8 +64,6 @@ class TlsSettings:
         if parts.scheme != "https" or not parts.hostname:
             raise Invalid("tls.acme_directory is no https URL")
         if not self.certificate:
-            raise Invalid(
-                "tls.acme_directory needs tls.certificate: it is shown until the CA has made one"
-            )
+            raise Invalid("tls.acme_directory needs tls.certificate: it is shown until the CA has made one")
         if bool(self.acme_key_id) != bool(self.acme_key):
             raise Invalid("tls.acme_key_id and tls.acme_key belong together")

@@ -91,6 +91,10 @@ class DavSettings:
         maximum=2419200,
     )
     lock_timeout: float = setting(3600.0, doc="Longest time a lock lives without refresh.", minimum=60)
+    lock_notices: bool = setting(
+        True,
+        doc="Who finds a document locked is told in chat by whom and when it is free; who has it, who waits.",
+    )
     acl_entries: int = setting(200, doc="Most entries of one ACL request (RFC 3744).", minimum=1)
     principal_results: int = setting(200, doc="Most principals a search answers with.", minimum=1)
     sync_collections: int = setting(

@@ -261,6 +261,7 @@ _REFERENCES = (
     ("connected", "principal"),
     ("news_reader", "person"),
     ("web_push", "person"),
+    ("lock_wait", "person"),
     ("alias", "principal"),
     ("member", "principal"),
     ("member", "member"),

@@ -239,6 +239,8 @@ async def leave(tx: Tx, collection: Collection, gone: Sequence[Item]) -> int:
     modseq = await collections.bury(tx, owner, number, [(item.uid, item.name or "") for item in gone])
     await count(tx, collection, -len(gone), -sum(item.size for item in gone), -unseen_among(collection, gone))
     tables = (*INDEX_TABLES.get(collection.kind, ()), "item", "lock")
+    if collection.kind != "mail":  # nobody waits for a message
+        tables = (*tables, "lock_wait")
     for part in parts([item.uid for item in gone]):
         for table in tables:
             await tx.execute(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from armgs_server.errors import Conflict
-from armgs_server.storage import clock
+from armgs_server.storage import clock, lock_waits
 from armgs_server.storage.tx import Row, Tx
 
 COLUMNS = "owner, collection, uid, token, scope, deep, principal, holder, expires, root"
@@ -108,12 +108,15 @@ async def take(tx: Tx, lock: Lock, chain: Sequence[int]) -> list[Lock]:
 
     A deep lock on a collection conflicts with locks below it as well (RFC 4918 §9.10.3, §7.4).
     """
-    await tx.execute(
-        "DELETE FROM lock WHERE owner = ? AND collection = ? AND expires <= ?",
+    over = await tx.rows(
+        "DELETE FROM lock WHERE owner = ? AND collection = ? AND expires <= ? RETURNING uid",
         lock.owner,
         lock.collection,
         clock.now(),
     )
+    for (uid,) in over:
+        if uid != lock.uid:
+            await lock_waits.free(tx, lock.owner, lock.collection, uid)
     present = await covering(tx, lock.owner, chain, lock.uid)
     if lock.deep and lock.uid == 0:
         present += await below(tx, lock.owner, lock.collection)
@@ -135,6 +138,8 @@ async def take(tx: Tx, lock: Lock, chain: Sequence[int]) -> list[Lock]:
         lock.expires,
         lock.root,
     )
+    if lock.uid:
+        await lock_waits.done(tx, lock.owner, lock.collection, lock.uid, lock.principal)
     return []
 
 
@@ -162,7 +167,7 @@ async def change_root(tx: Tx, owner: int, collection: int, uid: int, root: str) 
 
 
 async def release(tx: Tx, lock: Lock) -> None:
-    """Removes one lock."""
+    """Removes one lock; whoever waits for the item is told."""
     await tx.execute(
         "DELETE FROM lock WHERE owner = ? AND collection = ? AND uid = ? AND token = ?",
         lock.owner,
@@ -170,19 +175,23 @@ async def release(tx: Tx, lock: Lock) -> None:
         lock.uid,
         lock.token,
     )
+    if lock.uid:
+        await lock_waits.free(tx, lock.owner, lock.collection, lock.uid)
 
 
 async def remove_expired(tx: Tx, now: int) -> int:
     """Rows of locks that are over, of all owners; how many."""
-    return await tx.execute("DELETE FROM lock WHERE expires < ?", now)
+    over = await tx.rows("DELETE FROM lock WHERE expires < ? RETURNING owner, collection, uid", now)
+    for key in sorted({(owner, collection, uid) for owner, collection, uid in over if uid}):
+        await lock_waits.free(tx, *key)
+    return len(over)
 
 
 async def remove(tx: Tx, owner: int, collection: int, uids: Iterable[int]) -> None:
     """Removes every lock on these items; uid 0 is the collection itself."""
-    await tx.executemany(
-        "DELETE FROM lock WHERE owner = ? AND collection = ? AND uid = ?",
-        [(owner, collection, uid) for uid in uids],
-    )
+    keys = [(owner, collection, uid) for uid in uids]
+    await tx.executemany("DELETE FROM lock WHERE owner = ? AND collection = ? AND uid = ?", keys)
+    await lock_waits.remove(tx, owner, collection, [uid for _, _, uid in keys])
 
 
 def _from_row(row: Row) -> Lock:

@@ -240,6 +240,17 @@ CREATE TABLE lock (
   root       TEXT    NOT NULL,                  -- href the lock was taken on
   PRIMARY KEY (owner, collection, uid, token)
 ) WITHOUT ROWID;
+-- Who was refused a lock on an item, and is told when it is free (storage.lock_waits).
+CREATE TABLE lock_wait (
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  uid        INTEGER NOT NULL,
+  person     INTEGER NOT NULL,
+  recipient  TEXT    NOT NULL,                  -- a bare JID
+  subject    TEXT    NOT NULL,
+  text       TEXT    NOT NULL,
+  PRIMARY KEY (owner, collection, uid, person)
+) WITHOUT ROWID;
 
 -- Calendar components: what queries, scheduling and listings ask of an object, read once at PUT.
 CREATE TABLE event (

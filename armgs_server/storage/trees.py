@@ -13,6 +13,7 @@ _TABLES = (
     "item",
     "tombstone",
     "lock",
+    "lock_wait",
     "grant_",
     "share",
     "recent",

@@ -43,6 +43,7 @@ SELECT create_distributed_table('document', 'owner', colocate_with => 'account')
 SELECT create_distributed_table('message', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('property', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('lock', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('lock_wait', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('event', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('instance', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('attachment', 'owner', colocate_with => 'account');

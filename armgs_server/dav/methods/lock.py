@@ -4,6 +4,7 @@
 import uuid
 from collections.abc import Sequence
 
+from armgs_server.dav import lock_notices
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError
 from armgs_server.dav.features import Method, Shape
@@ -86,7 +87,12 @@ async def _take(call: Call, wanted: LockInfo, *, deep: bool, expires: int) -> Re
             raise _conflict(conflicts)
         return lock, created
 
-    lock, created = await call.engine.store.write(work)
+    try:
+        lock, created = await call.engine.store.write(work)
+    except DavError as error:
+        if error.status == 423 and isinstance(resource, MemberResource):
+            await lock_notices.refused(call, resource)
+        raise
     return _answer(call, [lock], 201 if created else 200, (("Lock-Token", f"<{token}>"),))
 
 
