@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING, TypeAlias
 
-from armgs_server import measures
+from armgs_server import measures, trace_id
 from armgs_server.imap.grammar import Cursor
 from armgs_server.imap.responses import bad, uid_required
-from armgs_server.trace_id import TraceId, Under
+from armgs_server.trace_id import TraceId
 
 if TYPE_CHECKING:
     from armgs_server.imap.session import Session
@@ -64,9 +64,10 @@ class Spec:
     async def run(self, name: str, session: Session, cursor: Cursor) -> Ok | None:
         """Answers, and counts for how long; a client that idles is waited for, which is no work."""
         begin = measures.clock()
+        token = trace_id.enter(TraceId())
         try:
-            with Under(TraceId()):
-                return await self.handle(session, cursor)
+            return await self.handle(session, cursor)
         finally:
+            trace_id.leave(token)
             if name != "IDLE":
                 _operations.done(name, begin)

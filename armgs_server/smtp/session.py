@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from armgs_server import log, measures
+from armgs_server import log, measures, trace_id
 from armgs_server.directory.exchange import Exchange, Success
 from armgs_server.directory.model import Principal
 from armgs_server.errors import (
@@ -43,7 +43,6 @@ from armgs_server.smtp.protocol import (
 )
 from armgs_server.smtp.replies import Reply, reply
 from armgs_server.smtp.transaction import Transaction
-from armgs_server.trace_id import Under
 
 _log = log.get("smtp")
 _operations = measures.operations("smtp")
@@ -196,8 +195,11 @@ class Session:
                 await asyncio.sleep(0)  # the other connections' turn
 
     async def _handle(self, event: Event) -> None:
-        with Under(None if self.transaction is None else self.transaction.trace):
+        token = trace_id.enter(None if self.transaction is None else self.transaction.trace)
+        try:
             await self._do(event)
+        finally:
+            trace_id.leave(token)
 
     async def _do(self, event: Event) -> None:
         try:

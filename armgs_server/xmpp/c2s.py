@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from armgs_server import measures
+from armgs_server import measures, trace_id
 from armgs_server.errors import DomainError, Invalid
 from armgs_server.net.stream import Security
-from armgs_server.trace_id import TraceId, Under
+from armgs_server.trace_id import TraceId
 from armgs_server.xmpp import iq_routing, lifecycle, presence, router
 from armgs_server.xmpp.faults import Fault
 from armgs_server.xmpp.federation.pace import Pace
@@ -239,8 +239,11 @@ class ClientStream:
         elif stanza.name == "presence":
             await presence.handle(self._server, session, stanza)
         else:
-            with Under(TraceId()):
+            token = trace_id.enter(TraceId())
+            try:
                 await iq_routing.route(self._server, session, stanza)
+            finally:
+                trace_id.leave(token)
         _operations.done(stanza.name, begin)
         if session.sm is not None:
             session.sm.count_handled()

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from armgs_server import trace_id
 from armgs_server.errors import DomainError
-from armgs_server.trace_id import Under
 from armgs_server.xmpp import archiving, frame, outward
 from armgs_server.xmpp import jid as jids
 from armgs_server.xmpp.delivery import Delivery
@@ -70,14 +70,16 @@ async def route(server: Server, arrived: Sequence[Delivery]) -> None:
 
 async def _run(stages: Sequence[Stage], delivery: Delivery) -> bool:
     """Whether the message came through all stages; a stage returns True when it needs no further one."""
+    token = trace_id.enter(delivery.trace)
     try:
-        with Under(delivery.trace):
-            for stage in stages:
-                if await stage(delivery):
-                    return False
+        for stage in stages:
+            if await stage(delivery):
+                return False
     except DomainError as error:
         _fail(delivery, from_domain_error(error))
         return False
+    finally:
+        trace_id.leave(token)
     return True
 
 
