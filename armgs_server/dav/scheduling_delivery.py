@@ -79,13 +79,14 @@ class Delivery:
             return FAILED
         if principal.kind != "person":
             return await self._ask_room(tx, principal, copy, message, told)
-        if copy is None and message.method == "CANCEL" and told.kind == "VTODO" and told.master is not None:
-            await scheduling_tasks.forget(tx, self._desk, principal.id, told.uid)
+        if copy is None and message.method == "CANCEL":
+            if told.kind == "VTODO" and told.master is not None:
+                await scheduling_tasks.forget(tx, self._desk, principal.id, told.uid)
+            return DELIVERED  # of what is not there nobody need be told that it is off
         if copy is None and not message.is_forced and self._has_declined(told, message.recipient):
             return DELIVERED  # and taken out: there is nothing more to be said of it
-        if message.method == "CANCEL":
-            if copy is not None:
-                await self._keep(tx, principal, copy, self._merging.cancelled(copy, message), tag=True)
+        if copy is not None and message.method == "CANCEL":
+            await self._keep(tx, principal, copy, self._merging.cancelled(copy, message), tag=True)
         else:
             merged = self._merging.request(copy, message, whole=False)
             if merged is None:

@@ -139,7 +139,12 @@ async def test_what_was_declined_and_put_away_stays_away(both_sites: Site) -> No
     mine = (await held(ivanov, IVANOV))[1]
     await put(ivanov, MINE, mine.replace("20261123T100000Z", "20261123T120000Z").encode(), 204)
     assert [method for method, _ in await told(petrova, PETROVA)] == ["REQUEST"]
-    assert "PARTSTAT=NEEDS-ACTION" in attendee((await held(petrova, PETROVA))[1], PETROVA)
+    path, text = await held(petrova, PETROVA)
+    assert "PARTSTAT=NEEDS-ACTION" in attendee(text, PETROVA)
+    # That it is off is told to nobody who has nothing of it.
+    assert (await petrova.request("DELETE", path, headers={"Schedule-Reply": "F"})).status == 204
+    assert (await ivanov.request("DELETE", MINE)).status == 204
+    assert await told(petrova, PETROVA) == []
 
 
 async def test_an_instance_that_was_declined_and_put_away_stays_away(both_sites: Site) -> None:
