@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from armgs_server.administration.fields import Field
 from armgs_server.administration.verb import Desk, Given, Verb
-from armgs_server.directory import access, addressbook, lookup, people, structure
+from armgs_server.directory import access, addressbook, lookup, people, policy, structure
 from armgs_server.directory.administrators import KEY as ADMINISTRATORS
 from armgs_server.directory.model import Principal
 from armgs_server.directory.people import Change
@@ -26,7 +27,8 @@ async def list_departments(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def show_department(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    return await _department(tx, await desk.department(tx, given["domain"]))
+    found = await desk.department(tx, given["domain"])
+    return {**await _department(tx, found), **asdict(policy.of(desk.directory.config, found))}
 
 
 async def create_department(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:

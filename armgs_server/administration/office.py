@@ -159,11 +159,24 @@ class Office:
         for step in steps:
             password = step.given.get("password")
             if password and password not in credentials:
+                await self._check_password(step, password)
                 credentials[password] = await self.directory.auth.passwords.credentials(password)
         now = clock.now()
         return Desk(
             self.directory, self.actor, self.departments, self._person, now, credentials, groups=GROUPS
         )
+
+    async def _check_password(self, step: Step, password: str) -> None:
+        """By the policy; of what is not the administrator's nothing is told here, the verb refuses it."""
+        address, rules = str(step.given.get("address", "")), self.directory.new_passwords
+        number = self.directory.domains.get(address.rpartition("@")[2].lower(), 0)
+        if self.departments is not None and number not in self.departments:
+            return
+        person = await self.directory.by_address(address)
+        if person is None:
+            await rules.of_newcomer(address, str(step.given.get("name", "")), password)
+        else:
+            await rules.of_person(person, password)
 
     def _limits(self) -> Limits:
         roster = self.directory.config.security.roster_limit

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from armgs_server.administration.fields import Field
 from armgs_server.administration.verb import DEFAULT_PAGE, PAGE, Desk, Given, Verb
-from armgs_server.directory import lookup, people, structure, succession, terms
+from armgs_server.directory import lookup, people, policy, structure, succession, terms
 from armgs_server.directory.model import COLUMNS, INTERNAL, Principal, check_address, from_row
 from armgs_server.directory.people import Change
 from armgs_server.errors import Conflict, Invalid, NotFound
@@ -92,7 +92,8 @@ async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 async def set_password(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
     person = await desk.find(tx, given["address"], "person")
-    await people.set_password(tx, person.id, desk.credentials[given["password"]])
+    history = (await policy.in_(tx, desk.directory.config, person.department)).password_history
+    await people.set_password(tx, person.id, desk.credentials[given["password"]], history=history)
     return {"address": person.address}
 
 

@@ -61,7 +61,9 @@ class _Import:
             if found is None:
                 if not directory.is_local(address.rpartition("@")[2]):
                     raise Invalid(f"{user.host} is not a domain of this server")
-                found = await directory.create_person(address, password=user.password or None)
+                found = await directory.create_person(
+                    address, password=user.password or None, is_taken_over=True
+                )
                 self.report.accepted += 1
             elif found.kind != "person":
                 raise Invalid(f"{address} is no person")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from armgs_server.cli.output import Bar, remark
+from armgs_server.cli.output import Bar
 from armgs_server.cli.report import Report, reason
 from armgs_server.cli.workplace import Workplace
 from armgs_server.directory import addressbook, people, structure
@@ -29,15 +29,16 @@ Units: TypeAlias = dict[tuple[int, str], int | DomainError]  # why a unit cannot
 _TRUE = ("1", "yes", "true", "да")
 
 
-async def run(workplace: Workplace, file: Path) -> Report:
-    """Adds one person a row; a row that cannot be taken is reported, the next one goes on."""
+async def run(workplace: Workplace, file: Path, *, is_taken_over: bool = False) -> Report:
+    """Adds one person a row; a row that cannot be taken is reported, the next one goes on. With
+    `is_taken_over` passwords need not be those that could be chosen here."""
     report = Report()
     header, rows = read(file)
     report.ignored = [f"{file}: column {name}" for name in header if name not in (*COLUMNS, *DATA)]
     with Bar("Adding people", len(rows)) as bar:
         for start in range(0, len(rows), AT_ONCE):
             part = [Newcomer(workplace, row) for _, row in rows[start : start + AT_ONCE]]
-            await _hash(workplace, part)
+            await _hash(workplace, part, is_taken_over)
             try:
                 await _add(workplace, part)
             except OverQuota:  # found when something of a row is written: nothing of the part is there
@@ -71,17 +72,17 @@ class Newcomer:
             self.refusal = reason(error)
 
 
-async def _hash(workplace: Workplace, part: Sequence[Newcomer]) -> None:
+async def _hash(workplace: Workplace, part: Sequence[Newcomer], is_taken_over: bool) -> None:
     """What is kept of the passwords, some at a time: each takes the memory and the time of a hash."""
     asked = [each for each in part if not each.refusal and each.row.get("password")]
     security = workplace.config.security
 
     async def hash_one(newcomer: Newcomer) -> None:
         password = newcomer.row["password"]
-        if len(password) < security.password_length:
-            # Taken over from another system it is set all the same: nobody else could change it.
-            remark(f"{newcomer.address}: the password is shorter than {security.password_length}")
+        rules, name = workplace.directory.new_passwords, newcomer.row.get("name", "")
         try:
+            if not is_taken_over:
+                await rules.of_newcomer(newcomer.address, name, password)
             newcomer.credentials = await workplace.directory.auth.passwords.credentials(password)
         except Invalid as error:
             newcomer.refusal = reason(error)

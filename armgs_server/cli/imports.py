@@ -42,13 +42,14 @@ def _run(config_path: Path | None, work: Callable[[Workplace], Awaitable[Report]
 
 @import_.command("users")
 @click.argument("file", type=_EXISTING)
+@click.option("--any-password", is_flag=True, help="Take passwords as they are, against the policy.")
 @config_option
 @json_option
-def users(file: Path, config_path: Path | None, as_json: bool) -> None:
+def users(file: Path, any_password: bool, config_path: Path | None, as_json: bool) -> None:
     """Adds the people of a CSV file with the columns address, password, name, unit, post (by header)."""
 
     async def work(workplace: Workplace) -> Report:
-        return await import_users.run(workplace, file)
+        return await import_users.run(workplace, file, is_taken_over=any_password)
 
     _run(config_path, work).finish(as_json, "people")
 

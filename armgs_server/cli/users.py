@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from armgs_server.cli.output import print_record, print_records, remark
+from armgs_server.cli.output import print_record, print_records
 from armgs_server.cli.workplace import Workplace, config_option, json_option, read_password, work_on
 from armgs_server.directory.model import Principal, check_address
 from armgs_server.errors import Invalid
@@ -67,16 +67,9 @@ async def create(
     if department is None:
         raise Invalid(f"{domain} is not a domain of this server")
     number = await workplace.unit(department, unit)
-    warn_of_short(workplace, address, password)
     return await workplace.directory.create_person(
         address, name, unit=number, post=post, head=head, password=password, data=data
     )
-
-
-def warn_of_short(workplace: Workplace, address: str, password: str | None) -> None:
-    """Passwords taken over from another system are set all the same: nobody else could change them."""
-    if password is not None and len(password) < workplace.config.security.password_length:
-        remark(f"{address}: the password is shorter than {workplace.config.security.password_length}")
 
 
 @user.command("list")
@@ -122,7 +115,6 @@ def password(address: str, password_stdin: bool, config_path: Path | None) -> No
 
     async def work(workplace: Workplace) -> None:
         person = await workplace.principal(address, "person")
-        warn_of_short(workplace, address, new)
         await workplace.office.run("people.password", {"address": person.address, "password": new})
 
     work_on(config_path, work)

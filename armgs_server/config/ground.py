@@ -96,9 +96,32 @@ class SecuritySettings:
     )
     password_length: int = setting(
         8,
-        doc="Shortest password that people may choose; an administrator who sets a shorter one is warned.",
+        doc="Shortest password that may be set. Departments may ask for more than this and the next five.",
         minimum=1,
         maximum=128,
+    )
+    password_history: int = setting(
+        0, doc="None of so many passwords before may be taken again.", minimum=0, maximum=24
+    )
+    password_days: int = setting(
+        0,
+        doc="An older password opens nothing but the page where it is changed; 0: none grows old. App\n"
+        "passwords and tokens stay good.",
+        minimum=0,
+        maximum=3650,
+    )
+    second_factor: str = setting(
+        "nobody",
+        doc="Who must have a second factor for the pages: without one they show where it is turned on.",
+        choices=("nobody", "administrators", "everybody"),
+    )
+    app_passwords: bool = setting(
+        False, doc="Programs log in by app passwords and tokens alone; the password is for the pages."
+    )
+    breached_passwords: str = setting(
+        "",
+        doc="A file of passwords that may not be set: SHA-1 sums in order, as Have I Been Pwned gives out,\n"
+        "or the passwords themselves, one a line. Empty: no such list.",
     )
     administrators: tuple[str, ...] = setting(
         (),

@@ -18,11 +18,11 @@ import hashlib
 import hmac
 import secrets
 import time
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from armgs_server import log, measures
-from armgs_server.directory import credentials, people
+from armgs_server.directory import credentials, duties, people
 from armgs_server.directory.attempts import Attempts
 from armgs_server.directory.exchange import Exchange
 from armgs_server.directory.logins import Logins
@@ -30,7 +30,7 @@ from armgs_server.directory.model import HOSTS, TOPIC_KICK, Disabled, Principal
 from armgs_server.directory.oauth import OAuth
 from armgs_server.directory.passwords import APP, ARGON2, Passwords, load_secret
 from armgs_server.directory.remembered import Remembered
-from armgs_server.directory.sasl import ChannelBinding
+from armgs_server.directory.sasl import ChannelBinding, offered
 from armgs_server.directory.scram import Keys, parse_keys
 from armgs_server.directory.tokens import Tokens
 from armgs_server.errors import Denied, Throttled
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 CHANNEL_BINDINGS: Final = ("tls-exporter", "tls-server-end-point")
 BEARER: Final = ("OAUTHBEARER", "XOAUTH2")  # in XMPP nobody has ever used the latter
-SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 LAST_USED_STEP: Final = clock.HOUR  # how exactly the last use of an app password is kept
 WRONG: Final = "the name or the password is wrong"
 
@@ -120,7 +119,7 @@ class Auth:
             return ()
         plus = self.offers_plus(service, channel_binding)
         bearer = (BEARER[:1] if service == "xmpp" else BEARER) if self.oauth.settings.enabled else ()
-        return _offered(plus=plus, login=service == "smtp", external=bool(certificate), bearer=bearer)
+        return offered(plus=plus, login=service == "smtp", external=bool(certificate), bearer=bearer)
 
     def begin(
         self,
@@ -159,6 +158,7 @@ class Auth:
         if person is not None and (person.id, secret) in self._verified:
             if person.disabled:
                 raise Disabled()
+            await self.check_age(person, service, password)
             self.logins.note(person.id, service, mechanism, peer, admitted=True)
             return person
         if (account, secret) in self._wrong:
@@ -169,7 +169,13 @@ class Auth:
                 self._wrong.add(account, secret)
             self.refuse(service, mechanism, peer, person, username)
             raise Denied(WRONG)
+        await self.check_age(person, service, password)
         return self.admit(service, mechanism, peer, is_tls, person)
+
+    async def check_age(self, person: Principal, service: str, password: str = "") -> None:
+        """Expired, but on the pages, where it is changed; app passwords do not grow old."""
+        if service != "web" and self.passwords.app_hash(person.id, password) is None:
+            await duties.check_age(self._directory, person)
 
     async def find(self, username: str) -> Principal | None:
         """Who logs in by that name: an address or alias; a local part where there is one domain."""
@@ -217,8 +223,6 @@ class Auth:
         measures.count("logins", service, "ok").value += 1
         return person
 
-    # Checking
-
     def _check_throttle(self, service: str, peer: str, account: str) -> None:
         try:
             self.attempts.check(account, peer)
@@ -265,8 +269,11 @@ class Auth:
         return None
 
     async def _credentials(self, person: Principal | None, kind: str, is_web: bool) -> list[Row]:
+        is_program = kind != APP and not is_web
+        if is_program and await duties.refuses_password(self._directory, person):
+            person = None  # who is nobody takes as long
         number = person.id if person is not None else 0
-        is_guarded = kind != APP and not is_web and self.oauth.settings.app_passwords_only
+        is_guarded = is_program and self.oauth.settings.app_passwords_only
         return await credentials.of(self._store, number, kind, is_guarded=is_guarded)
 
     def forget_all(self) -> None:
@@ -279,13 +286,6 @@ class Auth:
         self._kicks += 1
         self._verified.forget(int(data))
         self._wrong.forget(str(int(data)))
-
-
-@cache
-def _offered(*, plus: bool, login: bool, external: bool, bearer: tuple[str, ...]) -> tuple[str, ...]:
-    first = ("EXTERNAL",) if external else ()
-    with_binding = tuple(f"{name}-PLUS" for name in SCRAM) if plus else ()
-    return (*first, *with_binding, *SCRAM, *bearer, "PLAIN", *(("LOGIN",) if login else ()))
 
 
 def account_key(person: Principal | None, username: str) -> str:

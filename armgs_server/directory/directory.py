@@ -19,8 +19,10 @@ from armgs_server.directory.forms import Forms
 from armgs_server.directory.index import Index
 from armgs_server.directory.invitations import Invitations
 from armgs_server.directory.model import TOPIC, TOPIC_DOMAINS, Principal, check_address
-from armgs_server.directory.people import Change
+from armgs_server.directory.new_passwords import NewPasswords
+from armgs_server.directory.people import Change, Credential
 from armgs_server.directory.statuses import Statuses
+from armgs_server.errors import NotFound
 from armgs_server.storage import Store
 from armgs_server.storage.bus import RemoteBus
 from armgs_server.storage.tx import Tx, Work
@@ -37,6 +39,7 @@ class Directory(Finder):
         super().__init__(store, config)
         self.access = Access(store, self.groups_of, config.security.directory_cache)
         self.auth = Auth(self)
+        self.new_passwords = NewPasswords(self)
         self.index = Index(self)
         self.statuses = Statuses()
         self.forms = Forms(config)
@@ -105,10 +108,17 @@ class Directory(Finder):
         head: bool = False,
         password: str | None = None,
         data: Mapping[str, Any] | None = None,
+        is_taken_over: bool = False,
     ) -> Principal:
-        """A person; without a password nobody can log in yet. The domain says which department."""
-        check_address(address)  # before the work of hashing
-        credentials = [] if password is None else await self.auth.passwords.credentials(password)
+        """A person; without a password nobody can log in yet. The domain says which department. A password
+        that comes from another system (`is_taken_over`) need not be one that could be chosen here.
+        PasswordRefused."""
+        address = check_address(address)  # before the work of hashing
+        credentials: Sequence[Credential] = []
+        if password is not None:
+            if not is_taken_over:
+                await self.new_passwords.of_newcomer(address, name, password)
+            credentials = await self.auth.passwords.credentials(password)
         return await self._create(
             lambda tx: people.create(
                 tx,
@@ -124,9 +134,13 @@ class Directory(Finder):
         )
 
     async def set_password(self, person: int, password: str) -> None:
-        """A new password; app passwords stay, sessions end (topic `kick`). Invalid where it is too short."""
+        """A new password; app passwords stay, sessions end (topic `kick`). PasswordRefused."""
+        found = await self.by_id(person)
+        if found is None:
+            raise NotFound()
+        history = (await self.new_passwords.of_person(found, password)).password_history
         credentials = await self.auth.passwords.credentials(password)
-        await self._change(person, lambda tx: people.set_password(tx, person, credentials))
+        await self._change(person, lambda tx: people.set_password(tx, person, credentials, history=history))
 
     async def add_app_password(self, person: int, name: str) -> str:
         """A password for one device, shown this once; the same name again replaces the older one."""

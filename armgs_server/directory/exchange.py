@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from armgs_server import log
 from armgs_server.directory import scopes
 from armgs_server.directory.bearer import Bearer, CheckToken
-from armgs_server.directory.model import Disabled, Principal
+from armgs_server.directory.model import Disabled, Expired, Principal
 from armgs_server.directory.oauth_model import Bearing, device_mark
 from armgs_server.directory.passwords import SCRAM_SHA_1, SCRAM_SHA_256
 from armgs_server.directory.sasl import (
@@ -195,6 +195,10 @@ class Exchange:
         if person is None or not self._is_real:
             self._refuse()
             return Failure("not-authorized", "the name or the password is wrong")
+        try:
+            await self._auth.check_age(person, self._service)
+        except Denied as error:
+            return Failure(_condition(error), error.text)
         return await self._finish(data, person, authzid)
 
     async def _trust_certificate(self, authzid: str) -> Answer:
@@ -240,4 +244,6 @@ class Exchange:
 
 
 def _condition(error: Denied) -> str:
+    if isinstance(error, Expired):
+        return "credentials-expired"
     return "account-disabled" if isinstance(error, Disabled) else "not-authorized"

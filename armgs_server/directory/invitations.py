@@ -156,6 +156,7 @@ class Invitations:
             raise Denied("the invitation is for another name")
         if not invitation.local and name in RESERVED:
             raise AlreadyExists(address)
+        await self._directory.new_passwords.of_newcomer(address, name, password)
         credentials = await self._directory.auth.passwords.credentials(password)
         quota = self._directory.config.limits.quota
 

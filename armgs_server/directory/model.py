@@ -30,9 +30,10 @@ COLUMNS: Final = "id, kind, address, name, department, unit, post, head, disable
 MAILS: Final = "mails"  # of a contact's data: its addresses elsewhere (directory.contacts)
 ORGANISATION: Final = "organisation"
 HOSTS: Final = "hosts"  # of a person's data: the only addresses to log in from
+POLICY: Final = "policy"  # of a department's data: see directory.policy
 # Of a person's data: what the directory itself writes there, and nobody as an attribute.
 INTERNAL: Final = frozenset(
-    ("own", "units", "led", "senders", "delegates", "successor", "invited_by", "made", MAILS, HOSTS)
+    ("own", "units", "led", "senders", "delegates", "successor", "invited_by", "made", MAILS, HOSTS, POLICY)
 )
 NAME_LIMIT: Final = 500  # characters of a name or a post
 DATA_LIMIT: Final = 64 * 1024  # bytes of a principal's JSON
@@ -47,6 +48,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 class Disabled(Denied):
     """The account is disabled."""
+
+
+class Expired(Denied):
+    """The password is too old: it is to be changed on the pages. App passwords are good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from armgs_server.directory import addressbook, control_lists, devices, group_rules, lookup, unit_books
+from armgs_server.directory import (
+    addressbook,
+    control_lists,
+    devices,
+    former_passwords,
+    group_rules,
+    lookup,
+    unit_books,
+)
 from armgs_server.directory.model import (
     COLUMNS,
     TOPIC_DOMAINS,
@@ -22,6 +30,7 @@ from armgs_server.directory.model import (
     from_row,
     to_json,
 )
+from armgs_server.directory.policy import quota_of
 from armgs_server.directory.structure import announce, insert
 from armgs_server.directory.surroundings import Surroundings
 from armgs_server.errors import Conflict, NotFound
@@ -65,19 +74,20 @@ async def create(
     """A person with an account, its standard collections and a card in the department's address book."""
     address = check_address(address)
     around = around or Surroundings()
+    department = await around.department_of(tx, address)
     person = await insert(
         tx,
         "person",
         address,
         name or address.partition("@")[0],
-        department=await around.department_of(tx, address),
+        department=department,
         unit=unit,
         post=post,
         head=head,
         data=data,
         around=around,
     )
-    await accounts.provision(tx, person.id, quota)
+    await accounts.provision(tx, person.id, quota_of(await around.find(tx, department), quota))
     await put_credentials(tx, person.id, credentials)
     await addressbook.put(tx, person, around, is_new=True)
     await group_rules.follow_person(tx, person)
@@ -86,10 +96,16 @@ async def create(
     return person
 
 
-async def set_password(tx: Tx, principal_id: int, credentials: Sequence[Credential]) -> None:
-    """New credentials instead of the old password's; app passwords stay, sessions end."""
+async def set_password(
+    tx: Tx, principal_id: int, credentials: Sequence[Credential], *, history: int = 0
+) -> None:
+    """New credentials instead of the old password's; app passwords stay, sessions end. Of so many passwords
+    (`history`) the hashes are kept, with that of the new one, so that none is taken again."""
     await lookup.existing(tx, principal_id, "person")
-    await tx.execute("DELETE FROM credential WHERE principal = ? AND kind <> 'app'", principal_id)
+    await former_passwords.remember(tx, principal_id, history - 1)
+    await tx.execute(
+        "DELETE FROM credential WHERE principal = ? AND kind NOT IN ('app', 'former')", principal_id
+    )
     await tx.execute("DELETE FROM token WHERE principal = ?", principal_id)
     await web_sessions.remove_all(tx, principal_id)
     await put_credentials(tx, principal_id, credentials)
@@ -118,7 +134,8 @@ async def app_passwords(tx: Tx, principal_id: int) -> list[tuple[str, int, int]]
 async def password_changed(tx: Tx, principal_id: int) -> int:
     """When the password was set; 0 where there is none."""
     created = await tx.value(
-        "SELECT MAX(created) FROM credential WHERE principal = ? AND kind <> 'app'", principal_id
+        "SELECT MAX(created) FROM credential WHERE principal = ? AND kind NOT IN ('app', 'former')",
+        principal_id,
     )
     return int(created or 0)
 

@@ -18,10 +18,12 @@ import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeAlias
 
 from armgs_server.directory.scram import Hash, Keys, is_proof, server_signature
 
+SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 MESSAGE_LIMIT: Final = 8192  # bytes of one message; names and passwords are far shorter
 
 ChannelBinding: TypeAlias = Callable[[str], bytes | None]
@@ -228,3 +230,11 @@ def _base64(text: str) -> bytes:
 
 def _unescape(saslname: str) -> str:
     return saslname.replace("=2C", ",").replace("=3D", "=")
+
+
+@cache
+def offered(*, plus: bool, login: bool, external: bool, bearer: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of mechanisms, the best first."""
+    first = ("EXTERNAL",) if external else ()
+    with_binding = tuple(f"{name}-PLUS" for name in SCRAM) if plus else ()
+    return (*first, *with_binding, *SCRAM, *bearer, "PLAIN", *(("LOGIN",) if login else ()))

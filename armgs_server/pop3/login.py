@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # RFC 6120 §6.5 condition -> RFC 3206 code; every other condition is a wrong credential.
 CONDITIONS = {
     "account-disabled": SYS_PERM,
+    "credentials-expired": SYS_PERM,
     "encryption-required": SYS_PERM,
     "invalid-mechanism": "",
     "malformed-request": "",

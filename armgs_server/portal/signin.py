@@ -27,6 +27,7 @@ from armgs_server.errors import Denied, Invalid, Throttled
 from armgs_server.net.http import Handler, Request, Response
 from armgs_server.net.http.cookies import clear_cookie, cookie, set_cookie
 from armgs_server.net.http.origin import is_welcome
+from armgs_server.portal import duty
 from armgs_server.portal.pages import Pages, text_of
 from armgs_server.portal.reading import fields_sent
 from armgs_server.portal.safety import HOME as HOME
@@ -87,6 +88,7 @@ class SignIn:
     """Signing in and out, and the wrapper for pages of people. It keeps nothing: there may be several."""
 
     def __init__(self, core: Core, pages: Pages, second_step: SecondStep | None = None) -> None:
+        self._core = core
         self._settings = core.config.http
         self._provider = core.config.sign_in_provider
         self._store = core.store
@@ -121,6 +123,8 @@ class SignIn:
             if method == "POST":
                 form = await self.form(request, visit.form_token, limit)
                 visit = Visit(request, visit.person, visit.session, visit.form_token, form)
+            if elsewhere := await duty.place(self._core, visit.person, request.path):
+                return see_other(elsewhere)
             return await handler(visit)
 
         return self._safety.guarded(answer)

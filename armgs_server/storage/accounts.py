@@ -134,6 +134,18 @@ async def set_quota(tx: Tx, owner: int, quota: int) -> None:
         raise NotFound()
 
 
+async def follow_quota(tx: Tx, department: int, before: int, after: int) -> int:
+    """Gives the people of a department who have the one quota the other; how many. Who was given one of the
+    own keeps it."""
+    return await tx.execute(
+        "UPDATE account SET quota = ? WHERE quota = ? AND owner IN"
+        " (SELECT id FROM principal WHERE department = ? AND kind = 'person')",
+        after,
+        before,
+        department,
+    )
+
+
 async def charge(tx: Tx, owner: int, items: int, size: int) -> None:
     """Adds to the sums (negative: gives back). OverQuota when growing beyond the limit."""
     touched = await tx.execute(

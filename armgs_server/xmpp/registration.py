@@ -76,7 +76,7 @@ class Registration:
 
     async def _register(self, username: str, password: str) -> None:
         server = self._server
-        ibr.check_password(password, server.config.security.password_length)
+        ibr.check_password(password)
         inviters: list[Principal] = []
 
         async def befriend(tx: Tx, person: Principal, inviter: Principal) -> None:

@@ -157,6 +157,10 @@ async def tree_and_posts(workplace: Workplace, tell: Teller) -> None:
     await tell("departments.change", domain=DIGITAL, administrators=[IVANOV])
     assert (await tell("departments.show", domain=DIGITAL))["administrators"] == [IVANOV]
     assert len((await tell("departments.list"))["departments"]) == 3
+    changed = await tell("policies.change", domain="third.example", person_quota=7, password_length=12)
+    assert (changed["person_quota"], changed["own"]) == (7, ["password_length", "person_quota"])
+    await tell("policies.change", domain="third.example", inherit=["person_quota"])
+    assert (await tell("policies.show", domain="third.example"))["own"] == ["password_length"]
     await tell("departments.remove", domain="third.example")
     unit = (await tell("units.create", domain=DIGITAL, name="Unit", parent=workplace.tests.id))["number"]
     await tell("units.change", unit=unit, name="Renamed", parent=0)

@@ -34,6 +34,7 @@ PETROVA, OLGA = f"petrova@{DOMAIN}", f"olga2@{DOMAIN}"
 LIST, TEAM, ROOM, CAR = f"list@{DOMAIN}", f"team@{DOMAIN}", f"room@{DOMAIN}", f"car@{DOMAIN}"
 
 READING = {
+    *("certificate show", "contact list"),
     *("absence show", "administrator list", "backup file", "backup list", "backup trial", "backup verify"),
     *("config check", "config describe", "dkim show", "dns check", "dns records", "dns zone", "doctor"),
     *("equipment list", "export", "group list", "group show", "hold export", "hold items", "hold list"),
@@ -70,11 +71,16 @@ def changes(tmp_path: Path) -> list[tuple[str, tuple[object, ...]]]:
         "DTSTAMP:20260101T000000Z\r\nDTSTART:20260102T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )
     card = tmp_path / "one.vcf"
-    card.write_text("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c\r\nFN:C\r\nN:C;;;;\r\nEND:VCARD\r\n")
+    card.write_text(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c\r\nFN:C\r\nN:C;;;;\r\nEMAIL:c@partner.example\r\nEND:VCARD\r\n"
+    )
     chat = tmp_path / "chat.xml"
     chat.write_text(f"<server-data xmlns='urn:xmpp:pie:0'><host jid='{DOMAIN}'>{USER}</host></server-data>")
     script = tmp_path / "main.sieve"
     script.write_text("keep;\n")
+    partners = tmp_path / "partners.csv"
+    partners.write_text("address,name\nzoe@partner.example,Zoe\n")
+    backup = tmp_path / "backup"
     days = ("--from", "2030-01-01", "--until", "2030-01-02")
     return [
         ("user add", (PETROVA, "--unit", "Web")),
@@ -143,13 +149,21 @@ def changes(tmp_path: Path) -> list[tuple[str, tuple[object, ...]]]:
         ("dkim use", (DOMAIN, "--force")),
         ("dkim remove", (DOMAIN, "ID")),
         ("kick", (IVANOV,)),
+        ("restore item", (backup, IVANOV, "files", "main.sieve")),
+        ("restore collection", (backup, IVANOV, "mail", "INBOX")),
+        ("restore person", (backup, IVANOV)),
+        ("contact add", (DOMAIN, "bob@partner.example")),
+        ("contact change", ("ID", "--post", "Director")),
+        ("contact delete", ("ID", "--yes")),
+        ("contact import", (DOMAIN, partners)),
         ("remove", (OLGA, "--yes")),
+        ("restore department", (backup, DOMAIN)),
         ("user delete", (PETROVA, "--yes")),
     ]
 
 
 # They make a store, or write another one than that of the workplace: see below.
-MAKING = {"init", "quickstart", "demo", "restore", "store copy", "check"}
+MAKING = {"init", "quickstart", "demo", "restore all", "store copy", "check"}
 
 
 def test_every_command_is_looked_at(tmp_path: Path) -> None:
@@ -184,6 +198,11 @@ def prepare(armgs: Armgs, name: str, given: tuple[object, ...]) -> tuple[object,
         return (DOMAIN, armgs("news", "list", DOMAIN, "--json").json[0]["id"])
     elif name == "dkim remove":
         return (DOMAIN, armgs("dkim", "show", DOMAIN, "--no-check", "--json").json[0]["selector"])
+    elif name in ("contact change", "contact delete"):
+        return (armgs("contact", "list", "--json").json[0]["number"], *given[1:])
+    elif name == "restore item":
+        done = armgs("backup", "add", given[0], "--config", armgs.path)
+        assert done.code == 0, done.err
     elif name == "link revoke":
         return (IVANOV, armgs("link", "list", IVANOV, "--json").json[0]["id"])
     elif name == "lock remove":
@@ -282,9 +301,11 @@ def test_an_act_and_its_change_are_one_transaction(armgs: Armgs, monkeypatch: py
 
 def test_who_makes_a_store_is_in_it(armgs: Armgs, tmp_path: Path) -> None:
     assert armgs("backup", "file", armgs.path, tmp_path / "b.tar").code == 0
-    assert armgs("restore", tmp_path / "b.tar", tmp_path / "back").code == 0
+    assert armgs("restore", "all", tmp_path / "b.tar", tmp_path / "back").code == 0
     back = Armgs(tmp_path / "back", armgs._capsys, armgs._monkeypatch)
-    assert [each["file"] for each in of(back, "armgs restore") if "file" in each] == [str(tmp_path / "b.tar")]
+    assert [each["file"] for each in of(back, "armgs restore all") if "file" in each] == [
+        str(tmp_path / "b.tar")
+    ]
     assert back("journal", "verify").code == 0
     target = tmp_path / "copy"
     assert armgs("init", target, "--domain", DOMAIN).code == 0

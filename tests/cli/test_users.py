@@ -80,10 +80,16 @@ def test_refusals(armgs: Armgs, arguments: tuple[str, ...], code: int, reason: s
     assert refused.out == ""
 
 
-def test_a_short_password_is_set_with_a_warning(armgs: Armgs) -> None:
-    done = armgs("user", "password", IVANOV, "--password-stdin", stdin="short\n")
-    assert done.code == 0 and "shorter than 8" in done.err
-    assert logs_in(armgs, "short")
+def test_a_password_against_the_policy_is_refused(armgs: Armgs) -> None:
+    refused = armgs("user", "password", IVANOV, "--password-stdin", stdin="short\n")
+    assert refused.code == 5 and "at least 8 characters" in refused.err
+    assert not logs_in(armgs, "short") and logs_in(armgs, PASSWORD)
+    new = "new@digital.example"
+    refused = armgs("user", "add", new, "--password-stdin", stdin="short\n")
+    assert refused.code == 5 and armgs("user", "show", new).code == 3
+    armgs("do", "policies.change", "domain=digital.example", "password_length=20")
+    refused = armgs("user", "add", new, "--password-stdin", stdin="not twenty letters\n")
+    assert refused.code == 5 and "at least 20 characters" in refused.err
 
 
 def test_no_password_on_standard_input(armgs: Armgs) -> None:

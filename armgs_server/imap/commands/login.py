@@ -9,6 +9,7 @@ import binascii
 from typing import TYPE_CHECKING
 
 from armgs_server.directory.exchange import Failure, Success
+from armgs_server.directory.model import Expired
 from armgs_server.directory.sasl import Challenge
 from armgs_server.errors import Denied, Throttled
 from armgs_server.imap.command import Ok
@@ -63,6 +64,8 @@ async def handle_login(session: Session, cursor: Cursor) -> Ok:
         principal = await auth.login("imap", stream.peer, stream.is_tls, _text(username), _text(password))
     except Throttled as error:
         raise no(error.text, "LIMIT") from error
+    except Expired as error:
+        raise no(error.text, "EXPIRED") from error
     except Denied as error:
         raise no(error.text, "AUTHENTICATIONFAILED") from error
     return session.authenticated(principal)

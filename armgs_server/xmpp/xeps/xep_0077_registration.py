@@ -9,6 +9,7 @@ from __future__ import annotations
 from lxml import etree
 
 from armgs_server import log
+from armgs_server.directory.new_passwords import PasswordRefused
 from armgs_server.errors import Invalid
 from armgs_server.xmpp.iq import At, Query, Route
 from armgs_server.xmpp.stanza import StanzaError, element, text_element
@@ -42,9 +43,12 @@ async def handle_set(query: Query) -> bytes:
     if not session.has_password:
         # A token or an app password, which a thief may have, must not become the whole account.
         raise StanzaError("not-allowed", "log in with the password to change it")
-    check_password(password, server.config.security.password_length)
-    with session.spared():
-        await server.directory.set_password(query.owner, password)
+    check_password(password)
+    try:
+        with session.spared():
+            await server.directory.set_password(query.owner, password)
+    except PasswordRefused as error:
+        raise StanzaError("not-acceptable", error.text) from error
     _LOG.info("password changed", service="xmpp", account=session.account.bare)
     return b""
 
@@ -65,10 +69,8 @@ def filled_in(payload: etree._Element) -> tuple[str, str]:
     return username.strip(), password
 
 
-def check_password(password: str, least: int) -> None:
-    """§3.1.1: not-acceptable. Whether it may be one at all is the directory's to say."""
-    if len(password) < least:
-        raise StanzaError("not-acceptable", f"a password has at least {least} characters")
+def check_password(password: str) -> None:
+    """Invalid. Whether it may be one by the policy is the directory's to say (§3.1.1: not-acceptable)."""
     if any("\ud800" <= character <= "\udfff" for character in password):
         raise Invalid("half a character")
 

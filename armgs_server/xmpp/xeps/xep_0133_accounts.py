@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from armgs_server.directory.administrators import KEY, administered, set_administrators
 from armgs_server.directory.model import Principal
+from armgs_server.directory.new_passwords import PasswordRefused
 from armgs_server.xmpp.iq import Query
 from armgs_server.xmpp.jid import JID, parse
 from armgs_server.xmpp.xeps import xep_0004_forms as forms
@@ -55,7 +56,7 @@ def _password(call: Call, *, is_repeated: bool) -> str:
     """What was filled in, if it may be a password."""
     password = call.value("password")
     rule = LongerThan(call.query.server.config.security.password_length)
-    if not rule.is_met(password):
+    if not rule.is_met(password):  # the department may ask for more: the directory says so
         raise bad_payload(f"a password has at least {rule.least} characters")
     if is_repeated and call.value("password-verify") != password:
         raise bad_payload("the passwords differ")
@@ -82,7 +83,10 @@ async def _add(call: Call) -> Done:
     given, family = call.value("given_name").strip(), call.value("surname").strip()
     data = {key: value for key, value in (("given", given), ("family", family)) if value}
     name = " ".join(part for part in (family, given) if part)
-    made = await directory.create_person(jid.bare, name, password=password, data=data)
+    try:
+        made = await directory.create_person(jid.bare, name, password=password, data=data)
+    except PasswordRefused as error:
+        raise bad_payload(error.text) from error
     await journal(call, "add", made.address)
     return Done()
 
@@ -96,7 +100,10 @@ async def _ask_password(call: Call) -> Ask:
 async def _change_password(call: Call) -> Done:
     person = await person_named(call)
     password = _password(call, is_repeated=False)
-    await call.query.server.directory.set_password(person.id, password)
+    try:
+        await call.query.server.directory.set_password(person.id, password)
+    except PasswordRefused as error:
+        raise bad_payload(error.text) from error
     await journal(call, "password", person.address)
     return Done()
 

@@ -81,6 +81,24 @@ async def test_kick_ends_the_sessions_of_who_changes_the_password(world: World) 
     await again.close()
 
 
+async def test_a_password_that_is_too_old(tmp_path: Path) -> None:
+    """RFC 5530 §3: EXPIRED, to who knows it."""
+    settings = {"security": {"password_days": 30}}
+    async with World(tmp_path, settings=settings) as world:
+        await world.store.write(lambda tx: tx.execute("UPDATE credential SET created = 1"))
+        client, _ = await connect(world)
+        assert (await client.no(f"LOGIN {IVANOV} {PASSWORD}")).startswith(b"NO [EXPIRED] ")
+        plain = base64.b64encode(f"\0{IVANOV}\0{PASSWORD}".encode()).decode()
+        assert (await client.no(f"AUTHENTICATE PLAIN {plain}")).startswith(b"NO [EXPIRED] ")
+        wrong = await client.no(f"LOGIN {IVANOV} wrong-password")
+        assert wrong.startswith(b"NO [AUTHENTICATIONFAILED] ")
+        person = await world.directory.by_address(IVANOV)
+        assert person is not None
+        app = await world.directory.add_app_password(person.id, "phone")
+        await client.ok(f"LOGIN {IVANOV} {app}")
+        await client.close()
+
+
 async def test_who_guesses_must_wait(tmp_path: Path) -> None:
     settings = {"security": {"login_failures": 2}}
     async with World(tmp_path, settings=settings) as world:
