@@ -7,6 +7,7 @@ Nothing here waits: whoever searches while the index is read anew goes on with t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import NamedTuple
 
 from armgs_server.directory.index_block import (
@@ -47,6 +48,7 @@ class Contents:
         self._led: dict[int, tuple[int, int]] = {}
         self._places: dict[int, int] = {}  # id -> block * BLOCK + place in it
         self._trigrams: dict[str, int] = {}
+        self._alike: dict[int, int] = {}  # numbers of departments and units
         self._new: dict[int, set[str]] = {}  # block -> trigrams that are not in _trigrams yet
 
     def line(self, principal_id: int) -> Line | None:
@@ -100,7 +102,11 @@ class Contents:
             return
         number, position = divmod(place, BLOCK)
         block = self.blocks[number]
-        block.lines[position] = Line(principal.id, principal.kind, principal.department, principal.unit)
+        # What many have alike is kept once: the store gives each row objects of its own.
+        department, unit = (
+            self._alike.setdefault(each, each) for each in (principal.department, principal.unit)
+        )
+        block.lines[position] = Line(principal.id, intern(principal.kind), department, unit)
         pieces = self._pieces(listed)
         block.open()[position] = "\0".join([piece.text for piece in pieces])
         self._new.setdefault(number, set()).update(*[piece.trigrams for piece in pieces])
