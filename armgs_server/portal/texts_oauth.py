@@ -48,7 +48,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "second_password_wrong": "Пароль не подходит.",
         "second_on": "Второй фактор включён.",
         "second_left": "Осталось кодов восстановления:",
-        "second_recovery": "Коды восстановления. Каждый действует один раз, вместо кода из приложения. "
+        "second_recovery": "Коды восстановления. Каждый действует один раз, вместо ключа или кода. "
         "Они видны только сейчас: запишите их.",
         "second_renew": "Новые коды восстановления",
         "second_off": "Выключить",
@@ -104,7 +104,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "second_password_wrong": "The password is wrong.",
         "second_on": "The second factor is on.",
         "second_left": "Recovery codes left:",
-        "second_recovery": "Recovery codes. Each works once, in place of a code from the app. They are shown "
+        "second_recovery": "Recovery codes. Each works once, in place of a key or code. They are shown "
         "only now: write them down.",
         "second_renew": "New recovery codes",
         "second_off": "Turn off",
