@@ -57,6 +57,9 @@ PORTS = {
 START_TIMEOUT = 120.0  # it starts in a second or two; a busy machine is no failure
 # Offsets that were given out last: whoever got one may not have bound its ports yet.
 _given: deque[int] = deque(maxlen=20)
+# What stores were given their people with, and their files then, 0.8 MB each.
+_populated: dict[str, bytes] = {}
+POPULATED_LIMIT = 20
 SERVE = ("-m", "armgs_server", "serve")
 # Cheap password hashes: these tests are not about them, and there are many log-ins.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -270,8 +273,25 @@ class World:
                 raise AssertionError(f"the daemon ended with {ended.result()}:\n{text}")
 
     async def _populate(self) -> None:
-        """Two departments and their people, made as the command line makes them."""
+        """Two departments and their people, made as the command line makes them.
+
+        Worlds that are to be the same begin with copies of one file: most tests need nothing else.
+        """
         config = self.config
+        file = config.data_dir / "store.db"
+        alike = repr((self.settings, self.people))
+        if config.store.url == "sqlite" and alike in _populated:
+            file.parent.mkdir()
+            _populated[alike] = _populated.pop(alike)  # the one used last goes last
+            file.write_bytes(_populated[alike])
+            return
+        await self._make_people(config)
+        if config.store.url == "sqlite":
+            if len(_populated) == POPULATED_LIMIT:
+                del _populated[next(iter(_populated))]
+            _populated[alike] = file.read_bytes()
+
+    async def _make_people(self, config: configuration.Config) -> None:
         store = await Store.open(config.store.url, config.data_dir, inline_limit=config.store.inline_limit)
         try:
             directory = await Directory.open(store, config)
