@@ -49,6 +49,7 @@ _COOKIE: Final = "armgs"
 _FORM_COOKIE: Final = "armgs-form"
 _TOKEN_SIZE: Final = 24  # bytes
 _AGENT_LIMIT: Final = 200
+_NUMBER_LIMIT: Final = 15  # hexadecimal digits: within what the engines' integers hold
 
 Form: TypeAlias = Mapping[str, Sequence[str]]
 
@@ -89,10 +90,8 @@ class SignIn:
 
     def __init__(self, core: Core, pages: Pages, second_step: SecondStep | None = None) -> None:
         self._core = core
-        self._settings = core.config.http
-        self._provider = core.config.sign_in_provider
-        self._store = core.store
-        self._directory = core.directory
+        self._settings, self._provider = core.config.http, core.config.sign_in_provider
+        self._store, self._directory = core.store, core.directory
         self._pages = pages
         self._safety = Safety(core.config, pages)
         self.second_step = second_step
@@ -203,7 +202,7 @@ class SignIn:
         sent = await self.sent_by_anybody(request)
         if sent is None:
             return self.ask(request, 403, target, problem="sign_in_again")
-        form, _ = sent
+        form = sent[0]
         target = local_target(form.get("next", [HOME])[0])
         if not self._provider.takes_password:
             return self.ask(request, 403, target)
@@ -269,8 +268,7 @@ class SignIn:
     # Forms
 
     async def sent_by_anybody(self, request: Request) -> tuple[Form, str] | None:
-        """A form of the page of signing in, and its token; None where its cookie is gone: the browser was
-        closed meanwhile, or keeps none. Denied as in form()."""
+        """A form of the page of signing in, and its token; None where the browser has lost its cookie."""
         token = cookie(request, _FORM_COOKIE)
         bound = self._form_token(token)
         return (await self.form(request, bound), bound) if token else None
@@ -297,6 +295,3 @@ class SignIn:
         except ValueError:
             principal = 0
         return (principal, token) if token else (0, "")
-
-
-_NUMBER_LIMIT: Final = 15  # hexadecimal digits: within what the engines' integers hold
