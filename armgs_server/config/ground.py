@@ -222,8 +222,8 @@ class LogSettings:
     )
     backlog: int = setting(
         1024 * 1024,
-        doc="Bytes of records that wait, at most, while systemd's journal is full: some thousand. Nobody waits\n"
-        "for the journal; records beyond these are lost, and their number is told.",
+        doc="Bytes of records that wait, at most, while systemd's journal is full: some thousand. Nobody\n"
+        "waits for the journal; records beyond these are lost, and their number is told.",
         minimum=0,
     )
 

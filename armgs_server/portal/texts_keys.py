@@ -46,7 +46,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "finger or face. It confirms the sign-in after the password; where it has checked its owner, no "
         "password is needed. A forged site can make no use of it.",
         "keys_first": "With the first key the password alone signs in to these pages no more: it takes the "
-        "key or a recovery code, too. Mail and other programs will need app passwords: the account's password "
+        "key or a recovery code, too. Mail and other programs will need app passwords: the account's own "
         "is none for them any more.",
         "keys_list": "My keys",
         "keys_name": "Name",
