@@ -16,7 +16,7 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: venv run test check bench cluster docs deb check-deb clean
+.PHONY: venv run test drills check bench cluster docs deb check-deb clean
 .DELETE_ON_ERROR:
 
 venv: .venv/runtime.stamp
@@ -26,6 +26,9 @@ run: .venv/runtime.stamp
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+drills: .venv/dev.stamp
+	$(BIN)/python -m pytest -m drill $(PYTEST_ARGS) tests/peers
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

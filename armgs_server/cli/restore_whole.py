@@ -21,7 +21,7 @@ from armgs_server.formats.addresses import normalise_domain
 from armgs_server.storage.tx import Tx
 
 # Who comes back before whom: each stands in, or belongs to, one of those before it.
-_ORDER: Final = ("department", "unit", "group", "room", "equipment", "chatroom", "person")
+_ORDER: Final = ("department", "unit", "group", "room", "equipment", "contact", "chatroom", "person")
 _OWNERS: Final = ("department", "group", "room", "equipment", "person")
 
 

@@ -76,11 +76,13 @@ def test_certificate_names_and_chain(tmp_path: Path) -> None:
         "conference.digital.example",
         "upload.digital.example",
         "autoconfig.digital.example",
+        "ua-auto-config.digital.example",
         "mta-sts.digital.example",
         "xn--e1afmkfd.example",
         "conference.xn--e1afmkfd.example",
         "upload.xn--e1afmkfd.example",
         "autoconfig.xn--e1afmkfd.example",
+        "ua-auto-config.xn--e1afmkfd.example",
         "mta-sts.xn--e1afmkfd.example",
     ]
     ca = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes())

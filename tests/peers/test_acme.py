@@ -214,6 +214,7 @@ async def test_nobody_else_learns_anything_on_port_80(tmp_path: Path) -> None:
             writer.close()
 
 
+@pytest.mark.drill
 async def test_the_ca_wishes_it_renewed_at_once(tmp_path: Path) -> None:
     """RFC 9773: first at two thirds of the life, then by a window that is over. RFC 8738: for an address."""
     program = await asyncio.to_thread(golang.program, *PEBBLE)

@@ -12,7 +12,7 @@ import pytest
 
 from tests import systemd_machine
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.peer, pytest.mark.drill, pytest.mark.timeout(540)]
 
 DRILL = r"""
 set -u
