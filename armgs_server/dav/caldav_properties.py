@@ -102,9 +102,11 @@ def _change_text(key: str, limit: int) -> Change:
     return change
 
 
-def settable_text(name: str, key: str, limit: int, on: Shape = Shape.CALENDAR) -> Property:
+def settable_text(
+    name: str, key: str, limit: int, on: Shape = Shape.CALENDAR, *, personal: bool = False
+) -> Property:
     """A property that is text kept under a key of the collection's data."""
-    return Property(name, on, _data_text(name, key), change=_change_text(key, limit))
+    return Property(name, on, _data_text(name, key), change=_change_text(key, limit), personal=personal)
 
 
 @lru_cache(maxsize=256)
@@ -229,9 +231,9 @@ _DATA_TYPE = '<C:calendar-data content-type="text/calendar" version="2.0"/>'
 PROPERTIES = (
     Property(caldav("calendar-home-set"), Shape.PRINCIPAL, _home),
     Property(caldav("calendar-user-address-set"), Shape.PRINCIPAL, _user_addresses),
-    settable_text(caldav("calendar-description"), "description", MAX_TEXT),
-    settable_text(f"{{{APPLE_ICAL}}}calendar-color", "color", MAX_TOKEN),
-    settable_text(f"{{{APPLE_ICAL}}}calendar-order", "order", MAX_TOKEN),
+    settable_text(caldav("calendar-description"), "description", MAX_TEXT, personal=True),
+    settable_text(f"{{{APPLE_ICAL}}}calendar-color", "color", MAX_TOKEN, personal=True),
+    settable_text(f"{{{APPLE_ICAL}}}calendar-order", "order", MAX_TOKEN, personal=True),
     Property(
         caldav("calendar-timezone"),
         Shape.CALENDAR,

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
-from armgs_server.dav import attachment_access, bearer, directory_books, version_paths
+from armgs_server.dav import attachment_access, bearer, directory_books, own_view, version_paths
 from armgs_server.dav.features import Kind, Shape, Tables
 from armgs_server.dav.listing_cache import ListingCache
 from armgs_server.dav.paths import join, quote
@@ -64,6 +64,7 @@ FOLDERS: dict[tuple[str, ...], str] = {
     **{("dav", "principals", name): name for name in PRINCIPAL_FOLDERS.values()},
     **{("dav", name): name for name in (*HOMES, FILES)},
 }
+Listed = list[Resource] | list[CollectionResource]
 Fixed = FolderResource | PrincipalResource | ProxyResource | HomeResource | MemberResource
 PROXIES = {"calendar-proxy-read": "read", "calendar-proxy-write": "write"}
 
@@ -144,7 +145,8 @@ class Engine:
         kind = self.tables.kinds[found.chain[-1].kind]
         upper = place.names[: len(place.names) - below]
         parent_href = place.base + "".join(quote(name) + "/" for name in upper)
-        parent = CollectionResource(kind.shape, parent_href, found.chain, kind, rights & kind.rights)
+        chain = await own_view.of_place(self.store, person, place, found.chain)
+        parent = CollectionResource(kind.shape, parent_href, chain, kind, rights & kind.rights)
         if not below:
             return parent
         if not found.missing and found.item is not None:
@@ -184,7 +186,8 @@ class Engine:
             if kind.provisioned:
                 continue  # somebody else's inbox and outbox are in that person's home
             shared = await self.directory.access.shared_with(person, kind.name)
-            for collection in directory_books.synced(person, shared, self.config.dav.synced_book):
+            shown = directory_books.synced(person, shared, self.config.dav.synced_book)
+            for collection in await own_view.of_all(self.store, person, list(shown)):
                 await self._append(person, found, home, collection, await self._alias(person, collection))
         return found
 
@@ -197,12 +200,7 @@ class Engine:
         return found
 
     async def _append(
-        self,
-        person: Principal,
-        found: list[Resource] | list[CollectionResource],
-        home: HomeResource,
-        collection: Collection,
-        name: str,
+        self, person: Principal, found: Listed, home: HomeResource, collection: Collection, name: str
     ) -> None:
         rights = await self.rights(person, collection)
         if Rights.LOOKUP in rights and name:

@@ -79,7 +79,8 @@ class Property:
     a set (the element) or a remove (None), or raises DavError; `confirm` asks the store before that whether
     a PROPPATCH may set it. With `stored` it is settable on all else
     that is in the store and kept with the dead properties; `render` then only gives the default.
-    Otherwise it is protected. With `initial` it is settable only while the collection is made.
+    Otherwise it is protected. With `initial` it is settable only while the collection is made. Of
+    a `personal` one whoever a collection is shared with has a value of the own (dav/own_view.py).
     `parse` makes of the element by which the property is asked for what `view.cache` holds under its name.
     """
 
@@ -91,6 +92,7 @@ class Property:
     stored: bool = False
     confirm: Confirm | None = None
     initial: bool = False
+    personal: bool = False
     parse: Parse | None = None
     allprop: bool = False
     listed: bool = True  # in propname; not for what only reports may ask for

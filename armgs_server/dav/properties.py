@@ -241,6 +241,7 @@ PROPERTIES = (
         _displayname,
         change=_change_displayname,
         stored=True,
+        personal=True,
         allprop=True,
         pure=True,
     ),

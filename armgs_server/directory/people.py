@@ -278,6 +278,7 @@ _REFERENCES = (
     ("connected", "principal"),
     ("news_reader", "person"),
     ("web_push", "person"),
+    ("own_view", "person"),
     ("lock_wait", "person"),
     ("alias", "principal"),
     ("member", "principal"),

@@ -1119,6 +1119,15 @@ CREATE TABLE share (
   PRIMARY KEY (owner, collection, sharee)
 ) WITHOUT ROWID;
 CREATE INDEX share_sharee ON share (sharee);
+-- What people call what others share with them, and its colour (storage.own_views).
+CREATE TABLE own_view (
+  person     INTEGER NOT NULL,
+  owner      INTEGER NOT NULL,
+  collection INTEGER NOT NULL,
+  data       TEXT    NOT NULL,                  -- JSON: what stands instead of the collection's
+  PRIMARY KEY (person, owner, collection)
+) WITHOUT ROWID;
+CREATE INDEX own_view_collection ON own_view (owner, collection);
 
 -- Numbers that belong to nobody: next principal id, schema version, server secrets.
 CREATE TABLE meta (

@@ -16,6 +16,7 @@ _TABLES = (
     "lock_wait",
     "grant_",
     "share",
+    "own_view",
     "recent",
     "annotation",
     "chat_folder",

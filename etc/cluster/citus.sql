@@ -87,6 +87,7 @@ SELECT create_distributed_table('news_reader', 'owner', colocate_with => 'accoun
 SELECT create_distributed_table('training', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('grant_', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('share', 'owner', colocate_with => 'account');
+SELECT create_distributed_table('own_view', 'person', colocate_with => 'account');
 SELECT create_distributed_table('recent', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('annotation', 'owner', colocate_with => 'account');
 SELECT create_distributed_table('last_activity', 'owner', colocate_with => 'account');

@@ -20,6 +20,7 @@ from tests.dav.test_calendar_proxy import CS, appoint, ask, principal
 HOME = "/dav/calendars/{}/"
 OWNED = f"/dav/calendars/{IVANOV}/default/"
 RECEIVED = f"/dav/calendars/{PETROVA}/default_shared_by_{IVANOV}/"
+APPLE = 'xmlns:A="http://apple.com/ns/ical/"'
 XML = {"Content-Type": "application/xml; charset=utf-8"}
 MINE = f"/dav/notifications/{PETROVA}/"
 
@@ -310,3 +311,53 @@ def test_any_body_is_understood_or_refused(name: str, inside: list[str]) -> None
             assert parse_reply(root).uid is not None
     except DavError as refused:
         assert refused.status in (400, 403)
+
+
+async def test_whoever_it_is_shared_with_has_a_name_and_a_colour_of_the_own(both_sites: Site) -> None:
+    ivanov, petrova = both_sites.ivanov, both_sites.petrova
+    await share(ivanov, set_(f"mailto:{PETROVA}"))
+    (offer,) = await notifications(petrova, PETROVA)
+    assert (await reply(petrova, PETROVA, offer.texts("//CS:uid")[0], "accepted")).status == 200
+    assert await named(petrova, RECEIVED) == ("Календарь", "")
+    await patch(ivanov, OWNED, given_(name="Отдел", colour="#FF0000FF"))
+    assert await named(petrova, RECEIVED) == ("Отдел", "#FF0000FF")
+    # She may read only; how it looks in her own programs is hers.
+    answer = await patch(petrova, RECEIVED, given_(name="Начальник", colour="#00FF00FF"))
+    assert answer.texts("//D:status") == ["HTTP/1.1 200 OK"]
+    assert await named(petrova, RECEIVED) == ("Начальник", "#00FF00FF")
+    assert await named(ivanov, OWNED) == ("Отдел", "#FF0000FF")
+    home = await petrova.request("PROPFIND", HOME.format(PETROVA), headers={"Depth": "1"})
+    assert "Начальник" in home.texts("//D:displayname") and "Отдел" not in home.texts("//D:displayname")
+    # What is the calendar's she does not change; what she takes back is as the owner has it.
+    mixed = given_(colour="#0000FFFF", more="<C:calendar-timezone>x</C:calendar-timezone>")
+    assert (await patch(petrova, RECEIVED, mixed)).status == 403
+    await patch(petrova, RECEIVED, "<D:remove><D:prop><D:displayname/></D:prop></D:remove>")
+    assert await named(petrova, RECEIVED) == ("Отдел", "#00FF00FF")
+    # Who may write as well changes the calendar's for everybody, and the own for nobody else.
+    await share(ivanov, set_(f"mailto:{PETROVA}", "read-write"))
+    dead = "<X:note xmlns:X='urn:x'>1</X:note>"
+    answer = await patch(petrova, RECEIVED, given_(name="Мой", colour="#0000FFFF", more=dead))
+    assert answer.texts("//D:status") == ["HTTP/1.1 200 OK"]
+    assert await named(petrova, RECEIVED) == ("Мой", "#0000FFFF")
+    assert await named(ivanov, OWNED) == ("Отдел", "#FF0000FF")
+
+
+def given_(name: str = "", colour: str = "", more: str = "") -> str:
+    """The inside of a PROPPATCH."""
+    text = f"<D:displayname>{name}</D:displayname>" if name else ""
+    text += f"<A:calendar-color>{colour}</A:calendar-color>" if colour else ""
+    return f"<D:set><D:prop>{text}{more}</D:prop></D:set>"
+
+
+async def patch(client: Client, path: str, inside: str) -> Answer:
+    body = f"<D:propertyupdate {DECLARED} {APPLE}>{inside}</D:propertyupdate>"
+    return await client.request("PROPPATCH", path, body, XML)
+
+
+async def named(client: Client, path: str) -> tuple[str, str]:
+    """Name and colour of a calendar."""
+    asked = "<D:prop><D:displayname/><A:calendar-color/></D:prop>"
+    body = f"<D:propfind {DECLARED} {APPLE}>{asked}</D:propfind>"
+    answer = await client.request("PROPFIND", path, body, {"Depth": "0"})
+    assert answer.status == 207
+    return "".join(answer.texts("//D:displayname")), "".join(answer.texts("//A:calendar-color"))

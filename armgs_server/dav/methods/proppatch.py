@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from armgs_server.dav import own_view
 from armgs_server.dav.call import Call
 from armgs_server.dav.errors import DavError, status_line
 from armgs_server.dav.features import Method, Shape, Tables
@@ -16,7 +17,7 @@ from armgs_server.dav.view import key_of
 from armgs_server.dav.xml import PropertyChange, parse_propertyupdate, standalone
 from armgs_server.directory.access import Rights
 from armgs_server.net.http import Response
-from armgs_server.storage import accounts, collections, properties
+from armgs_server.storage import accounts, collections, own_views, properties
 from armgs_server.storage.tx import Tx
 
 Failures = Mapping[str, DavError]
@@ -29,9 +30,11 @@ async def handle_proppatch(call: Call) -> Response:
     resource, place = call.resource, call.place
     assert isinstance(resource, MemberResource | CollectionResource) and place is not None
     changes = parse_propertyupdate(await call.body())
-    parent = call.require(resource, Rights.WRITE)
+    own, shared = own_view.split(call, resource, changes)
+    parent = call.require(resource, Rights.WRITE if shared else Rights.LOOKUP)
     before = {} if isinstance(resource, MemberResource) else dict(parent.collection.data)
-    data, dead, failures = apply_changes(call.engine.tables, resource.shape, dict(before), changes)
+    _, _, failures = apply_changes(call.engine.tables, resource.shape, dict(before), changes)
+    data, dead, _ = apply_changes(call.engine.tables, resource.shape, dict(before), shared)
     failures = failures or await _confirm(call, changes)
     if failures:
         return _answer(resource.href, changes, failures)
@@ -41,13 +44,19 @@ async def handle_proppatch(call: Call) -> Response:
         found = await walk_to_write(tx, place)
         check_still(found, resource)
         await guard.check(tx, found)
-        await guard.check_lock(tx, found)
         collection = found.chain[-1]
+        if own:
+            seen = dict((await own_views.of(tx, call.person.id)).get((collection.owner, collection.id), {}))
+            mine, _, _ = apply_changes(call.engine.tables, resource.shape, seen, own)
+            await own_views.put(tx, call.person.id, collection, mine)
+        if not shared:
+            return
+        await guard.check_lock(tx, found)
         uid = found.item.uid if found.item else 0
         await properties.change(tx, collection.owner, collection.id, uid, dead)
         if not uid and data != before:
             # Made again from what is there now: somebody else may have set another property meanwhile.
-            now, _, _ = apply_changes(call.engine.tables, resource.shape, dict(collection.data), changes)
+            now, _, _ = apply_changes(call.engine.tables, resource.shape, dict(collection.data), shared)
             await collections.update(tx, collection, data=now)
         elif not uid and dead:  # no clock of the collection counts these; who watches it (WebDAV-Push) asks
             tx.changed(collection.owner, collection.id, collection.modseq)
