@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A collection that somebody else shares, as it stands in a person's own home: name, colour, order and
-description are the person's own there, whatever the access (calendarserver-sharing §5.5.3). In its owner's home
-it is what the owner says.
+description are the person's own there, whatever the access (calendarserver-sharing §5.5.3). In its owner's
+home it is what the owner says.
 """
 
 from __future__ import annotations
