@@ -43,14 +43,14 @@ async def list_(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def remove(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     if not await devices.remove(tx, person.id, given["device"]):
         raise NotFound(f"{person.address} has no such device")
     return {"address": person.address, "device": given["device"]}
 
 
 async def add_app_password(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     text, credential = desk.directory.auth.passwords.new_app_password(person.id, given["name"])
     if any(name == given["name"] for name, _, _ in await people.app_passwords(tx, person.id)):
         await people.remove_app_password(tx, person.id, given["name"])
@@ -59,7 +59,7 @@ async def add_app_password(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def remove_app_password(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     await people.remove_app_password(tx, person.id, given["name"])
     return {"address": person.address, "name": given["name"]}
 

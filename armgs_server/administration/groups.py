@@ -82,7 +82,7 @@ async def _members(tx: Tx, desk: Desk, group: Principal, addresses: Sequence[str
 
 async def _no_post(tx: Tx, desk: Desk, given: Given) -> Principal:
     """The group. Invalid for a post: what follows for who holds it is for the verbs of posts."""
-    found = await desk.find(tx, given["address"], "group")
+    found = await desk.below(tx, await desk.find(tx, given["address"], "group"))
     if terms.KEY in found.data:
         raise Invalid(f"{found.name} is a post")
     return found

@@ -91,24 +91,24 @@ async def change(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def set_password(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     history = (await policy.in_(tx, desk.directory.config, person.department)).password_history
     await people.set_password(tx, person.id, desk.credentials[given["password"]], history=history)
     return {"address": person.address}
 
 
 async def suspend(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     return await described(tx, desk, await succession.suspend(tx, person, await _successor(tx, desk, given)))
 
 
 async def restore(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     return await described(tx, desk, await succession.restore(tx, person))
 
 
 async def remove(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     estate = await succession.remove(tx, person, await _successor(tx, desk, given))
     return {"address": person.address, "estate": estate is not None}
 

@@ -27,7 +27,8 @@ async def list_(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def show(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    return await _described(tx, desk, await _post(tx, desk, given))
+    found = await desk.number(tx, given["post"], "group")
+    return await _described(tx, desk, await terms.existing_post(tx, found.id))
 
 
 async def create(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def shown_time(moment: int) -> str:
 
 
 async def _post(tx: Tx, desk: Desk, given: Given) -> Principal:
-    found = await desk.number(tx, given["post"], "group")
+    found = await desk.below(tx, await desk.number(tx, given["post"], "group"))
     return await terms.existing_post(tx, found.id)
 
 

@@ -35,7 +35,7 @@ async def list_keys(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def remove_key(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     named = [each.id for each in await rows.of(tx, person.id) if each.name == given["name"]]
     if not named or not await webauthn.remove(tx, person.id, named[0]):
         raise NotFound(f"{person.address} has no such security key")
@@ -43,7 +43,7 @@ async def remove_key(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
 
 
 async def reset(tx: Tx, desk: Desk, given: Given) -> dict[str, Any]:
-    person = await desk.find(tx, given["address"], "person")
+    person = await desk.below(tx, await desk.find(tx, given["address"], "person"))
     if not await second_factor.remove_all(tx, person.id):
         raise NotFound(f"{person.address} has no second factor")
     return {"address": person.address}

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from armgs_server.administration.fields import Field
 from armgs_server.directory import lookup
+from armgs_server.directory.administrators import KEY
 from armgs_server.directory.directory import Directory
 from armgs_server.directory.model import Kind, Principal
 from armgs_server.directory.people import Credential
@@ -66,6 +67,21 @@ class Desk:
         if found is None or found.kind not in kinds or not self.admits(found.department):
             raise NotFound(f"there is no {' or '.join(kinds)} {address[:200]}")
         self.about.add(found.department)
+        return found
+
+    async def below(self, tx: Tx, found: Principal) -> Principal:
+        """Who is found, if it administers no more than is administered here. Denied: whoever sets an
+        administrator's password, or joins a group of administrators, would be one."""
+        if self.departments is None:
+            return found
+        held = await lookup.groups_of(tx, found)
+        for address in self.directory.config.security.administrators:
+            general = await lookup.by_address(tx, normalise(address))
+            if general is not None and general.id in held:
+                raise Denied(f"{found.address or found.name} administers more than you do")
+        for department in await lookup.all_of_kind(tx, "department", 0, 100_000):
+            if held.intersection(department.data.get(KEY, ())) and not self.admits(department.id):
+                raise Denied(f"{found.address or found.name} administers more than you do")
         return found
 
     async def number(self, tx: Tx, number: int, *kinds: Kind) -> Principal:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -267,6 +268,36 @@ async def test_offices(workplace: Workplace) -> None:
     assert isinstance(gone, Principal)
     with pytest.raises(Denied):
         await Office.of(directory, gone)
+
+
+async def test_nobody_gets_at_who_administers_more(workplace: Workplace) -> None:
+    """Whoever can set an administrator's password, or join a group of administrators, would be one."""
+    directory, digital = workplace.directory, workplace.digital
+    security = dataclasses.replace(directory.config.security, administrators=(IVANOV, f"chiefs@{DIGITAL}"))
+    directory.config = dataclasses.replace(directory.config, security=security)
+    orlov = workplace.orlov
+    await set_administrators(directory, workplace.finance, [orlov.id])
+    tell = Teller(Office.general(directory, "tester"))
+    await tell("groups.create", address=f"chiefs@{DIGITAL}")
+    await tell("groups.create", address=f"inner@{DIGITAL}")
+    await tell("groups.change", address=f"chiefs@{DIGITAL}", add=[f"inner@{DIGITAL}"])
+    office = Office(directory, "of digital", frozenset((digital.id,)), None)
+    password = {"password": "ein langes Kennwort"}
+    for address in (IVANOV, orlov.address):
+        for verb, given in (
+            ("people.password", password),
+            ("people.suspend", {}),
+            ("people.remove", {}),
+            ("app-passwords.add", {"name": "x"}),
+            ("second-factor.reset", {}),
+        ):
+            with pytest.raises(Denied, match="administers more"):
+                await office.run(verb, {"address": address, **given})
+    for group in ("chiefs", "inner"):
+        with pytest.raises(Denied, match="administers more"):
+            await office.run("groups.change", {"address": f"{group}@{DIGITAL}", "add": [PETROVA]})
+    await office.run("people.password", {"address": PETROVA, **password})
+    await tell("people.password", address=IVANOV, **password)
 
 
 async def test_several_at_once_or_none(workplace: Workplace, tell: Teller) -> None:

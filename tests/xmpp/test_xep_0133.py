@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from armgs_server.directory.administrators import administered
+from armgs_server.directory.administrators import administered, set_administrators
 from armgs_server.storage import acts
 from tests.world import PASSWORD, World
 from tests.xmpp.client import Client, error_of, find
@@ -339,3 +339,15 @@ async def test_another_departments_domain_is_out_of_reach(log_in: LogIn) -> None
     for node in ("get-registered-users-num", "set-motd", "add-user"):
         assert error_of(await run(ivanov, node, "finance.example")) == "forbidden"
         assert error_of(await run(petrova, node, DOMAIN)) == "forbidden"
+
+
+async def test_nobody_gets_at_who_administers_more(world: World, log_in: LogIn) -> None:
+    """Whoever could set the password of an administrator of another department would be one there."""
+    finance = await world.directory.by_id(world.directory.domains["finance.example"])
+    petrova = await world.directory.by_address(PETROVA)
+    assert finance is not None and petrova is not None
+    await set_administrators(world.directory, finance, [petrova.id])
+    ivanov = await log_in(IVANOV)
+    refused = await run(ivanov, "change-user-password", DOMAIN, accountjid=PETROVA, password="new-password-1")
+    assert error_of(refused) == "bad-request"
+    assert await logged_in(world, PETROVA) == "success"

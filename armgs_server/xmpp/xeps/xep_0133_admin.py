@@ -52,7 +52,7 @@ async def department_of(call: Call) -> Principal:
 
 
 async def people_named(call: Call, field: str = "accountjids") -> list[Principal]:
-    """The people whose JIDs were filled in, if the asker administers all of them."""
+    """The people whose JIDs were filled in, if the asker administers all of them, and all that they do."""
     directory = call.query.server.directory
     departments = {each.id for each in await administered(directory, asker(call.query))}
     found: dict[int, Principal] = {}
@@ -60,6 +60,8 @@ async def people_named(call: Call, field: str = "accountjids") -> list[Principal
         person = await directory.by_address(parse(text.strip()).bare)
         if person is None or person.kind != "person" or person.department not in departments:
             raise bad_payload(f"{text} is no person whom you administer")
+        if not {each.id for each in await administered(directory, person)} <= departments:
+            raise bad_payload(f"{text} administers more than you do")
         found[person.id] = person
     if not found:
         raise bad_payload(f"{field} is missing")
