@@ -8,6 +8,7 @@ and the faults, come first, because they take longest.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,20 @@ LONGEST = {Path(__file__).parent / name for name in ("faults", "peers")}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parents))
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """A reload or a daemon in this process sets the log up; the next test finds it as this one did."""
+    kept = [
+        (logger, logger.level, list(logger.handlers), logger.propagate)
+        for logger in (logging.getLogger("armgs_server"), logging.getLogger("asyncio"))
+    ]
+    yield
+    for logger, level, handlers, propagate in kept:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+        logger.propagate = propagate
 
 
 @pytest.fixture(scope="session")
