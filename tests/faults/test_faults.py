@@ -24,7 +24,7 @@ from tests.world import free_offset
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
 # Within so many seconds of the fault's end every client has had something acknowledged: a room waits for
 # the lease of a process that died (15 s).
-BACK = 60.0
+BACK = 30.0
 # Longer than leases and processes live without being renewed (15 s), shorter than the supervisor's patience.
 ASLEEP = 20.0
 

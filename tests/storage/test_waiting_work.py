@@ -86,3 +86,4 @@ async def test_it_stops_though_it_was_just_told_of_work(store: Store) -> None:
             await asyncio.sleep(0)
         async with asyncio.timeout(20):
             await work.stop()
+        assert "jobs" not in {task.get_name() for task in asyncio.all_tasks()}
